@@ -1,0 +1,61 @@
+"""Every error a user can cause or meet, in one tree.
+
+OpenRootsError
+├── ConfigurationError     a TOML file, a key or a value is wrong; names the key and the nearest right one
+├── SourceError            a source cannot be had: no licence, no package, no client, wrong checksum
+├── InputError             a file cannot be read; names file, cause and remedy
+│   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
+├── OutputError            the output cannot be written: full disk, read-only folder
+│   └── BuildLockedError   another build works in the same folder
+├── BalanceError           documents that entered are neither kept nor in the ledger: a bug of ours
+└── ModelError             a language-ID or perplexity model cannot be loaded
+
+A message says what is wrong, where, and what to do. The command line prints it without a stack trace.
+"""
+
+
+class OpenRootsError(Exception):
+    """Base of all errors of OpenRoots."""
+
+
+class ConfigurationError(OpenRootsError):
+    """A configuration file is wrong."""
+
+
+class SourceError(OpenRootsError):
+    """A source cannot be fetched or may not be used."""
+
+
+class InputError(OpenRootsError):
+    """An input file cannot be read.
+
+    `file` names it, `cause` says why, `remedy` what the user can do.
+    """
+
+    def __init__(self, file: str, cause: str, remedy: str) -> None:
+        super().__init__(f"{file}: {cause}. {remedy}")
+        self.file, self.cause, self.remedy = file, cause, remedy
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        # Exceptions cross process borders; the default would call the class with one argument.
+        return type(self), (self.file, self.cause, self.remedy)
+
+
+class UnsafeArchiveError(InputError):
+    """An archive tries to write outside of itself or to exhaust the machine."""
+
+
+class OutputError(OpenRootsError):
+    """The output cannot be written."""
+
+
+class BuildLockedError(OutputError):
+    """Another build holds the output folder."""
+
+
+class BalanceError(OpenRootsError):
+    """The ledger does not account for every document."""
+
+
+class ModelError(OpenRootsError):
+    """A model file cannot be loaded or used."""

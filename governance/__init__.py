@@ -1,0 +1,1 @@
+"""Who allowed what: licences, sources, cards."""

@@ -1,0 +1,53 @@
+"""The columns of a document as it goes through the stages, and the ledger's.
+
+Documents travel as `pyarrow.RecordBatch`es of about 1 000 rows. A stage adds columns; none deletes a row silently.
+"""
+
+import pyarrow as pa
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+RAW = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),  # the document's own key in its source
+        pa.field("text", pa.large_string(), nullable=False),  # valid UTF-8, not yet NFC
+        pa.field("language", pa.string()),  # as the source declares it; null: it does not say
+        pa.field("licence", pa.string()),  # SPDX; null: the source's
+        pa.field("uri", pa.string(), nullable=False),  # file, with the member of an archive behind `!`
+        pa.field("metadata", pa.string(), nullable=False),  # a JSON object
+    ]
+)
+"""What a reader yields."""
+
+DOCUMENT = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),  # xxh3-128 of source id and key
+        pa.field("text", pa.large_string(), nullable=False),  # UTF-8, NFC; code as it is
+        pa.field("source", DICTIONARY, nullable=False),
+        pa.field("language", DICTIONARY, nullable=False),  # BCP-47 or programming language; `und` if not declared
+        pa.field("licence", DICTIONARY, nullable=False),  # SPDX expression
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("metadata", pa.string(), nullable=False),
+        pa.field("bytes_in", pa.int64(), nullable=False),  # UTF-8 bytes of `text` on entering
+    ]
+)
+"""What `ingest` writes."""
+
+UNDETERMINED = "und"
+"""BCP-47 for a language that is not known."""
+
+LEDGER = pa.schema(
+    [
+        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("source", DICTIONARY, nullable=False),
+        pa.field("language", DICTIONARY, nullable=False),  # as identified; as declared where it left before
+        pa.field("bytes", pa.int64(), nullable=False),  # on entering
+        pa.field("bytes_kept", pa.int64(), nullable=False),  # after redaction and line cuts; 0 if dropped
+        pa.field("decision", DICTIONARY, nullable=False),  # kept | dropped
+        pa.field("stage", DICTIONARY, nullable=False),  # where it left; `write` if kept
+        pa.field("reason", DICTIONARY, nullable=False),
+        pa.field("detail", pa.string(), nullable=False),  # measure, value and threshold; the document kept in its stead
+        pa.field("uri", pa.string(), nullable=False),
+    ]
+)
+"""One row for every document that entered."""
