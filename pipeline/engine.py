@@ -1,0 +1,92 @@
+"""The one place that starts Beam pipelines.
+
+Local default: Beam's DirectRunner, in this process for one worker or little work, in worker processes otherwise.
+Any other runner gets the user's options untouched.
+"""
+
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from configs import errors
+
+_MARK = "OPENROOTS-ERROR:"
+SMALL_BYTES = 32 << 20
+"""Below this much input, starting worker processes (about 3 s) costs more than it saves."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Runs pipelines with given Beam options.
+
+    `workers` is for the local DirectRunner; it is ignored where `options` name another `--runner`.
+    """
+
+    workers: int = 1
+    options: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether pipelines run on Beam's DirectRunner."""
+        return not any(option.startswith("--runner") and "Direct" not in option for option in self.options)
+
+    def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
+        """Build a pipeline by `construct`, run it and wait for its end.
+
+        `label` names the job. Work on less than `SMALL_BYTES` stays in this process when local. Raises the
+        OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it.
+        """
+        quiet_beam()
+        pipeline = beam.Pipeline(options=PipelineOptions(self._flags(label, input_bytes)))
+        try:
+            construct(pipeline)
+            result = pipeline.run()
+            state = result.wait_until_finish()
+        except Exception as failure:
+            raise (_carried_error(str(failure)) or failure) from failure
+        if state is not None and str(state) not in ("DONE", "UNKNOWN"):
+            raise errors.OpenRootsError(f"pipeline `{label}` ended as {state}; see the runner's log")
+
+    def _flags(self, label: str, input_bytes: int | None) -> list[str]:
+        flags = list(self.options)
+        given = " ".join(flags)
+        if "--job_name" not in given:
+            flags.append(f"--job_name=openroots-{re.sub('[^a-z0-9]+', '-', label.lower())}")
+        if not self.is_local:
+            return flags
+        if "--direct_num_workers" not in given and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
+            flags += [f"--direct_num_workers={self.workers}", "--direct_running_mode=multi_processing"]
+        return [*flags, "--default_sdk_harness_log_level=ERROR"]
+
+
+def quiet_beam() -> None:
+    """Keep Beam's own chatter out of the terminal; its errors still come through."""
+    for name in ("apache_beam", "root", "grpc"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="apache_beam")
+
+
+def carry(error: errors.OpenRootsError) -> RuntimeError:
+    """Wrap an error so that it survives any runner: they pass on an exception's text, not its type."""
+    fields = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, errors.InputError):
+        fields |= {"file": error.file, "cause": error.cause, "remedy": error.remedy}
+    return RuntimeError(f"{_MARK}{json.dumps(fields).encode().hex()}:")
+
+
+def _carried_error(text: str) -> errors.OpenRootsError | None:
+    start = text.find(_MARK)
+    if start < 0:
+        return None
+    fields = json.loads(bytes.fromhex(text[start + len(_MARK) :].split(":", 1)[0]))
+    kind = getattr(errors, fields["type"], errors.OpenRootsError)
+    if issubclass(kind, errors.InputError):
+        return kind(fields["file"], fields["cause"], fields["remedy"])
+    return kind(fields["message"])

@@ -1,0 +1,129 @@
+"""Files of a build: any fsspec path, written under a temporary name and renamed when complete, digested on the way."""
+
+import errno
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import fsspec
+import pyarrow as pa
+import xxhash
+from fsspec.implementations.local import LocalFileSystem
+
+from configs.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some room (or choose another --output) and start again: it goes on from there",
+    errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on from there",
+    errno.EROFS: "the file system is read-only; choose another --output",
+    errno.EACCES: "permission denied; choose another --output or change its permissions",
+    errno.EPERM: "operation not permitted; choose another --output",
+    errno.ENOTDIR: "a part of the path is a file; choose another --output",
+}
+
+
+def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a path or URL, and the path as that file system knows it."""
+    fs, inner = fsspec.url_to_fs(path)
+    return fs, inner
+
+
+def is_local(path: str) -> bool:
+    """Whether a path lies on this machine's disk."""
+    return isinstance(filesystem(path)[0], LocalFileSystem)
+
+
+def join(folder: str, *names: str) -> str:
+    """Join path or URL parts with `/`."""
+    return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
+
+
+class DigestingStream(io.RawIOBase):
+    """A binary file that hashes (xxh3-128) and counts what is written through it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hash, self.size = stream, xxhash.xxh3_128(), 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write a bytes-like object; returns its length in bytes."""
+        with memoryview(data) as view:
+            self._hash.update(view)
+            self.size += view.nbytes
+            self._stream.write(view)
+            return view.nbytes
+
+    def tell(self) -> int:
+        return self.size
+
+    @property
+    def digest(self) -> str:
+        """xxh3-128 of all bytes written so far, 32 hex digits."""
+        return self._hash.hexdigest()
+
+
+@contextmanager
+def create(path: str) -> Iterator[DigestingStream]:
+    """Open `path` for writing so that it appears whole or not at all; raises OutputError where it cannot be written.
+
+    On a local disk the bytes go to a temporary name beside it, which is renamed at the end; an object store shows an
+    object only once its upload is complete, so there the name is final.
+    """
+    fs, inner = filesystem(path)
+    local = isinstance(fs, LocalFileSystem)
+    target = f"{inner}.{uuid4().hex[:8]}.tmp" if local else inner
+    try:
+        fs.makedirs(fs._parent(inner), exist_ok=True)
+        with (open(target, "wb") if local else fs.open(inner, "wb")) as stream:
+            yield DigestingStream(stream)
+        if local:
+            os.replace(target, inner)  # noqa: PTH105
+    except OSError as error:
+        if local:
+            Path(target).unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {_REMEDIES.get(error.errno or 0, str(error))}") from error
+    except BaseException:
+        if local:
+            Path(target).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write a value as JSON with sorted keys, whole or not at all."""
+    with create(path) as stream:
+        stream.write((json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode())
+
+
+def read_json(path: str) -> Any:
+    """Read a JSON file; raises FileNotFoundError where there is none, ValueError where it is damaged."""
+    fs, inner = filesystem(path)
+    return json.loads(fs.cat_file(inner))
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    fs, inner = filesystem(path)
+    return bool(fs.exists(inner))
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    fs, inner = filesystem(path)
+    if fs.exists(inner):
+        fs.rm(inner, recursive=True)
+
+
+@contextmanager
+def open_stream(path: str) -> Iterator[pa.RecordBatchStreamReader]:
+    """Open an Arrow IPC stream; memory-mapped where the file is local, so that unread columns cost nothing."""
+    fs, inner = filesystem(path)
+    source = pa.memory_map(inner) if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
+    with source, pa.ipc.open_stream(source) as reader:
+        yield reader
