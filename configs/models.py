@@ -54,7 +54,7 @@ class Language(Model):
     unspaced: bool = Field(default=False, description="written without spaces between words")
     lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
     udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
-    phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions whose phone numbers its texts hold")
+    phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions of its phone numbers")
     quality: QualityParameters
 
 

@@ -6,10 +6,14 @@ Any other runner gets the user's options untouched.
 
 import json
 import logging
+import os
 import re
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -26,11 +30,13 @@ SMALL_BYTES = 32 << 20
 class Engine:
     """Runs pipelines with given Beam options.
 
-    `workers` is for the local DirectRunner; it is ignored where `options` name another `--runner`.
+    `workers` is for the local DirectRunner; it is ignored where `options` name another `--runner`. What local worker
+    processes print goes to the file `log`.
     """
 
     workers: int = 1
     options: tuple[str, ...] = ()
+    log: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -44,11 +50,14 @@ class Engine:
         OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it.
         """
         quiet_beam()
-        pipeline = beam.Pipeline(options=PipelineOptions(self._flags(label, input_bytes)))
+        flags = self._flags(label, input_bytes)
+        pipeline = beam.Pipeline(options=PipelineOptions(flags))
+        processes = "--direct_running_mode=multi_processing" in flags
         try:
             construct(pipeline)
-            result = pipeline.run()
-            state = result.wait_until_finish()
+            with _worker_output(self.log) if processes and self.log else nullcontext():
+                result = pipeline.run()
+                state = result.wait_until_finish()
         except Exception as failure:
             raise (_carried_error(str(failure)) or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
@@ -64,6 +73,24 @@ class Engine:
         if "--direct_num_workers" not in given and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
             flags += [f"--direct_num_workers={self.workers}", "--direct_running_mode=multi_processing"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
+
+
+@contextmanager
+def _worker_output(log: str) -> Iterator[None]:
+    """Send what child processes print on standard error to a file: they inherit the descriptor, and Beam's are chatty.
+
+    Whoever wants to write to the terminal meanwhile must hold a duplicate of the descriptor, made before.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(log, "ab") as stream:
+        os.dup2(stream.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def quiet_beam() -> None:

@@ -65,10 +65,10 @@ class TaskFolder:
     def arrow(self, suffix: str, schema: pa.Schema, **extra: Any) -> Iterator["ArrowShard"]:
         """Write an Arrow IPC stream `PHASE/TASK+suffix`; the file joins the record when the block ends well."""
         relative = f"{self._phase}/{self._task}{suffix}"
-        with storage.create(storage.join(self._work, relative)) as stream:
-            with pa.ipc.new_stream(stream, schema, options=pa.ipc.IpcWriteOptions(unify_dictionaries=False)) as writer:
-                shard = ArrowShard(writer)
-                yield shard
+        target = storage.join(self._work, relative)
+        with storage.create(target) as stream, pa.ipc.new_stream(stream, schema) as writer:
+            shard = ArrowShard(writer)
+            yield shard
         self.files.append(OutputFile(relative, stream.digest, shard.documents, shard.bytes, {**extra, **shard.extra}))
 
     @contextmanager

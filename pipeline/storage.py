@@ -18,8 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.errors import OutputError
 
 _REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some room (or choose another --output) and start again: it goes on from there",
-    errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on from there",
+    errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it goes on",
+    errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on",
     errno.EROFS: "the file system is read-only; choose another --output",
     errno.EACCES: "permission denied; choose another --output or change its permissions",
     errno.EPERM: "operation not permitted; choose another --output",
@@ -81,7 +81,7 @@ def create(path: str) -> Iterator[DigestingStream]:
     target = f"{inner}.{uuid4().hex[:8]}.tmp" if local else inner
     try:
         fs.makedirs(fs._parent(inner), exist_ok=True)
-        with (open(target, "wb") if local else fs.open(inner, "wb")) as stream:
+        with open(target, "wb") if local else fs.open(inner, "wb") as stream:
             yield DigestingStream(stream)
         if local:
             os.replace(target, inner)  # noqa: PTH105
