@@ -105,7 +105,7 @@ def digest_of(value: Any) -> str:
 
 
 def _jsonable(value: Any) -> Any:
-    return value.model_dump() if hasattr(value, "model_dump") else list(value)
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else list(value)
 
 
 @dataclass

@@ -1,0 +1,168 @@
+"""Annotate: language, quality measures and redaction, a shard in, a shard out. Columns are added, no row is dropped.
+
+The shard that is written holds its rows sorted by language, so that whoever wants one language reads on end.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.load import Plan
+from configs.models import Languages
+from pipeline import storage
+from pipeline.columns import decode, encode, string_bytes, unify
+from pipeline.language_id import LanguageIdentifier, same_language
+from pipeline.phases import OutputFile, Phase, Task, TaskFolder, digest_of
+from pipeline.pii import Redactor
+from pipeline.quality import Measures
+from pipeline.schema import UNDETERMINED
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Settles a document's language from what its source declares and what the identifier finds."""
+
+    languages: Languages
+    identifier: LanguageIdentifier
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Add `language_declared`, `language_identified`, `language_score` (float32) and set `language`.
+
+        `language` is the declared one, or the identified one where the source does not say; `language_score` is what
+        the identifier gives to it: where it denies the declared language with score s, 1 − s, the most that can be
+        left for it. The score is null for code and for languages that the identifier does not know.
+        """
+        declared = decode(batch["language"]).to_pylist()
+        code = np.array([language in self.languages.programming for language in declared], bool)
+        found_rows, score_rows = self.identifier.identify(batch["text"].filter(pa.array(~code)))
+        answers = zip(found_rows.to_pylist(), score_rows.to_pylist(), strict=True)
+        settled = [
+            (said, said, None) if is_code else self._settle(said, *next(answers))
+            for said, is_code in zip(declared, code.tolist(), strict=True)
+        ]
+        index = batch.schema.get_field_index("language")
+        batch = batch.set_column(index, batch.schema.field("language"), encode([row[0] for row in settled]))
+        return (
+            batch.append_column("language_declared", encode(declared))
+            .append_column("language_identified", encode([row[1] for row in settled]))
+            .append_column("language_score", pa.array([row[2] for row in settled], pa.float32()))
+        )
+
+    def _settle(self, declared: str, found: str, score: float) -> tuple[str, str, float | None]:
+        if declared == UNDETERMINED:
+            return found, found, score
+        if not self.identifier.knows(declared):
+            return declared, declared, None
+        if same_language(declared, found):
+            return declared, declared, score
+        return declared, found, 1.0 - score
+
+
+class Annotator:
+    """All annotations of one recipe over batches of documents."""
+
+    def __init__(self, plan: Plan) -> None:
+        recipe = plan.recipe
+        self._identify = Identification(
+            plan.languages, LanguageIdentifier(plan.languages, recipe.language_identification)
+        )
+        self._measures = Measures(plan.languages, recipe.quality)
+        regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
+        self._redactor = Redactor(recipe.personal_data.kinds, regions)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Documents (schema DOCUMENT) with all annotation columns; `text` redacted; `bytes` its UTF-8 length."""
+        batch = self._identify(batch)
+        for name, column in self._measures(batch["text"], batch["language"]).items():
+            batch = batch.append_column(name, column)
+        texts, counts = self._redactor.redact(batch["text"], batch["language"])
+        batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
+        for name, column in counts.items():
+            batch = batch.append_column(name, column)
+        return batch.append_column("bytes", string_bytes(texts))
+
+
+_loaded: dict[str, Annotator] = {}
+
+
+def _annotator(digest: str, plan: Plan) -> Annotator:
+    """Models load once a process, not once a shard."""
+    if digest not in _loaded:
+        _loaded.clear()
+        _loaded[digest] = Annotator(plan)
+    return _loaded[digest]
+
+
+@dataclass
+class AnnotateWork:
+    """Does the annotation of one shard."""
+
+    plan: Plan
+    digest: str
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.arrow`: the rows of the shard sorted by language, a batch never holding two languages."""
+        annotator = _annotator(self.digest, self.plan)
+        with storage.open_stream(task.payload) as reader:
+            batches = [annotator(batch) for batch in reader]
+        table = pa.Table.from_batches(batches)
+        del batches
+        languages = decode(table["language"].combine_chunks())
+        order = np.argsort(np.array(languages.to_pylist(), dtype=object), kind="stable")
+        output = self.plan.recipe.output
+        with folder.arrow(".arrow", table.schema) as shard:
+            parts = []
+            for language, rows in _runs(languages, order):
+                part = table.take(pa.array(rows))
+                size = int(pc.sum(part["bytes"]).as_py())
+                parts.append({"language": language, "documents": len(rows), "bytes": size})
+                for batch in _rebatched(part, output.batch_documents, output.batch_bytes):
+                    shard.write(batch, int(pc.sum(batch["bytes"]).as_py()))
+            shard.extra["languages"] = parts
+
+
+def _runs(languages: pa.StringArray, order: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Rows of each language, in the order of code and, within, of appearance."""
+    values = np.array(languages.to_pylist(), dtype=object)[order]
+    borders = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return [(str(values[start]), order[start:end]) for start, end in _spans(borders, len(order))]
+
+
+def _spans(borders: np.ndarray, end: int) -> list[tuple[int, int]]:
+    edges = [0, *borders.tolist(), end]
+    return [pair for pair in zip(edges[:-1], edges[1:], strict=True) if pair[0] < pair[1]]
+
+
+def _rebatched(part: pa.Table, documents: int, size: int) -> list[pa.RecordBatch]:
+    """Cut a table into batches of at most so many documents and about so many bytes."""
+    part = part.combine_chunks()
+    ends = np.cumsum(part["bytes"].to_numpy())
+    batches, start = [], 0
+    while start < part.num_rows:
+        base = ends[start - 1] if start else 0
+        stop = min(start + documents, max(start + 1, int(np.searchsorted(ends, base + size, side="right"))))
+        batch = part.slice(start, stop - start).to_batches()[0]
+        names = [field.name for field in batch.schema if pa.types.is_dictionary(field.type)]
+        batches.append(unify(batch, names))
+        start = stop
+    return batches
+
+
+def annotate_phase(plan: Plan) -> Phase:
+    """The phase that annotates every ingested shard."""
+    recipe = plan.recipe
+    identifier = LanguageIdentifier(plan.languages, recipe.language_identification)
+    configuration: dict[str, Any] = {
+        "version": VERSION,
+        "identifier": identifier.digest,
+        "measures": Measures(plan.languages, recipe.quality).configuration,
+        "pii": recipe.personal_data.kinds,
+        "regions": {code: language.phone_regions for code, language in plan.languages.natural.items()},
+        "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
+    }
+    return Phase("annotate", configuration, AnnotateWork(plan, digest_of(configuration)))

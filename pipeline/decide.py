@@ -1,0 +1,118 @@
+"""Decide: from the columns that `annotate` left, which documents go no further, and why. No text is read or written."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from configs.load import Plan
+from pipeline import storage
+from pipeline.columns import decode, encode
+from pipeline.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.quality import QualityRules
+from pipeline.schema import DICTIONARY
+
+VERSION = 1
+
+DECISION = pa.schema([("stage", DICTIONARY), ("reason", DICTIONARY), ("detail", pa.string())])
+"""One row for every document of a shard, in its order; null throughout where the document survives."""
+
+Verdict = tuple[str, pa.StringArray, pa.StringArray]
+"""Stage, reason and detail by row; null where the row passes."""
+
+
+def language_verdict(batch: pa.RecordBatch, wanted: frozenset[str], score_min: float, keep_other: bool) -> Verdict:
+    """Drop documents whose declared language is denied with `score_min` or more, and languages not wanted."""
+    language, found = decode(batch["language"]), decode(batch["language_identified"])
+    denied_by = pc.subtract(pa.scalar(1.0, pa.float32()), batch["language_score"])
+    denied = pc.fill_null(
+        pc.and_(pc.not_equal(language, found), pc.greater_equal(denied_by, pa.scalar(score_min, pa.float32()))), False
+    )
+    unwanted = pc.and_(pc.invert(pc.is_in(language, pa.array(sorted(wanted)))), pa.scalar(not keep_other))
+    reason = pc.if_else(denied, "language_mismatch", pc.if_else(unwanted, "language_other", None))
+    said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
+    other = pc.binary_join_element_wise("identified ", language, "")
+    detail = pc.if_else(denied, said, pc.if_else(unwanted, other, None))
+    return "language", reason.cast(pa.string()), detail
+
+
+def _rounded(values: pa.Array) -> pa.StringArray:
+    text = pc.binary_join_element_wise(" with ", pc.round(values.cast(pa.float64()), 2).cast(pa.string()), "")
+    return pc.fill_null(text, "")
+
+
+def personal_data_verdict(batch: pa.RecordBatch, above: int | None) -> Verdict:
+    """Drop documents in which more than `above` pieces of personal data were found."""
+    kinds = [name for name in batch.schema.names if name.startswith("pii_")]
+    none = pa.nulls(batch.num_rows, pa.string())
+    if above is None or not kinds:
+        return "personal_data", none, none
+    total = batch[kinds[0]]
+    for kind in kinds[1:]:
+        total = pc.add(total, batch[kind])
+    over = pc.greater(total, above)
+    detail = pc.binary_join_element_wise(total.cast(pa.string()), f"findings > {above}", " ")
+    return "personal_data", pc.if_else(over, "findings_max", None).cast(pa.string()), pc.if_else(over, detail, None)
+
+
+def first_verdict(verdicts: list[Verdict]) -> pa.RecordBatch:
+    """The first stage that drops a row decides (schema DECISION)."""
+    rows = len(verdicts[0][1])
+    stage = reason = detail = pa.nulls(rows, pa.string())
+    for name, why, how in verdicts:
+        open_rows = pc.and_(pc.is_null(reason), pc.is_valid(why))
+        stage = pc.if_else(open_rows, name, stage)
+        detail = pc.if_else(open_rows, how, detail)
+        reason = pc.if_else(open_rows, why, reason)
+    return pa.RecordBatch.from_arrays([encode(stage), encode(reason), detail], schema=DECISION)
+
+
+@dataclass
+class DecideWork:
+    """Does the decisions of one annotated shard."""
+
+    plan: Plan
+    rules: QualityRules
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.arrow` in schema DECISION, batch for batch."""
+        recipe = self.plan.recipe
+        wanted = frozenset(self.plan.wanted_languages)
+        with storage.open_stream(task.payload) as reader, folder.arrow(".arrow", DECISION) as shard:
+            for batch in reader:
+                verdicts = [
+                    language_verdict(
+                        batch,
+                        wanted,
+                        recipe.language_identification.disagreement_score_min,
+                        recipe.keep_other_languages,
+                    ),
+                    ("quality", *self.rules.decide(batch)),
+                    personal_data_verdict(batch, recipe.personal_data.drop_above),
+                ]
+                shard.write(first_verdict(verdicts))
+
+
+def decide_phase(plan: Plan) -> Phase:
+    """The phase that decides over every annotated shard."""
+    recipe = plan.recipe
+    rules = QualityRules(plan.languages, recipe.quality)
+    configuration = {
+        "version": VERSION,
+        "languages": plan.wanted_languages,
+        "keep_other": recipe.keep_other_languages,
+        "disagreement": recipe.language_identification.disagreement_score_min,
+        "quality": rules.decision_configuration(),
+        "drop_above": recipe.personal_data.drop_above,
+    }
+    return Phase("decide", configuration, DecideWork(plan, rules))
+
+
+def shard_tasks(work: str, shards: list[OutputFile]) -> list[Task]:
+    """A task a shard, named like its file."""
+    return [Task(shard_name(shard), (shard.digest,), storage.join(work, shard.path), shard.bytes) for shard in shards]
+
+
+def shard_name(shard: OutputFile) -> str:
+    """The name of a work shard: its file name without the ending; the same in all phases."""
+    return shard.path.rsplit("/", 1)[-1].removesuffix(".arrow")

@@ -1,0 +1,251 @@
+"""Settle: bring the decisions of all stages together into each document's fate.
+
+Two phases read the same rows: `count` adds up, by language and hash bucket, what is still in, so that sampling can be
+planned; `settle` then writes for every shard who stays (for `write`) and the ledger rows of all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import storage
+from pipeline.columns import decode, encode
+from pipeline.decide import shard_name
+from pipeline.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
+from pipeline.schema import LEDGER
+
+VERSION = 1
+EXAMPLES = 3
+EXCERPT_CHARACTERS = 300
+
+SETTLED = pa.schema([("epochs", pa.int32()), ("cluster_size", pa.int32())])
+"""One row for every document of a shard, in its order; epochs 0: it is dropped."""
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The files that tell of one work shard, as full paths."""
+
+    annotated: str
+    decided: str
+    deduplicated: str
+
+
+def id_words(ids: pa.Array) -> np.ndarray:
+    """Ids (binary(16)) as uint64 (n, 2), without a copy."""
+    data = np.frombuffer(ids.buffers()[1], np.uint64).reshape(-1, 2)
+    return data[ids.offset : ids.offset + len(ids)]
+
+
+def fates(files: ShardFiles) -> Iterator[pa.RecordBatch]:
+    """Batches of an annotated shard (text untouched) with what each stage decided so far.
+
+    Adds `stage`, `reason`, `detail` (null while the document is in), `cluster_size`, and `bytes_kept`, the bytes of its
+    text after line cuts.
+    """
+    with (
+        storage.open_stream(files.annotated) as annotated,
+        storage.open_stream(files.decided) as decided,
+        storage.open_stream(files.deduplicated) as deduplicated,
+    ):
+        decisions, duplicates = _Rows(decided), _Rows(deduplicated)
+        for batch in annotated:
+            decision, duplicate = decisions.take(batch.num_rows), duplicates.take(batch.num_rows)
+            yield _joined(batch, decision, duplicate)
+
+
+class _Rows:
+    """Hands out rows of a stream in other portions than its batches."""
+
+    def __init__(self, reader: pa.RecordBatchStreamReader) -> None:
+        self._reader, self._rest = reader, None
+
+    def take(self, rows: int) -> pa.Table:
+        parts, missing = [], rows
+        while missing > 0:
+            if self._rest is None or self._rest.num_rows == 0:
+                self._rest = self._reader.read_next_batch()
+            part = self._rest.slice(0, missing)
+            self._rest = self._rest.slice(part.num_rows)
+            missing -= part.num_rows
+            parts.append(part)
+        return pa.Table.from_batches(parts, self._reader.schema)
+
+
+def _joined(batch: pa.RecordBatch, decision: pa.Table, duplicate: pa.Table) -> pa.RecordBatch:
+    why = decode(decision["reason"].combine_chunks())
+    duplicate_why = decode(duplicate["reason"].combine_chunks())
+    is_duplicate = pc.and_(pc.is_null(why), pc.is_valid(duplicate_why))
+    kept = pa.array([value.hex() if value else None for value in duplicate["kept_id"].to_pylist()], pa.string())
+    kept_text = pc.fill_null(pc.binary_join_element_wise("kept ", kept, ""), "")
+    stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"].combine_chunks()))
+    detail = pc.if_else(is_duplicate, kept_text, decision["detail"].combine_chunks())
+    cut = pc.fill_null(duplicate["bytes_cut"].combine_chunks(), 0)
+    return (
+        batch.append_column("stage", stage)
+        .append_column("reason", pc.if_else(is_duplicate, duplicate_why, why))
+        .append_column("detail", detail)
+        .append_column("cluster_size", duplicate["cluster_size"].combine_chunks())
+        .append_column("bytes_kept", pc.subtract(batch["bytes"], cut))
+    )
+
+
+@dataclass
+class CountWork:
+    """Adds up bytes by language and hash bucket over the documents still in."""
+
+    seed: int
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Leaves `histograms`: language → [[bucket, bytes], …] in the record."""
+        sums: dict[str, np.ndarray] = {}
+        for batch in fates(task.payload):
+            still = pc.is_null(batch["reason"])
+            rows = batch.filter(still)
+            buckets = hash_buckets(id_words(rows["id"]), self.seed)
+            sizes = rows["bytes_kept"].to_numpy()
+            languages = np.array(decode(rows["language"]).to_pylist(), object)
+            for code in sorted(set(languages)):
+                mine = languages == code
+                added = np.bincount(buckets[mine], weights=sizes[mine], minlength=BUCKETS).astype(np.int64)
+                sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + added
+        folder.data["histograms"] = {
+            code: [[int(bucket), int(counts[bucket])] for bucket in np.flatnonzero(counts)]
+            for code, counts in sums.items()
+        }
+
+
+def add_histograms(records: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Sum of the histograms that `count` tasks left: language → bytes by bucket, int64 (4096,)."""
+    sums: dict[str, np.ndarray] = {}
+    for record in records:
+        for code, pairs in record.data["histograms"].items():
+            histogram = sums.setdefault(code, np.zeros(BUCKETS, np.int64))
+            for bucket, size in pairs:
+                histogram[bucket] += size
+    return sums
+
+
+@dataclass
+class SettleWork:
+    """Writes every document's fate."""
+
+    samples: Mapping[str, LanguageSample]
+    seed: int
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.arrow` (schema SETTLED) and `TASK.ledger.arrow` (schema LEDGER); leave counts and examples."""
+        counts: dict[tuple[str, str, str, str], np.ndarray] = {}
+        examples: dict[tuple[str, str], list[dict[str, str]]] = {}
+        with folder.arrow(".arrow", SETTLED) as settled, folder.arrow(".ledger.arrow", LEDGER) as ledger:
+            for batch in fates(task.payload):
+                rows, epochs = self._sampled(batch)
+                settled.write(pa.RecordBatch.from_arrays([pa.array(epochs), batch["cluster_size"]], schema=SETTLED))
+                entries = ledger_rows(rows)
+                ledger.write(entries)
+                _count(entries, counts)
+                _collect_examples(rows, examples)
+        folder.data["counts"] = [[*key, *map(int, value)] for key, value in sorted(counts.items())]
+        folder.data["examples"] = [example for key in sorted(examples) for example in examples[key]]
+
+    def _sampled(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray]:
+        """The batch with the drops by sampling added, and each document's epochs (0 for all that left)."""
+        still = pc.is_null(batch["reason"]).to_numpy(zero_copy_only=False)
+        languages = np.array(decode(batch["language"]).to_pylist(), object)
+        epochs = np.zeros(batch.num_rows, np.int32)
+        ids = id_words(batch["id"])
+        epochs[still] = epochs_of(ids[still], languages[still], self.samples, self.seed)
+        sampled_out = pa.array(still & (epochs == 0))
+        share = [f"{self.samples[code].epochs} epochs of {code}" if code in self.samples else "" for code in languages]
+        for name, value in (("stage", "sample"), ("reason", "not_sampled"), ("detail", pa.array(share, pa.string()))):
+            index = batch.schema.get_field_index(name)
+            batch = batch.set_column(index, name, pc.if_else(sampled_out, value, batch[name]))
+        return batch, epochs
+
+
+def ledger_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Ledger rows (schema LEDGER) of documents whose fate is settled."""
+    kept = pc.is_null(batch["reason"])
+    columns = [
+        batch["id"],
+        batch["source"],
+        batch["language"],
+        batch["bytes_in"],
+        pc.if_else(kept, batch["bytes_kept"], 0).cast(pa.int64()),
+        encode(pc.if_else(kept, "kept", "dropped")),
+        encode(pc.fill_null(batch["stage"], "write")),
+        encode(pc.fill_null(batch["reason"], "kept")),
+        pc.fill_null(batch["detail"], ""),
+        batch["uri"],
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
+
+
+def _count(entries: pa.RecordBatch, counts: dict[tuple[str, str, str, str], np.ndarray]) -> None:
+    """Add documents, bytes in and bytes kept by language, source, stage and reason."""
+    names = ["language", "source", "stage", "reason"]
+    table = pa.table({name: decode(entries[name]) for name in names} | {n: entries[n] for n in ("bytes", "bytes_kept")})
+    grouped = table.group_by(names).aggregate([([], "count_all"), ("bytes", "sum"), ("bytes_kept", "sum")])
+    for row in grouped.to_pylist():
+        key = (row["language"], row["source"], row["stage"], row["reason"])
+        value = np.array([row["count_all"], row["bytes_sum"], row["bytes_kept_sum"]], np.int64)
+        counts[key] = counts.get(key, np.zeros(3, np.int64)) + value
+
+
+def _collect_examples(batch: pa.RecordBatch, examples: dict[tuple[str, str], list[dict[str, str]]]) -> None:
+    """Keep the documents of smallest id for each reason: a choice that does not depend on order."""
+    reasons, stages = batch["reason"].to_pylist(), batch["stage"].to_pylist()
+    ids = batch["id"].to_pylist()
+    first: dict[tuple[str, str], list[int]] = {}
+    for row in sorted((row for row, reason in enumerate(reasons) if reason), key=ids.__getitem__):
+        rows = first.setdefault((stages[row], reasons[row]), [])
+        if len(rows) < EXAMPLES:
+            rows.append(row)
+    for key, rows in first.items():
+        found = [_example(batch, row) for row in rows]
+        examples[key] = sorted(examples.get(key, []) + found, key=lambda example: example["id"])[:EXAMPLES]
+
+
+def _example(batch: pa.RecordBatch, row: int) -> dict[str, str]:
+    text = pc.utf8_slice_codeunits(batch["text"].slice(row, 1), 0, EXCERPT_CHARACTERS)[0].as_py()
+    fields = {name: batch[name][row].as_py() for name in ("stage", "reason", "source", "language", "detail")}
+    return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": text}
+
+
+def merge_examples(records: Sequence[Any]) -> list[dict[str, str]]:
+    """Of all shards' examples, the first few by id for each stage and reason."""
+    by_reason: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for record in records:
+        for example in record.data["examples"]:
+            by_reason.setdefault((example["stage"], example["reason"]), []).append(example)
+    return [
+        example
+        for key in sorted(by_reason)
+        for example in sorted(by_reason[key], key=lambda example: example["id"])[:EXAMPLES]
+    ]
+
+
+def fate_tasks(
+    annotated: Sequence[OutputFile], files: Sequence[ShardFiles], inputs: Sequence[tuple[str, ...]]
+) -> list[Task]:
+    """A task a shard, for `count` and `settle`; `inputs` are the digests of its three files."""
+    return [
+        Task(shard_name(shard), digests, paths, shard.documents * 200)
+        for shard, paths, digests in zip(annotated, files, inputs, strict=True)
+    ]
+
+
+def count_phase(seed: int) -> Phase:
+    """The phase that counts what is available to sampling."""
+    return Phase("count", {"version": VERSION, "seed": seed}, CountWork(seed))
+
+
+def settle_phase(samples: Mapping[str, LanguageSample], seed: int) -> Phase:
+    """The phase that settles every document's fate."""
+    plan = {code: sample.as_dict() for code, sample in samples.items()}
+    return Phase("settle", {"version": VERSION, "samples": plan, "seed": seed}, SettleWork(samples, seed))
