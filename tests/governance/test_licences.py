@@ -1,0 +1,131 @@
+"""The licence gate: expressions, policies, columns."""
+
+import pickle
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.models import LicencePolicy
+from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate, LicenceSyntaxError, parse_expression
+
+CODE = frozenset({"c", "python"})
+DEFAULT = LicenceGate(LicencePolicy(), CODE)
+
+
+def column(*values):
+    return pa.array(values, pa.string()).dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("expression", "admitted"),
+    [
+        ("MIT", True),
+        ("GPL-3.0-or-later", False),
+        ("GPL-2.0+", False),
+        ("gpl-2.0-only", False),
+        ("LGPL-2.1-only", False),
+        ("AGPL-3.0-only", False),
+        ("MIT OR GPL-3.0-only", True),
+        ("MIT AND GPL-3.0-only", False),
+        ("(MIT AND BSD-3-Clause) OR GPL-3.0-only", True),
+        ("(MIT OR GPL-3.0-only) AND LGPL-2.1-only", False),
+        ("MIT or gpl-3.0-only", True),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", False),
+        ("Apache-2.0 WITH LLVM-exception", True),
+        ("LicenseRef-house", True),
+        ("NOASSERTION", True),
+        ("MPL-2.0", True),
+    ],
+)
+def test_code_enters_if_one_way_to_satisfy_its_licence_is_not_copyleft(expression, admitted):
+    assert DEFAULT.judge(expression, code=True).admitted is admitted
+
+
+def test_copyleft_prose_enters_by_default():
+    assert DEFAULT.judge("GPL-3.0-or-later", code=False).admitted
+
+
+def test_gate_is_not_inverted_as_in_roots():
+    """ROOTS' script kept GPL-family code only; ours keeps everything but that."""
+    licences = ["gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0", "agpl-3.0", "mit", "apache-2.0", "bsd-3-clause"]
+    admitted, _ = DEFAULT.admit(column(*licences), column(*["python"] * len(licences)))
+    assert [name for name, kept in zip(licences, admitted.to_pylist(), strict=True) if kept] == licences[5:]
+
+
+def test_a_refusal_names_licence_and_pattern():
+    assert DEFAULT.judge("GPL-3.0-or-later", code=True).detail == "GPL-3.0-or-later denied for code by GPL-*"
+
+
+def test_deny_wins_over_allow():
+    gate = LicenceGate(LicencePolicy(allow=("CC-*",), deny=("CC-BY-NC-*",)), CODE)
+    assert gate.judge("CC-BY-4.0", False).admitted
+    assert gate.judge("CC-BY-NC-4.0", False).detail == "CC-BY-NC-4.0 denied by CC-BY-NC-*"
+
+
+def test_an_allow_list_refuses_what_it_lacks():
+    gate = LicenceGate(LicencePolicy(allow=("MIT",)), CODE)
+    assert gate.judge("NOASSERTION", False).detail == "NOASSERTION is not among the allowed licences"
+
+
+def test_an_exception_can_be_allowed_as_a_whole():
+    gate = LicenceGate(LicencePolicy(allow=("MIT", "GPL-2.0-only WITH Classpath-*"), deny_code=()), CODE)
+    assert gate.judge("GPL-2.0-only WITH Classpath-exception-2.0", True).admitted
+    assert not gate.judge("GPL-2.0-only", True).admitted
+
+
+@pytest.mark.parametrize(
+    "expression", ["CC BY 4.0", "(MIT", "MIT AND", "()", "a/b", "MIT " * EXPRESSION_CHARACTERS_MAX]
+)
+def test_what_is_no_expression_is_refused(expression):
+    with pytest.raises(LicenceSyntaxError):
+        parse_expression(expression)
+    assert not DEFAULT.judge(expression, code=False).admitted
+
+
+@pytest.mark.parametrize("expression", [None, "", "  "])
+def test_no_licence_is_refused(expression):
+    assert DEFAULT.judge(expression, code=False).detail == "no licence is given"
+
+
+ids = st.sampled_from(["MIT", "GPL-3.0-only", "LGPL-2.1-or-later", "Apache-2.0", "AGPL-3.0-only"])
+trees = st.recursive(
+    ids.map(lambda name: (name, not name.startswith(("GPL", "LGPL", "AGPL")))),
+    lambda inner: st.tuples(inner, st.booleans(), inner).map(
+        lambda t: (
+            f"({t[0][0]} {'AND' if t[1] else 'OR'} {t[2][0]})",
+            (t[0][1] and t[2][1]) if t[1] else (t[0][1] or t[2][1]),
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(trees)
+def test_verdict_is_the_truth_of_the_formula(tree):
+    expression, truth = tree
+    assert DEFAULT.judge(expression, code=True).admitted is truth
+
+
+@given(st.lists(st.tuples(st.sampled_from(["MIT", "GPL-3.0-only", None, "?"]), st.sampled_from(["en", "c", None]))))
+def test_column_is_judged_row_by_row(rows):
+    licences, languages = column(*(row[0] for row in rows)), column(*(row[1] for row in rows))
+    admitted, details = DEFAULT.admit(licences, languages)
+    verdicts = [DEFAULT.judge(licence, language in CODE) for licence, language in rows]
+    assert admitted.to_pylist() == [verdict.admitted for verdict in verdicts]
+    assert details.to_pylist() == [verdict.detail or None for verdict in verdicts]
+
+
+def test_a_slice_is_judged_as_itself():
+    admitted, _ = DEFAULT.admit(column("MIT", "GPL-3.0-only", "MIT")[1:], column("c", "c", "c")[1:])
+    assert admitted.to_pylist() == [False, True]
+
+
+@given(st.text(max_size=60))
+def test_any_string_gets_a_verdict(expression):
+    assert isinstance(DEFAULT.judge(expression, code=True).admitted, bool)
+
+
+def test_the_gate_travels_to_workers():
+    assert pickle.loads(pickle.dumps(DEFAULT)).judge("MIT", True).admitted
