@@ -3,6 +3,7 @@
 The shard that is written holds its rows sorted by language, so that whoever wants one language reads on end.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from configs.models import Languages
 from pipeline import storage
 from pipeline.columns import decode, encode, string_bytes, unify
 from pipeline.language_id import LanguageIdentifier, same_language
-from pipeline.phases import OutputFile, Phase, Task, TaskFolder, digest_of
+from pipeline.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.pii import Redactor
 from pipeline.quality import Measures
 from pipeline.schema import UNDETERMINED
@@ -135,7 +136,7 @@ def _runs(languages: pa.StringArray, order: np.ndarray) -> list[tuple[str, np.nd
 
 def _spans(borders: np.ndarray, end: int) -> list[tuple[int, int]]:
     edges = [0, *borders.tolist(), end]
-    return [pair for pair in zip(edges[:-1], edges[1:], strict=True) if pair[0] < pair[1]]
+    return [pair for pair in itertools.pairwise(edges) if pair[0] < pair[1]]
 
 
 def _rebatched(part: pa.Table, documents: int, size: int) -> list[pa.RecordBatch]:

@@ -1,5 +1,6 @@
 """Decide: from the columns that `annotate` left, which documents go no further, and why. No text is read or written."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -75,8 +76,9 @@ class DecideWork:
     rules: QualityRules
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow` in schema DECISION, batch for batch."""
+        """Write `TASK.arrow` in schema DECISION, batch for batch; leave counts of the drops."""
         recipe = self.plan.recipe
+        dropped: Counter[tuple[str, str]] = Counter()
         wanted = frozenset(self.plan.wanted_languages)
         with storage.open_stream(task.payload) as reader, folder.arrow(".arrow", DECISION) as shard:
             for batch in reader:
@@ -90,7 +92,13 @@ class DecideWork:
                     ("quality", *self.rules.decide(batch)),
                     personal_data_verdict(batch, recipe.personal_data.drop_above),
                 ]
-                shard.write(first_verdict(verdicts))
+                decisions = first_verdict(verdicts)
+                shard.write(decisions)
+                pairs = zip(
+                    decode(decisions["stage"]).to_pylist(), decode(decisions["reason"]).to_pylist(), strict=True
+                )
+                dropped.update(pair for pair in pairs if pair[1])
+        folder.data["dropped"] = [[*key, count, 0] for key, count in sorted(dropped.items())]
 
 
 def decide_phase(plan: Plan) -> Phase:
@@ -108,11 +116,11 @@ def decide_phase(plan: Plan) -> Phase:
     return Phase("decide", configuration, DecideWork(plan, rules))
 
 
-def shard_tasks(work: str, shards: list[OutputFile]) -> list[Task]:
-    """A task a shard, named like its file."""
-    return [Task(shard_name(shard), (shard.digest,), storage.join(work, shard.path), shard.bytes) for shard in shards]
+def shard_tasks(place: str, shards: list[OutputFile]) -> list[Task]:
+    """A task a shard, named like its file; `place` is the folder of the phase that wrote them."""
+    return [Task(shard_name(shard), (shard.digest,), storage.join(place, shard.path), shard.bytes) for shard in shards]
 
 
 def shard_name(shard: OutputFile) -> str:
     """The name of a work shard: its file name without the ending; the same in all phases."""
-    return shard.path.rsplit("/", 1)[-1].removesuffix(".arrow")
+    return shard.path.removesuffix(".arrow")

@@ -18,7 +18,7 @@ from configs.models import Source
 from governance.licences import LicenceGate
 from pipeline import storage
 from pipeline.columns import constant_column, filter_batch, string_bytes
-from pipeline.phases import ArrowShard, Phase, Task, TaskFolder
+from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.readers import Unit, read_unit
 from pipeline.schema import DICTIONARY, DOCUMENT, LEDGER, UNDETERMINED
 
@@ -112,14 +112,16 @@ class IngestWork:
         source = self.plan.source(unit.source)
         problems: list[InputError] = []
         shards = _Shards(folder, self.plan.recipe.output.work_shard_bytes)
-        with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as dropped:
+        with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as shard:
+            dropped = _Dropped(shard)
             for raw in self._read(unit, source, problems):
-                batch = to_documents(raw, source)
-                for kept in self._admit(batch, dropped):
+                kept = self._admit(to_documents(raw, source), dropped)
+                if kept.num_rows:
                     shards.write(kept)
             shards.close()
             for problem in problems:
-                dropped.write(problem_row(source.id, problem))
+                dropped.write(problem_row(source.id, problem), "ingest", "unreadable")
+        folder.data["dropped"] = [[*key, *total] for key, total in sorted(dropped.totals.items())]
         folder.data["problems"] = [
             {"source": source.id, "file": problem.file, "cause": problem.cause, "remedy": problem.remedy}
             for problem in problems
@@ -141,22 +143,37 @@ class IngestWork:
             on_problem=on_problem,
         )
 
-    def _admit(self, batch: pa.RecordBatch, dropped: ArrowShard) -> Iterator[pa.RecordBatch]:
-        """Yield what may enter; write the rest to `dropped`."""
+    def _admit(self, batch: pa.RecordBatch, dropped: "_Dropped") -> pa.RecordBatch:
+        """The documents that may enter; the rest goes to `dropped`."""
         admitted, details = self.gate.admit(batch["licence"], batch["language"])
         refused = pc.invert(admitted)
         if refused.true_count:
             rows = filter_batch(batch, refused)
-            dropped.write(dropped_rows(rows, "licence", "licence_denied", details.filter(refused).cast(pa.string())))
+            why = details.filter(refused).cast(pa.string())
+            dropped.write(dropped_rows(rows, "licence", "licence_denied", why), "licence", "licence_denied")
             batch = filter_batch(batch, admitted)
         empty = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(batch["text"])), 0)
         if empty.true_count:
             rows = filter_batch(batch, empty)
-            no_text = pa.array(["nothing but white space"] * rows.num_rows, pa.string())
-            dropped.write(dropped_rows(rows, "ingest", "empty", no_text))
+            why = pa.array(["nothing but white space"] * rows.num_rows, pa.string())
+            dropped.write(dropped_rows(rows, "ingest", "empty", why), "ingest", "empty")
             batch = filter_batch(batch, pc.invert(empty))
-        if batch.num_rows:
-            yield batch
+        return batch
+
+
+class _Dropped:
+    """Ledger rows of what does not enter, counted by stage and reason: [documents, bytes]."""
+
+    def __init__(self, shard: ArrowShard) -> None:
+        self._shard = shard
+        self.totals: dict[tuple[str, str], list[int]] = {}
+
+    def write(self, rows: pa.RecordBatch, stage: str, reason: str) -> None:
+        size = pc.sum(rows["bytes"]).as_py()
+        self._shard.write(rows, size)
+        total = self.totals.setdefault((stage, reason), [0, 0])
+        total[0] += rows.num_rows
+        total[1] += size
 
 
 class _Shards:

@@ -23,7 +23,7 @@ from pipeline.engine import Engine, carry
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A finished file: path relative to the work folder, xxh3-128 of its bytes, and what it holds."""
+    """A finished file: path relative to the phase's place, xxh3-128 of its bytes, and what it holds."""
 
     path: str
     digest: str
@@ -56,16 +56,16 @@ class Record:
 class TaskFolder:
     """Where one task writes. Collects the files for its record."""
 
-    def __init__(self, work: str, phase: str, task: str) -> None:
-        self._work, self._phase, self._task = work, phase, task
+    def __init__(self, place: str, task: str) -> None:
+        self._place, self._task = place, task
         self.files: list[OutputFile] = []
         self.data: dict[str, Any] = {}
 
     @contextmanager
     def arrow(self, suffix: str, schema: pa.Schema, **extra: Any) -> Iterator["ArrowShard"]:
-        """Write an Arrow IPC stream `PHASE/TASK+suffix`; the file joins the record when the block ends well."""
-        relative = f"{self._phase}/{self._task}{suffix}"
-        target = storage.join(self._work, relative)
+        """Write an Arrow IPC stream TASK+suffix; the file joins the record when the block ends well."""
+        relative = f"{self._task}{suffix}"
+        target = storage.join(self._place, relative)
         with storage.create(target) as stream, pa.ipc.new_stream(stream, schema) as writer:
             shard = ArrowShard(writer)
             yield shard
@@ -73,9 +73,9 @@ class TaskFolder:
 
     @contextmanager
     def binary(self, suffix: str, documents: int = 0) -> Iterator[storage.DigestingStream]:
-        """Write any other file `PHASE/TASK+suffix`."""
-        relative = f"{self._phase}/{self._task}{suffix}"
-        with storage.create(storage.join(self._work, relative)) as stream:
+        """Write any other file TASK+suffix."""
+        relative = f"{self._task}{suffix}"
+        with storage.create(storage.join(self._place, relative)) as stream:
             yield stream
         self.files.append(OutputFile(relative, stream.digest, documents, stream.size))
 
@@ -112,14 +112,20 @@ def _jsonable(value: Any) -> Any:
 class Phase:
     """One phase of a build.
 
-    name           folder under the work folder
+    name           folder under the work folder, for records and files
     configuration  all settings that change what the tasks write; part of every task's key
     work           the function that does a task: pure but for the files it writes through its TaskFolder
+    place          folder for the files, where it is not WORK/name/files
     """
 
     name: str
     configuration: Any
     work: Work
+    place: str | None = None
+
+    def files(self, folder: str) -> str:
+        """Where the files of this phase lie, given the work folder."""
+        return self.place or storage.join(folder, self.name, "files")
 
     def run(self, engine: Engine, folder: str, tasks: Sequence[Task], watch: "Watch | None" = None) -> list[Record]:
         """Do what is missing and return all records in the order of `tasks`.
@@ -146,7 +152,7 @@ class Phase:
 
     def _finished(self, folder: str, keys: Mapping[str, str]) -> dict[str, Record]:
         """Records of tasks that are done under their present key and whose files are all there."""
-        names = set(_list(storage.join(folder, self.name)))
+        names = set(_list(self.files(folder)))
         records = {}
         for name in _list(storage.join(folder, self.name, "records")):
             task = name.removesuffix(".json")
@@ -156,21 +162,16 @@ class Phase:
                 record = _read_record(storage.join(folder, self.name, "records", name))
             except (ValueError, KeyError, TypeError):
                 continue  # damaged: as good as missing
-            if record.key == keys[task] and all(file.path.rsplit("/", 1)[-1] in names for file in record.files):
+            if record.key == keys[task] and all(file.path in names for file in record.files):
                 records[task] = record
         return records
 
     def _sweep(self, folder: str, records: Sequence[Record]) -> None:
         """Remove files that no record names: of tasks that are gone, or of a killed build."""
-        wanted = {file.path.rsplit("/", 1)[-1] for record in records for file in record.files}
-        fs, inner = storage.filesystem(storage.join(folder, self.name))
-        for name in _list(storage.join(folder, self.name)):
-            if name not in wanted and name != "records":
-                fs.rm(f"{inner}/{name}", recursive=True)
-        tasks = {f"{record.task}.json" for record in records}
-        for name in _list(storage.join(folder, self.name, "records")):
-            if name not in tasks:
-                fs.rm(f"{inner}/records/{name}")
+        wanted = {file.path for record in records for file in record.files}
+        _remove(self.files(folder), set(_list(self.files(folder))) - wanted)
+        place = storage.join(folder, self.name, "records")
+        _remove(place, set(_list(place)) - {f"{record.task}.json" for record in records})
 
 
 class RunTasks(beam.PTransform):
@@ -200,7 +201,7 @@ class RunTask(beam.DoFn):
         """Tasks write files; nothing flows on."""
         for task in element[1]:
             started = time.perf_counter()
-            place = TaskFolder(self._folder, self._phase.name, task.name)
+            place = TaskFolder(self._phase.files(self._folder), task.name)
             try:
                 self._phase.work(task, place)
                 record = {
@@ -223,12 +224,17 @@ def _read_record(path: str) -> Record:
 
 
 def _list(folder: str) -> list[str]:
-    """Names in a folder, sorted; none where it does not exist."""
+    """Paths of all files below a folder, relative to it, sorted; none where it does not exist."""
     fs, inner = storage.filesystem(folder)
     fs.invalidate_cache()
-    if not fs.exists(inner):
-        return []
-    return sorted(entry.rsplit("/", 1)[-1] for entry in fs.ls(inner, detail=False))
+    root = fs._strip_protocol(inner).rstrip("/")
+    return sorted(path[len(root) + 1 :] for path in fs.find(root)) if fs.exists(inner) else []
+
+
+def _remove(folder: str, names: set[str]) -> None:
+    fs, inner = storage.filesystem(folder)
+    for name in sorted(names):
+        fs.rm(f"{inner}/{name}")
 
 
 class Watch:

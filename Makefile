@@ -1,0 +1,49 @@
+# OpenRoots. `make` alone lists what there is to do. Needs Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+RECIPE ?= sample
+OUTPUT ?= build/corpus
+CACHE ?= build/downloads
+WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
+
+.PHONY: help install build-corpus test lint types bench clean
+.DEFAULT_GOAL := help
+
+help:                ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+install: $(VENV)/.installed ## make the environment in .venv: locked versions, wheels only
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) or sys.version_info >= (3, 14))' \
+		|| { echo "OpenRoots needs Python 3.11 to 3.13; say which with make PYTHON=python3.11"; exit 1; }
+	@echo "Making the environment in $(VENV) (about 1.2 GB, a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Adding what tests and benchmarks need"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+build-corpus: $(VENV)/.installed ## fetch real text and build a corpus (RECIPE=tiny|sample|my.toml OUTPUT=… WORKERS=…)
+	@$(BIN)/openroots build-corpus --recipe $(RECIPE) --output $(OUTPUT) --cache $(CACHE) --workers $(WORKERS)
+
+test: $(VENV)/.installed-dev ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## check types
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev ## measure speed beside the peers, into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+clean:               ## remove what was built (the environment stays)
+	rm -rf build

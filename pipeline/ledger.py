@@ -1,0 +1,45 @@
+"""Look a document up in the ledger of a finished build."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from configs.errors import InputError
+from pipeline import storage
+
+
+def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
+    """The ledger rows of a document: by its id (32 hex digits, or a prefix of at least 4) or by a part of its uri.
+
+    Columns as in `pipeline.schema.LEDGER`, `id` as hex. A document dropped as a duplicate names, in `detail`, the id of
+    the one kept. Raises InputError where `output` holds no ledger.
+    """
+    folder = storage.join(output, "ledger")
+    fs, inner = storage.filesystem(folder)
+    if not fs.exists(inner):
+        raise InputError(folder, "there is no ledger", "Give the folder of a finished build with --corpus")
+    dataset = ds.dataset(inner, filesystem=fs, format="parquet")
+    try:
+        prefix = bytes.fromhex(identifier[: len(identifier) // 2 * 2])
+    except ValueError:
+        prefix = b""
+    rows: list[dict[str, Any]] = []
+    if len(identifier) == 32 and prefix:
+        table = dataset.to_table(filter=ds.field("id") == pa.scalar(prefix, pa.binary(16)))
+        rows = _rows(table)
+    if not rows:
+        for batch in dataset.to_batches():
+            ids = [value.hex() for value in batch["id"].to_pylist()]
+            uris = batch["uri"].to_pylist()
+            found = [
+                row
+                for row, (name, uri) in enumerate(zip(ids, uris, strict=True))
+                if (len(identifier) >= 4 and name.startswith(identifier.lower())) or identifier in uri
+            ]
+            rows += _rows(pa.Table.from_batches([batch]).take(found))
+    return rows
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    return [{**row, "id": row["id"].hex()} for row in table.to_pylist()]

@@ -1,0 +1,71 @@
+"""One build at a time in one folder."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs.errors import BuildLockedError, OutputError
+from pipeline import storage
+
+
+@contextmanager
+def build_lock(output: str) -> Iterator[None]:
+    """Hold the output folder; raises BuildLockedError where another build does, OutputError where it is not writable.
+
+    On a local disk the system's file lock is used, which a killed process loses. An object store has none: there the
+    lock is an object, and after a crash a person must remove it (the message says so).
+    """
+    with _local_lock(output) if storage.is_local(output) else _object_lock(output):
+        yield
+
+
+def _holder() -> str:
+    return json.dumps(
+        {"host": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%FT%TZ", time.gmtime())}
+    )
+
+
+@contextmanager
+def _local_lock(output: str) -> Iterator[None]:
+    folder = Path(storage.filesystem(output)[1])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = open(folder / ".lock", "a+")  # noqa: SIM115 - held open for as long as the build runs
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}; choose another --output") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip()
+            raise BuildLockedError(
+                f"another build works in {output} ({holder}); wait for it, stop it, or choose another --output"
+            ) from None
+        try:
+            stream.truncate(0)
+            stream.write(_holder())
+            stream.flush()
+        except OSError as error:
+            raise OutputError(f"{output} cannot be written: {error.strerror}; free some room") from error
+        yield
+
+
+@contextmanager
+def _object_lock(output: str) -> Iterator[None]:
+    path = storage.join(output, "lock.json")
+    fs, inner = storage.filesystem(path)
+    if fs.exists(inner):
+        holder = fs.cat_file(inner).decode(errors="replace").strip()
+        raise BuildLockedError(f"another build works in {output} ({holder}); if it has died, remove {path}")
+    fs.makedirs(fs._parent(inner), exist_ok=True)
+    fs.pipe_file(inner, _holder().encode())
+    try:
+        yield
+    finally:
+        fs.rm(inner)

@@ -1,0 +1,157 @@
+"""What a person sees of a build while it runs: a bar a phase on a terminal, plain lines elsewhere.
+
+The amounts come from the records that finished tasks leave, so that they are true on every runner that writes to a
+file system this machine can list.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from pipeline import storage
+from pipeline.phases import Record, Task, Watch
+
+POLL_SECONDS = 1.0
+LINE_SECONDS = 15.0
+
+
+def terminal_console() -> Console:
+    """A console on a duplicate of standard error: the descriptor itself is lent to worker processes meanwhile."""
+    return Console(file=os.fdopen(os.dup(2), "w"), highlight=False, soft_wrap=True)
+
+
+class ProgressWatch(Watch):
+    """Shows documents, bytes, MB/s, time left and drops of each phase."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or terminal_console()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
+        """Start to follow a phase."""
+        self._stop.clear()
+        sizes = {task.name: task.size for task in tasks}
+        state = _State(phase, sizes, set(done), records)
+        self._thread = threading.Thread(target=self._follow, args=(state,), daemon=True)
+        self._thread.start()
+
+    def end(self, phase: str, records: Sequence[Record], seconds: float) -> None:
+        """Say in one line what the phase did."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+        files = [file for record in records for file in record.files]
+        documents, size = sum(file.documents for file in files), sum(file.bytes for file in files)
+        parts = [f"{phase:<12}", f"{_plural(len(records), 'task')}"]
+        if documents:
+            parts.append(f"{_plural(documents, 'document')}")
+        if size:
+            parts.append(f"{size / 1e6:,.1f} MB")
+        parts.append(f"{seconds:.1f} s")
+        if size and seconds > 0.5:
+            parts.append(f"{size / 1e6 / seconds:.1f} MB/s")
+        drops = _drops(records)
+        if drops:
+            shown = ", ".join(f"{reason} {count:,}" for reason, count in sorted(drops.items(), key=lambda d: -d[1])[:5])
+            parts.append(f"dropped {sum(drops.values()):,} ({shown})")
+        self.console.print(" · ".join(parts))
+
+    def _follow(self, state: "_State") -> None:
+        if self.console.is_terminal:
+            columns = (TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.fields[text]}"))
+            with Progress(*columns, console=self.console, transient=True) as progress:
+                bar = progress.add_task(state.phase, total=1.0, text="")
+                self._poll(state, progress, bar)
+        else:
+            self._poll(state, None, None)
+
+    def _poll(self, state: "_State", progress: Progress | None, bar: TaskID | None) -> None:
+        said = time.monotonic()
+        while not self._stop.wait(POLL_SECONDS):
+            state.refresh()
+            if progress is not None and bar is not None:
+                progress.update(bar, completed=state.fraction, text=state.text)
+            elif time.monotonic() - said >= LINE_SECONDS:
+                said = time.monotonic()
+                self.console.print(f"{state.phase:<12} {state.fraction:4.0%} · {state.text}")
+
+
+class _State:
+    """How far a phase is."""
+
+    def __init__(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
+        self.phase, self._sizes, self._records = phase, sizes, records
+        self._before, self._done = set(done), set(done)
+        self._documents = self._bytes = 0
+        self._started = time.monotonic()
+
+    def refresh(self) -> None:
+        """Look for records of tasks that have finished since."""
+        try:
+            fs, inner = storage.filesystem(self._records)
+            fs.invalidate_cache()
+            names = {path.rsplit("/", 1)[-1].removesuffix(".json"): path for path in fs.find(inner)}
+        except OSError:
+            return
+        for name in sorted((set(self._sizes) & set(names)) - self._done):
+            try:
+                files = storage.read_json(names[name])["files"]
+            except (OSError, ValueError, KeyError):
+                continue
+            self._documents += sum(file["documents"] for file in files)
+            self._bytes += sum(file["bytes"] for file in files)
+            self._done.add(name)
+
+    def _size(self, names: set[str]) -> int:
+        return sum(max(self._sizes[name], 1) for name in names if name in self._sizes)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the phase's input that is done, 0…1."""
+        return self._size(self._done) / max(self._size(set(self._sizes)), 1)
+
+    @property
+    def text(self) -> str:
+        """Documents, bytes, rate, time left; the rate is of this run, not of what an earlier one had done."""
+        seconds = time.monotonic() - self._started
+        new = self._size(self._done - self._before)
+        parts = [f"{len(self._done)}/{len(self._sizes)} tasks"]
+        if self._bytes:
+            parts.append(
+                f"{self._documents:,} documents, {self._bytes / 1e6:,.0f} MB, {self._bytes / 1e6 / seconds:.1f} MB/s"
+            )
+        if new:
+            left = (self._size(set(self._sizes)) - self._size(self._done)) * seconds / new
+            parts.append(f"about {_duration(left)} left")
+        return " · ".join(parts)
+
+
+def _drops(records: Sequence[Record]) -> dict[str, int]:
+    """Documents dropped by reason, where the tasks of a phase count them: [[stage, reason, documents, bytes], …]."""
+    drops: dict[str, int] = {}
+    for record in records:
+        entries: list[list[Any]] = record.data.get("dropped", [])
+        for _, reason, documents, _ in entries:
+            drops[reason] = drops.get(reason, 0) + documents
+    return drops
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,0 +1,63 @@
+"""What a finished build says on the terminal: the funnel, the largest languages, what is missing, where things are."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from configs.load import Plan
+
+
+def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Console) -> None:
+    """Print the closing summary of a build from its manifest."""
+    console.print()
+    console.print(_funnel(manifest))
+    console.print()
+    console.print(_largest(manifest, plan))
+    console.print()
+    held = set(manifest["languages"])
+    missing = [plan.languages.name(code) for code in plan.wanted_languages if code not in held]
+    wanted = len(plan.wanted_languages)
+    console.print(
+        f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {', '.join(missing)}" if missing else "")
+    )
+    for entry in manifest["unavailable"]:
+        console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
+    problems = manifest["problems"]
+    for problem in problems[:5]:
+        console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}", markup=False)
+    if len(problems) > 5:
+        console.print(f"… and {len(problems) - 5} more unreadable files; see manifest.json")
+    console.print(f"digest  {manifest['digest']}")
+    console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)", markup=False)
+    console.print(f"report  {output}/report.html")
+    console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
+
+
+def _funnel(manifest: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("stage", "documents in", "dropped", "kept", "MB in", "MB kept"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for stage in manifest["stages"]:
+        table.add_row(
+            stage["stage"],
+            f"{stage['documents_in']:,}",
+            f"{stage['documents_dropped']:,}",
+            f"{stage['documents_kept']:,}",
+            f"{stage['bytes_in'] / 1e6:,.1f}",
+            f"{stage['bytes_kept'] / 1e6:,.1f}",
+        )
+    return table
+
+
+def _largest(manifest: dict[str, Any], plan: Plan) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("largest languages", "documents", "MB", "share"):
+        table.add_column(name, justify="left" if name.startswith("largest") else "right")
+    languages = sorted(manifest["languages"].items(), key=lambda item: -item[1]["bytes"])
+    total = sum(language["bytes"] for _, language in languages) or 1
+    for code, language in languages[:10]:
+        share = language["bytes"] / total
+        name = f"{plan.languages.name(code)} ({code})"
+        table.add_row(name, f"{language['documents']:,}", f"{language['bytes'] / 1e6:,.2f}", f"{share:.1%}")
+    return table

@@ -1,0 +1,170 @@
+"""Write: kept documents into `data/LANGUAGE/shard-00000-of-00012.arrow`, the ledger into `ledger/part-00000.parquet`.
+
+Which document goes where follows from counts alone, so every output file can be written by any worker; texts are read
+from the work shards where they lie.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline import storage
+from pipeline.columns import decode, string_bytes, unify
+from pipeline.deduplication import cut_lines
+from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.schema import LEDGER
+
+VERSION = 1
+LEDGER_PART_ROWS = 1_000_000
+
+DROPPED_COLUMNS = ("language_identified",)
+"""Columns of the work shards that the corpus does without: among kept documents it is the language."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one work shard gives to an output shard."""
+
+    annotated: str
+    settled: str
+    digests: tuple[str, str]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class OutputShard:
+    """One file of the corpus: its language and the work shards it is made of, in order."""
+
+    language: str
+    parts: tuple[Part, ...]
+
+
+def plan_shards(parts: Mapping[str, Sequence[Part]], shard_bytes: int) -> list[Task]:
+    """Fill output shards of each language with parts in order, none above `shard_bytes`, and name them."""
+    tasks = []
+    for language in sorted(parts):
+        shards = list(_filled(parts[language], shard_bytes))
+        for number, shard in enumerate(shards):
+            name = f"{language}/shard-{number:05d}-of-{len(shards):05d}"
+            digests = tuple(digest for part in shard for digest in part.digests)
+            size = sum(part.bytes for part in shard)
+            tasks.append(Task(name, digests, OutputShard(language, tuple(shard)), size))
+    return tasks
+
+
+def _filled(parts: Sequence[Part], shard_bytes: int) -> Iterator[list[Part]]:
+    shard: list[Part] = []
+    for part in parts:
+        if shard and sum(other.bytes for other in shard) + part.bytes > shard_bytes:
+            yield shard
+            shard = []
+        shard.append(part)
+    if shard:
+        yield shard
+
+
+@dataclass
+class WriteWork:
+    """Writes one output shard. `recurring` names, by source, the file of line hashes that are cut."""
+
+    recurring: Mapping[str, str]
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.arrow`, an Arrow IPC stream."""
+        shard: OutputShard = task.payload
+        batches = (batch for part in shard.parts for batch in self._kept(part, shard.language))
+        first = next(batches)
+        with folder.arrow(".arrow", first.schema, language=shard.language) as target:
+            for batch in chain([first], batches):
+                target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
+
+    def _kept(self, part: Part, language: str) -> Iterator[pa.RecordBatch]:
+        """Kept documents of one language in a work shard; its batches hold one language each."""
+        with storage.open_stream(part.annotated) as annotated, storage.open_stream(part.settled) as settled:
+            for batch, fate in zip(annotated, settled, strict=True):
+                if decode(batch["language"].slice(0, 1))[0].as_py() != language:
+                    continue
+                mask = pc.greater(fate["epochs"], 0)
+                if mask.true_count:
+                    yield self._finished(batch.filter(mask), fate.filter(mask))
+
+    def _finished(self, batch: pa.RecordBatch, fate: pa.RecordBatch) -> pa.RecordBatch:
+        texts = self._cut(batch)
+        batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
+        batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
+        batch = batch.drop_columns(list(DROPPED_COLUMNS))
+        for name in ("cluster_size", "epochs"):
+            batch = batch.append_column(name, fate[name])
+        return unify(batch, [field.name for field in batch.schema if pa.types.is_dictionary(field.type)])
+
+    def _cut(self, batch: pa.RecordBatch) -> pa.LargeStringArray:
+        """Texts without their source's recurring lines."""
+        texts = batch["text"]
+        sources = decode(batch["source"])
+        for source in pc.unique(sources).to_pylist():
+            if source not in self.recurring:
+                continue
+            mine = pc.equal(sources, source)
+            lines = np.frombuffer(storage.filesystem(self.recurring[source])[0].cat_file(self.recurring[source]), "<u8")
+            texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
+        return texts
+
+
+def write_phase(output: str, recurring: Mapping[str, str]) -> Phase:
+    """The phase that writes the corpus. Line cuts are part of each shard's inputs, through its settled digest."""
+    return Phase("write", {"version": VERSION}, WriteWork(recurring), place=storage.join(output, "data"))
+
+
+@dataclass
+class LedgerWork:
+    """Joins ledger rows of several work shards into one Parquet file."""
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.parquet` (schema LEDGER, zstd)."""
+        rows = 0
+        with (
+            folder.binary(".parquet") as stream,
+            pq.ParquetWriter(stream, LEDGER, compression="zstd", write_statistics=True) as writer,
+        ):
+            for path in task.payload:
+                with storage.open_stream(path) as reader:
+                    for batch in reader:
+                        writer.write_batch(batch)
+                        rows += batch.num_rows
+        folder.data["documents"] = rows
+
+
+def ledger_tasks(files: Sequence[tuple[str, OutputFile]]) -> list[Task]:
+    """Group ledger files (full path, file) into parts of at most about a million rows."""
+    groups: list[list[tuple[str, OutputFile]]] = [[]]
+    for entry in files:
+        if sum(file.documents for _, file in groups[-1]) + entry[1].documents > LEDGER_PART_ROWS and groups[-1]:
+            groups.append([])
+        groups[-1].append(entry)
+    return [
+        Task(
+            f"part-{number:05d}",
+            tuple(file.digest for _, file in group),
+            tuple(path for path, _ in group),
+            sum(file.documents for _, file in group) * 100,
+        )
+        for number, group in enumerate(groups)
+    ]
+
+
+def ledger_phase(output: str) -> Phase:
+    """The phase that writes the ledger."""
+    return Phase("ledger", {"version": VERSION}, LedgerWork(), place=storage.join(output, "ledger"))
+
+
+def corpus_digest(records: Sequence[Record]) -> str:
+    """The digest of a corpus: xxh3-128 over its shards' digests in the order of their names."""
+    entries = sorted((file.path, file.digest) for record in records for file in record.files)
+    return xxhash.xxh3_128_hexdigest(json.dumps(entries).encode())
