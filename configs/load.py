@@ -48,7 +48,7 @@ def read_toml(path: str) -> dict[str, Any]:
 
 
 def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> ModelType:
-    """Build `model` from `data`; raises ConfigurationError with the path of each wrong key and the nearest right one."""
+    """Build `model` from `data`; raises ConfigurationError that names each wrong key and the nearest right one."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
