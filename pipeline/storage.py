@@ -24,6 +24,7 @@ _REMEDIES = {
     errno.EACCES: "permission denied; choose another --output or change its permissions",
     errno.EPERM: "operation not permitted; choose another --output",
     errno.ENOTDIR: "a part of the path is a file; choose another --output",
+    errno.EEXIST: "a part of the path is a file; choose another --output",
 }
 
 
@@ -46,15 +47,15 @@ def join(folder: str, *names: str) -> str:
 class DigestingStream(io.RawIOBase):
     """A binary file that hashes (xxh3-128) and counts what is written through it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._hash, self.size = stream, xxhash.xxh3_128(), 0
+    def __init__(self, stream: BinaryIO, path: str) -> None:
+        self._stream, self._path, self._hash, self.size = stream, path, xxhash.xxh3_128(), 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        """Write a bytes-like object; returns its length in bytes."""
-        with memoryview(data) as view:
+        """Write a bytes-like object; returns its length in bytes. Raises OutputError."""
+        with memoryview(data) as view, _writing(self._path):
             self._hash.update(view)
             self.size += view.nbytes
             self._stream.write(view)
@@ -70,6 +71,15 @@ class DigestingStream(io.RawIOBase):
 
 
 @contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Turn the system's refusals into an OutputError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {_REMEDIES.get(error.errno or 0, str(error))}") from error
+
+
+@contextmanager
 def create(path: str) -> Iterator[DigestingStream]:
     """Open `path` for writing so that it appears whole or not at all; raises OutputError where it cannot be written.
 
@@ -79,16 +89,17 @@ def create(path: str) -> Iterator[DigestingStream]:
     fs, inner = filesystem(path)
     local = isinstance(fs, LocalFileSystem)
     target = f"{inner}.{uuid4().hex[:8]}.tmp" if local else inner
-    try:
+    with _writing(path):
         fs.makedirs(fs._parent(inner), exist_ok=True)
-        with open(target, "wb") if local else fs.open(inner, "wb") as stream:
-            yield DigestingStream(stream)
+        stream = open(target, "wb") if local else fs.open(inner, "wb")
+    try:
+        with stream:
+            yield DigestingStream(stream, path)
+            with _writing(path):
+                stream.flush()
         if local:
-            os.replace(target, inner)  # noqa: PTH105
-    except OSError as error:
-        if local:
-            Path(target).unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {_REMEDIES.get(error.errno or 0, str(error))}") from error
+            with _writing(path):
+                os.replace(target, inner)  # noqa: PTH105 - fsspec's own move is no atomic rename
     except BaseException:
         if local:
             Path(target).unlink(missing_ok=True)
