@@ -158,7 +158,10 @@ class LicencePolicy(Model):
 class LanguageIdentification(Model):
     """How languages are identified."""
 
-    model: str = Field(default="vote", description="`vote`, or the path of a fastText .bin/.ftz file")
+    model: str = Field(
+        default="vote",
+        description="`vote`; the path of a fastText .bin/.ftz file; `none`: believe what sources declare",
+    )
     label_map: dict[str, str] = Field(default={}, description="label of the model → our code, beyond `lid_labels`")
     characters: int = Field(default=2000, ge=100, description="read at the start of each document")
     disagreement_score_min: Share = Field(

@@ -29,7 +29,7 @@ class Identification:
     """Settles a document's language from what its source declares and what the identifier finds."""
 
     languages: Languages
-    identifier: LanguageIdentifier
+    identifier: LanguageIdentifier | None
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add `language_declared`, `language_identified`, `language_score` (float32) and set `language`.
@@ -39,13 +39,7 @@ class Identification:
         left for it. The score is null for code and for languages that the identifier does not know.
         """
         declared = decode(batch["language"]).to_pylist()
-        code = np.array([language in self.languages.programming for language in declared], bool)
-        found_rows, score_rows = self.identifier.identify(batch["text"].filter(pa.array(~code)))
-        answers = zip(found_rows.to_pylist(), score_rows.to_pylist(), strict=True)
-        settled = [
-            (said, said, None) if is_code else self._settle(said, *next(answers))
-            for said, is_code in zip(declared, code.tolist(), strict=True)
-        ]
+        settled = self._settled(batch["text"], declared)
         index = batch.schema.get_field_index("language")
         batch = batch.set_column(index, batch.schema.field("language"), encode([row[0] for row in settled]))
         return (
@@ -54,14 +48,33 @@ class Identification:
             .append_column("language_score", pa.array([row[2] for row in settled], pa.float32()))
         )
 
-    def _settle(self, declared: str, found: str, score: float) -> tuple[str, str, float | None]:
-        if declared == UNDETERMINED:
-            return found, found, score
-        if not self.identifier.knows(declared):
-            return declared, declared, None
-        if same_language(declared, found):
-            return declared, declared, score
-        return declared, found, 1.0 - score
+    def _settled(self, texts: pa.LargeStringArray, declared: list[str]) -> list[tuple[str, str, float | None]]:
+        """Language, identified language and score of each document."""
+        if self.identifier is None:
+            return [(said, said, None) for said in declared]
+        ask = np.array([said not in self.languages.programming for said in declared], bool)
+        found, scores = self.identifier.identify(texts.filter(pa.array(ask)))
+        answers = zip(found.to_pylist(), scores.to_pylist(), strict=True)
+        return [
+            _settle(said, *next(answers), self.identifier.knows(said)) if asked else (said, said, None)
+            for said, asked in zip(declared, ask.tolist(), strict=True)
+        ]
+
+
+def _settle(declared: str, found: str, score: float, known: bool) -> tuple[str, str, float | None]:
+    if declared == UNDETERMINED:
+        return found, found, score
+    if not known:
+        return declared, declared, None
+    if same_language(declared, found):
+        return declared, declared, score
+    return declared, found, 1.0 - score
+
+
+def language_identifier(plan: Plan) -> LanguageIdentifier | None:
+    """The identifier that a recipe asks for; None where it believes its sources."""
+    settings = plan.recipe.language_identification
+    return None if settings.model == "none" else LanguageIdentifier(plan.languages, settings)
 
 
 class Annotator:
@@ -69,9 +82,7 @@ class Annotator:
 
     def __init__(self, plan: Plan) -> None:
         recipe = plan.recipe
-        self._identify = Identification(
-            plan.languages, LanguageIdentifier(plan.languages, recipe.language_identification)
-        )
+        self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, recipe.quality)
         regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
         self._redactor = Redactor(recipe.personal_data.kinds, regions)
@@ -157,10 +168,10 @@ def _rebatched(part: pa.Table, documents: int, size: int) -> list[pa.RecordBatch
 def annotate_phase(plan: Plan) -> Phase:
     """The phase that annotates every ingested shard."""
     recipe = plan.recipe
-    identifier = LanguageIdentifier(plan.languages, recipe.language_identification)
+    identifier = language_identifier(plan)
     configuration: dict[str, Any] = {
         "version": VERSION,
-        "identifier": identifier.digest,
+        "identifier": identifier.digest if identifier else None,
         "measures": Measures(plan.languages, recipe.quality).configuration,
         "pii": recipe.personal_data.kinds,
         "regions": {code: language.phone_regions for code, language in plan.languages.natural.items()},
