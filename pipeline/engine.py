@@ -22,6 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from configs import errors
 
 _MARK = "OPENROOTS-ERROR:"
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 SMALL_BYTES = 32 << 20
 """Below this much input, starting worker processes (about 3 s) costs more than it saves."""
 
@@ -29,6 +30,8 @@ SMALL_BYTES = 32 << 20
 @dataclass(frozen=True)
 class Engine:
     """Runs pipelines with given Beam options.
+
+    A pipeline that is to run on every runner has one terminal collection: Dask's computes no more than the last.
 
     `workers` is for the local DirectRunner; it is ignored where `options` name another `--runner`. What local worker
     processes print goes to the file `log`.
@@ -58,13 +61,16 @@ class Engine:
             with _worker_output(self.log) if processes and self.log else nullcontext():
                 result = pipeline.run()
                 state = result.wait_until_finish()
+                if hasattr(result, "client"):  # Dask's runner opens a client a pipeline and leaves it open
+                    result.client.close()
         except Exception as failure:
             raise (_carried_error(str(failure)) or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
             raise errors.OpenRootsError(f"pipeline `{label}` ended as {state}; see the runner's log")
 
     def _flags(self, label: str, input_bytes: int | None) -> list[str]:
-        flags = list(self.options)
+        # Beam knows its Dask runner only by its full name.
+        flags = [re.sub("^--runner=DaskRunner$", f"--runner={_DASK}", option) for option in self.options]
         given = " ".join(flags)
         if "--job_name" not in given:
             flags.append(f"--job_name=openroots-{re.sub('[^a-z0-9]+', '-', label.lower())}")

@@ -1,0 +1,23 @@
+"""Shared by the tests: the tiny corpus, built once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The output folder and manifest of `openroots build-corpus --recipe tiny`, built in this process."""
+    from configs.load import load_recipe
+    from pipeline.build import build_corpus
+    from pipeline.engine import Engine
+
+    output = tmp_path_factory.mktemp("tiny") / "corpus"
+    manifest = build_corpus(load_recipe("tiny"), str(output), engine=Engine(), cache=str(output.parent / "cache"))
+    yield output, manifest
