@@ -1,0 +1,155 @@
+"""Deduplication kernels against plain Python and `datasketch`."""
+
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xxhash
+from datasketch import MinHash
+from datasketch.hashfunc import sha1_hash32
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.deduplication.exact import exact_hashes
+from pipeline.deduplication.lines import count_hashes, cut_lines, line_hashes
+from pipeline.deduplication.minhash import (
+    CHARACTERS,
+    CODE,
+    WORDS,
+    band_hashes,
+    jaccard,
+    shingle_hash,
+    shingles_of,
+    signature_of_hashes,
+    signatures,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+SPACED = st.lists(
+    st.sampled_from(["Straße", "ŉa", "İki", "हिन्दी", "x_1", "=>", "ﬁn", "\n", "文字", "𐐀", "!", "A1"])
+).map(" ".join)
+TEXTS = st.lists(TEXT | SPACED, max_size=8)
+LINES = st.lists(
+    st.sampled_from(["menu", " menu\t", "text a", "\u3000", "", "Fuß\u00a0", "text b", "\u2028x"]), max_size=8
+)
+
+
+def column(texts: list[str]) -> pa.LargeStringArray:
+    """Texts as a slice, so that kernels that forget the array's offset fail."""
+    return pa.array(["before", *texts, "after"], pa.large_string()).slice(1, len(texts))
+
+
+def plain_exact(text: str, is_code: bool) -> tuple[int, int]:
+    if is_code:
+        normal = "".join(c for c in text if not c.isspace())
+    else:
+        text = unicodedata.normalize("NFC", text)
+        normal = "".join(c for c in text.casefold() if unicodedata.category(c)[0] in "LMN")
+    value = xxhash.xxh3_128_intdigest((normal or text).encode())
+    return value >> 64, value & (1 << 64) - 1
+
+
+@given(TEXTS, st.booleans())
+@settings(deadline=None)
+def test_exact_keys_equal_plain_python(texts: list[str], is_code: bool) -> None:
+    keys = exact_hashes(column(texts), np.full(len(texts), is_code))
+    assert [tuple(map(int, key)) for key in keys] == [plain_exact(text, is_code) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "is_code", "equal"),
+    [
+        ("The Cat, sat.", "the cat SAT", False, True),
+        ("STRASSE", "straße", False, True),
+        ("e\u0301t\u00e9", "\u00e9te\u0301", False, True),
+        ("कि", "का", False, False),
+        ("!!!", "???", False, False),
+        ("if (a) { b }", "if(a){b}", True, True),
+        ("If (a)", "if (a)", True, False),
+    ],
+)
+def test_what_counts_as_the_same_text(left: str, right: str, is_code: bool, equal: bool) -> None:
+    keys = exact_hashes(column([left, right]), np.full(2, is_code))
+    assert (keys[0] == keys[1]).all() == equal
+
+
+def plain_cut(text: str, recurring: set[str]) -> str:
+    return "\n".join(line for line in text.split("\n") if not line.strip() or line.strip() not in recurring)
+
+
+@given(st.lists(LINES.map("\n".join) | TEXT, max_size=6), st.sets(st.sampled_from(["menu", "text a", "Fuß", "x"])))
+@settings(deadline=None)
+def test_cut_lines_equals_plain_python(texts: list[str], recurring: set[str]) -> None:
+    hashes, _ = line_hashes(column(["\n".join(recurring)]))
+    cut = cut_lines(column(texts), hashes)
+    cut.validate(full=True)
+    assert cut.to_pylist() == [plain_cut(text, recurring) for text in texts]
+
+
+@given(st.lists(LINES.map("\n".join) | TEXT, max_size=6), st.integers(0, 6))
+@settings(deadline=None)
+def test_line_hashes_tell_distinct_lines(texts: list[str], characters_min: int) -> None:
+    hashes, rows = line_hashes(column(texts), characters_min)
+    for text, start, end in zip(texts, rows, rows[1:], strict=False):
+        lines = {line.strip() for line in text.split("\n")}
+        wanted = {line for line in lines if len(line) >= max(1, characters_min)}
+        assert end - start == len(wanted)
+        assert list(hashes[start:end]) == sorted(set(hashes[start:end].tolist()))
+
+
+def test_the_same_line_has_the_same_hash_in_every_document() -> None:
+    hashes, rows = line_hashes(column(["a\nthe menu of all pages", "\tthe menu of all pages \nb"]))
+    assert len(np.intersect1d(hashes[: rows[1]], hashes[rows[1] :])) == 1
+
+
+def test_counts_add_up() -> None:
+    distinct, counts = count_hashes(np.array([7, 3, 7, 9], np.uint64), np.array([1, 2, 3, 4]))
+    assert (distinct.tolist(), counts.tolist()) == ([3, 7, 9], [2, 4, 4])
+
+
+@given(TEXTS, st.sampled_from([WORDS, CHARACTERS, CODE]), st.integers(1, 6), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_signatures_are_those_of_datasketch(texts: list[str], mode: int, ngram: int, seed: int) -> None:
+    ours, sizes = signatures(column(texts), np.full(len(texts), mode), count=32, seed=seed, ngram=ngram)
+    for text, signature, size in zip(texts, ours, sizes, strict=True):
+        shingles = shingles_of(text, mode, ngram)
+        theirs = MinHash(32, seed, hashfunc=shingle_hash)
+        theirs.update_batch(shingles)
+        assert size == len(shingles)
+        np.testing.assert_array_equal(signature, theirs.hashvalues)
+
+
+@given(st.lists(st.binary(), max_size=40), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_other_hash_functions_give_datasketch_values_too(members: list[bytes], seed: int) -> None:
+    theirs = MinHash(112, seed)
+    theirs.update_batch(members)
+    hashes = np.array([sha1_hash32(member) for member in members], np.uint32)
+    np.testing.assert_array_equal(signature_of_hashes(hashes, seed=seed), theirs.hashvalues)
+
+
+def test_a_document_without_words_has_no_shingles() -> None:
+    signature, sizes = signatures(column(["...", ""]), np.zeros(2, np.uint8))
+    assert sizes.tolist() == [0, 0]
+    assert (signature == 0xFFFFFFFF).all()
+
+
+def test_a_short_document_is_one_shingle() -> None:
+    _, sizes = signatures(column(["three short words", "one two three four five six"]), np.zeros(2, np.uint8))
+    assert sizes.tolist() == [1, 2]
+
+
+def test_estimated_jaccard_is_near_the_true_one() -> None:
+    words = [f"w{number}" for number in range(1000)]
+    pair, _ = signatures(column([" ".join(words[:750]), " ".join(words[250:])]), np.zeros(2, np.uint8), count=1024)
+    true = 496 / (746 + 746 - 496)
+    assert abs(jaccard(pair[:1], pair[1:])[0] - true) < 0.06
+
+
+def test_bands_are_equal_where_all_their_rows_are() -> None:
+    signature = np.arange(24, dtype=np.uint32).reshape(1, 24).repeat(2, 0)
+    signature[1, 9] += 1
+    bands = band_hashes(signature, 6)
+    assert (bands[0] == bands[1]).tolist() == [True, True, False, True, True, True]
+    assert len(np.unique(bands[0])) == 6
