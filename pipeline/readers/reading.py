@@ -1,0 +1,180 @@
+"""Read a unit of a source: open it, walk its archives, read each member's format, gather batches."""
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import re2
+
+from configs.errors import ConfigurationError, InputError, UnsafeArchiveError
+from configs.models import Columns, Languages, Package, Source
+from pipeline.readers.containers import Member, is_archive, members, without_compression
+from pipeline.readers.dictionaries import Dictionaries
+from pipeline.readers.messages import read_fluent, read_gettext, read_properties
+from pipeline.readers.rows import Batcher, Context, Origin, Row
+from pipeline.readers.streams import input_errors, open_file
+from pipeline.readers.tables import read_arrow, read_csv, read_dataset, read_jsonl, read_parquet, read_tsv
+from pipeline.readers.texts import read_code, read_html, read_man, read_text
+from pipeline.readers.units import SUFFIXES, Unit, language_of, link_target_outside, wanted
+from pipeline.readers.web import read_warc, read_wet
+
+Reader = Callable[[Member, Context], Iterator[Row]]
+
+READERS: Mapping[str, Reader] = {
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "arrow": read_arrow,
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "text": read_text,
+    "html": read_html,
+    "gettext": read_gettext,
+    "fluent": read_fluent,
+    "properties": read_properties,
+    "man": read_man,
+    "code": read_code,
+    "warc": read_warc,
+    "wet": read_wet,
+}
+
+_VERSIONED = re2.compile(r"^(.*?)[-_]v?\d[^/]*$")
+
+
+def read_unit(
+    unit: Unit,
+    source: Source,
+    languages: Languages,
+    *,
+    batch_documents: int,
+    batch_bytes: int,
+    on_problem: Callable[[InputError], None],
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a unit as batches of `pipeline.schema.RAW`, in the order of the files.
+
+    Batches hold at most `batch_documents` rows and about `batch_bytes` bytes of text. What cannot be read (a file, a
+    member, a line) goes to `on_problem` as an InputError, once each; what was read before it is yielded, and reading
+    goes on behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose
+    file is one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
+    """
+    report = _once(on_problem)
+    context = Context(source, languages, report, batch_documents)
+    batcher = Batcher(batch_documents, batch_bytes, report)
+    for row, origin in _rows(unit, context):
+        batch = batcher.add(row, origin)
+        if batch is not None:
+            yield batch
+    last = batcher.flush()
+    if last is not None:
+        yield last
+
+
+def _once(on_problem: Callable[[InputError], None]) -> Callable[[InputError], None]:
+    """`on_problem` for each file and cause only once: a truncated archive ends the member and the archive."""
+    last: tuple[str, str] | None = None
+
+    def report(problem: InputError) -> None:
+        nonlocal last
+        this = (problem.file, problem.cause)
+        if this != last:
+            last = this
+            on_problem(problem)
+
+    return report
+
+
+def _rows(unit: Unit, context: Context) -> Iterator[tuple[Row, Origin]]:
+    package = context.source.packages[unit.package]
+    if context.source.reader == "datasets":
+        origin = Origin(unit.name, unit.name, package.language, package.licence)
+        yield from _guarded(read_dataset(package.name, package.version, context), origin, context)
+        return
+    dictionaries = Dictionaries()
+    reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
+    try:
+        for member in _members(unit, package, context):
+            yield from _guarded(reader(member, context), _origin(member, unit, package, context.source), context)
+    except InputError as error:
+        context.on_problem(error)
+    for problem in dictionaries.incomplete():
+        context.on_problem(problem)
+
+
+def _guarded(rows: Iterator[Row], origin: Origin, context: Context) -> Iterator[tuple[Row, Origin]]:
+    """Rows up to a fault, which becomes a problem."""
+    try:
+        with input_errors(origin.uri):
+            for row in rows:
+                yield row, origin
+    except InputError as error:
+        context.on_problem(error)
+
+
+def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]:
+    reader = context.source.reader
+
+    def chosen(path: str) -> bool:
+        return wanted(package, reader, path)
+
+    if not unit.members:
+        name = posixpath.basename(unit.uri) if context.source.client != "path" else unit.name
+        with open_file(unit.uri, name) as stream:
+            yield from members(stream, name, posixpath.basename(unit.uri), chosen, context.on_problem)
+        return
+    for path in unit.members:
+        name = f"{unit.name}/{path}"
+        try:
+            outside = link_target_outside(unit.uri, path)
+            if outside:
+                cause = "a link that leads out of its folder"
+                raise UnsafeArchiveError(name, cause, "it is skipped; name its target as a package of its own")
+            if outside is None:
+                with open_file(f"{unit.uri.rstrip('/')}/{path}", name) as stream:
+                    yield from members(stream, name, path, chosen, context.on_problem)
+        except InputError as error:
+            context.on_problem(error)
+
+
+def _origin(member: Member, unit: Unit, package: Package, source: Source) -> Origin:
+    """Key and URI of a member: the key without what changes from version to version, the URI as it is."""
+    shown, *inner = member.name.split("!")
+    archive = posixpath.basename(unit.uri)
+    key = "!".join([unit.name if not unit.members else shown, *inner])
+    if inner and source.client != "path":
+        first, slash, rest = inner[0].partition("/")
+        match = _VERSIONED.match(first)
+        if slash and match and archive.startswith((first, first.removesuffix(".data"))):
+            key = "!".join([unit.name, f"{match.group(1)}/{rest}", *inner[1:]])
+    path = member.path if not unit.members or inner else shown.removeprefix(f"{unit.name}/")
+    return Origin(key, member.name, language_of(package, path), package.licence)
+
+
+def read_files(
+    patterns: Sequence[str], *, source_id: str = "files", licence: str = "NOASSERTION", columns: Columns | None = None
+) -> Source:
+    """A source over any files, read by what their names end in: `in/*.jsonl.gz` is JSON lines.
+
+    Raises ConfigurationError where names do not tell the format, or tell more than one.
+    """
+    readers = {_reader_of(pattern) for pattern in patterns}
+    if len(readers) != 1:
+        raise ConfigurationError(f"{', '.join(patterns)}: files of several formats; name those of one at a time")
+    return Source(
+        id=source_id,
+        title=", ".join(patterns),
+        packages=tuple(Package(name=pattern) for pattern in patterns),
+        reader=readers.pop(),  # type: ignore[arg-type]
+        columns=columns or Columns(),
+        licence=licence,
+        custodian="the user",
+        provenance=", ".join(patterns),
+    )
+
+
+def _reader_of(pattern: str) -> str:
+    plain = without_compression(pattern.lower())
+    for reader, suffixes in SUFFIXES.items():
+        if plain.endswith(suffixes):
+            return "wet" if plain.endswith(".warc.wet") else reader
+    known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    hint = "unpack it, or write a recipe" if is_archive(pattern) else f"known endings: {known}"
+    raise ConfigurationError(f"{pattern}: its name does not tell the format; {hint}")

@@ -1,0 +1,130 @@
+"""From documents to batches of `pipeline.schema.RAW`."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from configs.errors import InputError
+from configs.models import Languages, Source
+from pipeline.readers.streams import DOCUMENT_BYTES_MAX, too_large
+from pipeline.schema import RAW
+
+PROBLEMS_PER_FILE_MAX = 100
+
+
+class Row(NamedTuple):
+    """A document as a format reader gives it. `key` replaces the file's name and `suffix`; None: not said."""
+
+    text: str
+    suffix: str = ""
+    key: str | None = None
+    language: str | None = None
+    licence: str | None = None
+    uri: str | None = None
+    metadata: str = "{}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a format reader needs to know beside the bytes."""
+
+    source: Source
+    languages: Languages
+    on_problem: Callable[[InputError], None]
+    batch_documents: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all documents of a file have in common: key and URI, and language and licence where a row says none."""
+
+    key: str
+    uri: str
+    language: str | None
+    licence: str | None
+
+
+class Batcher:
+    """Gathers rows into batches of at most `documents` rows and about `size` bytes of text."""
+
+    def __init__(self, documents: int, size: int, on_problem: Callable[[InputError], None]) -> None:
+        self._documents, self._size, self._on_problem = documents, size, on_problem
+        self._rows: list[tuple[str, bytes, str | None, str | None, str, str]] = []
+        self._bytes = 0
+
+    def add(self, row: Row, origin: Origin) -> pa.RecordBatch | None:
+        """Take a document; returns a batch when one is full. Text that is no Unicode, or too large, is a problem.
+
+        U+0000 is taken out of text: it means nothing in prose, and many consumers cut strings there.
+        """
+        key = row.key or origin.key + row.suffix
+        uri = row.uri or origin.uri
+        try:
+            text = row.text.encode()
+            key.encode()
+        except UnicodeEncodeError:
+            cause = "text with a lone surrogate, which no Unicode text holds"
+            self._on_problem(InputError(uri + row.suffix, cause, "the document is skipped; repair its escapes"))
+            return None
+        if len(text) > DOCUMENT_BYTES_MAX:
+            self._on_problem(too_large(uri + row.suffix))
+            return None
+        if b"\0" in text:
+            text = text.replace(b"\0", b"")
+        full = self._rows and self._bytes + len(text) > self._size
+        batch = self.flush() if full else None
+        self._rows.append(
+            (key, text, row.language or origin.language, row.licence or origin.licence, uri, row.metadata)
+        )
+        self._bytes += len(text)
+        return batch or (self.flush() if len(self._rows) >= self._documents else None)
+
+    def flush(self) -> pa.RecordBatch | None:
+        """The rows gathered so far as a batch; None if there are none."""
+        if not self._rows:
+            return None
+        columns = zip(*self._rows, strict=True)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, RAW, strict=True)]
+        self._rows, self._bytes = [], 0
+        return pa.RecordBatch.from_arrays(arrays, schema=RAW)
+
+
+def limited(on_problem: Callable[[InputError], None], name: str) -> Callable[[InputError], None]:
+    """`on_problem` that stays silent about a file after PROBLEMS_PER_FILE_MAX problems, and says that it does."""
+    count = 0
+
+    def report(problem: InputError) -> None:
+        nonlocal count
+        count += 1
+        if count == PROBLEMS_PER_FILE_MAX:
+            cause = f"{count} problems, the last: {problem.cause}"
+            on_problem(
+                InputError(name, cause, "further ones in this file are skipped without mention; repair the file")
+            )
+        elif count < PROBLEMS_PER_FILE_MAX:
+            on_problem(problem)
+
+    return report
+
+
+def metadata_json(values: dict[str, Any]) -> str:
+    """Metadata as JSON with sorted keys; what JSON lacks (dates, bytes) as its text."""
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, default=str) if values else "{}"
+
+
+def join_messages(messages: Iterator[str], size: int) -> Iterator[Row]:
+    """Short messages as documents of up to `size` bytes, one message a line, numbered in their suffix."""
+    held: list[str] = []
+    total = number = 0
+    for message in messages:
+        length = len(message.encode("utf-8", "replace")) + 1
+        if held and total + length > size:
+            yield Row("\n".join(held), f"#{number}")
+            held, total, number = [], 0, number + 1
+        held.append(message)
+        total += length
+    if held:
+        yield Row("\n".join(held), f"#{number}")
