@@ -115,7 +115,7 @@ class Columns(Model):
 
 
 ReaderName = Literal[
-    "jsonl", "parquet", "arrow", "csv", "tsv", "text", "html", "gettext", "fluent", "properties", "man", "code",
+    "jsonl", "parquet", "arrow", "csv", "tsv", "text", "html", "gettext", "fluent", "properties", "man", "code", "json",
     "warc", "wet", "dictd", "datasets",
 ]  # fmt: skip
 

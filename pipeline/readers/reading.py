@@ -10,6 +10,7 @@ from configs.errors import ConfigurationError, InputError, UnsafeArchiveError
 from configs.models import Columns, Languages, Package, Source
 from pipeline.readers.containers import Member, is_archive, members, without_compression
 from pipeline.readers.dictionaries import Dictionaries
+from pipeline.readers.json_messages import read_json
 from pipeline.readers.messages import read_fluent, read_gettext, read_properties
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
@@ -33,6 +34,7 @@ READERS: Mapping[str, Reader] = {
     "properties": read_properties,
     "man": read_man,
     "code": read_code,
+    "json": read_json,
     "warc": read_warc,
     "wet": read_wet,
 }

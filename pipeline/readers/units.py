@@ -29,6 +29,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "gettext": (".mo", ".po", ".gmo"),
     "fluent": (".ftl",),
     "properties": (".properties",),
+    "json": (".json",),
     "warc": (".warc",),
     "wet": (".wet",),
     "dictd": (".index", ".dict"),
