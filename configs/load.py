@@ -138,23 +138,11 @@ def load_sources(folder: str = str(CONFIGS / "sources")) -> dict[str, Source]:
 
 
 def parse_sources(data: dict[str, Any], where: str) -> dict[str, Source]:
-    """Validate tables `[source.ID]`; a source without a licence is refused.
-
-    `{configs}` in the name of a package stands for the folder of data that comes with OpenRoots.
-    """
-    sources = {
+    """Validate tables `[source.ID]`; a source without a licence is refused."""
+    return {
         source_id: validate(Source, {"id": source_id, **entry}, f"{where}: source.{source_id}")
         for source_id, entry in data.items()
     }
-    return {source_id: _placed(source) for source_id, source in sources.items()}
-
-
-def _placed(source: Source) -> Source:
-    packages = tuple(
-        package.model_copy(update={"name": package.name.replace("{configs}", str(CONFIGS))})
-        for package in source.packages
-    )
-    return source.model_copy(update={"packages": packages})
 
 
 def load_recipe(name: str) -> Plan:
