@@ -90,7 +90,7 @@ class Languages(Model):
 class Package(Model):
     """One package or path of a source, and what to read in it."""
 
-    name: str = Field(description="package for pip, npm, apt; else a path or URL pattern (fsspec), `configs:` for data of ours")
+    name: str = Field(description="package; or path or URL pattern (fsspec); `configs:` is data of ours")
     version: str | None = Field(default=None, description="pinned where the registry keeps old versions")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="refuse anything else")
     include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty for all")
