@@ -33,6 +33,7 @@ _SECRET_NAME = re2.compile(
 _OPEN_NAME = re2.compile(
     rb"(?i)(?:public|pub_?key|csrf|xsrf|hash|digest|md5|sha\d|checksum|commit|integrity|fingerprint)"
 )
+_STRONG_NAME = re2.compile(rb"(?i)secret|api|private|access|passw")
 _UUID = re2.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _HEXADECIMAL = re2.compile(rb"[0-9A-Fa-f]+")
 _PRIVATE_HEAD = re2.compile(rb"BEGIN (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: BLOCK)?-----")
@@ -40,6 +41,7 @@ _PRIVATE_BODY = re2.compile(rb"[A-Za-z0-9+/=\s\\\"',:.()-]+")
 _PRIVATE_TAIL = re2.compile(rb"-----END (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: BLOCK)?-----")
 
 PRIVATE_MIN, PRIVATE_MAX = 64, 16_384  # bytes of the body of a private key
+HASH_LENGTHS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256: a key only where the name says so outright
 NAME_MAX = 48  # bytes before a value in which its name is looked for
 ENTROPY_MIN = 3.2  # bits a character: below, a value repeats itself as words and placeholders do
 
@@ -91,10 +93,8 @@ def _assigned(document: bytes, start: int, end: int) -> tuple[int, int] | None:
     name = document[max(0, start - NAME_MAX) : start]
     if _SECRET_NAME.search(name) is None or _OPEN_NAME.search(name) is not None:
         return None
-    if _UUID.fullmatch(value) or b"/" in value.rstrip(b"=") and b"+" not in value and value.count(b"/") > 2:
+    if _UUID.fullmatch(value) is not None or value.count(b"/") > 2 > value.count(b"+"):
         return None
-    if _HEXADECIMAL.fullmatch(value) and len(value) in (40, 64) and b"token" not in name.lower() + b"":
-        # As long as SHA-1 and SHA-256: taken only where the name says `secret` or `key` outright.
-        if not any(word in name.lower() for word in (b"secret", b"api", b"private")):
-            return None
+    if len(value) in HASH_LENGTHS and _HEXADECIMAL.fullmatch(value) and _STRONG_NAME.search(name) is None:
+        return None
     return (start, end) if entropy(value) >= ENTROPY_MIN else None

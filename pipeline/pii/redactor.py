@@ -23,9 +23,7 @@ _MARKER_MAX = len("PI:") + max(map(len, PII_KINDS))
 # Where two findings overlap, the more certain one stays.
 _RANK = {
     kind: rank
-    for rank, kind in enumerate(
-        ("KEY", "EMAIL", "IP_ADDRESS", "IBAN", "CREDIT_CARD", "NATIONAL_ID", "PHONE", "USER")  # fmt: skip
-    )
+    for rank, kind in enumerate(("KEY", "EMAIL", "IP_ADDRESS", "IBAN", "CREDIT_CARD", "NATIONAL_ID", "PHONE", "USER"))
 }
 
 Span = tuple[int, int]
@@ -94,8 +92,7 @@ def _phone(at: Candidate) -> Iterator[Span]:
     while start > 0 and at.start - start < 2 and at.document[start - 1 : start] in (b"+", b"("):
         start -= 1
     at = Candidate(at.document, start, at.end, at.regions)
-    before, after = _text(at.before), _text(at.after)
-    if not rules.may_be_phone(at.window, before):
+    if not rules.may_be_phone(at.window, _text(at.before)):
         return
     window = at.window
     found = recognizers.spans(recognizers.phone_recognizer(at.regions), "PHONE_NUMBER", window)
@@ -105,7 +102,6 @@ def _phone(at: Candidate) -> Iterator[Span]:
 
 
 def _iban(at: Candidate) -> Iterator[Span]:
-    # One character more, so that the pattern sees what follows.
     window = at.window
     for span, _, _, after in at.located(
         window, recognizers.spans(recognizers.recognizer("IbanRecognizer"), "IBAN_CODE", window)
@@ -310,7 +306,7 @@ def _replaced(
     """The array with some rows' texts changed; what lies between is copied in one piece each."""
     lengths = np.diff(offsets)
     pieces: list[bytes | memoryview] = []
-    view, position = memoryview(data), 0
+    view, position = memoryview(data.data), 0
     for row in sorted(changed):
         pieces += [view[offsets[position] : offsets[row]], changed[row]]
         lengths[row] = len(changed[row])

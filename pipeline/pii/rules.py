@@ -15,45 +15,45 @@ _DOCUMENTATION_DOMAIN = re2.compile(r"(?i)@(?:[a-z0-9_-]+\.)*example\.(?:com|org
 _NOT_MAILBOX = re2.compile(r"(?i)^(?:git|hg|svn|bzr)@|@v?[0-9]+(?:\.[0-9]+|x\.)")
 
 _VERSION_BEFORE = re2.compile(
-    rb"(?i)(?:\b|_)(?:v|ver|vers|version(?:s|en|e)?|versi(?:o|\xc3\xb3)n|release[ds]?|rev|revision|build|update|upgraded?|"
-    rb"firmware|driver|section|sect?|chapter|clause|paragraph|table|figure|oid|rfc|since|"
-    rb"[a-z]{1,24}version|\xe7\x89\x88\xe6\x9c\xac)[\"')\]]*(?:[ \t]*(?:[.:=,]|to|from|is|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
+    rb"(?i)(?:\b|_)(?:v|ver|vers|version(?:s|en|e)?|versi(?:o|\xc3\xb3)n|release[ds]?|rev|revision|build|update|"
+    rb"upgraded?|firmware|driver|section|sect?|chapter|clause|paragraph|table|figure|oid|rfc|since|"
+    rb"[a-z]{1,24}version|\xe7\x89\x88\xe6\x9c\xac)"
+    rb"[\"')\]]*(?:[ \t]*(?:[.:=,]|to|from|is|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
 )
 _NETWORK_WORD = re2.compile(
     rb"(?i)\b(?:ip|ipv4|ip4|host|server|addr|address|adresse|direcci|ping|http|https|dns|nameserver|router|gateway|"
     rb"port|ssh|ftp|from|client|remote|login|logged|connect)"
 )
 _PHONE_WORD = re2.compile(
-    r"(?i)\b(?:tel|t\x{00e9}l|telephone|t\x{00e9}l\x{00e9}phone|tel\x{00e9}fono|telefon[eo]?|phone|mobile|m\x{00f3}vil|celular|cell|call|fax|"
-    r"whatsapp|sms|contact|simu|hp|ponsel|telepon)\b|\x{7535}\x{8bdd}|\x{96fb}\x{8a71}|\x{624b}\x{673a}|\x{624b}\x{6a5f}|"
-    r"\x{0647}\x{0627}\x{062a}\x{0641}|\x{062a}\x{0644}\x{064a}\x{0641}\x{0648}\x{0646}|\x{092b}\x{093c}?\x{094b}\x{0928}|\x{09ab}\x{09cb}\x{09a8}|"
-    r"\x{0d2b}\x{0d4b}\x{0d7a}|\x{0baa}\x{0bcb}\x{0ba9}\x{0bcd}|\x{0c2b}\x{0c4b}\x{0c28}\x{0c4d}|\x{0111}i\x{1ec7}n tho\x{1ea1}i"
+    r"(?i)\b(?:tel|tél|telephone|téléphone|teléfono|telefon[eo]?|phone|mobile|móvil|celular|cell|call|fax|"
+    r"whatsapp|sms|simu|ponsel|telepon)\b|điện thoại|电话|電話|手机|手機|هاتف|تليفون|फ़ोन|फोन|ফোন|ਫ਼ੋਨ|ફોન|ଫୋନ|"
+    r"போன்|ఫోన్|ಫೋನ್|ഫോൺ|فون"
 )
 _NORTH_AMERICAN = re2.compile(r"\(?[2-9][0-9]{2}(?:\) ?|[-. ])[2-9][0-9]{2}[-. ][0-9]{4}")
 _DATE_OR_RANGE = re2.compile(
     r"(?:(?:18|19|20)[0-9]{2}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}.*"
     r"|[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:18|19|20)[0-9]{2}.*|[0-9]{4} ?[-/] ?[0-9]{4}|97[89][- ].*)"
 )
-_NUMBER_NAME = re2.compile(
-    r"(?i)(?:isbn|issn|doi|arxiv|pmid|oclc|lccn|asin|[$\x{20ac}\x{00a3}\x{00a5}#])[- :.0-9]{0,8}$"
-)
+_NUMBER_NAME = re2.compile(r"(?i)(?:isbn|issn|doi|arxiv|pmid|oclc|lccn|asin|[$€£¥#])[- :.0-9]{0,8}$")
 _ID_WORD = re2.compile(
-    r"(?i)(?:\b(?:ssn|social security|itin|taxpayer|sin|social insurance|nhs|nino|national insurance|nif|dni|nie|"
-    r"codice fiscale|steuer|idnr|rentenversicherung|pesel|henkil|hetu|personnummer|nric|fin|tfn|tax file|medicare|"
-    r"aadhaar|aadhar|uidai|pan card|permanent account|resident registration|rrn|nin|bvn|kimlik|tckn|t\.?c\.? kimlik|"
-    r"id number|identity number|identity card|national id|identification number|identifica|"
-    r"c\x{00e9}dula|documento de identidad|num\x{00e9}ro de s\x{00e9}curit\x{00e9} sociale)\b)|\x{0906}\x{0927}\x{093e}\x{0930}|\x{c8fc}\x{bbfc}\x{b4f1}\x{b85d}"
+    r"(?i)(?:\b(?:ssn|social security|itin|taxpayer|social insurance|nhs|nino|national insurance|nif|dni|nie|"
+    r"codice fiscale|steuer|idnr|rentenversicherung|pesel|hetu|personnummer|nric|tfn|tax file|medicare|"
+    r"aadhaar|aadhar|uidai|pan card|permanent account|resident registration|rrn|nin|bvn|kimlik|tckn|"
+    r"id number|identity number|identity card|national id|identification number|identificaci[oó]n|"
+    r"cédula|documento de identidad|numéro de sécurité sociale)\b)|henkilötunnus|आधार|주민등록"
 )
 _ISSUER = re2.compile(r"(?:4[0-9]{15}|5[1-5][0-9]{14}|3[47][0-9]{13}|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}"
                       r"|62[0-9]{14,17}|35[2-8][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11})")  # fmt: skip
 
 # `@` words of documentation markup and style sheets, which are nobody's name.
 MARKUP = frozenset(
-    "param params return returns throws exception see since deprecated override author version link code todo "
-    "import media charset include keyframes font-face supports page namespace property type typedef example default "
-    "file brief note private public protected internal static method function class module interface template "
-    "test before after inject autowired all end item node noindent samp var dfn env option command uref ref xref "
-    "pxref anchor cindex findex kindex section subsection chapter menu table itemize enumerate".split()
+    """
+    after all anchor author autowired before brief chapter charset cindex class code command default deprecated
+    dfn end enumerate env example exception file findex function import include inject interface internal item
+    itemize keyframes kindex link media menu method module namespace node noindent note option override page param
+    params private property protected public pxref ref return returns samp section see since static subsection
+    supports table template test throws todo type typedef uref var version xref
+    """.split()  # noqa: SIM905
 )
 
 
@@ -82,9 +82,8 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     octets = address.packed
     if octets[2:] == b"\0\0" or (octets[3] == 0 and octets[1] < 20):
         return False
-    if before[-1:] in (b"-", b"_", b"~", b"^", b"=", b"<", b">", b"@") and not before[-2:-1].isdigit():
-        if before[-1:] not in (b"=", b"@", b">", b"<") or _VERSION_BEFORE.search(before) is not None:
-            return False
+    if before[-1:] in (b"-", b"_", b"~", b"^") and not before[-2:-1].isdigit():
+        return False
     if after[:1] in (b"-", b"+", b"~") and after[1:2].isalpha():
         return False
     if _VERSION_BEFORE.search(before) is not None:
@@ -100,9 +99,11 @@ def may_be_phone(window: str, before: str) -> bool:
 def is_phone(found: str, before: str, after: str) -> bool:
     """Whether a number valid for its region is written as a phone number: in international form, in North American
     groups, or behind a word such as "phone"; dates, ISBN, prices and ranges of years are left."""
-    if before[-1:].isalnum() or before[-1:] in tuple("_.,-/=#$%&") or after[:1].isalnum() or after[:1] in ("_", "%"):
-        if not (before[-1:] in ("=", ".", ",", "/") and found.startswith("+")):
-            return False
+    joined = before[-1:].isalnum() or before[-1:] in tuple("_.,-/=#$%&")
+    if joined and not (before[-1:] in tuple("=.,/") and found.startswith("+")):
+        return False
+    if after[:1].isalnum() or after[:1] in ("_", "%"):
+        return False
     if after[:1] in (".", ",", "-", "/") and after[1:2].isdigit():
         return False
     if _DATE_OR_RANGE.fullmatch(found) or _NUMBER_NAME.search(before):
@@ -113,7 +114,7 @@ def is_phone(found: str, before: str, after: str) -> bool:
 
 
 def is_card(found: str, before: str, after: str) -> bool:
-    """Whether a number with a right Luhn digit has the prefix and length of an issuer and stands alone, grouped alike."""
+    """Whether a number with a right Luhn digit has an issuer's prefix and length, stands alone and is grouped so."""
     if before[-1:].isalnum() or before[-1:] in ("_", ".", "-", "+", "/", "#") or after[:1] in ("_", "%"):
         return False
     if after[:1].isalnum() or (after[:1] in (".", "-", ",") and after[1:2].isalnum()):
