@@ -34,12 +34,16 @@ def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False) 
         return ""
     if web:
         return _tidy(extract_plain_text(tree, main_content=True, alt_texts=False).split("\n"))
+    for element in tree.body.query_selector_all("[hidden][id^=default]"):
+        element.delattr(
+            "hidden"
+        )  # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default
     for element in tree.body.query_selector_all(_FURNITURE):
         if element.parent is not None:
             element.parent.remove_child(element)
     for selector in _MAIN:
         found = tree.body.query_selector_all(selector)
-        if len(found) == 1 and len(found[0].text) >= _MAIN_SHARE_MIN * len(tree.body.text):
+        if len(found) == 1 and len(found[0].text or "") >= _MAIN_SHARE_MIN * len(tree.body.text or ""):
             return _extract(found[0].html)
     return _extract(tree.body.html)
 
@@ -52,7 +56,7 @@ def _decode(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        return str(bytes_to_str(data, detect_encoding(data, from_html_meta=True)))
+        return str(bytes_to_str(data, detect_encoding(data, from_html_meta=True) or "utf-8"))
 
 
 def _tidy(lines: Iterable[str]) -> str:

@@ -101,6 +101,7 @@ def _mo_messages(data: bytes, name: str) -> list[tuple[str, str]]:
 
 _FLUENT_ENTRY = re2.compile(r"^-?[A-Za-z][\w-]*\s*=\s*(.*)$")
 _FLUENT_ATTRIBUTE = re2.compile(r"^\s+\.[A-Za-z][\w-]*\s*=\s*(.*)$")
+_FLUENT_KEYS = re2.compile(r"^\s*\.?[\w-]*(?:accesskey|\.key|-key|shortcut|commandkey|style|keycode)\d*\s*=")
 _FLUENT_VARIANT = re2.compile(r"^\s*\*?\[\s*[\w.-]+\s*\]\s*(.*)$")
 _FLUENT_LITERAL = re2.compile(r'\{\s*"([^"{}]*)"\s*\}')
 _FLUENT_NAME = re2.compile(r"\{\s*[-$]?([A-Za-z][\w-]*)[^{}]*\}")
@@ -123,7 +124,7 @@ def fluent_messages(text: str) -> Iterator[str]:
         continues = line.startswith((" ", "\t")) or not line.strip() or line.startswith("}")
         if match or not continues:
             yield from _placeables(" ".join(held))
-            held = [match.group(1)] if match else []
+            held = [match.group(1)] if match and not _FLUENT_KEYS.match(line) else []
         elif line.strip() not in ("}", ""):
             held.append(line.strip())
 
