@@ -25,6 +25,7 @@ from pipeline.readers import list_units
 from pipeline.report import write_report
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
+    LEDGER_ENDING,
     ShardFiles,
     add_histograms,
     count_phase,
@@ -204,7 +205,7 @@ def _write(
         for language, _, stage, _, _, _, size in record.data["counts"]:
             if stage == "write":
                 kept[language] = kept.get(language, 0) + size
-        fate = record.files[0]
+        fate = next(file for file in record.files if not file.path.endswith(LEDGER_ENDING))
         for language, size in kept.items():
             part = Part(paths.annotated, storage.join(settled_place, fate.path), (shard.digest, fate.digest), size)
             parts.setdefault(language, []).append(part)
@@ -225,7 +226,7 @@ def _write_ledger(
         (storage.join(settled_place, file.path), file)
         for record in settled
         for file in record.files
-        if file.path.endswith(".ledger.arrow")
+        if file.path.endswith(LEDGER_ENDING)
     ]
     build.run(ledger_phase(build.output), ledger_tasks(entries))
 

@@ -47,7 +47,7 @@ class ProgressWatch(Watch):
         if self._thread:
             self._thread.join()
             self._thread = None
-        files = [file for record in records for file in record.files]
+        files = [file for record in records for file in record.files if not file.extra.get("aside")]
         documents, size = sum(file.documents for file in files), sum(file.bytes for file in files)
         parts = [f"{phase:<12}", f"{_plural(len(records), 'task')}"]
         if documents:

@@ -22,6 +22,7 @@ from pipeline.schema import LEDGER
 VERSION = 1
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
+LEDGER_ENDING = ".ledger.arrow"
 
 SETTLED = pa.schema([("epochs", pa.int32()), ("cluster_size", pa.int32())])
 """One row for every document of a shard, in its order; epochs 0: it is dropped."""
@@ -142,7 +143,7 @@ class SettleWork:
         """Write `TASK.arrow` (schema SETTLED) and `TASK.ledger.arrow` (schema LEDGER); leave counts and examples."""
         counts: dict[tuple[str, str, str, str], np.ndarray] = {}
         examples: dict[tuple[str, str], list[dict[str, str]]] = {}
-        with folder.arrow(".arrow", SETTLED) as settled, folder.arrow(".ledger.arrow", LEDGER) as ledger:
+        with folder.arrow(".arrow", SETTLED) as settled, folder.arrow(LEDGER_ENDING, LEDGER, aside=True) as ledger:
             for batch in fates(task.payload):
                 rows, epochs = self._sampled(batch)
                 settled.write(pa.RecordBatch.from_arrays([pa.array(epochs), batch["cluster_size"]], schema=SETTLED))

@@ -17,7 +17,7 @@ import xxhash
 
 from pipeline import storage
 from pipeline.columns import decode, string_bytes, unify
-from pipeline.deduplication import cut_lines
+from pipeline.deduplication.lines import cut_lines
 from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.schema import LEDGER
 
