@@ -1,0 +1,93 @@
+"""How amounts are written for people: counts, bytes, shares, and what the reasons in a ledger mean."""
+
+REASONS = {
+    "kept": "kept",
+    "language_mismatch": "the identifier denies the declared language",
+    "language_other": "in a language that the recipe does not ask for",
+    "not_sampled": "beyond the language's budget",
+    "findings_max": "too much personal data",
+    "exact": "same text as a document that is kept",
+    "near": "nearly the same text as a document that is kept",
+    "exact_duplicate": "same text as a document that is kept",
+    "near_duplicate": "nearly the same text as a document that is kept",
+    "duplicate_id": "an id that another document of the source has",
+    "denied": "licence refused by the recipe",
+    "licence_denied": "licence refused by the recipe",
+    "empty": "no text",
+}
+"""Reasons of the ledger in words; those of thresholds are worded by `reason`."""
+
+STAGES = {
+    "ingest": "reading",
+    "licence": "licence gate",
+    "language": "language identification",
+    "quality": "quality filters",
+    "personal_data": "personal data",
+    "deduplicate": "deduplication",
+    "sample": "sampling",
+}
+"""Stages of a build in words."""
+
+
+def count(number: float) -> str:
+    """A whole number with thousands set apart: `12,345`."""
+    return f"{number:,.0f}"
+
+
+def size(number: float) -> str:
+    """Bytes in decimal units, three digits: `1.23 MB`."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    if unit == "B":
+        return f"{value:.0f} B"
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def percent(share: float | None) -> str:
+    """A share with two significant digits and no exponent: `12 %`, `0.00024 %`; `–` for None."""
+    if share is None:
+        return "–"
+    value = share * 100
+    if value == 0:
+        return "0 %"
+    if value >= 99.95:
+        return "100 %"
+    if value >= 10:
+        return f"{value:.1f} %"
+    digits = 1
+    while digits < 12 and value * 10**digits < 10:
+        digits += 1
+    return f"{value:.{digits}f} %"
+
+
+def number(value: float) -> str:
+    """A measure or threshold, short: `0.07`, `100k`."""
+    if abs(value) >= 1_000_000:
+        return f"{value / 1_000_000:.3g}M"
+    if abs(value) >= 10_000:
+        return f"{value / 1000:.3g}k"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def stage(name: str) -> str:
+    """A stage in words."""
+    return STAGES.get(name, words(name))
+
+
+def words(name: str) -> str:
+    """A field's name as words: `character_repetition` → `character repetition`."""
+    return name.replace("_", " ")
+
+
+def reason(name: str) -> str:
+    """A reason of the ledger in words; `words_min` → `words below the threshold`."""
+    if name in REASONS:
+        return REASONS[name]
+    for ending, meaning in (("_min", "below the threshold"), ("_max", "above the threshold")):
+        if name.endswith(ending):
+            return f"{words(name.removesuffix(ending))} {meaning}"
+    return words(name)

@@ -1,0 +1,39 @@
+"""What a person sees of a finished corpus: statistics, the report page, the cards, the Croissant description."""
+
+import json
+from typing import Any
+
+from configs.load import Plan
+from governance.cards import corpus_card, language_card
+from governance.croissant import croissant
+from pipeline import storage
+from pipeline.report.html import render_report
+from pipeline.report.statistics import collect
+
+__all__ = ["collect", "render_report", "write_report"]
+
+
+def write_report(
+    output: str, plan: Plan, manifest: dict[str, Any], clusters: dict[str, Any], examples: list[dict[str, str]]
+) -> None:
+    """Write what tells of a corpus into its folder `output` (any fsspec path).
+
+    `statistics.json`, `README.md`, `cards/LANGUAGE.md` for each language that holds text, `croissant.json`,
+    `report.html`. Reads the shards and the ledger there. The bytes depend on these and on the arguments alone; nothing
+    in them tells the time. Raises OutputError.
+    """
+    statistics = collect(output, plan, manifest, clusters, examples)
+    storage.write_json(storage.join(output, "statistics.json"), statistics)
+    _write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
+    for code, entry in statistics["languages"].items():
+        if entry["documents"]:
+            _write_text(storage.join(output, "cards", f"{code}.md"), language_card(code, statistics, plan))
+    described = json.dumps(croissant(statistics, manifest, plan), ensure_ascii=False, indent=1) + "\n"
+    _write_text(storage.join(output, "croissant.json"), described)
+    _write_text(storage.join(output, "report.html"), render_report(statistics, manifest, plan))
+
+
+def _write_text(path: str, text: str) -> None:
+    # A lone surrogate could only come from a file name; it must not stop the report.
+    with storage.create(path) as stream:
+        stream.write(text.encode("utf-8", "replace"))

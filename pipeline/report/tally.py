@@ -1,0 +1,250 @@
+"""Sums over a finished corpus, taken file by file and merged: what `statistics.json` is made of.
+
+A tally is small whatever the corpus, and merging is associative and commutative, so that files can be counted in any
+order, in one process or as Beam's map and combine.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.columns import decode, string_bytes
+
+EXCERPTS = 2
+EXCERPT_CHARACTERS = 300
+LARGEST_CLUSTERS = 10
+CLUSTER_BINS = 24
+
+LEDGER_COLUMNS = ("source", "language", "bytes", "bytes_kept", "decision", "stage", "reason", "detail")
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Equal bins of a histogram, on a linear or a logarithmic scale. What lies outside counts in the outermost."""
+
+    low: float
+    high: float
+    count: int = 40
+    log: bool = False
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Borders of the bins, float64 (count + 1,)."""
+        if self.log:
+            return np.geomspace(self.low, self.high, self.count + 1)
+        return np.linspace(self.low, self.high, self.count + 1)
+
+    def counted(self, values: np.ndarray) -> np.ndarray:
+        """How many values lie in each bin, int64 (count,). A value on a border belongs to the bin above it."""
+        places = np.searchsorted(self.edges[1:-1], values, side="right")
+        return np.bincount(places, minlength=self.count).astype(np.int64)
+
+
+_OCTAVES = {"log": True, "count": 40}
+BINS: dict[str, Bins] = {
+    "bytes": Bins(2**4, 2**24, **_OCTAVES),
+    "language_score": Bins(0, 1),
+    "words": Bins(1, 2**20, **_OCTAVES),
+    "character_repetition": Bins(0, 1),
+    "word_repetition": Bins(0, 1),
+    "special_characters": Bins(0, 1),
+    "closed_class_words": Bins(0, 1),
+    "flagged_words": Bins(0, 0.1),
+    "perplexity": Bins(10, 100_000, **_OCTAVES),
+    "characters": Bins(2**4, 2**24, **_OCTAVES),
+    "longest_line": Bins(1, 2**20, **_OCTAVES),
+    "non_word_characters": Bins(0, 1),
+    "token_length_deviation": Bins(0, 16),
+}
+"""Scales of the measures; `bytes` is the length of a text."""
+
+
+@dataclass
+class Tally:
+    """Counts under keys, a few excerpts, the largest clusters, and the files they were taken from.
+
+    Keys of `counts` and what their int64 arrays hold:
+    ("kept", language, source, licence)           documents, bytes, bytes × epochs
+    ("declared", language, declared language)     documents
+    ("personal_data", language, source, kind)     findings, documents that had some
+    ("histogram", language, measure)              documents a bin (`BINS`)
+    ("clusters",)                                 kept documents by ⌊log₂ cluster size⌋
+    ("fate", language, source, stage, reason)     documents, bytes on entering, bytes kept
+    ("mismatch", declared, identified)            documents
+    """
+
+    counts: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
+    excerpts: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    largest: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, key: tuple[str, ...], values: Any) -> None:
+        """Add an array of counts under a key."""
+        array = np.asarray(values, np.int64)
+        self.counts[key] = self.counts[key] + array if key in self.counts else array
+
+    def add_excerpts(self, language: str, found: list[dict[str, str]]) -> None:
+        """Keep the excerpts of smallest id: a choice that does not depend on order."""
+        both = self.excerpts.get(language, []) + found
+        self.excerpts[language] = sorted(both, key=lambda excerpt: excerpt["id"])[:EXCERPTS]
+
+    def add_largest(self, found: list[dict[str, Any]]) -> None:
+        """Keep the largest clusters, those of equal size by id."""
+        both = self.largest + found
+        self.largest = sorted(both, key=lambda cluster: (-cluster["size"], cluster["id"]))[:LARGEST_CLUSTERS]
+
+    def select(self, kind: str) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+        """Keys (without their first part) and counts of one kind, sorted."""
+        for key in sorted(key for key in self.counts if key[0] == kind):
+            yield key[1:], self.counts[key]
+
+
+def merge(tallies: Iterable[Tally]) -> Tally:
+    """The sum of tallies."""
+    whole = Tally()
+    for tally in tallies:
+        for key, values in tally.counts.items():
+            whole.add(key, values)
+        for language, excerpts in tally.excerpts.items():
+            whole.add_excerpts(language, excerpts)
+        whole.add_largest(tally.largest)
+        whole.files.update(tally.files)
+    return whole
+
+
+def tally_file(output: str, path: str) -> Tally:
+    """Count one file of a corpus; `path` is relative to the folder `output`: a shard (.arrow) or a ledger part."""
+    tally = Tally()
+    full = storage.join(output, path)
+    if path.endswith(".arrow"):
+        with storage.open_stream(full) as reader:
+            for batch in reader:
+                _count_shard(batch, tally)
+    else:
+        fs, inner = storage.filesystem(full)
+        with fs.open(inner, "rb") as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(columns=list(LEDGER_COLUMNS)):
+                _count_ledger(batch, tally)
+    tally.files[path] = _checksum(full)
+    return tally
+
+
+def _checksum(path: str) -> dict[str, Any]:
+    """SHA-256, which Croissant asks for, and size of a file."""
+    fs, inner = storage.filesystem(path)
+    digest, size = hashlib.sha256(), 0
+    with fs.open(inner, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return {"sha256": digest.hexdigest(), "bytes": size}
+
+
+def _grouped(
+    batch: pa.RecordBatch, keys: list[str], values: dict[str, pa.Array]
+) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """Rows and sums of `values` by the columns `keys`."""
+    columns = {name: decode(batch[name]) for name in keys}
+    table = pa.table({**columns, **{f"value {name}": value for name, value in values.items()}})
+    grouped = table.group_by(keys).aggregate([([], "count_all"), *((f"value {name}", "sum") for name in values)])
+    for row in grouped.to_pylist():
+        sums = [row["count_all"], *(row[f"value {name}_sum"] or 0 for name in values)]
+        yield tuple(row[name] if row[name] is not None else "" for name in keys), sums
+
+
+def _count_shard(batch: pa.RecordBatch, tally: Tally) -> None:
+    if not batch.num_rows:
+        return
+    sizes = string_bytes(batch["text"])
+    weighted = pc.multiply(sizes, batch["epochs"].cast(pa.int64()))
+    for key, sums in _grouped(batch, ["language", "source", "licence"], {"bytes": sizes, "weighted": weighted}):
+        tally.add(("kept", *key), sums)
+    for key, sums in _grouped(batch, ["language", "language_declared"], {}):
+        tally.add(("declared", *key), sums)
+    _count_personal_data(batch, tally)
+    languages = decode(batch["language"])
+    for language in sorted(pc.unique(languages).to_pylist()):
+        mine = batch.filter(pc.equal(languages, language))
+        _count_measures(mine, language, tally)
+        tally.add_excerpts(language, _excerpts(mine))
+    _count_clusters(batch, tally)
+
+
+def _count_personal_data(batch: pa.RecordBatch, tally: Tally) -> None:
+    kinds = [name for name in batch.schema.names if name.startswith("pii_")]
+    values = {}
+    for kind in kinds:
+        found = pc.fill_null(batch[kind], 0).cast(pa.int64())
+        values[kind] = found
+        values[f"{kind} documents"] = pc.greater(found, 0).cast(pa.int64())
+    for (language, source), sums in _grouped(batch, ["language", "source"], values):
+        for place, kind in enumerate(kinds):
+            findings = sums[1 + 2 * place : 3 + 2 * place]
+            if findings[0]:
+                tally.add(("personal_data", language, source, kind.removeprefix("pii_").upper()), findings)
+
+
+def _count_measures(batch: pa.RecordBatch, language: str, tally: Tally) -> None:
+    for name, bins in BINS.items():
+        if name == "bytes":
+            values = string_bytes(batch["text"])
+        elif name in batch.schema.names:
+            values = batch[name].drop_null()
+        else:
+            continue
+        if len(values):
+            numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+            tally.add(("histogram", language, name), bins.counted(numbers[~np.isnan(numbers)]))
+
+
+def _excerpts(batch: pa.RecordBatch) -> list[dict[str, str]]:
+    ids = batch["id"].to_pylist()
+    rows = sorted(range(len(ids)), key=ids.__getitem__)[:EXCERPTS]
+    starts = pc.utf8_slice_codeunits(batch["text"].take(pa.array(rows)), 0, EXCERPT_CHARACTERS).to_pylist()
+    return [
+        {
+            "id": ids[row].hex(),
+            "source": batch["source"][row].as_py(),
+            "licence": batch["licence"][row].as_py(),
+            "uri": batch["uri"][row].as_py(),
+            "excerpt": start,
+        }
+        for row, start in zip(rows, starts, strict=True)
+    ]
+
+
+def _count_clusters(batch: pa.RecordBatch, tally: Tally) -> None:
+    sizes = pc.fill_null(batch["cluster_size"], 1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(sizes > 1)
+    if not len(rows):
+        return
+    exponents = np.minimum(np.log2(sizes[rows]).astype(np.int64), CLUSTER_BINS - 1)
+    tally.add(("clusters",), np.bincount(exponents, minlength=CLUSTER_BINS))
+    ids = batch["id"]
+    first = sorted(rows.tolist(), key=lambda row: (-int(sizes[row]), ids[row].as_py()))[:LARGEST_CLUSTERS]
+    tally.add_largest([_cluster(batch, row, int(sizes[row])) for row in first])
+
+
+def _cluster(batch: pa.RecordBatch, row: int, size: int) -> dict[str, Any]:
+    start = pc.utf8_slice_codeunits(batch["text"].slice(row, 1), 0, EXCERPT_CHARACTERS)[0].as_py()
+    fields = {name: batch[name][row].as_py() for name in ("source", "language", "uri")}
+    return {"id": batch["id"][row].as_py().hex(), "size": size, **fields, "excerpt": start}
+
+
+def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:
+    amounts = {"bytes": batch["bytes"], "bytes_kept": batch["bytes_kept"]}
+    for key, sums in _grouped(batch, ["language", "source", "stage", "reason"], amounts):
+        tally.add(("fate", *key), sums)
+    mismatched = batch.filter(pc.equal(decode(batch["reason"]), "language_mismatch"))
+    if mismatched.num_rows:
+        said = pc.extract_regex(mismatched["detail"], r"^declared (?P<declared>\S+), identified (?P<identified>\S+)")
+        pairs = pa.RecordBatch.from_struct_array(said.drop_null())
+        for key, sums in _grouped(pairs, ["declared", "identified"], {}):
+            tally.add(("mismatch", *key), sums)
