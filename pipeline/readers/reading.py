@@ -73,13 +73,20 @@ def read_unit(
 def _once(on_problem: Callable[[InputError], None]) -> Callable[[InputError], None]:
     """`on_problem` for each file and cause only once: a truncated archive ends the member and the archive."""
     last: tuple[str, str] | None = None
+    stopped: BaseException | None = None
 
     def report(problem: InputError) -> None:
-        nonlocal last
+        nonlocal last, stopped
+        if stopped:  # the caller's refusal passes through handlers that report what they catch
+            raise stopped
         this = (problem.file, problem.cause)
         if this != last:
             last = this
-            on_problem(problem)
+            try:
+                on_problem(problem)
+            except BaseException as error:
+                stopped = error
+                raise
 
     return report
 

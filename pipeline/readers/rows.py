@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from configs.errors import InputError
 from configs.models import Languages, Source
-from pipeline.readers.streams import DOCUMENT_BYTES_MAX, too_large
+from pipeline.readers import streams
+from pipeline.readers.streams import too_large
 from pipeline.schema import RAW
 
 PROBLEMS_PER_FILE_MAX = 100
@@ -69,7 +70,7 @@ class Batcher:
             cause = "text with a lone surrogate, which no Unicode text holds"
             self._on_problem(InputError(uri + row.suffix, cause, "the document is skipped; repair its escapes"))
             return None
-        if len(text) > DOCUMENT_BYTES_MAX:
+        if len(text) > streams.DOCUMENT_BYTES_MAX:
             self._on_problem(too_large(uri + row.suffix))
             return None
         if b"\0" in text:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from configs.models import Columns
+from pipeline.readers import streams
 from pipeline.readers.containers import Member
 from pipeline.readers.rows import Context, Row, limited, metadata_json
-from pipeline.readers.streams import DOCUMENT_BYTES_MAX, Stream, input_errors, lines, seekable
+from pipeline.readers.streams import Stream, input_errors, lines, seekable
 
 _LINE = "the line is skipped; repair it"
 
@@ -92,7 +93,7 @@ def read_tsv(member: Member, context: Context) -> Iterator[Row]:
 def _delimited(member: Member, context: Context, dialect: dict[str, Any]) -> Iterator[Row]:
     on_problem = limited(context.on_problem, member.name)
     columns, encoding = context.source.columns, context.source.encoding
-    csv.field_size_limit(DOCUMENT_BYTES_MAX)
+    csv.field_size_limit(streams.DOCUMENT_BYTES_MAX)
     # Bytes that do not decode become surrogates, which the batcher refuses document by document.
     texts = (line.decode(encoding, "surrogateescape") + "\n" for _, line in lines(member.stream, on_problem))
     reader = csv.reader(texts, **dialect)
@@ -129,7 +130,7 @@ def _delimited(member: Member, context: Context, dialect: dict[str, Any]) -> Ite
 def read_parquet(member: Member, context: Context) -> Iterator[Row]:
     """Parquet, a batch at a time, only the columns that are mapped."""
     with seekable(member.stream) as file, input_errors(member.name):
-        table = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+        table = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
         names = table.schema_arrow.names
         wanted = [name for name in _wanted(context.source.columns) if name in names]
         batches = table.iter_batches(batch_size=context.batch_documents, columns=wanted)

@@ -97,7 +97,8 @@ def _payload(http: Message, data: bytes, name: str) -> bytes:
 
 def _joined_chunks(data: bytes) -> bytes:
     """Bodies in chunks (RFC 9112, section 7.1); what does not look so is left as it is."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while (end := data.find(b"\r\n", at, at + 40)) >= 0:
         try:
             size = int(data[at:end].partition(b";")[0], 16)
