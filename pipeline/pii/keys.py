@@ -27,13 +27,16 @@ ISSUED_MAX = 3000  # bytes that the longest of them may take
 _SECRET_NAME = re2.compile(
     rb"(?i)(?:(?:api|access|auth|account|private|secret|client|consumer|encryption|signing|master|service|app|bot)"
     rb"[ _.-]?(?:key|token|secret)[a-z_]{0,10}|secret|token|passw(?:or)?d|passwd|pwd|credentials?|bearer)"
-    rb"[\"'`\]]{0,2}[ \t]{0,3}(?::=|=>|[=:])?[ \t]{0,3}[br]?[\"'`]?$"
+    rb"(?:[\"'`\]]{0,2}[ \t]{0,3}(?::=|=>|[=:])[ \t]{0,3}[br]?[\"'`]?|[ \t]{1,3}[\"'`])$"
+    rb"|(?i)(?:\bbearer|--[a-z-]{0,24}(?:key|token|secret|password))[ =][\"']?$"
 )
 # Names of values that identify content or are meant for everybody.
 _OPEN_NAME = re2.compile(
-    rb"(?i)(?:public|pub_?key|csrf|xsrf|hash|digest|md5|sha\d|checksum|commit|integrity|fingerprint)"
+    rb"(?i)(?:public|pub_?key|csrf|xsrf|hash|digest|md5|sha\d|checksum|commit|integrity|fingerprint|"
+    rb"(?:next|page|continuation|client|request|idempotency|pagination|sync|resume)[a-z_ -]{0,10}token)"
 )
 _STRONG_NAME = re2.compile(rb"(?i)secret|api|private|access|passw")
+_PLACEHOLDER = re2.compile(rb"(?i)example|placeholder|x{6}|your[_-]|dummy|change_?me")
 _UUID = re2.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _HEXADECIMAL = re2.compile(rb"[0-9A-Fa-f]+")
 _PRIVATE_HEAD = re2.compile(rb"BEGIN (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: BLOCK)?-----")
@@ -43,6 +46,7 @@ _PRIVATE_TAIL = re2.compile(rb"-----END (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: B
 PRIVATE_MIN, PRIVATE_MAX = 64, 16_384  # bytes of the body of a private key
 HASH_LENGTHS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256: a key only where the name says so outright
 NAME_MAX = 48  # bytes before a value in which its name is looked for
+ISSUED_ENTROPY_MIN = 2.5  # bits a character; `AKIAXXXXXXXXXXXXXXXX` is below
 ENTROPY_MIN = 3.2  # bits a character: below, a value repeats itself as words and placeholders do
 
 
@@ -74,7 +78,12 @@ def find_key(document: bytes, start: int, end: int) -> tuple[int, int] | None:
         return find_private_key(document, start)
     part = document[start : min(end, start + ISSUED_MAX)]
     issued = ISSUED.search(document[start : start + ISSUED_MAX] if b"eyJ" in part else part)
-    if issued is not None and _is_apart(document, start + issued.start()) and entropy(issued[0]) > 2.5:
+    if (
+        issued is not None
+        and _is_apart(document, start + issued.start())
+        and entropy(issued[0]) > ISSUED_ENTROPY_MIN
+        and _PLACEHOLDER.search(issued[0]) is None
+    ):
         return start + issued.start(), start + issued.end()
     return _assigned(document, start, end)
 
@@ -88,7 +97,7 @@ def _assigned(document: bytes, start: int, end: int) -> tuple[int, int] | None:
     while (equals := document.find(b"=", start, end - 1)) >= 0 and document[equals + 1 : equals + 2] != b"=":
         start = equals + 1
     value = document[start:end]
-    if len(value.rstrip(b"=")) < 20 or value.startswith(b"PI:"):
+    if len(value.rstrip(b"=")) < 20 or _PLACEHOLDER.search(value) is not None:
         return None
     name = document[max(0, start - NAME_MAX) : start]
     if _SECRET_NAME.search(name) is None or _OPEN_NAME.search(name) is not None:

@@ -75,16 +75,18 @@ def _email(at: Candidate) -> Iterator[Span]:
 
 
 def _user(at: Candidate) -> Iterator[Span]:
-    if rules.is_handle(at.window[1:]):
+    if rules.is_handle(at.window[1:], at.before, at.after):
         yield at.start, at.end
 
 
 def _ip_address(at: Candidate) -> Iterator[Span]:
     window = at.window
+    # The rules are cheaper than the recogniser and throw out most: `127.0.0.1`, versions.
+    if not rules.is_public_ip(window, at.before, at.after):
+        return
     found = recognizers.spans(recognizers.recognizer("IpRecognizer"), "IP_ADDRESS", window)
-    for span, text, before, after in at.located(window, found):
-        if rules.is_public_ip(text, before, after):
-            yield span
+    for span, _, _, _ in at.located(window, found):
+        yield span
 
 
 def _phone(at: Candidate) -> Iterator[Span]:
@@ -122,8 +124,9 @@ def _national_id(at: Candidate) -> Iterator[Span]:
     if not rules.names_an_id(_text(at.before) + " " + _text(at.after)):
         return
     window = at.window
-    for span, _, before, after in at.located(window, recognizers.national_ids(window)):
-        if not (before[-1:].isalnum() or after[:1].isalnum()):
+    for span, text, before, after in at.located(window, recognizers.national_ids(window)):
+        digits = {character for character in text if character.isdigit()}
+        if len(digits) > 2 and not (before[-1:].isalnum() or after[:1].isalnum()):
             yield span
 
 
@@ -255,7 +258,7 @@ class Redactor:
             row, base = int(rows[i]), int(offsets[i])
             document = data[base : offsets[i + 1]].tobytes()
             regions = self._regions.get(language_of(row) or "", ())
-            found = self._judge(document, passed[starts[i] : starts[i + 1], 1:] - [0, base, base], regions)
+            found = self._judge(document, passed[starts[i] : starts[i + 1], 1:], base, regions)
             if found:
                 changed[row] = _replace(document, found)
                 for _, _, kind in found:
@@ -263,11 +266,11 @@ class Redactor:
         return changed
 
     def _judge(
-        self, document: bytes, passed: npt.NDArray[np.int64], regions: tuple[str, ...]
+        self, document: bytes, passed: npt.NDArray[np.int64], base: int, regions: tuple[str, ...]
     ) -> list[tuple[int, int, str]]:
         found = []
         for kind, start, end in passed.tolist():
-            for span in _JUDGES[PII_KINDS[kind]](Candidate(document, start, end, regions)):
+            for span in _JUDGES[PII_KINDS[kind]](Candidate(document, start - base, end - base, regions)):
                 if not _touches_marker(document, *span):
                     found.append((*span, PII_KINDS[kind]))
         return _settle(found)

@@ -20,6 +20,7 @@ _VERSION_BEFORE = re2.compile(
     rb"[a-z]{1,24}version|\xe7\x89\x88\xe6\x9c\xac)"
     rb"[\"')\]]*(?:[ \t]*(?:[.:=,]|to|from|is|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
 )
+_COMPARED = re2.compile(rb"(?:[=<>~!]=|~>|\^)[ \t]*[\"']?$")  # `package>=1.2.3.4`
 _NETWORK_WORD = re2.compile(
     rb"(?i)\b(?:ip|ipv4|ip4|host|server|addr|address|adresse|direcci|ping|http|https|dns|nameserver|router|gateway|"
     rb"port|ssh|ftp|from|client|remote|login|logged|connect)"
@@ -29,10 +30,13 @@ _PHONE_WORD = re2.compile(
     r"whatsapp|sms|simu|ponsel|telepon)\b|điện thoại|电话|電話|手机|手機|هاتف|تليفون|फ़ोन|फोन|ফোন|ਫ਼ੋਨ|ફોન|ଫୋନ|"
     r"போன்|ఫోన్|ಫೋನ್|ഫോൺ|فون"
 )
-_NORTH_AMERICAN = re2.compile(r"\(?[2-9][0-9]{2}(?:\) ?|[-. ])[2-9][0-9]{2}[-. ][0-9]{4}")
+_NORTH_AMERICAN = re2.compile(
+    r"(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[- ])[2-9][0-9]{2}[- ][0-9]{4}|[2-9][0-9]{2}\.[2-9][0-9]{2}\.[0-9]{4}"
+)
 _DATE_OR_RANGE = re2.compile(
     r"(?:(?:18|19|20)[0-9]{2}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}.*"
-    r"|[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:18|19|20)[0-9]{2}.*|[0-9]{4} ?[-/] ?[0-9]{4}|97[89][- ].*)"
+    r"|[0-9]{1,2}[-./ ][0-9]{1,2}[-./ ](?:18|19|20)[0-9]{2}.*|[0-9]{4} ?[-/] ?[0-9]{4}|97[89][- ].*"
+    r"|\+[0-9]{4,}\.[0-9]+)"
 )
 _NUMBER_NAME = re2.compile(r"(?i)(?:isbn|issn|doi|arxiv|pmid|oclc|lccn|asin|[$€£¥#])[- :.0-9]{0,8}$")
 _ID_WORD = re2.compile(
@@ -44,6 +48,12 @@ _ID_WORD = re2.compile(
 )
 _ISSUER = re2.compile(r"(?:4[0-9]{15}|5[1-5][0-9]{14}|3[47][0-9]{13}|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}"
                       r"|62[0-9]{14,17}|35[2-8][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11})")  # fmt: skip
+
+_OPERATOR_BEFORE = re2.compile(r"(?:[A-Za-z0-9_]\(|[-+*/^%] ?|\([0-9]+, ?)$")  # a number in a formula, a seed
+_OPERATOR_AFTER = re2.compile(r"^ ?(?:[*/^%]|[-+] ?[0-9A-Za-z])")
+_DECORATED = re2.compile(
+    rb"^[ \t]*\r?\n[ \t]*(?:@|(?:def|class|async|public|private|protected|static|function|export)\b)"
+)
 
 # `@` words of documentation markup and style sheets, which are nobody's name.
 MARKUP = frozenset(
@@ -86,9 +96,11 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
         return False
     if after[:1] in (b"-", b"+", b"~") and after[1:2].isalpha():
         return False
-    if _VERSION_BEFORE.search(before) is not None:
+    if _VERSION_BEFORE.search(before) is not None or _COMPARED.search(before) is not None:
         return False
-    return max(octets) >= 20 or _NETWORK_WORD.search(before) is not None
+    # `2.5.29.35` is an object identifier of X.500 (arcs 0 to 2, then under 40), `3.2.4.1` a section.
+    ambiguous = max(octets) < 20 or (octets[0] <= 2 and octets[1] < 40)
+    return not ambiguous or _NETWORK_WORD.search(before) is not None
 
 
 def may_be_phone(window: str, before: str) -> bool:
@@ -122,6 +134,8 @@ def is_card(found: str, before: str, after: str) -> bool:
     groups = [len(group) for group in found.replace("-", " ").split(" ")]
     if groups not in ([len(found)], [4, 4, 4, 4], [4, 6, 5], [4, 6, 4]):
         return False
+    if len(groups) == 1 and (_OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.search(after)):
+        return False
     digits = found.replace("-", "").replace(" ", "")
     return _ISSUER.fullmatch(digits) is not None and len(set(digits)) > 1
 
@@ -131,6 +145,10 @@ def names_an_id(around: str) -> bool:
     return _ID_WORD.search(around) is not None
 
 
-def is_handle(name: str) -> bool:
-    """Whether `@name` may be a person's name in a network, and is no word of markup."""
-    return name.lower() not in MARKUP
+def is_handle(name: str, before: bytes, after: bytes) -> bool:
+    """Whether `@name` may be a person's name in a network: no word of markup, no key of JSON, no decorator."""
+    if name.lower() in MARKUP or before[-1:] in (b";", b")", b"]", b"}"):
+        return False
+    if before[-1:] in (b'"', b"'") and before[-1:] == after[:1]:
+        return False
+    return _DECORATED.search(after) is None
