@@ -251,7 +251,7 @@ class Output(Model):
     shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10)
     batch_documents: int = Field(default=1000, ge=1)
     batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10)
-    work_shard_bytes: ByteSize = Field(default=ByteSize(64 << 20), ge=1 << 10)
+    work_shard_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 10)
 
 
 class Recipe(Model):

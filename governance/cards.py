@@ -120,6 +120,7 @@ def _environment() -> Environment:
         "number": figures.number,
         "stage": figures.stage,
         "reason": figures.reason,
+        "sentence": figures.sentence,
         "words": figures.words,
     }
     environment.globals["quoted"] = quoted

@@ -91,3 +91,8 @@ def reason(name: str) -> str:
         if name.endswith(ending):
             return f"{words(name.removesuffix(ending))} {meaning}"
     return words(name)
+
+
+def sentence(text: str) -> str:
+    """The same with a capital first letter."""
+    return text[:1].upper() + text[1:]

@@ -122,7 +122,7 @@ class AnnotateWork:
         annotator = _annotator(self.digest, self.plan)
         with storage.open_stream(task.payload) as reader:
             batches = [annotator(batch) for batch in reader]
-        table = pa.Table.from_batches(batches)
+        table = pa.Table.from_batches(batches).unify_dictionaries()
         del batches
         languages = decode(table["language"].combine_chunks())
         order = np.argsort(np.array(languages.to_pylist(), dtype=object), kind="stable")

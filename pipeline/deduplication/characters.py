@@ -6,7 +6,7 @@ L, M, N): without the marks, words of Indic scripts would lose their vowels.
 
 import unicodedata
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -61,7 +61,7 @@ def is_word_character(character: str) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def decode(data: np.ndarray, at: int) -> tuple[int, int]:
+def decode(data: np.ndarray, at: Any) -> tuple[Any, Any]:
     """The code point of the valid UTF-8 sequence at a place, and the place behind it."""
     first = np.uint32(data[at])
     if first < 0x80:
@@ -77,7 +77,7 @@ def decode(data: np.ndarray, at: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def encode(code: int, out: np.ndarray, at: int) -> int:
+def encode(code: Any, out: np.ndarray, at: Any) -> Any:
     """Write a code point as UTF-8; returns the place behind it."""
     if code < 0x80:
         out[at] = code

@@ -26,7 +26,7 @@ def exact_hashes(texts: pa.LargeStringArray, is_code: np.ndarray, is_nfc: bool =
     out = np.empty(_room(offsets), np.uint8)
     ends = np.empty(len(texts), np.int64)
     starts = _normalise(offsets, data, np.asarray(is_code, np.bool_), known.fold, known.several, known.kind, out, ends)
-    view, digest = memoryview(out), xxhash.xxh3_128_digest
+    view, digest = memoryview(out.data), xxhash.xxh3_128_digest
     keys = b"".join([digest(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
     return np.frombuffer(keys, ">u8").astype(np.uint64).reshape(-1, 2)
 

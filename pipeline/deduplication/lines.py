@@ -4,6 +4,8 @@ A line is what stands between two `\\n`, without white space at its ends (as `st
 by a 64-bit hash of their bytes; they are not changed in any other way.
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numba import njit
@@ -158,7 +160,7 @@ def _characters(data: np.ndarray, start: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _contains(values: np.ndarray, value: int) -> bool:
+def _contains(values: np.ndarray, value: Any) -> bool:
     low, high = 0, len(values)
     while low < high:
         middle = (low + high) >> 1
@@ -170,7 +172,7 @@ def _contains(values: np.ndarray, value: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def hash_bytes(data: np.ndarray, start: int, end: int) -> int:
+def hash_bytes(data: np.ndarray, start: Any, end: Any) -> Any:
     """64-bit hash of data[start:end] (MurmurHash64A of Austin Appleby, seed 0)."""
     h = np.uint64(end - start) * _M
     at = start
@@ -184,13 +186,13 @@ def hash_bytes(data: np.ndarray, start: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _mixed(k: int) -> int:
+def _mixed(k: Any) -> Any:
     k = k * _M
     return (k ^ (k >> np.uint64(47))) * _M
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _word(data: np.ndarray, at: int, size: int) -> int:
+def _word(data: np.ndarray, at: Any, size: Any) -> Any:
     """Up to eight bytes as a little-endian number."""
     value = np.uint64(0)
     for place in range(size):

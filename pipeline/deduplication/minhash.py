@@ -12,6 +12,7 @@ Broder, "On the resemblance and containment of documents", 1997.
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -136,14 +137,14 @@ def _code_tokens(text: str) -> list[str]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _finish64(value: int) -> int:
+def _finish64(value: Any) -> Any:
     value = (value ^ (value >> _S33)) * _M1
     value = (value ^ (value >> _S33)) * _M2
     return value ^ (value >> _S33)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _finish32(h: int) -> int:
+def _finish32(h: Any) -> Any:
     """The finaliser of MurmurHash3 (32 bits), with which `datasketch` mixes hashes before it permutes them."""
     # numba multiplies 32-bit numbers as 64-bit ones: cut back at each step.
     h = np.uint32((h ^ (h >> _S16)) * _F1)
@@ -214,7 +215,7 @@ def _signatures(
 
 
 @njit(cache=True, nogil=True)
-def _hash_shingles(tokens: np.ndarray, count: int, ngram: int, power: int, hashes: np.ndarray) -> int:
+def _hash_shingles(tokens: np.ndarray, count: Any, ngram: Any, power: Any, hashes: np.ndarray) -> Any:
     """Hash every window of `ngram` tokens by a rolling polynomial; the result is finalised for the permutations."""
     if count == 0:
         return 0
@@ -235,7 +236,7 @@ def _hash_words(
     data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
 ) -> int:
     to = 0
-    value = _OFFSET
+    value: Any = _OFFSET
     inside = False
     at = begin
     while at < end:
@@ -245,7 +246,7 @@ def _hash_words(
             if inside:
                 tokens[to] = _finish64(value)
                 to += 1
-                value = _OFFSET
+                value: Any = _OFFSET
                 inside = False
             continue
         inside = True
@@ -284,7 +285,7 @@ def _hash_characters(
 @njit(cache=True, nogil=True)
 def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens: np.ndarray) -> int:
     to = 0
-    value = _OFFSET
+    value: Any = _OFFSET
     inside = False
     at = begin
     while at < end:
@@ -297,7 +298,7 @@ def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens:
         if inside:
             tokens[to] = _finish64(value)
             to += 1
-            value = _OFFSET
+            value: Any = _OFFSET
             inside = False
         if known != SPACE:
             tokens[to] = _finish64((_OFFSET ^ np.uint64(code)) * _PRIME)

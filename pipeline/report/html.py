@@ -52,6 +52,7 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
         "percent": figures.percent,
         "stage": figures.stage,
         "reason": figures.reason,
+        "sentence": figures.sentence,
         "words": figures.words,
     }
     return environment.get_template("report.html.j2").render(
@@ -137,7 +138,7 @@ def _funnel(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _drop_rows(drops: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     most = max((drop["documents"] for drop in drops), default=1) or 1
-    return [{**drop, "bar": svg.bar(drop["documents"] / most)} for drop in drops]
+    return [{**drop, "bar": svg.bar(0, drop["documents"] / most)} for drop in drops]
 
 
 def _histograms(statistics: Mapping[str, Any], histograms: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -172,7 +173,7 @@ def _language_details(statistics: Mapping[str, Any]) -> list[dict[str, Any]]:
     held = [(code, entry) for code, entry in statistics["languages"].items() if entry["documents"]]
     return [
         {"code": code, **entry, "plots": _histograms(statistics, entry["histograms"])}
-        for code, entry in sorted(held, key=lambda item: (item[1]["kind"], item[1]["name"]))
+        for code, entry in sorted(held, key=lambda item: (item[1]["kind"], item[1]["name"].casefold(), item[0]))
     ]
 
 

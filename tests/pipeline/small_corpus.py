@@ -84,12 +84,12 @@ class SmallCorpus:
                 "pii_email": 0, "pii_ip_address": 0, "cluster_size": 1, "epochs": 1, **measures, **values,
             }
         )  # fmt: skip
-        self._enter(identifier, language, source, size, size, "kept", "write", "kept", "")
+        self._enter(identifier, source, language, size, size, "kept", "write", "kept", "")
 
     def drop(self, language: str, text: str, stage: str, reason: str, detail: str = "", source: str = "good") -> None:
         """Add a document that is dropped, with its example."""
         identifier = hashlib.md5(f"{len(self.ledger)}".encode()).digest()
-        self._enter(identifier, language, source, len(text.encode()), 0, "dropped", stage, reason, detail)
+        self._enter(identifier, source, language, len(text.encode()), 0, "dropped", stage, reason, detail)
         example = {"stage": stage, "reason": reason, "source": source, "language": language, "detail": detail}
         if sum((each["stage"], each["reason"]) == (stage, reason) for each in self.examples) < 3:
             self.examples.append({**example, "id": identifier.hex(), "excerpt": text[:300]})
