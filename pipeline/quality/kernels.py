@@ -1,0 +1,343 @@
+"""The numba kernels behind `pipeline.quality.text`: decode, cut into words, count n-grams, look words up.
+
+A document is read once: its UTF-8 becomes the code points of the measured text (words that are left out of it already
+gone, one space between words) and a 64-bit hash a word. N-grams are counted in an open-addressing table of 64-bit
+slots, 32 of tag and 32 of count, that is reused from document to document; in a document of a million characters two
+different n-grams fall together with probability 2·10⁻⁴. How often each count occurs is kept up while counting, so
+the most frequent n-grams are found without sorting. All of it is linear in the document.
+"""
+
+import numpy as np
+from numba import njit
+
+from pipeline.deduplication.characters import decode
+from pipeline.quality.characters import ALONE, CODE_MASK, SPACE, SPECIAL, URL_END
+
+STRIP_URLS, LENGTH_MAX, SEGMENT, CHARACTER_NGRAM, WORD_NGRAM, JOIN_FIRST, JOIN_END, LOOKUP_START, LOOKUP_MASK = range(9)
+"""Columns of the parameters, int64 (languages, 9). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the sizes in
+the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none)."""
+
+CLOSED, FLAGGED = 1, 2
+
+_FLAG_SPECIAL, _FLAG_SPACE = np.uint32(SPECIAL), np.uint32(SPACE)
+_FLAG_ALONE, _FLAG_URL, _CODE = np.uint32(ALONE), np.uint32(URL_END), np.uint32(CODE_MASK)
+_BLANK = np.uint32(32)
+
+_SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
+_BASE = np.uint64(0xD6E8FEB86659FD93)
+_MIX = np.uint64(0xFF51AFD7ED558CCD)
+_ONE, _S29, _S32 = np.uint64(1), np.uint64(29), np.uint64(32)
+_COUNT, _TAG = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFF00000000)
+
+_HTTP, _HREF, _COM = np.uint64(0x68747470), np.uint64(0x68726566), np.uint64(0x2E636F6D)
+_WWW, _SLASHES = np.uint64(0x777777), np.uint64(0x2F2F)
+_LOW16, _LOW24 = np.uint64(0xFFFF), np.uint64(0xFFFFFF)
+_S8, _ASCII = np.uint64(8), np.uint32(0x80)
+
+
+def hash_word(word: str) -> int:
+    """The hash of a lower-cased word in plain Python: what the kernel computes."""
+    mask = (1 << 64) - 1
+    value = int(_SEED)
+    for character in word:
+        value = ((value ^ ord(character)) * int(_PRIME)) & mask
+        value ^= value >> 32
+    return value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _step(value: np.uint64, code: np.uint32) -> np.uint64:
+    value = (value ^ np.uint64(code)) * _PRIME
+    return value ^ (value >> _S32)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_url(recent: np.uint64) -> bool:
+    """Whether the last letters, one a byte, end in a URL fragment."""
+    four = recent & _COUNT
+    known = four in (_HTTP, _HREF, _COM)
+    return known or (recent & _LOW24) == _WWW or (recent & _LOW16) == _SLASHES
+
+
+@njit(cache=True, nogil=True)
+def cut_words(
+    data: np.ndarray,
+    start: int,
+    end: int,
+    entries: np.ndarray,
+    strip_urls: bool,
+    length_max: int,
+    segment: bool,
+    codes: np.ndarray,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+) -> tuple[int, int, int]:
+    """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters and words.
+
+    Fills `codes` uint32 (the measured text), `hashes` uint64, `starts` and `ends` int32 (each word, stripped of special
+    characters, in `codes`). With `segment`, special characters part words and each character of a script without
+    spaces is a word; else white space alone parts them.
+    """
+    at, length, special, words = start, 0, 0, 0
+    while at < end:
+        code, at = decode(data, at)
+        entry = entries[code]
+        if entry & _FLAG_SPACE:
+            continue
+        # A run without white space: codes go behind a space, and back out again if the run is left out.
+        kept_length, kept_special, kept_words = length, special, words
+        if length:
+            codes[length] = _BLANK
+            length += 1
+            special += 1
+        value = stripped = _SEED
+        begin = first = last = -1
+        recent = np.uint64(0)
+        url = False
+        while True:
+            lowered = entry & _CODE
+            codes[length] = code
+            length += 1
+            recent = (recent << _S8) | np.uint64(lowered if lowered < _ASCII else 0)
+            if entry & _FLAG_URL and _is_url(recent):
+                url = True
+            if entry & _FLAG_SPECIAL:
+                special += 1
+                if segment and first >= 0:
+                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    words += 1
+                    first, value = -1, _SEED
+                elif first >= 0:
+                    value = _step(value, lowered)
+            else:
+                alone = segment and (entry & _FLAG_ALONE) != 0
+                if alone and first >= 0:
+                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    words += 1
+                    first, value = -1, _SEED
+                if first < 0:
+                    first = length - 1
+                    if begin < 0:
+                        begin = first
+                value = _step(value, lowered)
+                stripped, last = value, length
+                if alone:
+                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    words += 1
+                    first, value = -1, _SEED
+            if at >= end:
+                break
+            code, at = decode(data, at)
+            entry = entries[code]
+            if entry & _FLAG_SPACE:
+                break
+        if (url and strip_urls) or (length_max > 0 and last - begin > length_max):
+            length, special, words = kept_length, kept_special, kept_words
+        elif first >= 0:
+            hashes[words], starts[words], ends[words] = stripped, first, last
+            words += 1
+    return length, special, words
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _count(table: np.ndarray, mask: np.uint64, value: np.uint64) -> int:
+    """Count one more of `value` in the table; returns how often it was there before."""
+    value = (value ^ (value >> _S32)) * _MIX
+    tag = value & _TAG
+    slot = (value ^ (value >> _S29)) & mask
+    while True:
+        held = table[slot]
+        if held == 0:
+            table[slot] = tag | _ONE
+            return 0
+        if held & _TAG == tag:
+            table[slot] = held + _ONE
+            return np.int64(held & _COUNT)
+        slot = (slot + _ONE) & mask
+
+
+@njit(cache=True, nogil=True)
+def _cleared(table: np.ndarray, entries: int) -> np.uint64:
+    """Empty as many slots as `entries` need, at most two thirds full; returns the mask of the slots."""
+    size = 16
+    while size * 2 < entries * 3:
+        size *= 2
+    table[:size] = 0
+    return np.uint64(size - 1)
+
+
+@njit(cache=True, nogil=True)
+def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarray, frequency: np.ndarray) -> float:
+    """Share of n-gram occurrences that belong to the √(distinct) most frequent n-grams; 0 for a text below n.
+
+    `frequency`, int32, is zero on entry and on return.
+    """
+    total = length - n + 1
+    if total <= 0:
+        return 0.0
+    mask = _cleared(table, total)
+    leaving = _ONE
+    for _ in range(n):
+        leaving *= _BASE
+    value = np.uint64(0)
+    for i in range(n - 1):
+        value = value * _BASE + np.uint64(codes[i])
+    distinct, most = 0, 1
+    for i in range(n - 1, length):
+        value = value * _BASE + np.uint64(codes[i])
+        if i >= n:
+            value -= leaving * np.uint64(codes[i - n])
+        before = _count(table, mask, value)
+        if before == 0:
+            distinct += 1
+        else:
+            # frequency[c]: how many n-grams came at least c times; each count is passed on the way up.
+            frequency[before + 1] += 1
+            if before + 1 > most:
+                most = before + 1
+    # Among the k most frequent n-grams, those that came at least c times are min(k, frequency[c]).
+    k = int(np.sqrt(distinct))
+    while k * k > distinct:
+        k -= 1
+    while (k + 1) * (k + 1) <= distinct:
+        k += 1
+    belongs = k
+    for c in range(2, most + 1):
+        belongs += min(k, frequency[c])
+        frequency[c] = 0
+    return belongs / total
+
+
+@njit(cache=True, nogil=True)
+def word_repetition(hashes: np.ndarray, words: int, n: int, table: np.ndarray) -> float:
+    """Share of word n-gram occurrences that belong to n-grams seen more than once; 0 for fewer than n words."""
+    total = words - n + 1
+    if total <= 0:
+        return 0.0
+    mask = _cleared(table, total)
+    leaving = _ONE
+    for _ in range(n):
+        leaving *= _BASE
+    value = np.uint64(0)
+    for i in range(n - 1):
+        value = value * _BASE + hashes[i]
+    repeated = 0
+    for i in range(n - 1, words):
+        value = value * _BASE + hashes[i]
+        if i >= n:
+            value -= leaving * hashes[i - n]
+        before = _count(table, mask, value)
+        if before == 1:
+            repeated += 2
+        elif before > 1:
+            repeated += 1
+    return repeated / total
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _look_up(keys: np.ndarray, kinds: np.ndarray, start: int, mask: int, value: np.uint64) -> int:
+    slot = np.int64(value & np.uint64(mask))
+    while kinds[start + slot]:
+        if keys[start + slot] == value:
+            return int(kinds[start + slot])
+        slot = (slot + 1) & mask
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def known_words(
+    codes: np.ndarray,
+    entries: np.ndarray,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    words: int,
+    row: np.ndarray,
+    sizes: np.ndarray,
+    keys: np.ndarray,
+    kinds: np.ndarray,
+) -> tuple[int, int]:
+    """Numbers of closed-class and of flagged words, adjacent words joined counted too where `row` says so."""
+    start, mask = row[LOOKUP_START], row[LOOKUP_MASK]
+    closed = flagged = 0
+    if mask < 0:
+        return closed, flagged
+    for i in range(words):
+        kind = _look_up(keys, kinds, start, mask, hashes[i])
+        closed += kind & CLOSED
+        flagged += (kind & FLAGGED) >> 1
+    for j in range(row[JOIN_FIRST], row[JOIN_END]):
+        size = sizes[j]
+        for i in range(words - size + 1):
+            value = hashes[i]
+            for k in range(i + 1, i + size):
+                if row[SEGMENT] == 0:
+                    value = _step(value, _BLANK)
+                for at in range(starts[k], ends[k]):
+                    value = _step(value, entries[codes[at]] & _CODE)
+            kind = _look_up(keys, kinds, start, mask, value)
+            closed += kind & CLOSED
+            flagged += (kind & FLAGGED) >> 1
+    return closed, flagged
+
+
+@njit(cache=True, nogil=True)
+def _shortened(data: np.ndarray, start: int, end: int, limit: int) -> int:
+    """The end of the text within the limit of bytes, at the border of a character."""
+    if end - start <= limit:
+        return end
+    end = start + limit
+    while end > start and data[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
+
+
+@njit(cache=True, nogil=True)
+def measure(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    rows: np.ndarray,
+    parameters: np.ndarray,
+    sizes: np.ndarray,
+    keys: np.ndarray,
+    kinds: np.ndarray,
+    entries: np.ndarray,
+    limit: int,
+    out_words: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Measure every document whose `rows` (parameters of its language, int32) is not negative.
+
+    `out_words` int32 (n,); `out` float32 (n, 5): character repetition, word repetition, special characters,
+    closed-class words, flagged words.
+    """
+    longest = 0
+    for i in range(len(rows)):
+        if rows[i] >= 0:
+            longest = max(longest, min(limit, offsets[i + 1] - offsets[i]))
+    slots = 16
+    while slots * 2 < longest * 3:
+        slots *= 2
+    codes = np.empty(longest + 1, np.uint32)
+    hashes = np.empty(longest + 1, np.uint64)
+    starts = np.empty(longest + 1, np.int32)
+    ends = np.empty(longest + 1, np.int32)
+    table = np.empty(slots, np.uint64)
+    frequency = np.zeros(longest + 2, np.int32)
+    for i in range(len(rows)):
+        if rows[i] < 0:
+            continue
+        row = parameters[rows[i]]
+        end = _shortened(data, offsets[i], offsets[i + 1], limit)
+        length, special, words = cut_words(
+            data, offsets[i], end, entries, row[STRIP_URLS] != 0, row[LENGTH_MAX], row[SEGMENT] != 0,
+            codes, hashes, starts, ends,
+        )  # fmt: skip
+        closed, flagged = known_words(codes, entries, hashes, starts, ends, words, row, sizes, keys, kinds)
+        out_words[i] = words
+        out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], table, frequency)
+        out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], table)
+        out[i, 2] = special / length if length else 0.0
+        out[i, 3] = min(1.0, closed / words) if words else 0.0
+        out[i, 4] = min(1.0, flagged / words) if words else 0.0

@@ -1,0 +1,96 @@
+"""Measures of natural-language text: the filters of the web part of ROOTS (arXiv 2303.03915, section 3 and appendix).
+
+Words are runs without white space, lower-cased, special characters taken off at both ends (`characters.is_special`);
+runs of special characters alone are no words. Where the language's parameters say so, runs that hold a fragment of a
+URL and runs longer than `word_length_max` characters are left out of all measures (the kept text keeps them). The
+measured text is what remains, one space between runs; n-grams of characters are taken of it as it is written.
+
+`segment_words_with_sentencepiece` stands in ROOTS for a SentencePiece model of an unspaced script. No such model comes
+with OpenRoots; instead each character of such a script is a word and special characters part words. Pairs of adjacent
+words (`join_sizes`) then give back the two-character words of Chinese.
+
+A document longer than `MEASURED_BYTES` is measured by its beginning.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from configs.models import QualityParameters
+from pipeline.columns import encode, text_buffers
+from pipeline.quality import kernels
+from pipeline.quality.characters import table
+from pipeline.quality.words import WordLists
+
+MEASURED_BYTES = 16 << 20
+"""Memory for one document stays below 32 times this."""
+
+TEXT_RATIOS = (
+    "character_repetition", "word_repetition", "special_characters", "closed_class_words", "flagged_words",
+)  # fmt: skip
+TEXT_MEASURES = ("words", *TEXT_RATIOS)
+
+PARAMETERS = (
+    "strip_url_words", "strip_long_words", "word_length_max", "segment_words_with_sentencepiece", "character_ngram",
+    "word_ngram", "join_adjacent_words", "join_sizes",
+)  # fmt: skip
+"""The fields of QualityParameters that measures depend on; all others are thresholds."""
+
+
+def measure_text(
+    texts: pa.LargeStringArray,
+    languages: pa.Array,
+    parameters: Mapping[str, QualityParameters],
+    default: QualityParameters,
+    words: WordLists,
+    programming: frozenset[str] = frozenset(),
+) -> dict[str, pa.Array]:
+    """Measure documents: `words` int32, and ratios 0…1 as float32, a row a document (names: TEXT_MEASURES).
+
+    `languages` (strings or a dictionary column) names the language of each; rows in a `programming` language are null.
+    Languages without an entry in `parameters` are measured by `default`. Neither input has nulls.
+    """
+    encoded = encode(languages)
+    codes = encoded.dictionary.to_pylist()
+    of_code = np.array([-1 if code in programming else row for row, code in enumerate(codes)], np.int32)
+    rows = of_code[encoded.indices.to_numpy(zero_copy_only=False)] if codes else np.zeros(0, np.int32)
+    settings, sizes, keys, kinds = compiled([(code, parameters.get(code, default)) for code in codes], words)
+    offsets, data = text_buffers(texts)
+    counts, ratios = np.zeros(len(texts), np.int32), np.zeros((len(texts), len(TEXT_RATIOS)), np.float32)
+    kernels.measure(offsets, data, rows, settings, sizes, keys, kinds, table(), MEASURED_BYTES, counts, ratios)
+    null = rows < 0
+    columns = {"words": pa.array(counts, mask=null)}
+    for position, name in enumerate(TEXT_RATIOS):
+        columns[name] = pa.array(np.ascontiguousarray(ratios[:, position]), mask=null)
+    return columns
+
+
+def compiled(
+    languages: list[tuple[str, QualityParameters]], words: WordLists
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Parameters and words of languages as the kernel takes them: settings, join sizes, keys and kinds of words."""
+    settings = np.zeros((max(1, len(languages)), 9), np.int64)
+    sizes: list[int] = []
+    tables = [words.table(code) for code, _ in languages]
+    start = 0
+    for row, (_, given) in enumerate(languages):
+        joins = given.join_sizes if given.join_adjacent_words else ()
+        slots = len(tables[row][0])
+        known = bool(tables[row][1].any())
+        settings[row] = (
+            given.strip_url_words,
+            given.word_length_max if given.strip_long_words else 0,
+            given.segment_words_with_sentencepiece,
+            given.character_ngram,
+            given.word_ngram,
+            len(sizes),
+            len(sizes) + len(joins),
+            start,
+            slots - 1 if known else -1,
+        )
+        sizes.extend(joins)
+        start += slots
+    keys = np.concatenate([np.zeros(0, np.uint64), *(keys for keys, _ in tables)])
+    kinds = np.concatenate([np.zeros(0, np.uint8), *(kinds for _, kinds in tables)])
+    return settings, np.array(sizes, np.int64), keys, kinds
