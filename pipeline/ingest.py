@@ -20,6 +20,7 @@ from pipeline import storage
 from pipeline.columns import constant_column, filter_batch, string_bytes
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.readers import Unit, read_unit
+from pipeline.readers.units import resolve
 from pipeline.schema import DICTIONARY, DOCUMENT, LEDGER, UNDETERMINED
 
 VERSION = 1
@@ -227,7 +228,7 @@ def ingest_tasks(plan: Plan, units: list[Unit]) -> list[Task]:
 
 def _token(unit: Unit) -> str:
     """What changes when the file does: its size and time of change, or an object store's etag."""
-    fs, inner = storage.filesystem(unit.uri)
+    fs, inner = storage.filesystem(resolve(unit.uri))
     try:
         return f"{unit!r} {fs.ukey(inner)}"
     except (FileNotFoundError, NotImplementedError):

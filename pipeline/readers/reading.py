@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import re2
@@ -16,7 +17,7 @@ from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.tables import read_arrow, read_csv, read_dataset, read_jsonl, read_parquet, read_tsv
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
-from pipeline.readers.units import SUFFIXES, Unit, language_of, link_target_outside, wanted
+from pipeline.readers.units import SUFFIXES, Unit, language_of, link_target_outside, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
 
 Reader = Callable[[Member, Context], Iterator[Row]]
@@ -58,6 +59,7 @@ def read_unit(
     goes on behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose
     file is one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
     """
+    unit = replace(unit, uri=resolve(unit.uri))
     report = _once(on_problem)
     context = Context(source, languages, report, batch_documents)
     batcher = Batcher(batch_documents, batch_bytes, report)

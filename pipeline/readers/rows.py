@@ -53,7 +53,7 @@ class Batcher:
 
     def __init__(self, documents: int, size: int, on_problem: Callable[[InputError], None]) -> None:
         self._documents, self._size, self._on_problem = documents, size, on_problem
-        self._rows: list[tuple[str, bytes, str | None, str | None, str, str]] = []
+        self._rows: list[tuple[str, str, str | None, str | None, str, str]] = []
         self._bytes = 0
 
     def add(self, row: Row, origin: Origin) -> pa.RecordBatch | None:
@@ -61,36 +61,53 @@ class Batcher:
 
         U+0000 is taken out of text: it means nothing in prose, and many consumers cut strings there.
         """
-        key = row.key or origin.key + row.suffix
-        uri = row.uri or origin.uri
-        try:
-            text = row.text.encode()
-            key.encode()
-        except UnicodeEncodeError:
-            cause = "text with a lone surrogate, which no Unicode text holds"
-            self._on_problem(InputError(uri + row.suffix, cause, "the document is skipped; repair its escapes"))
+        text, suffix, key, language, licence, uri, metadata = row
+        size = len(text) if text.isascii() else len(text) * 2  # close enough to its bytes for a limit
+        if size > streams.DOCUMENT_BYTES_MAX:
+            self._on_problem(too_large((uri or origin.uri) + suffix))
             return None
-        if len(text) > streams.DOCUMENT_BYTES_MAX:
-            self._on_problem(too_large(uri + row.suffix))
-            return None
-        if b"\0" in text:
-            text = text.replace(b"\0", b"")
-        full = self._rows and self._bytes + len(text) > self._size
-        batch = self.flush() if full else None
+        if "\0" in text:
+            text = text.replace("\0", "")
+        batch = self.flush() if self._rows and self._bytes + size > self._size else None
         self._rows.append(
-            (key, text, row.language or origin.language, row.licence or origin.licence, uri, row.metadata)
+            (
+                key or origin.key + suffix,
+                text,
+                language or origin.language,
+                licence or origin.licence,
+                uri or origin.uri,
+                metadata,
+            )
         )
-        self._bytes += len(text)
+        self._bytes += size
         return batch or (self.flush() if len(self._rows) >= self._documents else None)
 
     def flush(self) -> pa.RecordBatch | None:
         """The rows gathered so far as a batch; None if there are none."""
-        if not self._rows:
-            return None
-        columns = zip(*self._rows, strict=True)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, RAW, strict=True)]
-        self._rows, self._bytes = [], 0
-        return pa.RecordBatch.from_arrays(arrays, schema=RAW)
+        rows, self._rows, self._bytes = self._rows, [], 0
+        try:
+            return _batch(rows)
+        except UnicodeEncodeError:
+            return _batch([row for row in rows if self._is_unicode(row)])
+
+    def _is_unicode(self, row: tuple[str | None, ...]) -> bool:
+        try:
+            for value in row:
+                (value or "").encode()
+        except UnicodeEncodeError:
+            cause = "text that is not Unicode (a lone surrogate, or bytes that are not in the encoding)"
+            shown = str(row[0]).encode("utf-8", "replace").decode()
+            self._on_problem(InputError(shown, cause, "the document is skipped; repair it"))
+            return False
+        return True
+
+
+def _batch(rows: list[tuple[str, str, str | None, str | None, str, str]]) -> pa.RecordBatch | None:
+    if not rows:
+        return None
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, RAW, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=RAW)
 
 
 def limited(on_problem: Callable[[InputError], None], name: str) -> Callable[[InputError], None]:

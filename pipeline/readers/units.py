@@ -110,12 +110,24 @@ def _size(path: str) -> int:
         return int(fs.size(inner) or 0)
 
 
-def _resolve(name: str) -> str:
-    return str(CONFIGS / name.removeprefix("configs:")) if name.startswith("configs:") else name
+PACKAGED = "configs:"
+"""Prefix of paths to data that comes with OpenRoots: wherever a machine has it installed."""
+
+
+def resolve(path: str) -> str:
+    """Where packaged data lies on this machine; any other path as it is."""
+    return str(CONFIGS / path.removeprefix(PACKAGED)) if path.startswith(PACKAGED) else path
+
+
+def _portable(path: str) -> str:
+    """The inverse of `resolve`: a unit is listed on one machine and read on another."""
+    inner = fsspec.url_to_fs(path)[1]
+    folder = f"{CONFIGS}/"
+    return f"{PACKAGED}{inner.removeprefix(folder)}" if inner.startswith(folder) else path
 
 
 def _path_units(source: Source, number: int, package: Package) -> list[Unit]:
-    pattern = _resolve(package.name)
+    pattern = resolve(package.name)
     with input_errors(pattern):
         fs, inner = fsspec.url_to_fs(pattern)
         special = any(character in inner for character in "*?[")
@@ -130,7 +142,7 @@ def _path_units(source: Source, number: int, package: Package) -> list[Unit]:
                 units += _folder_units(fs, match, source, number, package)
             else:
                 label = posixpath.join(posixpath.basename(base), posixpath.relpath(match, base or "/"))
-                units.append(Unit(source.id, fs.unstrip_protocol(match), number, int(fs.size(match) or 0), label))
+                units.append(Unit(source.id, _portable(fs.unstrip_protocol(match)), number, int(fs.size(match) or 0), label))
     return units
 
 
@@ -138,7 +150,7 @@ def _folder_units(
     fs: fsspec.AbstractFileSystem, folder: str, source: Source, number: int, package: Package
 ) -> Iterator[Unit]:
     """Files of a folder: archives and large files alone, others in order, up to FILES_PER_UNIT and BYTES_PER_UNIT."""
-    uri, label = fs.unstrip_protocol(folder), posixpath.basename(folder.rstrip("/"))
+    uri, label = _portable(fs.unstrip_protocol(folder)), posixpath.basename(folder.rstrip("/"))
     held: list[str] = []
     total = 0
     for path, size in _files(fs, folder, package, source.reader):
