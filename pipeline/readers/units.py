@@ -142,7 +142,9 @@ def _path_units(source: Source, number: int, package: Package) -> list[Unit]:
                 units += _folder_units(fs, match, source, number, package)
             else:
                 label = posixpath.join(posixpath.basename(base), posixpath.relpath(match, base or "/"))
-                units.append(Unit(source.id, _portable(fs.unstrip_protocol(match)), number, int(fs.size(match) or 0), label))
+                units.append(
+                    Unit(source.id, _portable(fs.unstrip_protocol(match)), number, int(fs.size(match) or 0), label)
+                )
     return units
 
 
