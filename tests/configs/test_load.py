@@ -1,0 +1,124 @@
+"""TOML to validated plans: what is refused, and how that is said."""
+
+import pytest
+
+from configs.errors import ConfigurationError
+from configs.load import load_languages, load_recipe, load_sources, parse_sources
+
+SOURCE = """
+[source.mine]
+title = "Mine"
+reader = "jsonl"
+licence = "CC0-1.0"
+custodian = "me"
+provenance = "here"
+packages = [{ name = "x.jsonl" }]
+"""
+
+RECIPE = 'name = "test"\ntitle = "Test"\nsources = ["mine"]\n'
+
+KOREAN = """
+[natural.ko]
+name = "Korean"
+iso639_3 = "kor"
+script = "Kore"
+roots_bytes = 0
+lid_labels = ["ko", "kor", "kor_Hang"]
+quality = { words_min = 5 }
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text):
+        path = tmp_path / "recipe.toml"
+        path.write_text(text)
+        return load_recipe(str(path))
+
+    return load_text
+
+
+def refused(load, text):
+    with pytest.raises(ConfigurationError) as error:
+        load(text)
+    return str(error.value)
+
+
+def test_a_recipe_with_a_source_of_its_own(load):
+    assert load(RECIPE + SOURCE).source("mine").licence == "CC0-1.0"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("sead = 1\n" + RECIPE + SOURCE, "unknown key `sead`; did you mean `seed`?"),
+        (RECIPE + "[deduplication]\nband = 7\n" + SOURCE, "unknown key `deduplication.band`; did you mean `bands`?"),
+        (RECIPE + "[quality.code]\ncharacters_mim = 1\n" + SOURCE, "did you mean `characters_min`?"),
+        (RECIPE + "[quality.overrides.en]\nword_min = 1\n" + SOURCE, "did you mean `words_min`?"),
+        (RECIPE + SOURCE.replace("custodian", "custodien"), "did you mean `custodian`?"),
+        (RECIPE + SOURCE.replace("name =", "nane ="), "`packages.0.nane`; did you mean `name`?"),
+        (RECIPE.replace("mine", "mein") + SOURCE, "unknown source `mein`; did you mean `mine`?"),
+        ('languages = ["english"]\n' + RECIPE + SOURCE, "unknown language `english`"),
+        (RECIPE + "[sampling.shares]\nzh-Hant1 = 0.5\n" + SOURCE, "did you mean `zh-Hant`?"),
+        (RECIPE + "[deduplication]\npermutations = 100\nbands = 7\n" + SOURCE, "must divide"),
+        (RECIPE + "[quality.skip_measures]\nmine = ['words']\n" + SOURCE, "did you mean `words_m"),
+        (RECIPE + "[quality.overrides.en]\nwords_min = -1\n" + SOURCE, "greater than or equal to 0"),
+        (RECIPE + KOREAN.replace("words_min", "word_min") + SOURCE, "did you mean `words_min`?"),
+        (RECIPE + 'x = "\n', "not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_right(load, wrong, message):
+    assert message in refused(load, wrong)
+
+
+def test_every_wrong_key_is_named_at_once(load):
+    message = refused(load, 'sead = 1\ntitel = "x"\n' + RECIPE + SOURCE)
+    assert "`sead`" in message and "`titel`" in message
+
+
+def test_a_source_without_licence_is_refused(load):
+    assert "source.mine: missing key `licence`" in refused(load, RECIPE + SOURCE.replace('licence = "CC0-1.0"\n', ""))
+
+
+def test_an_empty_licence_is_refused(load):
+    assert "`licence`" in refused(load, RECIPE + SOURCE.replace("CC0-1.0", ""))
+
+
+def test_a_message_names_the_file(load):
+    assert "recipe.toml" in refused(load, "sead = 1\n" + RECIPE + SOURCE)
+
+
+def test_a_missing_recipe_names_those_there_are():
+    with pytest.raises(ConfigurationError, match="roots, sample, tiny"):
+        load_recipe("tyni")
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ConfigurationError, match=r"/none\.toml: no such file"):
+        load_recipe("/none.toml")
+
+
+def test_korean_is_one_entry_and_no_code(load):
+    plan = load('languages = ["ko"]\n' + RECIPE + KOREAN + SOURCE.replace("packages", 'languages = ["ko"]\npackages'))
+    assert plan.wanted_languages == ("ko",)
+    assert plan.languages.name("ko") == "Korean"
+    assert plan.languages.natural["ko"].quality.words_min == 5
+    assert plan.languages.natural["ko"].quality.words_max == load_languages().natural["ak"].quality.words_max
+    assert "ko" not in load_languages()
+
+
+def test_plans_cannot_be_changed(load):
+    plan = load(RECIPE + SOURCE)
+    with pytest.raises(ValueError, match="frozen"):
+        plan.recipe.seed = 3
+
+
+def test_a_source_may_come_from_the_registry_or_the_recipe(load):
+    plan = load(RECIPE.replace('"mine"', '"mine", "udhr"') + SOURCE)
+    assert plan.source("udhr") == load_sources()["udhr"]
+
+
+def test_readers_are_a_closed_list():
+    entry = {"title": "t", "reader": "pdf", "licence": "MIT", "custodian": "c", "provenance": "p"}
+    with pytest.raises(ConfigurationError, match=r"source\.x: `reader`: .*'jsonl'"):
+        parse_sources({"x": {**entry, "packages": [{"name": "x"}]}}, "here")
