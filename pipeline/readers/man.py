@@ -4,6 +4,8 @@ A line-based converter of what pages use in practice. Tables, equations and macr
 between `.nf` and `.fi` stay as they are.
 """
 
+import unicodedata
+
 import re2
 
 _ESCAPES = {
@@ -26,9 +28,9 @@ _ESCAPE = re2.compile(
     r"\[u([0-9A-F]{4,6})\]|\[([^\]]{1,40})\]|\((..)"  # characters by code or name
     r"|\*\[([^\]]{1,40})\]|\*\((..)|\*(.)"  # strings
     r"|[fgknFmMYV](?:\[[^\]]{0,40}\]|\(..|[^\[(])"  # fonts, registers, colours
-    r"|s(?:[-+]?\d|[-+]?\(\d\d|\[[-+]?\d{1,3}\]|[-+]?'\d{1,3}')"  # sizes
+    r"|s(?:[-+]?\d|[-+]?\(\d\d|\[[-+]?\d{1,3}\]|[-+]?'[-+]?\d{1,3}')"  # sizes
     r"|[hvwlLoDbBRSHXxNZC]'[^']{0,200}'"  # motions and drawings
-    r'|(")|(.))'  # a comment, or any other character
+    r'|(".*)|(.))'  # a comment, or any other character
 )
 _PARAGRAPHS = frozenset((
     "PP", "P", "LP", "Pp", "TP", "TQ", "IP", "HP", "sp", "RS", "RE", "br", "Bl", "El", "It", "Bd", "Ed", "D1", "Dl",
@@ -67,7 +69,7 @@ def unescape(text: str) -> str:
     """Roff text without escapes: characters by name, no fonts, no motions."""
     if "\\" not in text:
         return text
-    return str(_ESCAPE.sub(_escape, text.replace("\\\\", "\\")))
+    return str(_ESCAPE.sub(_escape, text))
 
 
 def _escape(match: "re2._Match") -> str:
@@ -86,7 +88,7 @@ def _character(name: str) -> str:
     if name in _ESCAPES:
         return _ESCAPES[name]
     if len(name) == 2 and name[0] in _ACCENTS and name[1].isalpha():
-        return name[1] + _ACCENTS[name[0]]
+        return unicodedata.normalize("NFC", name[1] + _ACCENTS[name[0]])
     return ""
 
 
@@ -220,6 +222,9 @@ def _mdoc_text(words: list[str]) -> str:
     out = ""
     closing: list[str] = []
     flag = glue = False
+    tail = ""
+    while len(words) > 1 and words[-1] in _CLOSING:  # punctuation at the end stands behind closing quotes
+        tail = words.pop() + tail
     for index, word in enumerate(words):
         if word in _MDOC_TEXT and (index == 0 or word[:1].isupper()):
             flag = word == "Fl"
@@ -238,4 +243,4 @@ def _mdoc_text(words: list[str]) -> str:
         else:
             out += ("" if not out or glue else " ") + ("-" if flag else "") + word
         glue = False
-    return out + "".join(reversed(closing))
+    return out + "".join(reversed(closing)) + tail

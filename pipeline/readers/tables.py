@@ -199,12 +199,7 @@ def _table_rows(batches: Any, names: list[str], name: str, context: Context) -> 
         kind = batch.schema.field(columns.text).type
         if not _is_text(kind):
             raise wrong_type(name, columns.text, str(kind))
-        simple = set(_wanted(columns)) == {columns.text}
-        for record in (
-            ({columns.text: text} for text in _python_values(batch[columns.text]))
-            if simple
-            else _records(batch, columns)
-        ):
+        for record in _records(batch, columns):
             number += 1
             try:
                 row = row_of(record, columns, f"{name}, row {number}", f"#{number}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from configs.errors import InputError
+from pipeline.code_language import HEAD_BYTES, identify_code
 from pipeline.readers.containers import Member
 from pipeline.readers.html import html_to_text
 from pipeline.readers.man import man_to_text
@@ -39,9 +40,7 @@ def read_man(member: Member, context: Context) -> Iterator[Row]:
 
 def read_code(member: Member, context: Context) -> Iterator[Row]:
     """A source file as it is, in the language that its name and content show; others are passed over."""
-    from pipeline.code_language import identify_code
-
-    language = identify_code(member.path, member.stream.peek(4096))
+    language = identify_code(member.path, member.stream.peek(HEAD_BYTES))
     if language is None:
         return
     data = member.stream.document()

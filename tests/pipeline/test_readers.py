@@ -281,7 +281,6 @@ def test_web_archives_give_pages_and_texts(tmp_path):
 
 
 def test_code_is_read_in_the_language_of_its_name(tmp_path):
-    pytest.importorskip("pipeline.code_language")
     (tmp_path / "a.py").write_text("import os\n\nprint(os.name)\n")
     (tmp_path / "b.unknown").write_text("what")
     rows, problems = read(make_source("code", str(tmp_path)))
