@@ -114,7 +114,9 @@ def _environment() -> Environment:
     environment.filters |= {
         "md": markdown,
         "fenced": fenced,
+        "code": "`{}`".format,
         "count": figures.count,
+        "counted": figures.counted,
         "size": figures.size,
         "percent": figures.percent,
         "number": figures.number,

@@ -34,6 +34,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 document`, `12,345 documents`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def size(number: float) -> str:
     """Bytes in decimal units, three digits: `1.23 MB`."""
     value = float(number)

@@ -48,6 +48,7 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
     )
     environment.filters |= {
         "count": figures.count,
+        "counted": figures.counted,
         "size": figures.size,
         "percent": figures.percent,
         "stage": figures.stage,

@@ -1,6 +1,6 @@
 """`statistics.json`: everything the report and the cards say of a corpus, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -133,14 +133,19 @@ def _by(tally: Tally, place: int, **where: str) -> dict[str, dict[str, int]]:
 
 def _dropped(tally: Tally, place: int, value: str) -> list[dict[str, Any]]:
     """Drops of a language (place 0) or source (place 1) by stage and reason; the most bytes first."""
-    sums: dict[tuple[str, str], np.ndarray] = {}
-    for key, values in tally.select("fate"):
-        if key[place] == value and key[2] != KEPT_STAGE:
+    rows = _drop_sums([(key, values) for key, values in tally.select("fate") if key[place] == value])
+    return sorted(rows, key=lambda row: (-row["bytes"], row["stage"], row["reason"]))
+
+
+def _drop_sums(fates: Iterable[tuple[tuple[str, ...], np.ndarray]]) -> list[dict[str, Any]]:
+    """Documents and bytes that left, by stage and reason."""
+    sums: dict[tuple[str, ...], np.ndarray] = {}
+    for key, values in fates:
+        if key[2] != KEPT_STAGE:
             sums[key[2:4]] = sums.get(key[2:4], np.zeros(3, np.int64)) + values
-    ordered = sorted(sums.items(), key=lambda item: (-int(item[1][1]), item[0]))
     return [
         {"stage": stage, "reason": reason, "documents": int(values[0]), "bytes": int(values[1])}
-        for (stage, reason), values in ordered
+        for (stage, reason), values in sums.items()
     ]
 
 
@@ -235,22 +240,12 @@ def _source(source_id: str, tally: Tally, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _drops(fates: list[tuple[tuple[str, ...], np.ndarray]], examples: list[dict[str, str]]) -> list[dict[str, Any]]:
+def _drops(fates: Iterable[tuple[tuple[str, ...], np.ndarray]], examples: list[dict[str, str]]) -> list[dict[str, Any]]:
     """All reasons for which documents left, the most documents first, with examples."""
-    sums: dict[tuple[str, str], np.ndarray] = {}
-    for key, values in fates:
-        if key[2] != KEPT_STAGE:
-            sums[key[2:4]] = sums.get(key[2:4], np.zeros(3, np.int64)) + values
-    ordered = sorted(sums.items(), key=lambda item: (-int(item[1][0]), item[0]))
+    rows = sorted(_drop_sums(fates), key=lambda row: (-row["documents"], row["stage"], row["reason"]))
     return [
-        {
-            "stage": stage,
-            "reason": reason,
-            "documents": int(values[0]),
-            "bytes": int(values[1]),
-            "examples": [each for each in examples if (each["stage"], each["reason"]) == (stage, reason)],
-        }
-        for (stage, reason), values in ordered
+        {**row, "examples": [each for each in examples if all(each[name] == row[name] for name in ("stage", "reason"))]}
+        for row in rows
     ]
 
 

@@ -126,7 +126,7 @@ def histogram(
         element("line", x1=0, x2=WIDTH, y1=BASE, y2=BASE, class_="base"),
     ]
     for threshold in (low, high):
-        if threshold is not None and borders[0] < threshold <= borders[-1]:
+        if threshold and borders[0] <= threshold <= borders[-1]:
             place = step * _position(threshold, borders)
             parts.append(element("line", x1=place, x2=place, y1=2, y2=BASE, class_="threshold"))
     parts += _ticks(borders, step)

@@ -47,19 +47,18 @@ class Bins:
         return np.bincount(places, minlength=self.count).astype(np.int64)
 
 
-_OCTAVES = {"log": True, "count": 40}
 BINS: dict[str, Bins] = {
-    "bytes": Bins(2**4, 2**24, **_OCTAVES),
+    "bytes": Bins(2**4, 2**24, log=True),
     "language_score": Bins(0, 1),
-    "words": Bins(1, 2**20, **_OCTAVES),
+    "words": Bins(1, 2**20, log=True),
     "character_repetition": Bins(0, 1),
     "word_repetition": Bins(0, 1),
     "special_characters": Bins(0, 1),
     "closed_class_words": Bins(0, 1),
     "flagged_words": Bins(0, 0.1),
-    "perplexity": Bins(10, 100_000, **_OCTAVES),
-    "characters": Bins(2**4, 2**24, **_OCTAVES),
-    "longest_line": Bins(1, 2**20, **_OCTAVES),
+    "perplexity": Bins(10, 100_000, log=True),
+    "characters": Bins(2**4, 2**24, log=True),
+    "longest_line": Bins(1, 2**20, log=True),
     "non_word_characters": Bins(0, 1),
     "token_length_deviation": Bins(0, 16),
 }
