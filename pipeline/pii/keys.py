@@ -8,6 +8,8 @@ from collections import Counter
 
 import re2
 
+from pipeline.pii.sieve import KEY_MAX
+
 # Token formats with a prefix that issuers documented so that scanners recognise them.
 ISSUED = re2.compile(
     rb"(?:A(?:KIA|SIA)[A-Z0-9]{16}"  # Amazon Web Services
@@ -18,10 +20,10 @@ ISSUED = re2.compile(
     rb"|[sr]k_live_[A-Za-z0-9]{20,120}"  # Stripe
     rb"|sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,200}"
     rb"|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,40}|pypi-AgE[A-Za-z0-9_-]{40,200}"
-    rb"|shpat_[a-f0-9]{32}|dop_v1_[a-f0-9]{64}"
-    rb"|eyJ[A-Za-z0-9_-]{8,900}\.eyJ[A-Za-z0-9_-]{8,900}\.[A-Za-z0-9_-]{16,900})"  # JSON Web Token
+    rb"|shpat_[a-f0-9]{32}|dop_v1_[a-f0-9]{64})"
 )
-ISSUED_MAX = 3000  # bytes that the longest of them may take
+WEB_TOKEN = re2.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}")  # RFC 7519
+WEB_TOKEN_MAX = 4096  # bytes
 
 # The name a value is assigned to, right before it: `api_key = "…"`, `"client_secret": "…"`, `Authorization: Bearer …`.
 _SECRET_NAME = re2.compile(
@@ -76,8 +78,10 @@ def find_key(document: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Bounds of the credential that the run `document[start:end]` holds, or None."""
     if document[start : start + 6] == b"BEGIN ":
         return find_private_key(document, start)
-    part = document[start : min(end, start + ISSUED_MAX)]
-    issued = ISSUED.search(document[start : start + ISSUED_MAX] if b"eyJ" in part else part)
+    web_token = WEB_TOKEN.match(document, start, min(len(document), start + WEB_TOKEN_MAX))
+    if web_token is not None:
+        return start, web_token.end()
+    issued = ISSUED.search(document[start : min(end, start + KEY_MAX)])
     if (
         issued is not None
         and _is_apart(document, start + issued.start())

@@ -97,7 +97,9 @@ def _phone(at: Candidate) -> Iterator[Span]:
     if not rules.may_be_phone(at.window, _text(at.before)):
         return
     window = at.window
-    found = recognizers.spans(recognizers.phone_recognizer(at.regions), "PHONE_NUMBER", window)
+    # A number in international form is the same in all regions: once is enough.
+    regions = at.regions[:1] if window.startswith("+") else at.regions
+    found = recognizers.spans(recognizers.phone_recognizer(regions), "PHONE_NUMBER", window)
     for span, text, head, tail in at.located(window, found):
         if rules.is_phone(text, _text(head), _text(tail)):
             yield span

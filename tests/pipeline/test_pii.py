@@ -1,0 +1,231 @@
+"""Redaction: what is taken, what is left, and the laws of the counts. All personal data here is made up."""
+
+import logging
+import pickle
+import socket
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configs.errors import ConfigurationError
+from configs.load import load_languages
+from configs.models import PII_KINDS
+from pipeline.pii import Redactor
+from pipeline.pii.recognizers import recognizer, spans
+
+REGIONS = {code: language.phone_regions for code, language in load_languages().natural.items()}
+ALL = Redactor(PII_KINDS, REGIONS)
+
+SECRET = "f3J9sKq0ZpX7vB2mN8tL4cWy"
+ARMOUR = "MIIEpAIBAAKCAQEA7bqXk2Lw9sTn4vYc\n" * 4
+TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
+
+TAKEN = [
+    ("KEY", "en", f'api_key = "{SECRET}"', 'api_key = "PI:KEY"'),
+    ("KEY", "python", f"client_secret: '{SECRET}',", "client_secret: 'PI:KEY',"),
+    ("KEY", "en", f"Authorization: Bearer {SECRET}", "Authorization: Bearer PI:KEY"),
+    ("KEY", "en", f"https://host/path?token={SECRET}&a=1", "https://host/path?token=PI:KEY&a=1"),
+    ("KEY", "en", "id AKIAQ7W3E5R9T1Y6U8I0 ok", "id PI:KEY ok"),
+    ("KEY", "python", "x = 'ghp_" + "a1B2c3D4e5F6" * 3 + "'", "x = 'PI:KEY'"),
+    ("KEY", "python", "x = 'xoxb-" + "123456789012-a1B2c3D4e5F6" + "'", "x = 'PI:KEY'"),
+    ("KEY", "python", "x = 'AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q" + "'", "x = 'PI:KEY'"),
+    ("KEY", None, f"see {TOKEN} there", "see PI:KEY there"),
+    (
+        "KEY",
+        None,
+        f"a\n-----BEGIN RSA PRIVATE KEY-----\n{ARMOUR}-----END RSA PRIVATE KEY-----\nb",
+        "a\nPI:KEY\nb",
+    ),
+    ("EMAIL", "en", "mail jane.doe@acme-corp.com.", "mail PI:EMAIL."),
+    ("EMAIL", "fr", "josé.núñez@université-paris.fr", "PI:EMAIL"),
+    ("EMAIL", "zh-Hans", "我的邮箱是foo@bar.com联系", "我的邮箱是PI:EMAIL联系"),
+    ("EMAIL", "ar", "البريد:jane@acme.org،", "البريد:PI:EMAIL،"),
+    ("EMAIL", "python", "# Jane <jane@acme.co.uk>", "# Jane <PI:EMAIL>"),
+    ("USER", "en", "thanks @jane_doe!", "thanks PI:USER!"),
+    ("USER", "zh-Hant", "感謝@jane_doe的幫助", "感謝PI:USER的幫助"),
+    ("USER", "es", "(@jane99, @otto.)", "(PI:USER, PI:USER.)"),
+    ("IP_ADDRESS", "en", "server 81.2.69.142 answered.", "server PI:IP_ADDRESS answered."),
+    ("IP_ADDRESS", "en", "at 2a00:1450:4001:81b::200e.", "at PI:IP_ADDRESS."),
+    ("IP_ADDRESS", "python", 'host = "81.2.69.142:8080"', 'host = "PI:IP_ADDRESS:8080"'),
+    ("PHONE", "en", "call +44 20 7946 0958 now", "call PI:PHONE now"),
+    ("PHONE", None, "whatever +44 20 7946 0958", "whatever PI:PHONE"),
+    ("PHONE", "en", "(212) 456-7890", "PI:PHONE"),
+    ("PHONE", "fr", "tél : 01 42 68 53 00", "tél : PI:PHONE"),
+    ("PHONE", "zh-Hans", "电话:010-6552 9988", "电话:PI:PHONE"),
+    ("IBAN", "en", "to DE89 3704 0044 0532 0130 00, please", "to PI:IBAN, please"),
+    ("IBAN", "fr", "GB82WEST12345698765432", "PI:IBAN"),
+    ("CREDIT_CARD", "en", "card 4111 1111 1111 1111.", "card PI:CREDIT_CARD."),
+    ("CREDIT_CARD", "en", "4012888888881881", "PI:CREDIT_CARD"),
+    ("CREDIT_CARD", "en", "amex 3782-822463-10005", "amex PI:CREDIT_CARD"),
+    ("NATIONAL_ID", "en", "my SSN is 536-22-1234", "my SSN is PI:NATIONAL_ID"),
+    ("NATIONAL_ID", "hi", "Aadhaar 2345 6789 0124", "Aadhaar PI:NATIONAL_ID"),
+    ("NATIONAL_ID", "en", "codice fiscale RSSMRA85T10A562S", "codice fiscale PI:NATIONAL_ID"),
+]
+
+LEFT = [
+    ("python", f'sha256 = "{"e3b0c442" * 8}"'),
+    ("python", 'token = "123e4567-e89b-12d3-a456-426614174000"'),
+    ("python", "commit 4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
+    ("javascript", '"integrity": "sha512-f3J9sKq0ZpX7vB2mN8tL4cWyQ1xZ0a=="'),
+    ("javascript", 'src="data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA9TXL0Y4OHwAAAABJRU5ErkJggg=="'),
+    ("en", '"NextToken": "dlhcKMHMzpCBGFukz6IO3JMcWiJAamCV"'),
+    ("en", "AWS_SECRET=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    ("en", "-----BEGIN PUBLIC KEY-----\n" + ARMOUR + "-----END PUBLIC KEY-----"),
+    ("en", "user@example.com, a@mail.example.org, root@localhost, x@host.invalid"),
+    ("en", "git clone git@github.com:owner/name.git"),
+    ("javascript", 'import x from "@angular/core"; lodash@4.17.21; icon@2x.png'),
+    ("python", "@app.route\n@property\ndef f(): ..."),
+    ("java", "@Override public void f() {}"),
+    ("en", "@param x the value\n@return nothing, @see that"),
+    ("en", 'as in @angular/core or {"@type": 1}'),
+    ("en", "127.0.0.1 0.0.0.0 192.168.1.1 10.0.0.7 172.16.3.4 224.0.0.1 255.255.255.0"),
+    ("en", "192.0.2.33 198.51.100.7 203.0.113.9 2001:db8::1 fe80::1 ::1"),
+    ("en", "version 81.2.69.142, v81.2.69.142, libfoo-81.2.69.142, foo==81.2.69.142"),
+    ("en", "See 3.2.4.1 and OID 1.3.6.1.4.1.311 and 2.5.29.35"),
+    ("cpp", "std::vector a::b dead::beef Foo::Bar 12:30:45 00:1b:44:11:3a:b7"),
+    ("en", "1939-1945, 2024-11-24 10:30, 12.05.2021, ISBN 978-3-16-148410-0, $1 200 300 400"),
+    ("en", "1 2 3 4 5 6 7 8 9 10, 3.14159265358979, 1700000000000, 252.227-7013"),
+    ("en", "DE88 3704 0044 0532 0130 00"),  # wrong check digits
+    ("en", "4111 1111 1111 1112"),  # wrong Luhn digit
+    ("python", "x**2 + 4012888888881881*y; default_rng(4012888888881881)"),
+    ("en", "536-22-1234"),  # nothing near says what it is
+    ("en", "PI:EMAIL PI:KEY token=PI:KEY PI:EMAIL@acme.com"),
+]
+
+
+def redact(texts: list[str], languages: list[str | None]) -> tuple[pa.LargeStringArray, dict[str, pa.Array]]:
+    return ALL.redact(pa.array(texts, pa.large_string()), pa.array(languages, pa.string()))
+
+
+@pytest.mark.parametrize(("kind", "language", "text", "expected"), TAKEN)
+def test_personal_data_is_replaced_by_its_kind(kind: str, language: str | None, text: str, expected: str) -> None:
+    redacted, counts = redact([text], [language])
+    assert redacted[0].as_py() == expected
+    assert counts[f"pii_{kind.lower()}"][0].as_py() == expected.count(f"PI:{kind}")
+    assert sum(column[0].as_py() for column in counts.values()) == expected.count("PI:")
+
+
+@pytest.mark.parametrize(("language", "text"), LEFT)
+def test_what_belongs_to_nobody_is_left(language: str, text: str) -> None:
+    assert ALL.redact_text(text, language) == text
+
+
+def test_only_enabled_kinds_are_taken_and_counted() -> None:
+    text = pa.array(["jane@acme.com +44 20 7946 0958"], pa.large_string())
+    redacted, counts = Redactor(("PHONE",), REGIONS).redact(text, pa.array(["en"]))
+    assert redacted.to_pylist() == ["jane@acme.com PI:PHONE"]
+    assert {name: column.to_pylist() for name, column in counts.items()} == {"pii_phone": [1]}
+    assert counts["pii_phone"].type == pa.int32()
+
+
+def test_an_untouched_batch_is_returned_as_it_is() -> None:
+    texts = pa.array(["nothing here", "", "ఏమీ లేదు"], pa.large_string())
+    redacted, counts = ALL.redact(texts, pa.array(["en", None, "te"]))
+    assert redacted is texts
+    assert all(column.to_pylist() == [0, 0, 0] for column in counts.values())
+
+
+def test_no_documents_at_all() -> None:
+    redacted, counts = redact([], [])
+    assert len(redacted) == 0
+    assert all(len(column) == 0 for column in counts.values())
+
+
+def test_slices_nulls_and_dictionary_languages() -> None:
+    texts = pa.array(["x jane@acme.com", None, "héllo", "q otto@acme.com z", "jane@acme.com"], pa.large_string())
+    languages = pa.array(["en", "en", None, "fr", "sw"]).dictionary_encode()
+    redacted, counts = ALL.redact(texts.slice(1, 3), languages.slice(1, 3))
+    assert redacted.to_pylist() == [None, "héllo", "q PI:EMAIL z"]
+    assert counts["pii_email"].to_pylist() == [0, 0, 1]
+    redacted.validate(full=True)
+
+
+def test_nothing_is_found_across_the_border_of_two_documents() -> None:
+    redacted, _ = redact(["call +44 20 79", "46 0958 jane", "@acme.com"], ["en", "en", "en"])
+    assert redacted.to_pylist() == ["call +44 20 79", "46 0958 jane", "@acme.com"]
+
+
+PIECES = st.sampled_from(
+    [text for _, _, text, _ in TAKEN]
+    + [text for _, text in LEFT]
+    + [" ", "\n", "@", ".", ":", "-", "1", "a", "é", "中", "PI:", "key=", "+", "jane@acme.com", "81.2.69.142", "🙂"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES, max_size=6).map("".join), st.sampled_from(["en", "hi", "zh-Hans", "python", None, "und"]))
+def test_a_second_redaction_changes_nothing_and_counts_are_replacements(text: str, language: str | None) -> None:
+    once, counts = redact([text], [language])
+    twice, _ = ALL.redact(once, pa.array([language], pa.string()))
+    assert twice is once
+    for kind in PII_KINDS:
+        marker = f"PI:{kind}"
+        assert counts[f"pii_{kind.lower()}"][0].as_py() == once[0].as_py().count(marker) - text.count(marker)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(PIECES, max_size=4).map("".join), max_size=6))
+def test_a_document_is_redacted_alike_alone_and_in_a_batch(texts: list[str]) -> None:
+    together, _ = redact(texts, ["en"] * len(texts))
+    assert together.to_pylist() == [ALL.redact_text(text, "en") for text in texts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_comes_back_valid(text: str) -> None:
+    redact([text.encode("utf-8", "replace").decode()], ["en"])[0].validate(full=True)
+
+
+MAILBOX = st.from_regex(
+    r"[a-z][a-z0-9._+]{0,12}[a-z0-9]@[a-z]{2,8}(-[a-z]{2,4})?\.(com|de|co\.uk|xx|corpx|in)", fullmatch=True
+)
+ADDRESS = st.ip_addresses().map(str)
+CARD = st.from_regex(r"4[0-9]{15}", fullmatch=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MAILBOX)
+def test_mailboxes_are_judged_as_presidio_judges_them(mailbox: str) -> None:
+    verdict = any(spans(recognizer("EmailRecognizer"), "EMAIL_ADDRESS", mailbox))
+    assert (ALL.redact_text(f"to {mailbox} now", "en") != f"to {mailbox} now") == verdict
+
+
+@settings(max_examples=300, deadline=None)
+@given(CARD)
+def test_cards_are_judged_as_presidio_judges_them(card: str) -> None:
+    verdict = any(spans(recognizer("CreditCardRecognizer"), "CREDIT_CARD", card)) and len(set(card)) > 1
+    assert (Redactor(("CREDIT_CARD",), {}).redact_text(f"card {card}.", "en") != f"card {card}.") == verdict
+
+
+@settings(max_examples=300, deadline=None)
+@given(ADDRESS)
+def test_an_address_that_is_taken_is_one_for_presidio(address: str) -> None:
+    redacted = ALL.redact_text(f"host {address} up", "en")
+    if redacted != f"host {address} up":
+        assert redacted == "host PI:IP_ADDRESS up"
+        assert (0, len(address)) in list(spans(recognizer("IpRecognizer"), "IP_ADDRESS", address))
+
+
+def test_a_redactor_travels_to_a_worker() -> None:
+    assert pickle.loads(pickle.dumps(ALL)).redact_text("jane@acme.com", "en") == "PI:EMAIL"
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"FACE.*KEY, EMAIL"):
+        Redactor(("FACE",), {})  # type: ignore[arg-type]
+
+
+def test_nothing_is_logged_and_nothing_is_fetched(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    caplog.set_level(logging.DEBUG)
+    for _, language, text, expected in TAKEN:
+        assert ALL.redact_text(text, language) == expected
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")

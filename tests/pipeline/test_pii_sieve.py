@@ -1,0 +1,124 @@
+"""The sieve: it misses no shape, and no text makes it or the recognisers behind it slower than linear."""
+
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configs.models import PII_KINDS
+from pipeline.pii import Redactor, sieve
+from pipeline.pii.recognizers import WINDOW_MAX, recognizer, spans
+
+ENABLED = np.ones(len(PII_KINDS), dtype=np.bool_)
+
+# Texts that make backtracking patterns, unbounded runs or overlapping windows slow.
+ADVERSARIAL = {
+    "at signs": "a@",
+    "handles": " @a",
+    "at signs alone": "@",
+    "local part without end": "a.",
+    "domain without end": "a@a.a-",
+    "addresses": "a@b.co ",
+    "dots and digits": "1.2.3.",
+    "addresses joined": "1.2.3.4.",
+    "four numbers": "81.2.69.142 ",
+    "colons": ":",
+    "hexadecimal groups": "2a00:",
+    "compressed": "2a00::1::",
+    "digits": "1",
+    "digit groups": "4111 ",
+    "cards": "4111 1111 1111 1111, ",
+    "phone signs": "+1 ",
+    "phones": "+44 20 7946 0958, ",
+    "parentheses": "((1)",
+    "capitals": "AB12",
+    "account groups": "DE89 3704 ",
+    "armour heads": "-----BEGIN PRIVATE KEY-----",
+    "armour heads spaced": "-----BEGIN PRIVATE KEY-----" + "A" * 300,
+    "web token heads": "eyJa1B2c3D4e5F6g7H8i9J0.",
+    "web token without end": "eyJa1B2c3D4e5F6g7H8i9J0",
+    "web tokens begun": "eyJa1B2c3D4e5F6g7H8i9J0 ",
+    "assignments": "token=",
+    "assigned values": 'token="f3J9sKq0ZpX7vB2mN8tL4cWy" ',
+    "equals signs": "eyJ1a=",
+    "ids": "SSN 536-22-1234 ",
+    "letters": "a",
+    "spaces": " ",
+    "other scripts": "中@中.",
+    "accents": "é@é.",
+    "markers": "PI:EMAIL@a.com ",
+}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_work_grows_linearly_on_adversarial_text(name: str) -> None:
+    redactor = Redactor(PII_KINDS, {"en": ("US", "GB")})
+    redactor.redact_text(ADVERSARIAL[name] * 100, "en")
+    small, large = (_seconds(redactor, ADVERSARIAL[name], size) for size in (15_000, 120_000))
+    # Eight times the text: linear work takes 8 times as long, quadratic 64 times. The constant takes up noise.
+    assert large < 20 * small + 0.5
+
+
+def _seconds(redactor: Redactor, unit: str, size: int) -> float:
+    text = pa.array([unit * (size // len(unit.encode()))], pa.large_string())
+    languages = pa.array(["en"])
+    begin = time.process_time()
+    redactor.redact(text, languages)
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_windows_are_short_and_few_on_adversarial_megabytes(name: str) -> None:
+    data = np.frombuffer((ADVERSARIAL[name] * 2_000_000)[: 2 << 20].encode(), dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    judged_by_presidio = found[~np.isin(found[:, 1], (sieve.KEY, sieve.USER))]
+    assert (judged_by_presidio[:, 3] - judged_by_presidio[:, 2]).max(initial=0) <= WINDOW_MAX
+    for kind in range(len(PII_KINDS)):
+        of_kind = found[found[:, 1] == kind]
+        assert (of_kind[:, 3] - of_kind[:, 2]).sum() <= 12 * len(data)
+
+
+def test_more_candidates_than_room_are_all_kept() -> None:
+    data = np.frombuffer(b"a@b.co " * 5000, dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    assert (found[:, 1] == sieve.EMAIL).sum() == 5000
+
+
+def test_runs_end_with_their_document() -> None:
+    data = np.frombuffer(b"81.2.69.142", dtype=np.uint8)
+    for cut in range(1, len(b"81.2.69.") + 1):
+        bounds = np.array([0, cut, len(data)])
+        found = sieve.candidates(data, bounds, np.array([False, False]), ENABLED)
+        assert sieve.IP_ADDRESS not in found[:, 1]
+
+
+CHARACTERS = st.text(alphabet="ab1.@-_ é中:\n", max_size=40)
+
+
+@settings(max_examples=500, deadline=None)
+@given(CHARACTERS, CHARACTERS)
+def test_each_mailbox_of_ascii_that_presidio_finds_is_passed(left: str, right: str) -> None:
+    text = left + " x@ab.com " + right
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    passed = [text.encode()[start:end].decode() for _, kind, start, end in found.tolist() if kind == sieve.EMAIL]
+    for start, end in spans(recognizer("EmailRecognizer"), "EMAIL_ADDRESS", text):
+        if text[start:end].isascii():
+            assert any(text[start:end] in window for window in passed)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.ip_addresses(v=4).map(str),
+    st.sampled_from(["", " ", "(", ",", "\n", "中"]),
+    st.sampled_from(["", " ", ")", ".", ":80", "/24"]),
+)
+def test_each_address_of_version_4_that_presidio_finds_is_passed(address: str, before: str, after: str) -> None:
+    text = before + address + after
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    if any(spans(recognizer("IpRecognizer"), "IP_ADDRESS", text)):
+        assert sieve.IP_ADDRESS in found[:, 1]
