@@ -1,0 +1,144 @@
+"""Real multilingual text for the benchmarks, from what a build of the recipe `sample` has ingested.
+
+Documents of natural languages are cut or joined, by source and language, to 2–4 kB. Large languages are cut back so
+that the many small ones count; the order is a hash of the id, so that any part is a fair sample of the whole.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from benchmarks import Settings
+from benchmarks.end_to_end import build_sample
+from configs.load import load_languages
+from pipeline.columns import constant_column, encode
+from pipeline.schema import DOCUMENT
+
+SMALLEST, LARGEST = 2000, 4000
+"""Bytes a document; the last piece of a source's text in a language may be shorter and is left out."""
+
+BATCH = 1000
+
+
+def real_text(settings: Settings) -> list[pa.RecordBatch]:
+    """About `settings.megabytes` of text as batches of 1 000 documents (schema DOCUMENT); made once and kept."""
+    path = settings.work / f"text-{settings.megabytes}.arrow"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = _documents(ingested(settings), settings.megabytes * 1_000_000)
+        temporary = path.with_suffix(".tmp")
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, DOCUMENT) as writer:
+            writer.write_table(table, max_chunksize=BATCH)
+        temporary.rename(path)
+    with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as reader:
+        return list(reader)
+
+
+def batch_of(texts: list[tuple[str, str]]) -> pa.RecordBatch:
+    """A batch (schema DOCUMENT) of pairs of language and text."""
+    return _batch([(xxhash.xxh3_128_digest(text.encode()), code, "benchmark", "CC0-1.0", text) for code, text in texts])
+
+
+def megabytes(batches: list[pa.RecordBatch]) -> float:
+    """UTF-8 megabytes (10⁶) of text."""
+    return sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches) / 1e6
+
+
+def ingested(settings: Settings) -> Path:
+    """Folder of the shards that a build of `sample` has ingested; builds it if there is none."""
+    return build_sample(settings) / ".work" / "ingest" / "files"
+
+
+def _documents(folder: Path, size: int) -> pa.Table:
+    natural = load_languages().natural
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for language, source, licence, text in _rows(folder, set(natural)):
+        groups.setdefault(language, []).append((source, licence, text))
+    pieces = {language: _pieces(rows) for language, rows in sorted(groups.items())}
+    cap = _cap([sum(len(text.encode()) for _, _, text in rows) for rows in pieces.values()], size)
+    rows = [row for language, part in pieces.items() for row in _first(language, part, cap)]
+    rows.sort(key=lambda row: row[0])
+    return pa.Table.from_batches([_batch(rows)])
+
+
+def _rows(folder: Path, languages: set[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Language, source, licence and text of ingested documents in natural languages."""
+    for path in sorted(folder.glob("**/*.arrow")):
+        with pa.OSFile(str(path), "rb") as stream, pa.ipc.open_stream(stream) as reader:
+            for batch in reader:
+                if "text" not in batch.schema.names:
+                    break
+                columns = [batch[name].to_pylist() for name in ("language", "source", "licence", "text")]
+                for language, source, licence, text in zip(*columns, strict=True):
+                    if language in languages:
+                        yield language, source, licence, text
+
+
+def _pieces(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The texts of one language as documents of 2–4 kB, cut at line ends, at spaces where a line is too long."""
+    pieces = []
+    held: list[str] = []
+    at, size = ("", ""), 0
+    for source, licence, text in rows:
+        if (source, licence) != at:
+            at, held, size = (source, licence), [], 0
+        for line in _lines(text):
+            length = len(line.encode()) + 1
+            if size + length > LARGEST:
+                if size >= SMALLEST:
+                    pieces.append((source, licence, "\n".join(held)))
+                held, size = [], 0
+            held.append(line)
+            size += length
+    return pieces
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines of a text, none longer than half a document."""
+    width = SMALLEST // 4  # characters; a character is at most four bytes
+    for line in text.split("\n"):
+        while len(line) > width:
+            cut = line.rfind(" ", 0, width) + 1 or width
+            yield line[:cut].rstrip()
+            line = line[cut:]
+        yield line
+
+
+def _cap(sizes: list[int], total: int) -> int:
+    """The most bytes a language may give so that all together give `total`."""
+    left, cap = total, 0
+    for index, size in enumerate(sorted(sizes)):
+        cap = left // (len(sizes) - index)
+        if size > cap:
+            return cap
+        left -= size
+    return max(sizes, default=0)
+
+
+def _first(language: str, pieces: list[tuple[str, str, str]], cap: int) -> Iterator[tuple[bytes, str, str, str, str]]:
+    keyed = sorted((xxhash.xxh3_128_digest(f"{language} {piece[2]}".encode()), piece) for piece in pieces)
+    size = 0
+    for key, (source, licence, text) in keyed:
+        size += len(text.encode())
+        if size > cap:
+            return
+        yield key, language, source, licence, text
+
+
+def _batch(rows: list[tuple[bytes, str, str, str, str]]) -> pa.RecordBatch:
+    keys, languages, sources, licences, texts = (list(column) for column in zip(*rows, strict=True))
+    text = pa.array(texts, pa.large_string())
+    columns = [
+        pa.array(keys, pa.binary(16)),
+        text,
+        encode(sources),
+        encode(languages),
+        encode(licences),
+        pa.array([key.hex() for key in keys]),
+        constant_column("{}", len(rows)).cast(pa.string()),
+        pc.binary_length(text).cast(pa.int64()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
