@@ -246,7 +246,7 @@ def _hash_words(
             if inside:
                 tokens[to] = _finish64(value)
                 to += 1
-                value: Any = _OFFSET
+                value = _OFFSET
                 inside = False
             continue
         inside = True
@@ -298,7 +298,7 @@ def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens:
         if inside:
             tokens[to] = _finish64(value)
             to += 1
-            value: Any = _OFFSET
+            value = _OFFSET
             inside = False
         if known != SPACE:
             tokens[to] = _finish64((_OFFSET ^ np.uint64(code)) * _PRIME)

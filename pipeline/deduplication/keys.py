@@ -1,0 +1,186 @@
+"""Duplicate ids and exact duplicates: hash every document once, group equal keys, keep the best of each group."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import storage
+from pipeline.columns import decode
+from pipeline.deduplication.exact import exact_hashes
+from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS
+from pipeline.deduplication.records import (
+    DOCUMENT,
+    EDGE,
+    RANKED,
+    Shard,
+    best_first,
+    id_numbers,
+    nodes,
+    partition_of,
+    read_all,
+    read_records,
+    rows_of,
+    split,
+)
+from pipeline.phases import Task, TaskFolder
+
+
+@dataclass(frozen=True)
+class ShardInput:
+    """A shard of documents to deduplicate.
+
+    name       unique among the shards; names the files made of it
+    path       Arrow IPC stream with columns `id` (binary(16)), `text` (large_string), `source` and `language`
+               (string or dictionary); text is NFC
+    decisions  Arrow IPC stream with a column `reason`, null where the document survives so far; "" if all do
+    digest     changes when either file does
+    """
+
+    name: str
+    path: str
+    decisions: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class DeduplicationContext:
+    """What deduplication must know of sources and languages.
+
+    priorities  source → priority, of near-duplicates the lowest number is kept; sources not named have 100
+    unspaced    languages written without spaces between words: shingles of characters
+    code        programming languages: shingles of tokens, no line is cut
+    """
+
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    unspaced: frozenset[str] = frozenset()
+    code: frozenset[str] = frozenset()
+
+    def modes(self, languages: pa.Array) -> np.ndarray:
+        """How documents are cut into tokens, uint8 (n,), by language."""
+        names = decode(languages)
+        is_code = pc.is_in(names, pa.array(sorted(self.code), pa.string()))
+        unspaced = pc.is_in(names, pa.array(sorted(self.unspaced), pa.string()))
+        modes = pc.if_else(is_code, CODE, pc.if_else(unspaced, CHARACTERS, WORDS))
+        return modes.to_numpy(zero_copy_only=False).astype(np.uint8)
+
+    def ranks(self, sources: pa.Array) -> np.ndarray:
+        """Rank of each document's source, uint32 (n,): 1 + priority; 0 is for documents of finished builds."""
+        names = pc.dictionary_encode(decode(sources))
+        ranks = np.array([1 + self.priorities.get(name, 100) for name in names.dictionary.to_pylist()], np.uint32)
+        return ranks[names.indices.to_numpy()] if len(ranks) else np.zeros(0, np.uint32)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For digests."""
+        return {"unspaced": sorted(self.unspaced), "code": sorted(self.code), "priorities": dict(self.priorities)}
+
+
+@dataclass
+class HashDocuments:
+    """The task that reads a shard once and writes its documents' keys (records DOCUMENT)."""
+
+    context: DeduplicationContext
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.documents`; leave their number and how many are alive."""
+        shard: ShardInput = task.payload
+        parts = []
+        row = 0
+        alive = survivors(shard.decisions)
+        with storage.open_stream(shard.path) as reader:
+            for batch in reader:
+                mask = np.ones(batch.num_rows, bool) if alive is None else alive[row : row + batch.num_rows]
+                parts.append(self._documents(batch, mask))
+                row += batch.num_rows
+        records = np.concatenate(parts) if parts else np.zeros(0, DOCUMENT)
+        with folder.binary(".documents", len(records)) as stream:
+            stream.write(records.tobytes())
+        folder.data["count"] = len(records)
+        folder.data["alive"] = int(records["alive"].sum())
+
+    def _documents(self, batch: pa.RecordBatch, alive: np.ndarray) -> np.ndarray:
+        records = np.zeros(batch.num_rows, DOCUMENT)
+        records["alive"] = alive
+        records["mode"] = self.context.modes(batch["language"])
+        records["priority"] = self.context.ranks(batch["source"])
+        records["length"] = pc.binary_length(batch["text"]).to_numpy()
+        records["id_high"], records["id_low"] = id_numbers(batch["id"])
+        if alive.any():
+            texts = batch["text"] if alive.all() else batch["text"].filter(pa.array(alive))
+            keys = exact_hashes(texts, records["mode"][alive] == CODE, is_nfc=True)
+            records["exact_high"][alive], records["exact_low"][alive] = keys[:, 0], keys[:, 1]
+        return records
+
+
+def survivors(decisions: str) -> np.ndarray | None:
+    """Which rows of a shard survive so far, bool; None where all do."""
+    if not decisions:
+        return None
+    with storage.open_stream(decisions) as reader:
+        parts = [pc.is_null(batch["reason"]).to_numpy(zero_copy_only=False) for batch in reader]
+    return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+
+def still_in(shard: Shard, losers: tuple[str, ...]) -> np.ndarray:
+    """Which rows of a shard are alive and among no losers (files of records EDGE), bool."""
+    alive = read_records(shard.documents, DOCUMENT)["alive"].astype(bool)
+    alive[rows_of(read_all(losers, EDGE)["left"])] = False
+    return alive
+
+
+@dataclass(frozen=True)
+class ReadKeys:
+    """Gives the keys of a shard's documents: its payload is the shard and the files of its losers so far."""
+
+    key: str  # `id` or `exact`
+
+    def __call__(
+        self, payload: tuple[Shard, tuple[str, ...]], partitions: int, chosen: range
+    ) -> Iterator[tuple[int, bytes]]:
+        """Records RANKED by partition of their key."""
+        shard, losers = payload
+        documents = read_records(shard.documents, DOCUMENT)
+        rows = np.flatnonzero(still_in(shard, losers))
+        where = partition_of(documents[f"{self.key}_high"][rows], partitions)
+        mine = (where >= chosen.start) & (where < chosen.stop)
+        rows, where = rows[mine], where[mine]
+        records = ranked(documents[rows], nodes(shard.position, rows))
+        records["key_high"] = documents[f"{self.key}_high"][rows]
+        records["key_low"] = documents[f"{self.key}_low"][rows]
+        for partition, part in split(records, where):
+            yield partition, part.tobytes()
+
+
+def ranked(documents: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Records RANKED, keys still 0, of documents and their numbers."""
+    records = np.zeros(len(documents), RANKED)
+    for name in ("priority", "length", "id_high", "id_low"):
+        records[name] = documents[name]
+    records["node"] = numbers
+    return records
+
+
+def find_losers(_: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
+    """Of documents with equal keys, all but the best, by shard: records EDGE (loser, winner)."""
+    records = best_first(np.frombuffer(buffer, RANKED), "key_high", "key_low")
+    same = (np.diff(records["key_high"]) == 0) & (np.diff(records["key_low"]) == 0)
+    is_loser = np.r_[False, same]
+    winner = np.maximum.accumulate(np.where(is_loser, 0, np.arange(len(records))))
+    losers = np.zeros(int(is_loser.sum()), EDGE)
+    losers["left"] = records["node"][is_loser]
+    losers["right"] = records["node"][winner[is_loser]]
+    for position, part in split(losers, (losers["left"] >> np.uint64(32)).astype(np.int64)):
+        yield shard_file(position), part.tobytes()
+
+
+def shard_file(position: int) -> str:
+    """Name of the file that an exchange writes for a shard."""
+    return f"shard-{position:06d}"
+
+
+def sort_edges(_: str, buffer: bytes) -> bytes:
+    """Distinct records EDGE, sorted."""
+    return np.unique(np.frombuffer(buffer, EDGE)).tobytes()

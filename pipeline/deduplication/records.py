@@ -1,0 +1,145 @@
+"""What deduplication keeps on disk and shuffles: packed records of fixed size, little-endian, never objects.
+
+A document's number (`node`) is the position of its shard << 32 | its row there. Files hold one kind of record each, so
+that a worker maps them into memory and takes the slice it needs.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from pipeline import storage
+
+DOCUMENT = np.dtype(
+    [
+        ("alive", "u1"),  # survived the decisions so far
+        ("mode", "u1"),  # how it is cut into tokens: WORDS, CHARACTERS, CODE
+        ("priority", "<u4"),  # 0: of a finished build, which always wins; else 1 + the source's
+        ("length", "<u8"),  # UTF-8 bytes
+        ("id_high", "<u8"),
+        ("id_low", "<u8"),
+        ("exact_high", "<u8"),
+        ("exact_low", "<u8"),
+    ]
+)
+"""One for every row of a shard."""
+
+RANKED = np.dtype(
+    [
+        ("key_high", "<u8"),
+        ("key_low", "<u8"),
+        ("priority", "<u4"),
+        ("length", "<u8"),
+        ("id_high", "<u8"),
+        ("id_low", "<u8"),
+        ("node", "<u8"),
+    ]
+)
+"""A document with the key it is grouped by and all that decides which of a group is kept."""
+
+EDGE = np.dtype([("left", "<u8"), ("right", "<u8")])
+"""Two documents that are the same; for losers, the loser and the document that wins over it."""
+
+BAND = np.dtype([("hash", "<u8"), ("row", "<u4")])
+KEYED = np.dtype([("hash", "<u8"), ("node", "<u8")])
+LINE = np.dtype([("source", "<u4"), ("hash", "<u8"), ("count", "<u4")])
+CUT = np.dtype([("row", "<u4"), ("bytes", "<u8"), ("nothing_left", "u1")])
+MEMBER = np.dtype([("node", "<u8"), ("kept_high", "<u8"), ("kept_low", "<u8"), ("size", "<u4"), ("is_kept", "u1")])
+"""A document of a cluster: id of the document kept, number of documents in the cluster."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as the steps see it: its place in the order of shards, and the files that tell of it."""
+
+    position: int
+    documents: str
+    count: int
+
+
+def read_records(path: str, dtype: np.dtype) -> np.ndarray:
+    """All records of a file; memory-mapped where it is local."""
+    fs, inner = storage.filesystem(path)
+    if not storage.is_local(path):
+        return np.frombuffer(fs.cat_file(inner), dtype)
+    if fs.size(inner) == 0:
+        return np.zeros(0, dtype)
+    return np.memmap(inner, dtype, mode="r")
+
+
+def read_all(paths: Sequence[str], dtype: np.dtype) -> np.ndarray:
+    """Records of several files, one behind the other."""
+    return np.concatenate([read_records(path, dtype) for path in paths]) if paths else np.zeros(0, dtype)
+
+
+def content_digest(paths: Sequence[str]) -> str:
+    """xxh3-128 over the contents of files; for small ones."""
+    digest = xxhash.xxh3_128()
+    for path in paths:
+        content = read_records(path, np.dtype("u1"))
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(memoryview(content))  # type: ignore[arg-type]
+    return digest.hexdigest()
+
+
+def nodes(position: int, rows: np.ndarray) -> np.ndarray:
+    """Numbers of documents, uint64, from their rows in a shard."""
+    return np.uint64(position << 32) | rows.astype(np.uint64)
+
+
+def rows_of(numbers: np.ndarray) -> np.ndarray:
+    """Rows, int64, of document numbers."""
+    return (numbers & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
+    """Partition of evenly spread 64-bit hashes, int64: equal ranges, in order."""
+    return ((hashes >> np.uint64(32)) * np.uint64(partitions) >> np.uint64(32)).astype(np.int64)
+
+
+def spread(numbers: np.ndarray) -> np.ndarray:
+    """Document numbers as evenly spread 64-bit hashes (finaliser of MurmurHash3)."""
+    value = numbers ^ (numbers >> np.uint64(33))
+    value = value * np.uint64(0xFF51AFD7ED558CCD)
+    value = value ^ (value >> np.uint64(33))
+    value = value * np.uint64(0xC4CEB9FE1A85EC53)
+    return value ^ (value >> np.uint64(33))
+
+
+def split(records: np.ndarray, groups: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Records by group number, groups in order, records of a group in theirs."""
+    order = np.argsort(groups, kind="stable")
+    groups, records = groups[order], records[order]
+    borders = np.flatnonzero(np.diff(groups)) + 1
+    return [(int(groups[at]), records[at:to]) for at, to in _spans(borders, len(groups))]
+
+
+def _spans(borders: np.ndarray, end: int) -> list[tuple[int, int]]:
+    edges = [0, *borders.tolist(), end]
+    return [(at, to) for at, to in itertools.pairwise(edges) if at < to]
+
+
+def id_numbers(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """High and low half, uint64, of ids (binary(16)): numbers that order as the bytes do."""
+    words = np.frombuffer(ids.buffers()[1], ">u8").reshape(-1, 2)[ids.offset : ids.offset + len(ids)]
+    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+
+
+def id_bytes(high: np.ndarray, low: np.ndarray) -> bytes:
+    """Ids as bytes, 16 a document: the reverse of `id_numbers`."""
+    return np.stack([np.atleast_1d(high), np.atleast_1d(low)], axis=1).astype(">u8").tobytes()
+
+
+def best_first(records: np.ndarray, *keys: str) -> np.ndarray:
+    """Records (with the fields of RANKED) sorted by `keys`, then from the one that is kept downwards.
+
+    Kept is what has the lowest source priority, then the greatest length, then the smallest id; the number of the
+    document decides between equal ids.
+    """
+    columns = [records[key] for key in keys]
+    rank = [records["priority"], ~records["length"], records["id_high"], records["id_low"], records["node"]]
+    return records[np.lexsort([*reversed(rank), *reversed(columns)])]
