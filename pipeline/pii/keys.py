@@ -35,7 +35,8 @@ _SECRET_NAME = re2.compile(
 # Names of values that identify content or are meant for everybody.
 _OPEN_NAME = re2.compile(
     rb"(?i)(?:public|pub_?key|csrf|xsrf|hash|digest|md5|sha\d|checksum|commit|integrity|fingerprint|"
-    rb"(?:next|page|continuation|client|request|idempotency|pagination|sync|resume)[a-z_ -]{0,10}token)"
+    rb"(?:next|page|continuation|client|request|idempotency|pagination|sync|resume|starting|change)[a-z_ -]{0,10}token|"
+    rb":secret:$)"
 )
 _STRONG_NAME = re2.compile(rb"(?i)secret|api|private|access|passw")
 _PLACEHOLDER = re2.compile(rb"(?i)example|placeholder|x{6}|your[_-]|dummy|change_?me")

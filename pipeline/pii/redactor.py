@@ -127,8 +127,7 @@ def _national_id(at: Candidate) -> Iterator[Span]:
         return
     window = at.window
     for span, text, before, after in at.located(window, recognizers.national_ids(window)):
-        digits = {character for character in text if character.isdigit()}
-        if len(digits) > 2 and not (before[-1:].isalnum() or after[:1].isalnum()):
+        if rules.is_national_id(text, before, after):
             yield span
 
 

@@ -7,7 +7,8 @@ import ipaddress
 
 import re2
 
-CONTEXT = 64
+CONTEXT = 64  # bytes
+NEAR = 24  # bytes in which a word of networks speaks for the number behind it
 
 # Reserved for documentation (RFC 2606); `.test`, `.invalid`, `.example` have no public suffix and fail before.
 _DOCUMENTATION_DOMAIN = re2.compile(r"(?i)@(?:[a-z0-9_-]+\.)*example\.(?:com|org|net|edu)$")
@@ -19,6 +20,9 @@ _VERSION_BEFORE = re2.compile(
     rb"upgraded?|firmware|driver|section|sect?|chapter|clause|paragraph|table|figure|oid|rfc|since|"
     rb"[a-z]{1,24}version|\xe7\x89\x88\xe6\x9c\xac)"
     rb"[\"')\]]*(?:[ \t]*(?:[.:=,]|to|from|is|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
+)
+_UPDATED = re2.compile(
+    rb"(?i)(?:updat|upgrad|downgrad|patch|bump|roll)[a-z]{0,3}\b[^\n]{0,40}\b(?:to|from) (?:version )?[`'\"*_]{0,2}$"
 )
 _COMPARED = re2.compile(rb"(?:[=<>~!]=|~>|\^)[ \t]*[\"']?$")  # `package>=1.2.3.4`
 _NETWORK_WORD = re2.compile(
@@ -96,11 +100,11 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
         return False
     if after[:1] in (b"-", b"+", b"~") and after[1:2].isalpha():
         return False
-    if _VERSION_BEFORE.search(before) is not None or _COMPARED.search(before) is not None:
+    if any(pattern.search(before) is not None for pattern in (_VERSION_BEFORE, _COMPARED, _UPDATED)):
         return False
     # `2.5.29.35` is an object identifier of X.500 (arcs 0 to 2, then under 40), `3.2.4.1` a section.
     ambiguous = max(octets) < 20 or (octets[0] <= 2 and octets[1] < 40)
-    return not ambiguous or _NETWORK_WORD.search(before) is not None
+    return not ambiguous or _NETWORK_WORD.search(before[-NEAR:]) is not None
 
 
 def may_be_phone(window: str, before: str) -> bool:
@@ -143,6 +147,13 @@ def is_card(found: str, before: str, after: str) -> bool:
 def names_an_id(around: str) -> bool:
     """Whether a word near says that a number is a national id: with one check digit, chance alone accepts a tenth."""
     return _ID_WORD.search(around) is not None
+
+
+def is_national_id(found: str, before: bytes, after: bytes) -> bool:
+    """Whether a number that a recogniser accepts stands alone, is no part of a path, and is no filler of one digit."""
+    if before[-1:].isalnum() or before[-1:] in (b"/", b"#", b"_", b"-", b".") or after[:1].isalnum():
+        return False
+    return len({character for character in found if character.isdigit()}) > 2
 
 
 def is_handle(name: str, before: bytes, after: bytes) -> bool:

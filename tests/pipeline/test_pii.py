@@ -3,6 +3,7 @@
 import logging
 import pickle
 import socket
+from typing import get_args
 
 import pyarrow as pa
 import pytest
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError
 from configs.load import load_languages
-from configs.models import PII_KINDS
+from configs.models import PII_KINDS, PiiKind
 from pipeline.pii import Redactor
 from pipeline.pii.recognizers import recognizer, spans
 
 REGIONS = {code: language.phone_regions for code, language in load_languages().natural.items()}
-ALL = Redactor(PII_KINDS, REGIONS)
+ALL = Redactor(get_args(PiiKind), REGIONS)
 
 SECRET = "f3J9sKq0ZpX7vB2mN8tL4cWy"
 ARMOUR = "MIIEpAIBAAKCAQEA7bqXk2Lw9sTn4vYc\n" * 4
@@ -83,6 +84,9 @@ LEFT = [
     ("en", "127.0.0.1 0.0.0.0 192.168.1.1 10.0.0.7 172.16.3.4 224.0.0.1 255.255.255.0"),
     ("en", "192.0.2.33 198.51.100.7 203.0.113.9 2001:db8::1 fe80::1 ::1"),
     ("en", "version 81.2.69.142, v81.2.69.142, libfoo-81.2.69.142, foo==81.2.69.142"),
+    ("en", "deps: update V8 to 9.5.172.19, patched from 9.5.172.18"),
+    ("en", "arn:aws:secretsmanager:us-west-2:1:secret:MyTestDatabaseSecret1-a1B2c3"),
+    ("en", "SSN in commit/3505782801 of the NHS"),
     ("en", "See 3.2.4.1 and OID 1.3.6.1.4.1.311 and 2.5.29.35"),
     ("cpp", "std::vector a::b dead::beef Foo::Bar 12:30:45 00:1b:44:11:3a:b7"),
     ("en", "1939-1945, 2024-11-24 10:30, 12.05.2021, ISBN 978-3-16-148410-0, $1 200 300 400"),

@@ -1,6 +1,7 @@
 """The sieve: it misses no shape, and no text makes it or the recognisers behind it slower than linear."""
 
 import time
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.models import PII_KINDS
+from configs.models import PII_KINDS, PiiKind
 from pipeline.pii import Redactor, sieve
 from pipeline.pii.recognizers import WINDOW_MAX, recognizer, spans
 
@@ -55,7 +56,7 @@ ADVERSARIAL = {
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_work_grows_linearly_on_adversarial_text(name: str) -> None:
-    redactor = Redactor(PII_KINDS, {"en": ("US", "GB")})
+    redactor = Redactor(get_args(PiiKind), {"en": ("US", "GB")})
     redactor.redact_text(ADVERSARIAL[name] * 100, "en")
     small, large = (_seconds(redactor, ADVERSARIAL[name], size) for size in (15_000, 120_000))
     # Eight times the text: linear work takes 8 times as long, quadratic 64 times. The constant takes up noise.
@@ -89,7 +90,7 @@ def test_more_candidates_than_room_are_all_kept() -> None:
 
 def test_runs_end_with_their_document() -> None:
     data = np.frombuffer(b"81.2.69.142", dtype=np.uint8)
-    for cut in range(1, len(b"81.2.69.") + 1):
+    for cut in range(len(b"81"), len(b"81.2.69.") + 1):
         bounds = np.array([0, cut, len(data)])
         found = sieve.candidates(data, bounds, np.array([False, False]), ENABLED)
         assert sieve.IP_ADDRESS not in found[:, 1]
