@@ -18,7 +18,7 @@ from pipeline.readers.texts import decode
 MESSAGES_MAX = 1_000_000
 _TAG = re2.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _ACCELERATOR_KEY = re2.compile(r"\s?\([~_&]\w\)")  # 文件(~F): the key stands apart in scripts without Latin letters
-_ACCELERATOR = re2.compile(r"(^|[^\pL\pN~_&])([~_&])(\pL)|(\pL)([~&])(\pL)")
+_ACCELERATORS = {"~": re2.compile(r"~([\pL\pN])"), "_": re2.compile(r"\b_(\pL)"), "&": re2.compile(r"&(\pL)")}
 _TEXT = re2.compile(r"\pL")
 
 
@@ -29,8 +29,9 @@ def clean_message(message: str) -> str:
         message = _TAG.sub("", message).strip()
     if "~" in message or "_" in message or "&" in message:
         message = _ACCELERATOR_KEY.sub("", message)
-        if sum(map(message.count, "~_&")) == 1:  # more of them are no accelerators
-            message = _ACCELERATOR.sub(r"\1\3\4\6", message)
+        for mark, pattern in _ACCELERATORS.items():
+            if message.count(mark) == 1:  # two of them are no accelerators
+                message = pattern.sub(r"\1", message)
     return message if _TEXT.search(message) else ""
 
 

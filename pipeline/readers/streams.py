@@ -156,26 +156,29 @@ def lines(stream: Stream, on_problem: Callable[[InputError], None]) -> Iterator[
 
     Raises InputError at a fault, after the last whole line before it.
     """
-    number, rest, skipping = 0, b"", False
-    while data := stream.read(1 << 22 if not rest else CHUNK):
-        *whole, tail = data.split(b"\n")
-        if whole:
+    number, skipping = 0, False
+    rest: list[bytes] = []  # the pieces of a line that has not ended
+    held = 0
+    while data := stream.read(CHUNK):
+        first, *others = data.split(b"\n")
+        if not others:
+            if not skipping:
+                rest.append(first)
+                held += len(first)
+        else:
             number += 1
-            if skipping:
-                skipping = False
-            else:
-                yield number, rest + whole[0]
-            for line in whole[1:]:
+            if not skipping:
+                yield number, b"".join((*rest, first)) if rest else first
+            skipping = False
+            for line in others[:-1]:
                 number += 1
                 yield number, line
-            rest = tail
-        elif not skipping:
-            rest += tail
-        if len(rest) > DOCUMENT_BYTES_MAX:
+            rest, held = ([others[-1]], len(others[-1])) if others[-1] else ([], 0)
+        if held > DOCUMENT_BYTES_MAX:
             on_problem(too_large(f"{stream.name}, line {number + 1}"))
-            rest, skipping = b"", True
-    if rest and not skipping:
-        yield number + 1, rest
+            rest, held, skipping = [], 0, True
+    if rest:
+        yield number + 1, b"".join(rest)
 
 
 @contextmanager

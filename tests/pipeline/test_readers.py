@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError, InputError
 from pipeline.readers import Unit, list_units, read_files
+from pipeline.readers.messages import clean_message
 from tests.pipeline.readers_help import deb_bytes, make_source, mo_bytes, read, tar_bytes, texts
 
 ROWS = [{"text": f"line {number} é 漢", "id": f"d{number}", "n": number} for number in range(25)]
@@ -207,6 +208,25 @@ def test_catalogues_give_translations_only(tmp_path, order):
     (tmp_path / "a.mo").write_bytes(mo_bytes(messages, order))
     rows, _ = read(make_source("gettext", str(tmp_path)))
     assert rows[0]["text"].split("\n") == ["Ifayile e-%d", "Iifayile ezi-%d", "Vula", "Gcina", "Ifayile"]
+
+
+@pytest.mark.parametrize(
+    ("message", "clean"),
+    [
+        ("~Vala & Ubuyisele", "Vala & Ubuyisele"),
+        ("Save &As", "Save As"),
+        ("_File", "File"),
+        ("文件(~F)", "文件"),
+        ("snake_case", "snake_case"),
+        ("a & b", "a & b"),
+        ("<b>Two</b>\nlines", "Two lines"),
+        ("1 < 2 > 0 x", "1 < 2 > 0 x"),
+        ("%d: 12", "%d: 12"),
+        ("--", ""),
+    ],
+)
+def test_messages_lose_tags_and_accelerators_only(message, clean):
+    assert clean_message(message) == clean
 
 
 def test_plain_catalogues_skip_fuzzy_and_untranslated(tmp_path):
