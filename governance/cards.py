@@ -60,7 +60,8 @@ def fenced(text: str) -> str:
 def quoted(text: str, language: str) -> str:
     """A quotation as HTML that says its language and lets the reader's program find the direction of writing."""
     line = " ".join(text.split())
-    return f'<blockquote lang="{html.escape(language)}" dir="auto">{html.escape(line, quote=False)}</blockquote>'
+    escaped = html.escape(line, quote=False).replace("[", "&#91;").replace("]", "&#93;")
+    return f'<blockquote lang="{html.escape(language)}" dir="auto">{escaped}</blockquote>'
 
 
 def hub_licences(expressions: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -123,6 +124,7 @@ def _environment() -> Environment:
         "stage": figures.stage,
         "reason": figures.reason,
         "sentence": figures.sentence,
+        "kind": figures.kind,
         "words": figures.words,
     }
     environment.globals["quoted"] = quoted

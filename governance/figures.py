@@ -14,6 +14,7 @@ REASONS = {
     "denied": "licence refused by the recipe",
     "licence_denied": "licence refused by the recipe",
     "empty": "no text",
+    "unreadable": "could not be read",
 }
 """Reasons of the ledger in words; those of thresholds are worded by `reason`."""
 
@@ -27,6 +28,23 @@ STAGES = {
     "sample": "sampling",
 }
 """Stages of a build in words."""
+
+KINDS = {
+    "CREDIT_CARD": "credit card",
+    "EMAIL": "e-mail address",
+    "IBAN": "IBAN",
+    "IP_ADDRESS": "IP address",
+    "KEY": "key",
+    "NATIONAL_ID": "national id",
+    "PHONE": "phone number",
+    "USER": "user name",
+}
+"""Kinds of personal data in words."""
+
+
+def kind(name: str) -> str:
+    """A kind of personal data in words."""
+    return KINDS.get(name, words(name.lower()))
 
 
 def count(number: float) -> str:

@@ -1,28 +1,38 @@
 """What a person sees of a finished corpus: statistics, the report page, the cards, the Croissant description."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from configs.load import Plan
 from governance.cards import corpus_card, language_card
 from governance.croissant import croissant
 from pipeline import storage
+from pipeline.phases import Record
 from pipeline.report.html import render_report
+from pipeline.report.phase import tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import collect
 
-__all__ = ["collect", "render_report", "write_report"]
+__all__ = ["collect", "render_report", "tally_phase", "tally_tasks", "write_report"]
 
 
 def write_report(
-    output: str, plan: Plan, manifest: dict[str, Any], clusters: dict[str, Any], examples: list[dict[str, str]]
+    output: str,
+    plan: Plan,
+    manifest: dict[str, Any],
+    clusters: dict[str, Any],
+    examples: list[dict[str, str]],
+    tallied: Sequence[Record] | None = None,
 ) -> None:
     """Write what tells of a corpus into its folder `output` (any fsspec path).
 
     `statistics.json`, `README.md`, `cards/LANGUAGE.md` for each language that holds text, `croissant.json`,
-    `report.html`. Reads the shards and the ledger there. The bytes depend on these and on the arguments alone; nothing
+    `report.html`. tallied: records of `tally_phase` over the shards and the ledger; without them the files are read
+    here, one after the other. The bytes depend on these and on the arguments alone; nothing
     in them tells the time. Raises OutputError.
     """
-    statistics = collect(output, plan, manifest, clusters, examples)
+    counted = tallies(tallied) if tallied is not None else None
+    statistics = collect(output, plan, manifest, clusters, examples, counted)
     storage.write_json(storage.join(output, "statistics.json"), statistics)
     _write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
     for code, entry in statistics["languages"].items():

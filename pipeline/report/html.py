@@ -54,6 +54,7 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
         "stage": figures.stage,
         "reason": figures.reason,
         "sentence": figures.sentence,
+        "kind": figures.kind,
         "words": figures.words,
     }
     return environment.get_template("report.html.j2").render(

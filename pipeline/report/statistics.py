@@ -9,30 +9,12 @@ import numpy as np
 from configs.load import Plan
 from configs.models import Languages
 from pipeline import storage
+from pipeline.quality.decision import CODE_THRESHOLDS, TEXT_THRESHOLDS
+from pipeline.quality.resolved import resolve
 from pipeline.report.tally import BINS, Tally, merge, tally_file
 
 STATISTICS_FORMAT = 1
 KEPT_STAGE = "write"
-
-LANGUAGE_THRESHOLDS: dict[str, tuple[str | None, str | None]] = {
-    "language_score": ("language_score_min", None),
-    "words": ("words_min", "words_max"),
-    "character_repetition": (None, "character_repetition_max"),
-    "word_repetition": (None, "word_repetition_max"),
-    "special_characters": (None, "special_characters_max"),
-    "closed_class_words": ("closed_class_words_min", None),
-    "flagged_words": (None, "flagged_words_max"),
-    "perplexity": (None, "perplexity_max"),
-}
-"""Measure of a natural language → the parameters that drop a document below and above."""
-
-CODE_THRESHOLDS: dict[str, tuple[str | None, str | None]] = {
-    "characters": ("characters_min", "characters_max"),
-    "longest_line": ("longest_line_min", "longest_line_max"),
-    "non_word_characters": ("non_word_characters_min", "non_word_characters_max"),
-    "token_length_deviation": ("token_length_deviation_min", None),
-}
-"""The same for source code."""
 
 RIGHT_TO_LEFT = frozenset({"Adlm", "Arab", "Hebr", "Nkoo", "Syrc", "Thaa"})
 
@@ -47,15 +29,22 @@ def corpus_files(output: str, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def collect(
-    output: str, plan: Plan, manifest: dict[str, Any], clusters: dict[str, Any], examples: list[dict[str, str]]
+    output: str,
+    plan: Plan,
+    manifest: dict[str, Any],
+    clusters: dict[str, Any],
+    examples: list[dict[str, str]],
+    tallies: Iterable[Tally] | None = None,
 ) -> dict[str, Any]:
     """Content of `statistics.json` for a finished corpus in the folder `output` (any fsspec path).
 
     clusters: what deduplication reports of itself, passed on as it is. examples: redacted excerpts of dropped documents
-    (`stage`, `reason`, `id`, `source`, `language`, `detail`, `excerpt`).
+    (`stage`, `reason`, `id`, `source`, `language`, `detail`, `excerpt`). tallies: those of all shards and ledger parts,
+    where a phase has counted them already; else they are counted here, one after the other.
     """
-    tally = merge(tally_file(output, path) for path in corpus_files(output, manifest))
-    return assemble(tally, plan, manifest, clusters, examples)
+    if tallies is None:
+        tallies = (tally_file(output, path) for path in corpus_files(output, manifest))
+    return assemble(merge(tallies), plan, manifest, clusters, examples)
 
 
 def assemble(
@@ -65,7 +54,8 @@ def assemble(
     held = {key[0] for key, _ in tally.select("kept")}
     seen = {key[0] for key, _ in tally.select("fate")}
     codes = [*plan.wanted_languages, *sorted(held - set(plan.wanted_languages))]
-    languages = {code: _language(code, tally, plan) for code in codes}
+    thresholds = _thresholds(plan)
+    languages = {code: _language(code, tally, plan, thresholds.get(code, {})) for code in codes}
     _add_shares(languages, plan.languages, manifest.get("samples", {}))
     kept = _total(values for _, values in tally.select("kept"))
     fates = list(tally.select("fate"))
@@ -158,7 +148,7 @@ def _personal_data(tally: Tally, language: str | None, source: str | None) -> di
     return {kind: {"findings": int(values[0]), "documents": int(values[1])} for kind, values in sorted(sums.items())}
 
 
-def _language(code: str, tally: Tally, plan: Plan) -> dict[str, Any]:
+def _language(code: str, tally: Tally, plan: Plan, limits: Mapping[str, dict[str, float]]) -> dict[str, Any]:
     natural = plan.languages.natural.get(code)
     kept = _total(values for key, values in tally.select("kept") if key[0] == code)
     return {
@@ -177,7 +167,7 @@ def _language(code: str, tally: Tally, plan: Plan) -> dict[str, Any]:
         "personal_data": _personal_data(tally, code, None),
         "declared": {key[1]: int(values[0]) for key, values in tally.select("declared") if key[0] == code},
         "histograms": {
-            key[1]: {"counts": values.tolist(), **_threshold(plan, code, key[1])}
+            key[1]: {"counts": values.tolist(), **limits.get(key[1], {})}
             for key, values in tally.select("histogram")
             if key[0] == code
         },
@@ -185,20 +175,22 @@ def _language(code: str, tally: Tally, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _threshold(plan: Plan, code: str, measure: str) -> dict[str, float]:
-    """`min` and `max` that a measure must keep to in a language; without an entry where nothing applies."""
+def _thresholds(plan: Plan) -> dict[str, dict[str, dict[str, float]]]:
+    """Language → measure → `min` and `max` that a document must keep to, as far as there are any."""
     quality = plan.recipe.quality
     if not quality.enabled:
         return {}
-    if code in plan.languages.programming:
-        names, parameters = CODE_THRESHOLDS.get(measure), quality.code.model_dump()
-    else:
-        natural = plan.languages.natural.get(code)
-        names, parameters = LANGUAGE_THRESHOLDS.get(measure), natural.quality.model_dump() if natural else {}
-        parameters |= quality.overrides.get("default", {}) | quality.overrides.get(code, {})
-    low, high = names or (None, None)
-    found = {"min": parameters.get(low or ""), "max": parameters.get(high or "")}
-    return {name: value for name, value in found.items() if value is not None}
+    resolved, _ = resolve(plan.languages, quality)
+    limits = {code: _limits(TEXT_THRESHOLDS, parameters.model_dump()) for code, parameters in resolved.items()}
+    code_limits = _limits(CODE_THRESHOLDS, quality.code.model_dump())
+    return limits | dict.fromkeys(plan.languages.programming, code_limits)
+
+
+def _limits(thresholds: Iterable[tuple[str, str]], parameters: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    limits: dict[str, dict[str, float]] = {}
+    for name, measure in thresholds:
+        limits.setdefault(measure, {})[name.rsplit("_", 1)[1]] = parameters[name]
+    return limits
 
 
 def _add_shares(languages: dict[str, Any], known: Languages, samples: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ order, in one process or as Beam's map and combine.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,17 @@ class Tally:
         """Keep the largest clusters, those of equal size by id."""
         both = self.largest + found
         self.largest = sorted(both, key=lambda cluster: (-cluster["size"], cluster["id"]))[:LARGEST_CLUSTERS]
+
+    def as_json(self) -> dict[str, Any]:
+        """The tally as lists and dicts."""
+        counts = [[list(key), values.tolist()] for key, values in sorted(self.counts.items())]
+        return {"counts": counts, "excerpts": self.excerpts, "largest": self.largest, "files": self.files}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Tally":
+        """Undo `as_json`."""
+        counts = {tuple(key): np.array(values, np.int64) for key, values in data["counts"]}
+        return cls(counts, data["excerpts"], data["largest"], data["files"])
 
     def select(self, kind: str) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
         """Keys (without their first part) and counts of one kind, sorted."""

@@ -13,6 +13,9 @@ from apache_beam.testing.util import assert_that
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engine import Engine
+from pipeline.phases import OutputFile, Record
+from pipeline.report.phase import tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import assemble, collect, corpus_files
 from pipeline.report.tally import BINS, Bins, merge, tally_file
 from tests.pipeline.small_corpus import SmallCorpus, plausible
@@ -147,6 +150,25 @@ def test_beam_maps_and_combines_to_the_same(built):
             | beam.CombineGlobally(merge)
         )
         assert_that(tally, same)
+
+
+def test_a_phase_counts_the_same_and_goes_on_from_its_records(built, tmp_path):
+    corpus, manifest, statistics = built
+    output = str(corpus.folder)
+
+    def record(path: str) -> Record:
+        file = OutputFile(path.split("/", 1)[1], digest="0", documents=0, bytes=0)
+        return Record(path, "0", (file,), {})
+
+    paths = corpus_files(output, manifest)
+    finished = {name: [record(path) for path in paths if path.startswith(name)] for name in ("data", "ledger")}
+    tasks = tally_tasks(finished)
+    assert [task.name for task in tasks] == paths
+    phase = tally_phase(output)
+    for _ in range(2):
+        counted = tallies(phase.run(Engine(), str(tmp_path), tasks))
+        again = collect(output, corpus.plan, manifest, {}, corpus.examples, counted)
+        assert json.dumps(again, sort_keys=True) == json.dumps(statistics, sort_keys=True)
 
 
 def test_memory_file_systems_are_read_too(built):
