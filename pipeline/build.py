@@ -185,7 +185,13 @@ def _deduplicate(
         for shard, decision in zip(annotated, decided, strict=True)
     ]
     result = deduplicate(
-        build.engine, shards, plan.recipe.deduplication, context, storage.join(build.work, "deduplicate")
+        build.engine,
+        shards,
+        plan.recipe.deduplication,
+        context,
+        build.work,
+        index=storage.join(build.output, "index"),
+        watch=build.watch,
     )
     build.note("deduplicate", started, [])
     return result

@@ -20,7 +20,8 @@ _CPP = re2.compile(
     rb"|queue|set|sstream|stdexcept|string|string_view|thread|tuple|type_traits|typeinfo|unordered_map|unordered_set"
     rb"|utility|variant|vector|[\w/]+\.hpp)>)"
     rb"|\bstd::\w|\b(?:static|const|dynamic|reinterpret)_cast[ \t]*<|\bvirtual[ \t]+~?\w"
-    rb"|\boperator[ \t]*[=+\-*/<>!\[(&|]|\)[ \t]*(?:const[ \t]*)?(?:noexcept|override|final)\b|\bconstexpr\b|\bnullptr\b|\w::~?\w"
+    rb"|\boperator[ \t]*[=+\-*/<>!\[(&|]|\)[ \t]*(?:const[ \t]*)?(?:noexcept|override|final)\b"
+    rb"|\bconstexpr\b|\bnullptr\b|\w::~?\w"
 )
 """What C++ has and C lacks, at the start of a line or unmistakable anywhere."""
 

@@ -112,14 +112,21 @@ class WriteWork:
             if source not in self.recurring:
                 continue
             mine = pc.equal(sources, source)
-            lines = np.frombuffer(storage.filesystem(self.recurring[source])[0].cat_file(self.recurring[source]), "<u8")
+            lines = np.frombuffer(_read(self.recurring[source]), "<u8")
             texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
         return texts
 
 
 def write_phase(output: str, recurring: Mapping[str, str]) -> Phase:
-    """The phase that writes the corpus. Line cuts are part of each shard's inputs, through its settled digest."""
-    return Phase("write", {"version": VERSION}, WriteWork(recurring), place=storage.join(output, "data"))
+    """The phase that writes the corpus. `recurring` names, by source, the file of line hashes that are cut."""
+    lines = {source: xxhash.xxh3_128_hexdigest(_read(path)) for source, path in recurring.items()}
+    place = storage.join(output, "data")
+    return Phase("write", {"version": VERSION, "recurring_lines": lines}, WriteWork(recurring), place)
+
+
+def _read(path: str) -> bytes:
+    fs, inner = storage.filesystem(path)
+    return bytes(fs.cat_file(inner))
 
 
 @dataclass

@@ -22,11 +22,14 @@ _VERSION_BEFORE = re2.compile(
     rb"[\"')\]]*(?:[ \t]*(?:[.:=,]|to|from|is|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
 )
 _UPDATED = re2.compile(
-    rb"(?i)(?:updat|upgrad|downgrad|patch|bump|roll)[a-z]{0,3}\b[^\n]{0,40}\b(?:to|from) (?:version )?[`'\"*_]{0,2}$"
+    rb"(?i)(?:updat|upgrad|downgrad|patch|bump|roll)[a-z]{0,3}\b[^\n]{0,40}\b(?:to|from) "
+    rb"(?:[A-Za-z][A-Za-z0-9.+-]{0,15} )?[`'\"*_]{0,2}$"
 )
+_AFTER_DECIMAL = re2.compile(rb"(?:^|[^0-9.])[0-9]*\.[0-9]+ ?$")  # `2.12 3.51.98.32`, the path of a drawing
 _COMPARED = re2.compile(rb"(?:[=<>~!]=|~>|\^)[ \t]*[\"']?$")  # `package>=1.2.3.4`
+_NO_ADDRESS = (_VERSION_BEFORE, _COMPARED, _UPDATED, _AFTER_DECIMAL)
 _NETWORK_WORD = re2.compile(
-    rb"(?i)\b(?:ip|ipv4|ip4|host|server|addr|address|adresse|direcci|ping|http|https|dns|nameserver|router|gateway|"
+    rb"(?i)\b(?:ip|ipv4|ip4|host|server|addr|address|adresse|direcci|ping|https?://$|dns|nameserver|router|gateway|"
     rb"port|ssh|ftp|from|client|remote|login|logged|connect)"
 )
 _PHONE_WORD = re2.compile(
@@ -100,7 +103,7 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
         return False
     if after[:1] in (b"-", b"+", b"~") and after[1:2].isalpha():
         return False
-    if any(pattern.search(before) is not None for pattern in (_VERSION_BEFORE, _COMPARED, _UPDATED)):
+    if any(pattern.search(before) is not None for pattern in _NO_ADDRESS):
         return False
     # `2.5.29.35` is an object identifier of X.500 (arcs 0 to 2, then under 40), `3.2.4.1` a section.
     ambiguous = max(octets) < 20 or (octets[0] <= 2 and octets[1] < 40)

@@ -141,7 +141,7 @@ def cut_words(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _count(table: np.ndarray, mask: np.uint64, value: np.uint64) -> int:
+def _count(table: np.ndarray, mask: np.uint64, value: np.uint64) -> np.int64:
     """Count one more of `value` in the table; returns how often it was there before."""
     value = (value ^ (value >> _S32)) * _MIX
     tag = value & _TAG
@@ -150,7 +150,7 @@ def _count(table: np.ndarray, mask: np.uint64, value: np.uint64) -> int:
         held = table[slot]
         if held == 0:
             table[slot] = tag | _ONE
-            return 0
+            return np.int64(0)
         if held & _TAG == tag:
             table[slot] = held + _ONE
             return np.int64(held & _COUNT)
@@ -183,7 +183,7 @@ def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarr
     value = np.uint64(0)
     for i in range(n - 1):
         value = value * _BASE + np.uint64(codes[i])
-    distinct, most = 0, 1
+    distinct, most = 0, np.int64(1)
     for i in range(n - 1, length):
         value = value * _BASE + np.uint64(codes[i])
         if i >= n:

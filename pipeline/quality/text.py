@@ -49,7 +49,8 @@ def measure_text(
     """Measure documents: `words` int32, and ratios 0…1 as float32, a row a document (names: TEXT_MEASURES).
 
     `languages` (strings or a dictionary column) names the language of each; rows in a `programming` language are null.
-    Languages without an entry in `parameters` are measured by `default`. Neither input has nulls.
+    Languages without an entry in `parameters` are measured by `default`; the share of closed-class or flagged words is
+    null where `words` has no such list for the language. Neither input has nulls.
     """
     encoded = encode(languages)
     codes = encoded.dictionary.to_pylist()
@@ -61,8 +62,10 @@ def measure_text(
     kernels.measure(offsets, data, rows, settings, sizes, keys, kinds, table(), MEASURED_BYTES, counts, ratios)
     null = rows < 0
     columns = {"words": pa.array(counts, mask=null)}
+    lists = {"closed_class_words": words.closed_class, "flagged_words": words.flagged}
     for position, name in enumerate(TEXT_RATIOS):
-        columns[name] = pa.array(np.ascontiguousarray(ratios[:, position]), mask=null)
+        listed = np.array([name not in lists or bool(lists[name].get(code)) for code in codes] + [True], bool)
+        columns[name] = pa.array(np.ascontiguousarray(ratios[:, position]), mask=null | ~listed[rows])
     return columns
 
 

@@ -161,10 +161,10 @@ def plausible(folder: Path, languages: tuple[str, ...] = tuple(TEXTS), seed: int
             if random.random() < 0.8:
                 corpus.keep(code, text, name, cluster_size=min(cluster, 500), language_declared=declared, **found)
             else:
-                reasons = [("quality", "words_min", "4 < 20"), ("deduplicate", "near", "kept 00"),
+                reasons = [("quality", "words_min", "4 < 20"), ("deduplicate", "near_duplicate", "kept 00"),
                            ("quality", "special_characters_max", "0.61 > 0.4"),
                            ("language", "language_mismatch", f"declared {code}, identified de with 0.93")]  # fmt: skip
                 corpus.drop(code, text, *reasons[int(random.integers(len(reasons)))], source=name)
     corpus.drop("de", "Alle Menschen sind frei.", "language", "language_other", "identified de")
-    corpus.drop("en", HOSTILE, "licence", "denied", HOSTILE, source="bad")
+    corpus.drop("en", HOSTILE, "licence", "licence_denied", HOSTILE, source="bad")
     return corpus
