@@ -26,6 +26,14 @@ STAGES = {
 }
 """Stages of a build in words."""
 
+MEASURES = {
+    "bytes": "length in bytes",
+    "closed_class_words": "closed-class words",
+    "non_word_characters": "non-word characters",
+    "token_length_deviation": "spread of token lengths",
+}
+"""Measures whose names say too little, in words."""
+
 KINDS = {
     "CREDIT_CARD": "credit card",
     "EMAIL": "e-mail address",
@@ -100,7 +108,7 @@ def stage(name: str) -> str:
 
 def words(name: str) -> str:
     """A field's name as words: `character_repetition` → `character repetition`."""
-    return name.replace("_", " ")
+    return MEASURES.get(name) or name.replace("_", " ")
 
 
 def reason(name: str) -> str:

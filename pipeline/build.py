@@ -108,7 +108,7 @@ def build_corpus(
     build = Build(plan, output, engine, watch or Watch(), strict)
     with build_lock(output):
         started = time.perf_counter()
-        fetched = fetch(plan, cache, offline=offline)
+        fetched = fetch(plan, cache, offline=offline, on_progress=build.watch.fetched)
         build.note("fetch", started, [])
         return _build(build, fetched)
 
@@ -320,6 +320,7 @@ def _manifest(
         "versions": _versions(),
         "packages": fetched.packages,
         "unavailable": fetched.unavailable,
+        "languages_lost": fetched.languages_lost,
         "problems": [problem for record in ingested for problem in record.data["problems"]],
         "stages": stages,
         "drops": [

@@ -240,6 +240,9 @@ def _remove(folder: str, names: set[str]) -> None:
 class Watch:
     """Told of the phases as they begin and end; the progress display derives from it."""
 
+    def fetched(self, package: str, done: int, total: int) -> None:
+        """A package has been fetched, or could not be: `done` of `total` are through."""
+
     def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
         """A phase begins; `records` is the folder where records of finished tasks appear."""
 

@@ -32,6 +32,14 @@ class ProgressWatch(Watch):
         self.console = console or terminal_console()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._said = time.monotonic()
+
+    def fetched(self, package: str, done: int, total: int) -> None:
+        """Say every now and then how far fetching is."""
+        now = time.monotonic()
+        if done == total or now - self._said >= (POLL_SECONDS if self.console.is_terminal else LINE_SECONDS):
+            self._said = now
+            self.console.print(f"fetch        {done}/{total} packages · {package}", markup=False)
 
     def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
         """Start to follow a phase."""

@@ -21,6 +21,9 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print(
         f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {', '.join(missing)}" if missing else "")
     )
+    if manifest["languages_lost"]:
+        names = ", ".join(plan.languages.name(code) for code in manifest["languages_lost"])
+        console.print(f"{len(manifest['languages_lost'])} languages lost to packages that could not be had: {names}")
     for entry in manifest["unavailable"]:
         console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
     problems = manifest["problems"]

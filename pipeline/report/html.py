@@ -14,6 +14,7 @@ from markupsafe import Markup
 from configs.load import Plan
 from governance import figures
 from pipeline.report import svg
+from pipeline.schema import UNDETERMINED
 
 FOLDER = Path(__file__).parent
 SHARES = svg.LogScale(1e-7, 1.0)
@@ -71,7 +72,7 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
         languages=_language_details(statistics),
         personal_data=_personal_data(statistics),
         clusters=_cluster_rows(statistics["duplicates"]["clusters"]),
-        names={code: plan.languages.name(code) for code in _codes(statistics)},
+        names={code: plan.languages.name(code) for code in _codes(statistics)} | {UNDETERMINED: "language not known"},
         natural=frozenset(plan.languages.natural),
         programming=frozenset(plan.languages.programming),
         example=_example_language(statistics),
