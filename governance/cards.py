@@ -172,17 +172,15 @@ def language_card(code: str, statistics: Mapping[str, Any], plan: Plan) -> str:
 
 def _measures(entry: Mapping[str, Any], bins: Mapping[str, list[float]]) -> list[dict[str, Any]]:
     """Median and thresholds of each measure; a median is exact to the width of a histogram's bin."""
-    rows = []
-    for name, histogram in entry["histograms"].items():
-        counts, passed, total = histogram["counts"], 0, sum(histogram["counts"])
-        for place, amount in enumerate(counts):
-            passed += amount
-            if amount and 2 * passed >= total:
-                inside = (total / 2 - (passed - amount)) / amount
-                median = bins[name][place] + inside * (bins[name][place + 1] - bins[name][place])
-                rows.append({"name": name, "median": median, **{key: histogram.get(key) for key in ("min", "max")}})
-                break
-    return rows
+    return [
+        {
+            "name": name,
+            "median": figures.typical(histogram["counts"], bins[name], 0.5),
+            **{limit: histogram.get(limit) for limit in ("min", "max")},
+        }
+        for name, histogram in entry["histograms"].items()
+        if any(histogram["counts"])
+    ]
 
 
 def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any]) -> list[str]:

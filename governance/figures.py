@@ -1,5 +1,7 @@
 """How amounts are written for people: counts, bytes, shares, and what the reasons in a ledger mean."""
 
+from collections.abc import Sequence
+
 REASONS = {
     "kept": "kept",
     "language_mismatch": "the identifier denies the declared language",
@@ -124,3 +126,20 @@ def reason(name: str) -> str:
 def sentence(text: str) -> str:
     """The same with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def quantile(counts: Sequence[int], edges: Sequence[float], share: float) -> float:
+    """The value below which `share` of a histogram lies, to the width of a bin."""
+    wanted, passed = share * sum(counts), 0.0
+    for place, amount in enumerate(counts):
+        if amount and passed + amount >= wanted:
+            inside = (wanted - passed) / amount
+            return edges[place] + inside * (edges[place + 1] - edges[place])
+        passed += amount
+    return edges[-1]
+
+
+def typical(counts: Sequence[int], edges: Sequence[float], share: float) -> str:
+    """A quantile as text; in the first bin of a scale that begins at zero only its border is known: `under 0.01`."""
+    value = quantile(counts, edges, share)
+    return f"under {number(edges[1])}" if edges[0] == 0 and value < edges[1] else number(value)

@@ -85,7 +85,7 @@ class Annotator:
         self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, recipe.quality)
         regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
-        self._redactor = Redactor(recipe.personal_data.kinds, regions)
+        self._redactor = Redactor(recipe.personal_data.kinds, regions, frozenset(plan.languages.programming))
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Documents (schema DOCUMENT) with all annotation columns; `text` redacted; `bytes` its UTF-8 length."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from governance.figures import number
+from governance.figures import number, typical
 
 WIDTH, HEIGHT, BASE, TOP = 240, 96, 76, 10
 """Of a histogram, in its own units."""
@@ -92,17 +92,6 @@ def bar(kept: float, dropped: float = 0.0) -> Markup:
     return element("svg", *parts, class_="bar", width="100%", height="16", aria_hidden="true", focusable="false")
 
 
-def quantile(counts: Sequence[int], edges: Sequence[float], share: float) -> float:
-    """The value below which `share` of a histogram lies, to the width of a bin."""
-    wanted, passed = share * sum(counts), 0.0
-    for place, amount in enumerate(counts):
-        if amount and passed + amount >= wanted:
-            inside = (wanted - passed) / amount
-            return edges[place] + inside * (edges[place + 1] - edges[place])
-        passed += amount
-    return edges[-1]
-
-
 def histogram(
     counts: Sequence[int],
     edges: Sequence[float],
@@ -168,8 +157,13 @@ def described(
     counts: Sequence[int], edges: Sequence[float], unit: str, low: float | None = None, high: float | None = None
 ) -> str:
     """A histogram in a sentence: where its middle lies, and its thresholds."""
-    middle, left, right = (number(quantile(counts, edges, share)) for share in (0.5, 0.1, 0.9))
-    said = f"median {middle}{unit}, four fifths between {left} and {right}{unit}"
+    middle, left, right = (typical(counts, edges, share) for share in (0.5, 0.1, 0.9))
+    if left == right:
+        said = f"nearly all {middle}{unit}"
+    else:
+        said = f"median {middle}{unit}, four fifths between {left.removeprefix('under ')} and {right}{unit}"
+    if left.startswith("under ") and left != right:
+        said = f"median {middle}{unit}, nine in ten at most {right}{unit}"
     for word, threshold in (("at least", low), ("at most", high)):
         if threshold is not None:
             said += f"; {word} {number(threshold)} asked"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from configs.errors import OutputError
+from governance.figures import quantile, typical
 from pipeline.report import svg, write_report
 from tests.pipeline.small_corpus import HOSTILE, TEXTS, SmallCorpus, plausible, source
 
@@ -158,8 +159,12 @@ def test_a_histogram_shows_thresholds_that_lie_in_view():
 
 
 def test_a_quantile_lies_where_numpy_finds_it():
-    assert svg.quantile([1, 1, 2], [0.0, 1.0, 2.0, 3.0], 0.5) == pytest.approx(2.0)
-    assert svg.quantile([0, 4], [0.0, 1.0, 3.0], 0.25) == pytest.approx(1.5)
+    assert quantile([1, 1, 2], [0.0, 1.0, 2.0, 3.0], 0.5) == pytest.approx(2.0)
+    assert quantile([0, 4], [0.0, 1.0, 3.0], 0.25) == pytest.approx(1.5)
+
+
+def test_a_quantile_in_the_bin_at_zero_is_not_made_up():
+    assert typical([9, 1], [0.0, 0.01, 0.02], 0.5) == "under 0.01"
 
 
 def test_svg_escapes_its_strings():
