@@ -1,0 +1,55 @@
+"""Any fastText model (.bin, .ftz) as the classifier: lid.176, GlotLID, lid218 or a user's own."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from pipeline.language_id.bayes import LanguageModelError
+from pipeline.language_id.labels import UNDETERMINED
+
+PREFIX = "__label__"
+
+
+class FastText:
+    """A fastText classifier read by `fasttext-predict`."""
+
+    def __init__(self, path: str) -> None:
+        """Read the model. Raises LanguageModelError where the file or the package that reads it is missing."""
+        try:
+            import fasttext
+        except ImportError as error:
+            raise LanguageModelError(
+                f"model {path} needs the package fasttext-predict: pip install 'openroots[fasttext]'"
+            ) from error
+        if not Path(path).is_file():
+            raise LanguageModelError(f"no language model at {path}; give `vote`, `none` or a fastText file")
+        try:
+            self._model = fasttext.load_model(path)
+        except (ValueError, RuntimeError, MemoryError) as error:
+            raise LanguageModelError(f"{path} is no fastText model: {error}") from error
+        self.labels = frozenset(label.removeprefix(PREFIX) for label in self._model.get_labels())
+        with open(path, "rb") as file:
+            state = xxhash.xxh3_128()
+            while block := file.read(1 << 20):
+                state.update(block)
+        self.digest = state.hexdigest()
+
+    def classify(
+        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+    ) -> list[tuple[str, float]]:
+        """Label and probability of each text; lines are joined, as fastText reads one."""
+        texts = memoryview(data)
+        return [
+            self._one(bytes(texts[start:end]).decode("utf-8", "replace"))
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def _one(self, text: str) -> tuple[str, float]:
+        line = " ".join(text.replace("\0", " ").split())
+        predicted = self._model.f.predict(line + "\n", 1, 0.0, "strict") if line else []
+        if not predicted:
+            return UNDETERMINED, 0.0
+        probability, label = predicted[0]
+        return label.removeprefix(PREFIX), min(1.0, float(probability))
