@@ -190,7 +190,7 @@ def _deduplicate(
         plan.recipe.deduplication,
         context,
         build.work,
-        index=storage.join(build.output, "index"),
+        index=storage.join(build.output, "index") if plan.recipe.deduplication.near else None,
         watch=build.watch,
     )
     build.note("deduplicate", started, [])
