@@ -50,7 +50,7 @@ CONTEXT: dict[str, Any] = {
 """The JSON-LD context that the specification prescribes (Croissant 1.0, appendix)."""
 
 ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
+PARQUET = "application/x-parquet"
 
 TEXT, INTEGER, FLOAT = "sc:Text", "sc:Integer", "sc:Float"
 
