@@ -100,9 +100,8 @@ def _worker_output(log: str) -> Iterator[None]:
 
 
 def quiet_beam() -> None:
-    """Keep Beam's own chatter out of the terminal; its errors still come through."""
-    for name in ("apache_beam", "root", "grpc"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """Keep Beam's own chatter out of the terminal: it logs every exception that it also raises."""
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="apache_beam")
 
 

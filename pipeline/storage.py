@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -91,16 +91,16 @@ def create(path: str) -> Iterator[DigestingStream]:
     target = f"{inner}.{uuid4().hex[:8]}.tmp" if local else inner
     with _writing(path):
         fs.makedirs(fs._parent(inner), exist_ok=True)
-        stream = open(target, "wb") if local else fs.open(inner, "wb")
+        stream = open(target, "wb") if local else fs.open(inner, "wb")  # noqa: SIM115 - closed below, errors apart
     try:
-        with stream:
-            yield DigestingStream(stream, path)
-            with _writing(path):
-                stream.flush()
-        if local:
-            with _writing(path):
+        yield DigestingStream(stream, path)
+        with _writing(path):
+            stream.close()
+            if local:
                 os.replace(target, inner)  # noqa: PTH105 - fsspec's own move is no atomic rename
     except BaseException:
+        with suppress(OSError):  # closing a file on a full disk fails a second time
+            stream.close()
         if local:
             Path(target).unlink(missing_ok=True)
         raise

@@ -32,12 +32,13 @@ Pairs = list[tuple[Counter[str], Counter[str]]]
 
 
 def words_frequent(
-    pairs: Pairs, english_closed: frozenset[str], correlation_min: float, skip_ascii: bool = False
+    pairs: Pairs, english_closed: frozenset[str], correlation_min: float, segments_min: int, skip_ascii: bool = False
 ) -> list[str]:
     """Up to FREQUENT words of the first texts, less those whose counts follow a content word of the second texts.
 
     A word is left out if the English word that its counts over the pairs correlate with best (Pearson's r, at least
-    `correlation_min`) is no closed-class word. `skip_ascii` leaves
+    `correlation_min`) is no closed-class word. Words in fewer than
+    `segments_min` pairs are too rare. `skip_ascii` leaves
     out words that a translator left in English.
     """
     english = Counter[str]()
@@ -50,7 +51,7 @@ def words_frequent(
     matrix = np.array([[other[word] for _, other in pairs] for word in known], float)
     chosen: list[str] = []
     for word, _ in sorted(ours.items(), key=lambda item: (-item[1], item[0])):
-        if spread[word] < SEGMENTS_MIN or (skip_ascii and word.isascii()):
+        if spread[word] < segments_min or (skip_ascii and word.isascii()):
             continue
         row = np.array([own[word] for own, _ in pairs], float)
         with np.errstate(invalid="ignore"):
@@ -113,13 +114,13 @@ def lists(folder: Path) -> Iterator[tuple[Path, list[str], str]]:
     for kind in ("closed_class", "flagged"):
         for code, entry in table[kind].items():
             words: list[str] = []
-            limit = entry.get("correlation_min", CORRELATION_MIN)
+            limits = entry.get("correlation_min", CORRELATION_MIN), entry.get("segments_min", SEGMENTS_MIN)
             if "file" in entry:
                 words += from_package(folder, entry)
             if "declarations" in entry:
-                words += words_frequent(declarations(folder, entry["declarations"]), english, limit)
+                words += words_frequent(declarations(folder, entry["declarations"]), english, *limits)
             if "messages" in entry:
-                words += words_frequent(messages(folder, entry["messages"]), english, limit, skip_ascii=True)
+                words += words_frequent(messages(folder, entry["messages"]), english, *limits, skip_ascii=True)
             words = [word for word in words if len(folded(word)) >= entry.get("characters_min", 1)]
             yield HERE / kind / f"{code}.txt", words, f"# {', '.join(entry['packages'])}; see sources.toml"
 
