@@ -37,9 +37,8 @@ def words_frequent(
     """Up to FREQUENT words of the first texts, less those whose counts follow a content word of the second texts.
 
     A word is left out if the English word that its counts over the pairs correlate with best (Pearson's r, at least
-    `correlation_min`) is no closed-class word. Words in fewer than
-    `segments_min` pairs are too rare. `skip_ascii` leaves
-    out words that a translator left in English.
+    `correlation_min`) is no closed-class word. Words in fewer than `segments_min` pairs are too rare.
+    `skip_ascii` leaves out words that a translator left in English.
     """
     english = Counter[str]()
     ours, spread = Counter[str](), Counter[str]()
