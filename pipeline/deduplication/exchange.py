@@ -142,8 +142,8 @@ class _Shuffle(beam.PTransform):
         self._chosen, self._place = chosen, place
 
     def apply_to(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        """Make this the whole of a pipeline."""
-        return pipeline | self
+        """Make this the whole of a pipeline, under the name of the exchange."""
+        return pipeline | self._exchange.name >> self
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
         exchange = self._exchange
