@@ -22,7 +22,7 @@ from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.lock import build_lock
 from pipeline.phases import OutputFile, Phase, Record, Task, Watch
 from pipeline.readers import list_units
-from pipeline.report import write_report
+from pipeline.report import tally_phase, tally_tasks, write_report
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
     LEDGER_ENDING,
@@ -140,13 +140,12 @@ def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
     settle = settle_phase(samples, seed)
     settled = build.run(settle, fate_tasks(annotated, files, inputs))
     written = _write(build, annotated, files, settled, settle.files(build.work), duplicates)
-    _write_ledger(build, ingested, ingest.files(build.work), settled, settle.files(build.work))
+    ledger = _write_ledger(build, ingested, ingest.files(build.work), settled, settle.files(build.work))
     stages = balance(ingested, settled, written)
     manifest = _manifest(build, fetched, ingested, settled, written, samples, stages)
     storage.write_json(storage.join(build.output, "manifest.json"), manifest)
-    started = time.perf_counter()
-    write_report(build.output, plan, manifest, duplicates.statistics, merge_examples(settled))
-    build.note("report", started, [])
+    tallied = build.run(tally_phase(build.output), tally_tasks({"data": written, "ledger": ledger}))
+    write_report(build.output, plan, manifest, duplicates.statistics, merge_examples(settled), tallied)
     return manifest
 
 
@@ -221,7 +220,7 @@ def _write(
 
 def _write_ledger(
     build: Build, ingested: list[Record], ingested_place: str, settled: list[Record], settled_place: str
-) -> None:
+) -> list[Record]:
     entries = [
         (storage.join(ingested_place, file.path), file)
         for record in ingested
@@ -234,7 +233,7 @@ def _write_ledger(
         for file in record.files
         if file.path.endswith(LEDGER_ENDING)
     ]
-    build.run(ledger_phase(build.output), ledger_tasks(entries))
+    return build.run(ledger_phase(build.output), ledger_tasks(entries))
 
 
 def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequence[Record]) -> list[dict[str, Any]]:

@@ -38,8 +38,7 @@ def language_verdict(batch: pa.RecordBatch, wanted: frozenset[str], score_min: f
 
 
 def _rounded(values: pa.Array) -> pa.StringArray:
-    text = pc.binary_join_element_wise(" with ", pc.round(values.cast(pa.float64()), 2).cast(pa.string()), "")
-    return pc.fill_null(text, "")
+    return pa.array(["" if value is None else f" with {value:.2f}" for value in values.to_pylist()], pa.string())
 
 
 def personal_data_verdict(batch: pa.RecordBatch, above: int | None) -> Verdict:

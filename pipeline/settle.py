@@ -64,7 +64,8 @@ class _Rows:
     """Hands out rows of a stream in other portions than its batches."""
 
     def __init__(self, reader: pa.RecordBatchStreamReader) -> None:
-        self._reader, self._rest = reader, None
+        self._reader = reader
+        self._rest: pa.RecordBatch | None = None
 
     def take(self, rows: int) -> pa.Table:
         parts, missing = [], rows

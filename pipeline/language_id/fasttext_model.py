@@ -37,10 +37,14 @@ class FastText:
         self.digest = state.hexdigest()
 
     def classify(
-        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Label and probability of each text; lines are joined, as fastText reads one."""
-        texts = memoryview(data)
+        texts = memoryview(data)  # type: ignore[arg-type]
         return [
             self._one(bytes(texts[start:end]).decode("utf-8", "replace"))
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)

@@ -12,12 +12,13 @@ import pyarrow as pa
 import xxhash
 
 from configs.models import LanguageIdentification, Languages
-from pipeline.language_id.kernels import SCRIPTS, han_table, look, script_table
+from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
 from pipeline.language_id.labels import UNDETERMINED, Labels
 
 VERSION = 1  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
+HAN_SHARE = 0.25  # a character is half a word: more of it than a quarter of the letters is most of the text
 KANA_SHARE = 0.05  # Japanese writes its grammar in kana; Chinese text holds a quoted character at most
 
 # Scripts that one language writes, or one so much that a vote would only add noise.
@@ -34,9 +35,13 @@ class Classifier(Protocol):
     labels: frozenset[str]
 
     def classify(
-        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
-        """Label and score in 0..1 of each text `data[starts[i]:ends[i]]` (UTF-8)."""
+        """Label and score in 0..1 of each text `data[starts[i]:ends[i]]` (UTF-8), mostly in `SCRIPTS[scripts[i]]`."""
         ...
 
 
@@ -55,8 +60,7 @@ class LanguageIdentifier:
         self._known = frozenset(self._labels.answer(label) for label in self._classifier.labels)
         if self._vote:
             self._known |= {self._labels.answer(code) for code in (*ONE_LANGUAGE.values(), "zh", "zh-Hant", "ja", "as")}
-        described = [VERSION, settings.model_dump(mode="json"), self._labels.described, self._classifier.digest]
-        described[1].pop("disagreement_score_min")
+        described = [VERSION, settings.characters, self._vote, self._labels.described, self._classifier.digest]
         self._digest = xxhash.xxh3_128_hexdigest(json.dumps(described, sort_keys=True).encode())
 
     @property
@@ -76,12 +80,13 @@ class LanguageIdentifier:
         """
         if len(texts) == 0:
             return pa.array([], pa.string()), pa.array([], pa.float32())
-        offsets, data = _buffers(texts)
+        offsets, data = buffers(texts)
         starts = offsets[:-1]
         ends, letters, marks = look(offsets, data, self._characters, script_table(), han_table(), len(SCRIPTS))
         answers = self._by_script(letters, marks) if self._vote else _empty(letters)
         open_rows = np.array([row for row, answer in enumerate(answers) if answer is None], np.int64)
-        decided = self._classifier.classify(starts[open_rows], ends[open_rows], data)
+        scripts = letters[open_rows, 1:].argmax(axis=1) + 1
+        decided = self._classifier.classify(starts[open_rows], ends[open_rows], data, scripts)
         for row, answer in zip(open_rows.tolist(), decided, strict=True):
             answers[row] = answer
         found = [(self._labels.answer(label), score) for label, score in (answer for answer in answers if answer)]
@@ -99,7 +104,7 @@ class LanguageIdentifier:
             for row in np.flatnonzero((own > 0) & (own >= SHORTCUT_SHARE * totals)):
                 answers[row] = (language, float(own[row] / totals[row]))
         kana, han = letters[:, SCRIPTS.index("Kana")], letters[:, SCRIPTS.index("Hani")]
-        for row in np.flatnonzero((kana + han > 0) & (kana + han >= 0.5 * totals)):
+        for row in np.flatnonzero((kana + han > 0) & (kana + han >= HAN_SHARE * totals)):
             share = float((kana[row] + han[row]) / totals[row])
             if kana[row] > KANA_SHARE * (kana[row] + han[row]):
                 answers[row] = ("ja", share)
@@ -124,15 +129,6 @@ def _classifier(settings: LanguageIdentification) -> Classifier:
     from pipeline.language_id.fasttext_model import FastText
 
     return FastText(settings.model)
-
-
-def _buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Offsets (int64, rows + 1) and data of an array, of a slice too; nulls are empty texts."""
-    if texts.null_count:
-        texts = texts.fill_null("")
-    _, offsets, data = texts.buffers()
-    rows = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return rows, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
 
 
 def identify_lines(lines: Iterable[str], identifier: LanguageIdentifier | None = None) -> Iterator[tuple[str, float]]:

@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from numba import njit
 
 BUCKETS = 1 << 15
@@ -34,6 +35,15 @@ _RANGES = (
 
 HAN_SIMPLIFIED, HAN_TRADITIONAL = 1, 2
 ASSAMESE_LETTERS = (0x09F0, 0x09F1)  # ৰ ৱ, which Bengali does not write
+
+
+def buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Offsets (int64, rows + 1) and data of an array, of a slice too; nulls are empty texts."""
+    if texts.null_count:
+        texts = texts.fill_null("")
+    _, offsets, data = texts.buffers()
+    rows = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return rows, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
 
 
 @functools.cache
@@ -92,7 +102,7 @@ def _encodes(character: str, encoding: str) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _decode(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
+def _decode(data: np.ndarray, at: int, end: int) -> tuple[np.int64, int]:
     """Code point at byte `at` and the byte after it; 0 for a byte that starts no whole character."""
     first = data[at]
     if first < 0x80:
@@ -137,7 +147,7 @@ def look(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _bucket(value: np.uint32, buckets: int) -> int:
+def _bucket(value: np.uint32, buckets: int) -> np.int64:
     value ^= value >> np.uint32(15)
     value *= np.uint32(0x2C1B3C6D)
     value ^= value >> np.uint32(12)
@@ -204,37 +214,51 @@ def count_features(
 
 @njit(cache=True, nogil=True)
 def score_rows(
-    starts: np.ndarray, ends: np.ndarray, data: np.ndarray, weights: np.ndarray, fold: np.ndarray, letters_max: int
+    starts: np.ndarray,
+    ends: np.ndarray,
+    data: np.ndarray,
+    firsts: np.ndarray,
+    lasts: np.ndarray,
+    weights: np.ndarray,
+    fold: np.ndarray,
+    letters_max: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of `weights` (int8, buckets × classes) over the features of each row.
+    """Sum of `weights` (int8, buckets × classes) over the features of each row, for its classes `firsts` to `lasts`.
 
-    Returns int32 (rows, classes) and the number of features of each row (int64).
+    Returns int32 (rows, classes), the least integer for classes outside a row's range, and the number of features of
+    each row (int64).
     """
     rows, number = len(starts), weights.shape[1]
-    sums = np.zeros((rows, number), np.int32)
+    sums = np.full((rows, number), -(1 << 31), np.int32)
     found = np.zeros(rows, np.int64)
     for row in range(rows):
+        first, last = firsts[row], lasts[row]
+        if last <= first:
+            continue
         buckets = features(data, starts[row], ends[row], letters_max, fold, weights.shape[0])
         found[row] = len(buckets)
-        total = sums[row]
+        total = sums[row, first:last]
+        total[:] = 0
         for bucket in buckets:
-            weight = weights[bucket]
-            for column in range(number):
+            weight = weights[bucket, first:last]
+            for column in range(len(total)):
                 total[column] += weight[column]
     return sums, found
 
 
 @njit(cache=True, nogil=True)
 def kirundi_signs(data: np.ndarray, at: int, end: int) -> int:
-    """Signs of Kirundi spelling (`vy`, c before a o u) less those of Kinyarwanda (`by`, `cy`)."""
+    """Signs of Kirundi spelling (`vy`, c before a o u) less those of Kinyarwanda (`by`, `cy`, `shy`)."""
     signs = 0
     for here in range(at, end - 1):
         first, second = data[here] | 0x20, data[here + 1] | 0x20
         if second == 0x79:
             if first == 0x76:
-                signs += 1
+                signs += 3
             elif first == 0x62 or first == 0x63:
-                signs -= 1
+                signs -= 3
+            elif first == 0x68 and here > at and data[here - 1] | 0x20 == 0x73:
+                signs -= 2
         elif first == 0x63 and (second == 0x61 or second == 0x6F or second == 0x75):
             signs += 1
     return signs

@@ -30,17 +30,23 @@ class Vote:
         self.digest = xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
 
     def classify(
-        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Label and score of each text; see `identifier.Classifier`."""
-        texts = memoryview(data)
+        texts = memoryview(data)  # type: ignore[arg-type]
         answers = [detect(bytes(texts[start:end])) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         unsure = np.array(
             [row for row, (label, score) in enumerate(answers) if label in OVERUSED or score < PERCENT_MIN / 100],
             np.int64,
         )
         if len(unsure):
-            for row, answer in zip(unsure.tolist(), self.rank(starts[unsure], ends[unsure], data), strict=True):
+            for row, answer in zip(
+                unsure.tolist(), self.rank(starts[unsure], ends[unsure], data, scripts[unsure]), strict=True
+            ):
                 answers[row] = self._settle(answers[row], answer)
         for row, (label, score) in enumerate(answers):
             if label in ("rn", "rw"):
@@ -49,12 +55,17 @@ class Vote:
         return answers
 
     def rank(
-        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Naive Bayes alone: label and score of each text."""
-        sums, found = self._bayes.scores(starts, ends, data)
+        sums, found = self._bayes.scores(starts, ends, data, scripts)
         best = np.full((len(sums), len(self._names)), np.iinfo(np.int32).min, np.int32)
-        np.maximum.at(best.T, self._columns, sums.T)
+        for column, name in enumerate(self._columns.tolist()):
+            np.maximum(best[:, name], sums[:, column], out=best[:, name])
         first = best.argmax(axis=1)
         top = best[np.arange(len(best)), first].astype(np.float64)
         best[np.arange(len(best)), first] = np.iinfo(np.int32).min
