@@ -215,7 +215,9 @@ def _write(
             part = Part(paths.annotated, storage.join(settled_place, fate.path), (shard.digest, fate.digest), size)
             parts.setdefault(language, []).append(part)
     tasks = plan_shards(parts, build.plan.recipe.output.shard_bytes)
-    return build.run(write_phase(build.output, duplicates.recurring_lines), tasks)
+    return build.run(
+        write_phase(build.output, duplicates.recurring_lines, frozenset(build.plan.languages.programming)), tasks
+    )
 
 
 def _write_ledger(

@@ -72,9 +72,10 @@ def _filled(parts: Sequence[Part], shard_bytes: int) -> Iterator[list[Part]]:
 
 @dataclass
 class WriteWork:
-    """Writes one output shard. `recurring` names, by source, the file of line hashes that are cut."""
+    """Writes one output shard. `recurring` names, by source, the file of line hashes that are cut; `code` is not cut."""
 
     recurring: Mapping[str, str]
+    code: frozenset[str]
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.arrow`, an Arrow IPC stream."""
@@ -93,10 +94,10 @@ class WriteWork:
                     continue
                 mask = pc.greater(fate["epochs"], 0)
                 if mask.true_count:
-                    yield self._finished(batch.filter(mask), fate.filter(mask))
+                    yield self._finished(batch.filter(mask), fate.filter(mask), language)
 
-    def _finished(self, batch: pa.RecordBatch, fate: pa.RecordBatch) -> pa.RecordBatch:
-        texts = self._cut(batch)
+    def _finished(self, batch: pa.RecordBatch, fate: pa.RecordBatch, language: str) -> pa.RecordBatch:
+        texts = batch["text"] if language in self.code else self._cut(batch)
         batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
         batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
         batch = batch.drop_columns(list(DROPPED_COLUMNS))
@@ -117,11 +118,14 @@ class WriteWork:
         return texts
 
 
-def write_phase(output: str, recurring: Mapping[str, str]) -> Phase:
-    """The phase that writes the corpus. `recurring` names, by source, the file of line hashes that are cut."""
+def write_phase(output: str, recurring: Mapping[str, str], code: frozenset[str]) -> Phase:
+    """The phase that writes the corpus.
+
+    `recurring` names, by source, the file of line hashes that are cut from texts; `code` are programming languages.
+    """
     lines = {source: xxhash.xxh3_128_hexdigest(_read(path)) for source, path in recurring.items()}
     place = storage.join(output, "data")
-    return Phase("write", {"version": VERSION, "recurring_lines": lines}, WriteWork(recurring), place)
+    return Phase("write", {"version": VERSION, "recurring_lines": lines}, WriteWork(recurring, code), place)
 
 
 def _read(path: str) -> bytes:
