@@ -72,7 +72,7 @@ def _filled(parts: Sequence[Part], shard_bytes: int) -> Iterator[list[Part]]:
 
 @dataclass
 class WriteWork:
-    """Writes one output shard. `recurring` names, by source, the file of line hashes that are cut; `code` is not cut."""
+    """Writes one output shard. `recurring`: source → file of the line hashes that are cut; never from `code`."""
 
     recurring: Mapping[str, str]
     code: frozenset[str]

@@ -244,21 +244,3 @@ def score_rows(
             for column in range(len(total)):
                 total[column] += weight[column]
     return sums, found
-
-
-@njit(cache=True, nogil=True)
-def kirundi_signs(data: np.ndarray, at: int, end: int) -> int:
-    """Signs of Kirundi spelling (`vy`, c before a o u) less those of Kinyarwanda (`by`, `cy`, `shy`)."""
-    signs = 0
-    for here in range(at, end - 1):
-        first, second = data[here] | 0x20, data[here + 1] | 0x20
-        if second == 0x79:
-            if first == 0x76:
-                signs += 3
-            elif first == 0x62 or first == 0x63:
-                signs -= 3
-            elif first == 0x68 and here > at and data[here - 1] | 0x20 == 0x73:
-                signs -= 2
-        elif first == 0x63 and (second == 0x61 or second == 0x6F or second == 0x75):
-            signs += 1
-    return signs

@@ -13,7 +13,7 @@ _CURRENT = {
     "khk": "mn", "plt": "mg", "azj": "az", "uzn": "uz", "ydd": "yi", "ekk": "et", "lvs": "lv", "als": "sq",
     "kmr": "ku", "fat": "ak", "twi": "tw", "hau": "ha", "som": "so", "deu": "de", "jpn": "ja", "kor": "ko",
     "rus": "ru", "tur": "tr", "msa": "ms", "fas": "fa", "nld": "nl", "ita": "it", "pol": "pl", "fil": "tl",
-    "nob": "nb", "nno": "nn", "npi": "ne", "ory": "or", "pnb": "pa-Arab", "lah": "pa-Arab", "skr": "skr",
+    "nob": "nb", "nno": "nn", "npi": "ne", "ory": "or", "lah": "pnb",
 }  # fmt: skip
 
 _NEAR = {"ak": "tw", "nb": "no", "nn": "no", "hr": "hbs", "bs": "hbs", "sr": "hbs", "cnr": "hbs", "fil": "tl"}

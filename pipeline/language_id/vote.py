@@ -8,11 +8,15 @@ import pycld2
 import xxhash
 
 from pipeline.language_id.bayes import UNITS_PER_NAT, Bayes, load_bayes
-from pipeline.language_id.kernels import kirundi_signs
 from pipeline.language_id.labels import UNDETERMINED, canonical
+from pipeline.language_id.spelling import respell
 
-PERCENT_MIN = 90  # pycld2 gives a language at least this share of the text, or it is unsure
-OVERUSED = frozenset({"yo", "ak", "rw", "rn", "ig", "ny", "sn", "fr"})  # labels that pycld2 gives to others' text
+SURE = 0.9  # pycld2 gives a language at least this share of the text, or it is unsure
+LONG_BYTES = 400  # from here pycld2 alone is right where it is sure
+OVERUSED = frozenset({"ms", "gl", "co", "ia", "eo", "oc", "it"})  # pycld2 gives them to text of their relatives
+OVERUSED_SHORT = OVERUSED | {"en"}  # and English to any short text in Latin letters
+# Gaps of log-likelihood, in nats over the root of the number of features, up to which naive Bayes gives in to pycld2.
+GAP_SURE, GAP_OVERUSED, GAP_UNSURE = 4.0, 1.0, 0.0
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xef[\xbf][\xbe\xbf]|\xef\xb7[\x90-\xaf]")
 
 
@@ -24,7 +28,8 @@ class Vote:
         self._languages = [canonical(label.split("/")[0]) for label in self._bayes.labels]
         names = sorted(set(self._languages))
         self._names = names
-        self._columns = np.array([names.index(language) for language in self._languages], np.int64)
+        self._index = {name: column for column, name in enumerate(names)}
+        self._columns = np.array([self._index[language] for language in self._languages], np.int64)
         cld2 = {canonical(code) for _, code in pycld2.LANGUAGES}
         self.labels = frozenset(names) | cld2 - {UNDETERMINED}
         self.digest = xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
@@ -37,22 +42,15 @@ class Vote:
         scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Label and score of each text; see `identifier.Classifier`."""
-        texts = memoryview(data)  # type: ignore[arg-type]
-        answers = [detect(bytes(texts[start:end])) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        unsure = np.array(
-            [row for row, (label, score) in enumerate(answers) if label in OVERUSED or score < PERCENT_MIN / 100],
-            np.int64,
-        )
-        if len(unsure):
-            for row, answer in zip(
-                unsure.tolist(), self.rank(starts[unsure], ends[unsure], data, scripts[unsure]), strict=True
-            ):
-                answers[row] = self._settle(answers[row], answer)
-        for row, (label, score) in enumerate(answers):
-            if label in ("rn", "rw"):
-                signs = kirundi_signs(data, starts[row], ends[row])
-                answers[row] = ("rn" if signs > 0 else "rw" if signs < 0 else label, score)
-        return answers
+        view = memoryview(data)  # type: ignore[arg-type]
+        texts = [bytes(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        answers = [detect(text) for text in texts]
+        asked = np.array([row for row, text in enumerate(texts) if _doubtful(text, *answers[row])], np.int64)
+        if len(asked):
+            table, found = self._compare(starts[asked], ends[asked], data, scripts[asked])
+            for row, gaps, features in zip(asked.tolist(), table, found.tolist(), strict=True):
+                answers[row] = self._settle(texts[row], answers[row], gaps) if features else answers[row]
+        return [(respell(label, texts[row]), score) for row, (label, score) in enumerate(answers)]
 
     def rank(
         self,
@@ -62,26 +60,49 @@ class Vote:
         scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Naive Bayes alone: label and score of each text."""
-        sums, found = self._bayes.scores(starts, ends, data, scripts)
-        best = np.full((len(sums), len(self._names)), np.iinfo(np.int32).min, np.int32)
-        for column, name in enumerate(self._columns.tolist()):
-            np.maximum(best[:, name], sums[:, column], out=best[:, name])
-        first = best.argmax(axis=1)
-        top = best[np.arange(len(best)), first].astype(np.float64)
-        best[np.arange(len(best)), first] = np.iinfo(np.int32).min
-        margin = (top - best.max(axis=1)) / UNITS_PER_NAT / np.sqrt(np.maximum(found, 1))
+        table, found = self._compare(starts, ends, data, scripts)
         return [
-            (self._names[name], 1.0 - 0.5 * float(np.exp(-2.0 * gap))) if features else (UNDETERMINED, 0.0)
-            for name, gap, features in zip(first.tolist(), margin.tolist(), found.tolist(), strict=True)
+            self._best(gaps) if features else (UNDETERMINED, 0.0)
+            for gaps, features in zip(table, found.tolist(), strict=True)
         ]
 
-    def _settle(self, cld2: tuple[str, float], bayes: tuple[str, float]) -> tuple[str, float]:
-        """The answer where pycld2 is silent or unsure: ours, where it says anything."""
-        if bayes[0] == UNDETERMINED:
-            return cld2
-        if cld2[0] == bayes[0]:
-            return cld2[0], max(cld2[1], bayes[1])
-        return bayes
+    def _compare(
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        scripts: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """How far each language lies behind the best (float32, rows × languages; nats over the root of the number of
+        features, a measure that means the same for short and long texts), and the features of each row."""
+        sums, found = self._bayes.scores(starts, ends, data, scripts)
+        table = np.full((len(sums), len(self._names)), -np.inf, np.float32)
+        for column, name in enumerate(self._columns.tolist()):
+            np.maximum(table[:, name], sums[:, column], out=table[:, name])
+        behind = table.max(axis=1, keepdims=True) - table
+        return behind / (UNITS_PER_NAT * np.sqrt(np.maximum(found, 1))[:, None]).astype(np.float32), found
+
+    def _best(self, gaps: npt.NDArray[np.float32]) -> tuple[str, float]:
+        first, second = np.argpartition(gaps, 1)[:2].tolist()
+        return self._names[first], 1.0 - 0.5 * float(np.exp(-2.0 * gaps[second]))
+
+    def _settle(self, text: bytes, cld2: tuple[str, float], gaps: npt.NDArray[np.float32]) -> tuple[str, float]:
+        """The answer of both: pycld2's where naive Bayes finds it likely enough, else the likeliest."""
+        label, share = cld2
+        best, score = self._best(gaps)
+        if label == best:
+            return label, max(share, score)
+        if label == UNDETERMINED:
+            return best, score
+        gap = gaps[self._index[label]] if label in self._index else 0.0 if share >= SURE else np.inf
+        overused = label in (OVERUSED if len(text) >= LONG_BYTES else OVERUSED_SHORT)
+        if gap <= (GAP_UNSURE if share < SURE else GAP_OVERUSED if overused else GAP_SURE):
+            return label, share
+        return best, score
+
+
+def _doubtful(text: bytes, label: str, share: float) -> bool:
+    return len(text) < LONG_BYTES or share < SURE or label in OVERUSED
 
 
 def detect(text: bytes) -> tuple[str, float]:
