@@ -17,7 +17,6 @@ _FURNITURE = (
     "body > header, body > footer, .navheader, .navfooter, .toc, .list-of-tables, .list-of-figures, .list-of-examples, "
     ".headerlink, .breadcrumbs, .sphinxsidebar, .debug, .relatedtopics, .noteicon, .skip-link"
 )
-_FURNITURE_SELECTORS = _FURNITURE.split(", ")
 _MAIN = ("main", "[role=main]", "article", "#DisplayArea")
 _MAIN_SHARE_MIN = 0.5
 """A page's main element is trusted if it holds this share of the text."""
@@ -36,46 +35,26 @@ def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False) 
         return ""
     if web:
         return _tidy(extract_plain_text(tree, main_content=True, alt_texts=False).split("\n"))
-    for element in tree.body.query_selector_all("[hidden][id^=default]"):
-        # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default
+    # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default.
+    for element in _all(tree.body, "[hidden][id^=default]"):
         element.delattr("hidden")
-    return _extract((_main(tree.body) or tree.body).html)
-
-
-def _main(body: ElementNode) -> ElementNode | None:
-    """The page's main element, if it holds its text."""
-    furniture: list[ElementNode] | None = None
+    for element in _all(tree.body, _FURNITURE):
+        if element.parent is not None:
+            element.parent.remove_child(element)
     for selector in _MAIN:
-        found = body.query_selector_all(selector)
-        if len(found) != 1 or found[0].closest(_FURNITURE) is not None:
-            continue
-        if furniture is None:
-            furniture = _outermost(body.query_selector_all(_FURNITURE))
-        within = _length([element for element in furniture if found[0].contains(element)])
-        whole = _length([body]) - _length(furniture)
-        if _length(found) - within >= _MAIN_SHARE_MIN * whole:
-            return found[0]
-    return None
+        found = tree.body.query_selector_all(selector)
+        if len(found) == 1 and len(found[0].text or "") >= _MAIN_SHARE_MIN * len(tree.body.text or ""):
+            return _extract(found[0].html)
+    return _extract(tree.body.html)
 
 
-def _outermost(elements: Iterable[ElementNode]) -> list[ElementNode]:
-    """Those of the elements, in the order of the page, that lie in no other of them."""
-    kept: list[ElementNode] = []
-    for element in elements:
-        if not kept or not kept[-1].contains(element):
-            kept.append(element)
-    return kept
-
-
-def _length(elements: Iterable[ElementNode]) -> int:
-    return sum(len(element.text or "") for element in elements)
+def _all(body: ElementNode, selector: str) -> list[ElementNode]:
+    """What a selector finds, as a list: to iterate over resiliparse's own node list takes quadratic time."""
+    return list(body.query_selector_all(selector).values())
 
 
 def _extract(page: str) -> str:
-    # Left out while the text is taken: to take elements out of a tree with resiliparse 2.0 takes 0.2 ms each and more
-    # in a large page, 31 s of the 39 s that the manuals of LilyPond took.
-    text = extract_plain_text(page, main_content=False, alt_texts=False, skip_elements=_FURNITURE_SELECTORS)
-    return _tidy(text.split("\n"))
+    return _tidy(extract_plain_text(page, main_content=False, alt_texts=False).split("\n"))
 
 
 def _decode(data: bytes, encoding: str) -> str:
