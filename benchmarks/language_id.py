@@ -1,0 +1,190 @@
+"""Language identification on held-out text: `python -m benchmarks.language_id [--work DIR] [--fasttext lid.176.ftz]`.
+
+Writes `benchmarks/language_id.json` and the tables of `docs/language-identification.md`. The first sentences of each
+source, in a fixed shuffled order, served to choose the constants of the vote; figures are of those after them.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.language_id_text import UNSPACED, Held, make
+from configs.load import load_languages
+from configs.models import LanguageIdentification, Languages
+from pipeline.language_id import LanguageIdentifier, same_language
+from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
+from pipeline.language_id.labels import Labels
+from pipeline.language_id.vote import Vote, detect
+
+ROOT = Path(__file__).resolve().parent.parent
+SENTENCES, DOCUMENTS = 150, 60  # of a language of ours and source; of others a quarter
+DOCUMENT_CHARACTERS = 400
+NO_TEST = {"tum", "ki", "ak"}  # no class to find them by, or one with another of ours
+# No languages of their own (mo is Romanian, sh Serbo-Croatian), constructed or dead, or messages mostly not in them.
+NOT_OTHERS = {"mo", "sh", "za", "cu", "bi", "ty", "cr", "ik", "kr", "ie", "io", "ia", "vo", "la", "eo"}
+START, END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text and the language that its source gives to it."""
+
+    language: str
+    source: str
+    text: str
+
+
+def select(held: Held, languages: Languages) -> tuple[list[Example], list[Example]]:
+    """Sentences and documents of at least 400 characters, none of them used in choosing constants."""
+    sentences, documents = [], []
+    for language, sources in held.items():
+        ours = language in languages.natural
+        if language in NO_TEST | NOT_OTHERS or (not ours and len(language) != 2):
+            continue
+        for source, texts in sources.items():
+            rest = texts[min(SENTENCES, len(texts) // 2) :]
+            share = 1 if ours else 4
+            sentences += [Example(language, source, text) for text in rest[: SENTENCES // share]]
+            joined = _documents(rest, "" if language in UNSPACED else " ")
+            documents += [Example(language, source, text) for text in joined[: DOCUMENTS // share]]
+    return sentences, documents
+
+
+def _documents(texts: Iterable[str], space: str) -> list[str]:
+    documents, current = [], ""
+    for text in texts:
+        current = f"{current}{space}{text}" if current else text
+        if len(current) >= DOCUMENT_CHARACTERS:
+            documents.append(current)
+            current = ""
+    return documents
+
+
+def score(examples: list[Example], answers: list[str], languages: Languages) -> dict[str, Any]:
+    """Macro figures over the languages of ours with five texts, figures of each, and what was taken for what."""
+    total = Counter(example.language for example in examples)
+    answered, right = Counter(answers), Counter[str]()
+    confusion: Counter[str] = Counter()
+    stolen = others = 0
+    for example, answer in zip(examples, answers, strict=True):
+        hit = same_language(example.language, answer)
+        right[example.language] += hit
+        if example.language not in languages.natural:
+            others += 1
+            stolen += answer in languages.natural and not hit
+        if not hit and (example.language in languages.natural or answer in languages.natural):
+            confusion[f"{example.language} → {answer}"] += 1
+    each = {
+        code: {
+            "texts": total[code],
+            "recall": right[code] / total[code],
+            "precision": right[code] / max(1, answered[code]),
+        }
+        for code in languages.natural
+        if total[code] >= 5
+    }
+    return {
+        "texts": len(examples),
+        "languages": len(each),
+        "macro_recall": sum(row["recall"] for row in each.values()) / len(each),
+        "macro_precision": sum(row["precision"] for row in each.values()) / len(each),
+        "others_texts": others,
+        "others_languages": sum(code not in languages.natural for code in total),
+        "others_taken_for_ours": stolen / max(1, others),
+        "each": each,
+        "confusion": dict(confusion.most_common(30)),
+    }
+
+
+def identifiers(languages: Languages, fasttext: str | None) -> dict[str, Callable[[pa.LargeStringArray], list[str]]]:
+    """Name → function from texts to answers, of ours and of its peers."""
+    labels = Labels(languages, {})
+    vote = LanguageIdentifier(languages, LanguageIdentification())
+    classifier = Vote()
+
+    def bayes(texts: pa.LargeStringArray) -> list[str]:
+        offsets, data = buffers(texts)
+        ends, letters, _ = look(offsets, data, 2000, script_table(), han_table(), len(SCRIPTS))
+        ranked = classifier.rank(offsets[:-1], ends, data, letters[:, 1:].argmax(axis=1) + 1)
+        return [labels.answer(label) for label, _ in ranked]
+
+    found: dict[str, Callable[[pa.LargeStringArray], list[str]]] = {
+        "OpenRoots (vote)": lambda texts: vote.identify(texts)[0].to_pylist(),
+        "pycld2 alone": lambda texts: [labels.answer(detect(text.encode())[0]) for text in texts.to_pylist()],
+        "naive Bayes alone": bayes,
+    }
+    if fasttext:
+        other = LanguageIdentifier(languages, LanguageIdentification(model=fasttext))
+        found[f"fastText {Path(fasttext).name}"] = lambda texts: other.identify(texts)[0].to_pylist()
+    return found
+
+
+def measure(held: Held, fasttext: str | None) -> dict[str, Any]:
+    """All figures: identifier → sentences, documents; MB/s of text on one core, the better of two runs."""
+    languages = load_languages()
+    results: dict[str, Any] = {}
+    for kind, examples in zip(("sentences", "documents"), select(held, languages), strict=True):
+        texts = pa.array([example.text for example in examples], pa.large_string())
+        size = sum(len(example.text.encode()) for example in examples) / 1e6
+        for name, identify in identifiers(languages, fasttext).items():
+            seconds = []
+            for _ in range(2):
+                start = time.perf_counter()
+                answers = identify(texts)
+                seconds.append(time.perf_counter() - start)
+            figures = score(examples, answers, languages) | {"megabytes_a_second": size / min(seconds)}
+            results.setdefault(name, {})[kind] = figures
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = ["| identifier | texts | macro recall | macro precision | others taken for ours | MB/s |", "|" + "---|" * 6]
+    for name, kinds in results.items():
+        for kind, row in kinds.items():
+            lines.append(
+                f"| {name} | {row['texts']:,} {kind} | {row['macro_recall']:.3f} | {row['macro_precision']:.3f} "
+                f"| {row['others_taken_for_ours']:.1%} | {row['megabytes_a_second']:.1f} |"
+            )
+    ours = results["OpenRoots (vote)"]
+    sentences, documents = ours["sentences"], ours["documents"]
+    lines += ["", f"Others: {sentences['others_texts']:,} sentences, {sentences['others_languages']} languages.", ""]
+    lines += ["| language | sentences | recall | precision | documents | recall | precision |", "|" + "---|" * 7]
+    for code, row in sentences["each"].items():
+        other = documents["each"].get(code)
+        tail = f"{other['texts']} | {other['recall']:.3f} | {other['precision']:.3f}" if other else "– | – | –"
+        lines.append(f"| {code} | {row['texts']} | {row['recall']:.3f} | {row['precision']:.3f} | {tail} |")
+    for kind, row in ours.items():
+        common = ", ".join(f"{pair} {count}" for pair, count in row["confusion"].items())
+        lines += ["", f"Commonest confusions, {kind}: {common}."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Make the held-out text, measure, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", default=str(ROOT / "build" / "language-id"), help="folder for packages")
+    parser.add_argument("--fasttext", help="a fastText model to compare with")
+    given = parser.parse_args()
+    cached = Path(given.work) / "held.json"
+    if not cached.exists():
+        held = make(Path(given.work))
+        cached.write_text(json.dumps(held, ensure_ascii=False), encoding="utf-8")
+    results = measure(json.loads(cached.read_text(encoding="utf-8")), given.fasttext)
+    (ROOT / "benchmarks" / "language_id.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    page = ROOT / "docs" / "language-identification.md"
+    text = page.read_text(encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    page.write_text(f"{before}{START}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
