@@ -33,6 +33,7 @@ class ProgressWatch(Watch):
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._said = time.monotonic()
+        self._input = 0
 
     def fetched(self, package: str, done: int, total: int) -> None:
         """Say every now and then how far fetching is."""
@@ -45,6 +46,7 @@ class ProgressWatch(Watch):
         """Start to follow a phase."""
         self._stop.clear()
         sizes = {task.name: task.size for task in tasks}
+        self._input = sum(sizes.values())
         state = _State(phase, sizes, set(done), records)
         self._thread = threading.Thread(target=self._follow, args=(state,), daemon=True)
         self._thread.start()
@@ -56,7 +58,8 @@ class ProgressWatch(Watch):
             self._thread.join()
             self._thread = None
         files = [file for record in records for file in record.files if not file.extra.get("aside")]
-        documents, size = sum(file.documents for file in files), sum(file.bytes for file in files)
+        documents = sum(file.documents for file in files)
+        size = max(self._input, sum(file.bytes for file in files))  # archives that are read grow
         parts = [f"{phase:<12}", f"{_plural(len(records), 'task')}"]
         if documents:
             parts.append(f"{_plural(documents, 'document')}")
