@@ -5,6 +5,7 @@ between `.nf` and `.fi` stay as they are.
 """
 
 import unicodedata
+from functools import lru_cache
 
 import re2
 
@@ -23,7 +24,7 @@ _SIMPLE = {
     "t": "\t", "&": "", "|": "", "^": "", "/": "", ",": "", ")": "", ":": "", "%": "", "c": "", "{": "", "}": "",
     "u": "", "d": "", "r": "", "p": "", "!": "", "a": "",
 }  # fmt: skip
-_ESCAPE = re2.compile(
+_ESCAPE_PATTERN = (
     r"\\(?:"
     r"\[u([0-9A-F]{4,6})\]|\[([^\]]{1,40})\]|\((..)"  # characters by code or name
     r"|\*\[([^\]]{1,40})\]|\*\((..)|\*(.)"  # strings
@@ -32,6 +33,10 @@ _ESCAPE = re2.compile(
     r"|[hvwlLoDbBRSHXxNZC]'[^']{0,200}'"  # motions and drawings
     r'|(".*)|(.))'  # a comment, or any other character
 )
+_ESCAPE = re2.compile(_ESCAPE_PATTERN)
+_WITHOUT_GROUPS = re2.Options()
+_WITHOUT_GROUPS.never_capture = True  # re2 hands groups over slowly
+_ANY_ESCAPE = re2.compile(_ESCAPE_PATTERN, _WITHOUT_GROUPS)
 _PARAGRAPHS = frozenset((
     "PP", "P", "LP", "Pp", "TP", "TQ", "IP", "HP", "sp", "RS", "RE", "br", "Bl", "El", "It", "Bd", "Ed", "D1", "Dl",
     "LI", "PD", "EX", "EE", "nf", "fi", "SY", "YS", "ti", "in",
@@ -69,10 +74,17 @@ def unescape(text: str) -> str:
     """Roff text without escapes: characters by name, no fonts, no motions."""
     if "\\" not in text:
         return text
-    return str(_ESCAPE.sub(_escape, text))
+    return str(_ANY_ESCAPE.sub(_replacement, text))
 
 
-def _escape(match: "re2._Match") -> str:
+def _replacement(match: "re2._Match") -> str:
+    escape = match.group()
+    return "" if escape.startswith('\\"') else _escape(escape)
+
+
+@lru_cache(maxsize=4096)
+def _escape(escape: str) -> str:
+    match = _ESCAPE.fullmatch(escape)
     code, name, pair, *strings, comment, simple = match.groups()
     if code:
         return chr(int(code, 16)) if int(code, 16) < 0x110000 and not 0xD800 <= int(code, 16) < 0xE000 else ""
@@ -100,6 +112,8 @@ def arguments(rest: str) -> list[str]:
 
 
 def _pairs(text: str) -> list[tuple[str | None, str]]:
+    if not any(mark in text for mark in '"\t\f\r\n'):
+        return [(None, word) for word in text.split(" ") if word]
     return [(match.group(1), match.group(2)) for match in _WORD.finditer(text)]
 
 
