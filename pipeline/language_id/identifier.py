@@ -15,10 +15,11 @@ from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
 from pipeline.language_id.labels import UNDETERMINED, Labels
 
-VERSION = 1  # of the rules below: a change of answers must change the digest
+VERSION = 2  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
-HAN_SHARE = 0.25  # a character is half a word: more of it than a quarter of the letters is most of the text
+HAN_LETTERS = 3.0  # a Chinese character is half a word or more, and stands for about three letters of one
+HAN_SHARE = 0.5  # of the text, so counted; less is a quotation
 KANA_SHARE = 0.05  # Japanese writes its grammar in kana; Chinese text holds a quoted character at most
 
 # Scripts that one language writes, or one so much that a vote would only add noise.
@@ -104,8 +105,10 @@ class LanguageIdentifier:
             for row in np.flatnonzero((own > 0) & (own >= SHORTCUT_SHARE * totals)):
                 answers[row] = (language, float(own[row] / totals[row]))
         kana, han = letters[:, SCRIPTS.index("Kana")], letters[:, SCRIPTS.index("Hani")]
-        for row in np.flatnonzero((kana + han > 0) & (kana + han >= HAN_SHARE * totals)):
-            share = float((kana[row] + han[row]) / totals[row])
+        east = HAN_LETTERS * (kana + han)
+        shares = east / np.maximum(east + totals - kana - han, 1)
+        for row in np.flatnonzero(shares >= HAN_SHARE):
+            share = float(shares[row])
             if kana[row] > KANA_SHARE * (kana[row] + han[row]):
                 answers[row] = ("ja", share)
             else:
