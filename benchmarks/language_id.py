@@ -19,8 +19,10 @@ from benchmarks.language_id_text import UNSPACED, Held, make
 from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id import LanguageIdentifier, same_language
+from pipeline.language_id.bayes import MODEL
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
 from pipeline.language_id.labels import Labels
+from pipeline.language_id.training import FIGURES_END, FIGURES_START
 from pipeline.language_id.vote import Vote, detect
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +31,6 @@ DOCUMENT_CHARACTERS = 400
 NO_TEST = {"tum", "ki", "ak"}  # no class to find them by, or one with another of ours
 # No languages of their own (mo is Romanian, sh Serbo-Croatian), constructed or dead, or messages mostly not in them.
 NOT_OTHERS = {"mo", "sh", "za", "cu", "bi", "ty", "cr", "ik", "kr", "ie", "io", "ia", "vo", "la", "eo"}
-START, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True)
@@ -154,17 +155,30 @@ def table(results: dict[str, Any]) -> str:
                 f"| {row['others_taken_for_ours']:.1%} | {row['megabytes_a_second']:.1f} |"
             )
     ours = results["OpenRoots (vote)"]
-    sentences, documents = ours["sentences"], ours["documents"]
-    lines += ["", f"Others: {sentences['others_texts']:,} sentences, {sentences['others_languages']} languages.", ""]
-    lines += ["| language | sentences | recall | precision | documents | recall | precision |", "|" + "---|" * 7]
-    for code, row in sentences["each"].items():
-        other = documents["each"].get(code)
+    others = (
+        f"Others: {ours['sentences']['others_texts']:,} sentences, {ours['sentences']['others_languages']} languages."
+    )
+    return "\n".join([*lines, "", others, "", each_language(ours)])
+
+
+def each_language(kinds: dict[str, Any]) -> str:
+    """Recall and precision of each language, and the commonest confusions, of one identifier, as Markdown."""
+    lines = ["| language | sentences | recall | precision | documents | recall | precision |", "|" + "---|" * 7]
+    for code, row in kinds["sentences"]["each"].items():
+        other = kinds["documents"]["each"].get(code)
         tail = f"{other['texts']} | {other['recall']:.3f} | {other['precision']:.3f}" if other else "– | – | –"
         lines.append(f"| {code} | {row['texts']} | {row['recall']:.3f} | {row['precision']:.3f} | {tail} |")
-    for kind, row in ours.items():
+    for kind, row in kinds.items():
         common = ", ".join(f"{pair} {count}" for pair, count in row["confusion"].items())
         lines += ["", f"Commonest confusions, {kind}: {common}."]
     return "\n".join(lines)
+
+
+def fill(page: Path, figures: str) -> None:
+    """Put the figures between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    before, after = text.split(FIGURES_START)[0], text.split(FIGURES_END)[1]
+    page.write_text(f"{before}{FIGURES_START}\n{figures}\n{FIGURES_END}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -179,10 +193,9 @@ def main() -> None:
         cached.write_text(json.dumps(held, ensure_ascii=False), encoding="utf-8")
     results = measure(json.loads(cached.read_text(encoding="utf-8")), given.fasttext)
     (ROOT / "benchmarks" / "language_id.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
-    page = ROOT / "docs" / "language-identification.md"
-    text = page.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    page.write_text(f"{before}{START}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    fill(ROOT / "docs" / "language-identification.md", table(results))
+    how = "On text of other packages; how it was made and chosen: `docs/language-identification.md`."
+    fill(MODEL.parent / "README.md", f"{how}\n\n{each_language(results['naive Bayes alone'])}")
     print(table(results))
 
 

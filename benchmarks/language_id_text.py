@@ -19,37 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 L10N = [
-    "ar",
-    "as",
-    "bn",
-    "ca",
-    "es",
-    "eu",
-    "fr",
-    "gu",
-    "hi",
-    "id",
-    "kn",
-    "ml",
-    "mr",
-    "ne",
-    "nso",
-    "or",
-    "pa-in",
-    "pt",
-    "pt-br",
-    "rw",
-    "st",
-    "ta",
-    "te",
-    "tn",
-    "ts",
-    "vi",
-    "xh",
-    "zh-cn",
-    "zh-tw",
-    "zu",
-]
+    "ar", "as", "bn", "ca", "es", "eu", "fr", "gu", "hi", "id", "kn", "ml", "mr", "ne", "nso", "or", "pa-in", "pt",
+    "pt-br", "rw", "st", "ta", "te", "tn", "ts", "vi", "xh", "zh-cn", "zh-tw", "zu",
+]  # fmt: skip
 HELP = ["en-us", "ca", "es", "eu", "fr", "hi", "id", "pt", "pt-br", "vi", "zh-cn", "zh-tw"]
 CODES = {
     "zh-cn": "zh-Hans", "zh-tw": "zh-Hant", "zh-hans": "zh-Hans", "zh-hant": "zh-Hant", "pt-br": "pt", "pa-in": "pa",

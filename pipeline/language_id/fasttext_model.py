@@ -1,5 +1,8 @@
 """Any fastText model (.bin, .ftz) as the classifier: lid.176, GlotLID, lid218 or a user's own."""
 
+import mmap
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,8 @@ from pipeline.language_id.bayes import LanguageModelError
 from pipeline.language_id.labels import UNDETERMINED
 
 PREFIX = "__label__"
+_HEADER = struct.Struct("<2i12id3i2q")  # magic, version; arguments; counts of the dictionary, as fastText saves them
+_ENTRY = struct.Struct("<qb")  # after each word and its NUL: count, and 1 for a label
 
 
 class FastText:
@@ -29,12 +34,9 @@ class FastText:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise LanguageModelError(f"{path} is no fastText model: {error}") from error
-        self.labels = frozenset(label.removeprefix(PREFIX) for label in self._model.get_labels())
-        with open(path, "rb") as file:
-            state = xxhash.xxh3_128()
-            while block := file.read(1 << 20):
-                state.update(block)
-        self.digest = state.hexdigest()
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            self.labels = frozenset(_labels(content))
+            self.digest = xxhash.xxh3_128_hexdigest(content)
 
     def classify(
         self,
@@ -57,3 +59,14 @@ class FastText:
             return UNDETERMINED, 0.0
         probability, label = predicted[0]
         return label.removeprefix(PREFIX), min(1.0, float(probability))
+
+
+def _labels(content: mmap.mmap) -> Iterator[str]:
+    """Labels of a model, from the dictionary at the start of its file: `fasttext-predict` does not tell them."""
+    entries = _HEADER.unpack_from(content)[15]
+    at = _HEADER.size
+    for _ in range(entries):
+        end = content.find(b"\0", at)
+        if _ENTRY.unpack_from(content, end + 1)[1]:
+            yield content[at:end].decode("utf-8", "replace").removeprefix(PREFIX)
+        at = end + 1 + _ENTRY.size

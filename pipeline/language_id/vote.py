@@ -13,7 +13,7 @@ from pipeline.language_id.spelling import respell
 
 SURE = 0.9  # pycld2 gives a language at least this share of the text, or it is unsure
 LONG_BYTES = 400  # from here pycld2 alone is right where it is sure
-OVERUSED = frozenset({"ms", "gl", "co", "ia", "eo", "oc", "it"})  # pycld2 gives them to text of their relatives
+OVERUSED = frozenset({"ms", "gl", "co", "ia", "eo", "oc", "it", "rw"})  # pycld2 gives them to text of their relatives
 OVERUSED_SHORT = OVERUSED | {"en"}  # and English to any short text in Latin letters
 # Gaps of log-likelihood, in nats over the root of the number of features, up to which naive Bayes gives in to pycld2.
 GAP_SURE, GAP_OVERUSED, GAP_UNSURE = 4.0, 1.0, 0.0
@@ -30,7 +30,8 @@ class Vote:
         self._names = names
         self._index = {name: column for column, name in enumerate(names)}
         self._columns = np.array([self._index[language] for language in self._languages], np.int64)
-        cld2 = {canonical(code) for _, code in pycld2.LANGUAGES}
+        codes = dict(pycld2.LANGUAGES)
+        cld2 = {canonical(codes[name]) for name in pycld2.DETECTED_LANGUAGES if name in codes}
         self.labels = frozenset(names) | cld2 - {UNDETERMINED}
         self.digest = xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
 
