@@ -15,7 +15,7 @@ from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
 from pipeline.language_id.labels import UNDETERMINED, Labels
 
-VERSION = 2  # of the rules below: a change of answers must change the digest
+VERSION = 3  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
 HAN_LETTERS = 3.0  # a Chinese character is half a word or more, and stands for about three letters of one
