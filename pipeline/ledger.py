@@ -37,7 +37,7 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
                 for row, (name, uri) in enumerate(zip(ids, uris, strict=True))
                 if (len(identifier) >= 4 and name.startswith(identifier.lower())) or identifier in uri
             ]
-            rows += _rows(pa.Table.from_batches([batch]).take(found))
+            rows += _rows(pa.Table.from_batches([batch]).take(pa.array(found, pa.int64())))
     return rows
 
 
