@@ -93,7 +93,7 @@ def machine(packages: Sequence[str] = ("apache-beam", "numba", "numpy", "pyarrow
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
-        "system": f"{_system()}, Linux {platform.release()}",
+        "system": f"{_system()}, Linux {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
     }

@@ -175,7 +175,7 @@ def _notes(peers: dict[str, dict[str, Any]], settings: Settings) -> list[str]:
         "measure out of bounds, and later steps see only what is left; MB/s are of the text that entered.",
         "datatrove's model is lid.176.ftz (its default, lid.176.bin, must be downloaded). Each language has the word "
         f"tokenizer that datatrove assigns to it, or where that needs a download its fallback: "
-        f"{', '.join(peer['fallback']) or 'none'}; for Chinese spaCy's instead of jieba. Its quality step is Gopher's "
+        f"{', '.join(peer['fallback']) or 'none'}. Its quality step is Gopher's "
         "repetition and quality filters; ours the measures of ROOTS' filters. Its PII: e-mail and IP addresses; ours "
         "the kinds of the recipe with their checksums.",
     ]
