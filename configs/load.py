@@ -43,7 +43,13 @@ def read_toml(path: str) -> dict[str, Any]:
             return tomllib.loads(stream.read().decode("utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except IsADirectoryError:
+        raise ConfigurationError(f"{path}: is a folder; give the path of a .toml file in it") from None
+    except PermissionError:
+        raise ConfigurationError(f"{path}: may not be read; check its permissions") from None
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):  # such as an unknown protocol
+            raise ConfigurationError(f"{path}: {error}") from None
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -52,7 +58,10 @@ def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> Mod
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(model, problem) for problem in error.errors()]
+        problems = error.errors()
+        # A list whose entries are all wrong is called too short as well: that would be no help.
+        wrong = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
+        lines = [_explain(model, problem) for problem in problems if problem["loc"] not in wrong]
         raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
 
 
@@ -86,14 +95,24 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _parse_languages(data: dict[str, Any], where: str, default: dict[str, Any]) -> dict[str, Language]:
     languages = {}
-    for code, entry in data.items():
+    for code, entry in _tables(data, f"{where}: natural"):
         given = dict(entry)
-        changed = given.pop("quality", {})
+        changed = dict(next(_tables({"quality": given.pop("quality", {})}, f"{where}: natural.{code}"))[1])
         validate_keys(QualityParameters, changed, f"{where}: natural.{code}.quality")
         languages[code] = validate(
             Language, {"code": code, **given, "quality": {**default, **changed}}, f"{where}: natural.{code}"
         )
     return languages
+
+
+def _tables(data: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Names and tables of a table of tables; raises ConfigurationError where something else stands for a table."""
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"{where} must be a table, not {data!r}")
+    for name, entry in data.items():
+        if not isinstance(entry, Mapping):
+            raise ConfigurationError(f"{where}.{name} must be a table, not {entry!r}")
+        yield name, entry
 
 
 def validate_keys(model: type[BaseModel], data: Mapping[str, Any], where: str) -> None:
@@ -141,7 +160,7 @@ def parse_sources(data: dict[str, Any], where: str) -> dict[str, Source]:
     """Validate tables `[source.ID]`; a source without a licence is refused."""
     return {
         source_id: validate(Source, {"id": source_id, **entry}, f"{where}: source.{source_id}")
-        for source_id, entry in data.items()
+        for source_id, entry in _tables(data, f"{where}: source")
     }
 
 
@@ -158,7 +177,9 @@ def load_recipe(name: str) -> Plan:
         path = name
     else:
         known = sorted(file.stem for file in (CONFIGS / "recipes").glob("*.toml"))
-        raise ConfigurationError(f"no recipe `{name}`; there are {', '.join(known)}, or give the path of a .toml file")
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean `{near[0]}`? There" if near else "there"
+        raise ConfigurationError(f"no recipe `{name}`; {hint} are {', '.join(known)}, or give the path of a .toml file")
     data = read_toml(path)
     languages = load_languages()
     more = _parse_languages(data.pop("natural", {}), path, quality_default())
@@ -179,6 +200,7 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
         _known(source_id, registry, f"{path}: unknown source")
     for source_id in recipe.sources:
         source = registry[source_id]
+        check_licences(source, f"{path}: source.{source_id}")
         named_languages += [*source.languages, *(p.language for p in source.packages if p.language)]
         named_languages += [code for p in source.packages for code in p.languages_by_path.values()]
     for code in named_languages:
@@ -190,6 +212,35 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
             validate(QualityParameters, merged, f"{path}: quality.overrides.{code}")
     for source_id, measures in recipe.quality.skip_measures.items():
         validate_keys(QualityParameters, dict.fromkeys(measures), f"{path}: quality.skip_measures.{source_id}")
+
+
+def check_licences(source: Source, where: str) -> None:
+    """Refuse licences that are no SPDX expression of ids on the SPDX list, with the nearest that is.
+
+    `NOASSERTION` and names of the user's own (`LicenseRef-…`) are admitted, as SPDX has it. Raises ConfigurationError.
+    """
+    from license_expression import ExpressionError, get_spdx_licensing  # reads the SPDX list: only where a recipe is
+
+    spdx = get_spdx_licensing()
+    given = (source.licence, *(package.licence or source.licence for package in source.packages))
+    for expression in dict.fromkeys(given):
+        try:
+            unknown = [] if expression.strip() else [expression]
+            unknown += [
+                key
+                for key in spdx.unknown_license_keys(expression)
+                if key not in ("NOASSERTION", "NONE") and not key.startswith(("LicenseRef-", "DocumentRef-"))
+            ]
+        except (ExpressionError, IndexError, RecursionError):
+            unknown = [expression]
+        if unknown:
+            ids = {key.lower(): key for key in spdx.known_symbols}
+            near = difflib.get_close_matches(unknown[0].lower(), ids, n=1)
+            hint = f"; did you mean `{ids[near[0]]}`?" if near else "."
+            raise ConfigurationError(
+                f"{where}: licence `{unknown[0]}` is not on the SPDX list (https://spdx.org/licenses){hint} "
+                f"A licence that SPDX lacks is written `LicenseRef-NAME`"
+            )
 
 
 def _known(name: str, names: Iterable[str], what: str) -> None:

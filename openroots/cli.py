@@ -63,14 +63,18 @@ def build_corpus_command(
     openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
     """
     from configs.load import load_recipe
+    from openroots.beam_options import split_arguments
     from pipeline.build import build_corpus
     from pipeline.engine import Engine
     from pipeline.phases import Watch
     from pipeline.progress import ProgressWatch
     from pipeline.summary import print_summary
 
+    options, words = split_arguments(ctx, ctx.args)
+    if words:
+        raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     plan = load_recipe(recipe)
-    engine = Engine(workers, tuple(ctx.args), log=None if "://" in output else f"{output}/.work/workers.log")
+    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
     watch = Watch() if quiet else ProgressWatch()
     manifest = build_corpus(plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict)
     if isinstance(watch, ProgressWatch):
@@ -104,9 +108,8 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def sources_command(recipe: str, as_json: bool) -> None:
     """What a recipe would read: sources, licences, custodians, languages."""
-    from governance.registry import describe_sources
-
     from configs.load import load_recipe
+    from governance.registry import describe_sources
 
     _print_rows(describe_sources(load_recipe(recipe)), as_json)
 
@@ -115,9 +118,8 @@ def sources_command(recipe: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def languages_command(as_json: bool) -> None:
     """The 46 natural and 13 programming languages, with ROOTS' figures."""
-    from governance.registry import describe_languages
-
     from configs.load import load_languages
+    from governance.registry import describe_languages
 
     _print_rows(describe_languages(load_languages()), as_json)
 
@@ -133,17 +135,27 @@ def identify_command() -> None:
 
 @main.command("redact")
 @click.option("--language", default=None, help="BCP-47; decides which phone numbers and national ids are looked for")
-@click.option("--kinds", default=None, help="comma-separated, such as EMAIL,IP_ADDRESS; default: the recipe default")
+@click.option(
+    "--kinds",
+    default=None,
+    help="comma-separated, of KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID",
+)
 def redact_command(language: str | None, kinds: str | None) -> None:
     """Replace personal data in standard input by PI:KIND."""
     from configs.load import load_languages
-    from configs.models import PersonalData
+    from configs.models import PII_KINDS, PersonalData
     from pipeline.pii import Redactor
 
-    chosen = PersonalData() if kinds is None else PersonalData(kinds=tuple(kinds.upper().split(",")))  # type: ignore[arg-type]
+    chosen: Any = PersonalData().kinds
+    if kinds is not None:
+        chosen = tuple(kind.strip().upper() for kind in kinds.split(",") if kind.strip())
+        for kind in chosen:
+            if kind not in PII_KINDS:
+                raise click.BadParameter(f"`{kind}` is none of {', '.join(PII_KINDS)}", param_hint="'--kinds'")
+    _check_language(language)
     regions = {code: entry.phone_regions for code, entry in load_languages().natural.items()}
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    click.echo(Redactor(chosen.kinds, regions).redact_text(text, language), nl=False)
+    click.echo(Redactor(chosen, regions).redact_text(text, language), nl=False)
 
 
 @main.command("deduplicate", context_settings=PASS_THROUGH)
@@ -177,14 +189,17 @@ def deduplicate_command(
     openroots deduplicate 'in/*.jsonl.gz' --output out
     openroots why --corpus out ID
     """
+    from openroots.beam_options import split_arguments
     from pipeline.build import build_corpus
     from pipeline.engine import Engine
     from pipeline.progress import ProgressWatch
     from pipeline.standalone import deduplication_plan
     from pipeline.summary import print_summary
 
-    options = [argument for argument in (*files, *ctx.args) if argument.startswith("--")]
-    patterns = [argument for argument in (*files, *ctx.args) if not argument.startswith("--")]
+    options, patterns = split_arguments(ctx, [*files, *ctx.args])
+    if not patterns:
+        raise click.UsageError("Missing argument 'FILES...'.", ctx)
+    _check_language(language)
     plan = deduplication_plan(
         patterns, text=text_column, key=id_column, language=language, jaccard_min=jaccard, near=not exact_only
     )
@@ -202,6 +217,18 @@ def train_lid_command(output: str, archive: str | None) -> None:
     from pipeline.language_id import train_command
 
     train_command(output, archive)
+
+
+def _check_language(code: str | None) -> None:
+    """Refuse a language that we do not know, with the nearest that we do."""
+    from difflib import get_close_matches
+
+    from configs.load import load_languages
+
+    if code is not None and code not in load_languages():
+        near = get_close_matches(code, load_languages().codes, n=1, cutoff=0.0)[0]
+        message = f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them"
+        raise click.BadParameter(message, param_hint="'--language'")
 
 
 def _lines() -> Any:

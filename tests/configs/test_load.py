@@ -65,6 +65,15 @@ def test_a_recipe_with_a_source_of_its_own(load):
         (RECIPE + "[quality.overrides.en]\nwords_min = -1\n" + SOURCE, "greater than or equal to 0"),
         (RECIPE + KOREAN.replace("words_min", "word_min") + SOURCE, "did you mean `words_min`?"),
         (RECIPE + 'x = "\n', "not valid TOML"),
+        (RECIPE + "[natural]\nko = 3\n" + SOURCE, "natural.ko must be a table, not 3"),
+        ("natural = 3\n" + RECIPE + SOURCE, "natural must be a table"),
+        (RECIPE + "[source]\nother = 'x'\n" + SOURCE, "source.other must be a table"),
+        (RECIPE + KOREAN.replace("{ words_min = 5 }", "5") + SOURCE, "natural.ko.quality must be a table, not 5"),
+        (RECIPE + SOURCE.replace("CC0-1.0", "CC0-1"), "`CC0-1` is not on the SPDX list"),
+        (RECIPE + SOURCE.replace("CC0-1.0", "CC-BY-4"), "did you mean `CC-BY-4.0`?"),
+        (RECIPE + SOURCE.replace("CC0-1.0", "MIT OR"), "`MIT OR` is not on the SPDX list"),
+        (RECIPE + SOURCE.replace("CC0-1.0", " "), "` ` is not on the SPDX list"),
+        (RECIPE + SOURCE.replace('"x.jsonl"', '"x.jsonl", licence = "mine"'), "`mine` is not on the SPDX list"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_right(load, wrong, message):
@@ -82,6 +91,15 @@ def test_a_source_without_licence_is_refused(load):
 
 def test_an_empty_licence_is_refused(load):
     assert "`licence`" in refused(load, RECIPE + SOURCE.replace("CC0-1.0", ""))
+
+
+@pytest.mark.parametrize("licence", ["NOASSERTION", "LicenseRef-mine", "MIT OR (GPL-2.0-only AND LicenseRef-x)", "mit"])
+def test_names_of_the_users_own_and_no_assertion_are_licences(load, licence):
+    assert load(RECIPE + SOURCE.replace("CC0-1.0", licence)).source("mine").licence == licence
+
+
+def test_a_list_of_wrong_entries_is_not_called_too_short(load):
+    assert "at least 1 item" not in refused(load, RECIPE + SOURCE.replace("name =", "nane ="))
 
 
 def test_a_message_names_the_file(load):

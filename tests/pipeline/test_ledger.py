@@ -1,0 +1,45 @@
+"""What `openroots why` finds in a ledger."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from configs.errors import InputError
+from pipeline.ledger import look_up
+from pipeline.schema import LEDGER
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two ledger files of one document each, so that a search finds nothing in one of them."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "ledger").mkdir()
+    for number in (1, 2):
+        row = {
+            **{field.name: 0 if pa.types.is_integer(field.type) else "x" for field in LEDGER},
+            "id": bytes([number]) * 16,
+            "uri": f"text/{number}.jsonl",
+        }
+        pq.write_table(pa.Table.from_pylist([row], schema=LEDGER), folder / "ledger" / f"{number}.parquet")
+    return str(folder)
+
+
+@pytest.mark.parametrize("wanted", ["02" * 16, "0202", "02020", "2.jsonl"])
+def test_found_by_id_by_its_start_and_by_a_part_of_the_uri(corpus: str, wanted: str) -> None:
+    assert [row["id"] for row in look_up(corpus, wanted)] == ["02" * 16]
+
+
+def test_a_part_of_several_uris_finds_all(corpus: str) -> None:
+    assert len(look_up(corpus, "jsonl")) == 2
+
+
+@pytest.mark.parametrize("wanted", ["nonsense", "03" * 16, "02" * 15 + "03", "020"])
+def test_nothing_is_found_where_there_is_nothing(corpus: str, wanted: str) -> None:
+    assert look_up(corpus, wanted) == []
+
+
+def test_a_folder_without_ledger_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no ledger"):
+        look_up(str(tmp_path), "0202")
