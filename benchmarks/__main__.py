@@ -16,6 +16,8 @@ from benchmarks import Settings, Table, machine
 PARTS = ("chain", "minhash", "end_to_end", "scaling", "memory", "startup")
 """In the order of RESULTS.md; `memory` is written by `benchmarks.scaling`."""
 
+RUNS_MIN = 3
+
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -73,7 +75,11 @@ def main() -> None:
     for part in arguments.parts or names:
         started = time.perf_counter()
         print(f"{part} …", flush=True)
-        record({part: importlib.import_module(f"benchmarks.{part}").measure(settings)})
+        tables = importlib.import_module(f"benchmarks.{part}").measure(settings)
+        if settings.repeats < RUNS_MIN:
+            for table in tables:
+                table.notes.append(f"Fewer runs than usual: {settings.repeats}.")
+        record({part: tables})
         print(f"{part}: {time.perf_counter() - started:.0f} s", flush=True)
     print(f"written: {FOLDER / 'RESULTS.md'}")
 

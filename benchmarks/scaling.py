@@ -10,7 +10,7 @@ of them with probability 0.17, in two at the same place with 0.03).
 import argparse
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ FILE_BATCHES = 5
 """Batches of 1 000 documents a file: about 15 MB, a unit of work of `ingest`."""
 
 REPLACED = 0.3
+SCALING = "Scaling: whole builds of repeated text with distinct noise"
 
 RECIPE = """
 name = "scaling"
@@ -176,10 +177,20 @@ def measure(settings: Settings) -> list[Table]:
     return [grown(settings, [BASE_MEGABYTES * times for times in (1, 4, 16)], [1, 2])]
 
 
-def grown(settings: Settings, sizes: list[int], workers: list[int]) -> Table:
-    """Time and peak memory of one build for each size in MB and number of workers."""
+def _show(table: Table) -> None:
+    print(" · ".join(table.rows[-1]), flush=True)
+
+
+def grown(
+    settings: Settings,
+    sizes: list[int],
+    workers: list[int],
+    title: str = SCALING,
+    each: Callable[[Table], None] = _show,
+) -> Table:
+    """Time and peak memory of one build for each size in MB and number of workers; `each` sees the table grow."""
     table = Table(
-        "Scaling: whole builds of repeated text with distinct noise",
+        title,
         ["input, MB", "workers", "seconds", "MB/s", "peak memory, MB", "of it not shared twice, MB", "documents kept"],
         [],
         notes=[
@@ -202,7 +213,7 @@ def grown(settings: Settings, sizes: list[int], workers: list[int]) -> Table:
                 "resident": run.resident,
                 "proportional": run.proportional,
             }
-            print(" · ".join(table.rows[-1]), flush=True)
+            each(table)
             shutil.rmtree(output)
         shutil.rmtree(recipe.parent)
     return table
@@ -219,6 +230,9 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=_numbers, default=[500, 2000], help="MB, comma-separated")
     parser.add_argument("--workers", type=_numbers, default=[2], help="numbers of workers, comma-separated")
     arguments = parser.parse_args()
-    memory = grown(Settings(), arguments.sizes, arguments.workers)
-    memory.title = "Memory: whole builds of large input"
-    record({"memory": [memory]})
+
+    def keep(table: Table) -> None:
+        _show(table)
+        record({"memory": [table]})
+
+    grown(Settings(), arguments.sizes, arguments.workers, "Memory: whole builds of large input", keep)
