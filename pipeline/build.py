@@ -120,7 +120,7 @@ def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
     annotate = annotate_phase(plan)
     annotated = _one_file_each(build.run(annotate, shard_tasks(ingest.files(build.work), shards)))
     decide = decide_phase(plan)
-    decided = _one_file_each(build.run(decide, shard_tasks(annotate.files(build.work), annotated)))
+    decided = _one_file_each(build.run(decide, shard_tasks(annotate.files(build.work), annotated, text=False)))
     duplicates = _deduplicate(build, annotated, annotate.files(build.work), decided, decide.files(build.work))
     files = [
         ShardFiles(

@@ -14,6 +14,8 @@ from pipeline.quality import QualityRules
 from pipeline.schema import DICTIONARY
 
 VERSION = 1
+COLUMN_BYTES = 200
+"""About what a document's columns take beside its text."""
 
 DECISION = pa.schema([("stage", DICTIONARY), ("reason", DICTIONARY), ("detail", pa.string())])
 """One row for every document of a shard, in its order; null throughout where the document survives."""
@@ -115,9 +117,20 @@ def decide_phase(plan: Plan) -> Phase:
     return Phase("decide", configuration, DecideWork(plan, rules))
 
 
-def shard_tasks(place: str, shards: list[OutputFile]) -> list[Task]:
-    """A task a shard, named like its file; `place` is the folder of the phase that wrote them."""
-    return [Task(shard_name(shard), (shard.digest,), storage.join(place, shard.path), shard.bytes) for shard in shards]
+def shard_tasks(place: str, shards: list[OutputFile], *, text: bool = True) -> list[Task]:
+    """A task a shard, named like its file; `place` is the folder of the phase that wrote them.
+
+    `text`: whether the work reads the texts; without them there is little to read.
+    """
+    return [
+        Task(
+            shard_name(shard),
+            (shard.digest,),
+            storage.join(place, shard.path),
+            shard.bytes if text else shard.documents * COLUMN_BYTES,
+        )
+        for shard in shards
+    ]
 
 
 def shard_name(shard: OutputFile) -> str:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.columns import decode, encode
-from pipeline.decide import shard_name
+from pipeline.decide import COLUMN_BYTES, shard_name
 from pipeline.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.schema import LEDGER
@@ -237,7 +237,7 @@ def fate_tasks(
 ) -> list[Task]:
     """A task a shard, for `count` and `settle`; `inputs` are the digests of its three files."""
     return [
-        Task(shard_name(shard), digests, paths, shard.documents * 200)
+        Task(shard_name(shard), digests, paths, shard.documents * COLUMN_BYTES)
         for shard, paths, digests in zip(annotated, files, inputs, strict=True)
     ]
 
