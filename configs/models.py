@@ -273,6 +273,13 @@ class Recipe(Model):
     sampling: Sampling = Sampling()
     output: Output = Output()
 
+    @field_validator("languages")
+    @classmethod
+    def _some(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        if not value:
+            raise ValueError("name a language, or leave the key out for all")
+        return value
+
     @field_validator("sources")
     @classmethod
     def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -73,12 +73,14 @@ def build_corpus_command(
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    _check_url(output)
     plan = load_recipe(recipe)
     engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
     watch = Watch() if quiet else ProgressWatch()
     manifest = build_corpus(plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict)
     if isinstance(watch, ProgressWatch):
         print_summary(manifest, plan, output, watch.console)
+    _refuse_nothing(manifest)
 
 
 @main.command("why")
@@ -200,6 +202,7 @@ def deduplicate_command(
     if not patterns:
         raise click.UsageError("Missing argument 'FILES...'.", ctx)
     _check_language(language)
+    _check_url(output)
     plan = deduplication_plan(
         patterns, text=text_column, key=id_column, language=language, jaccard_min=jaccard, near=not exact_only
     )
@@ -207,6 +210,7 @@ def deduplicate_command(
     watch = ProgressWatch()
     manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
     print_summary(manifest, plan, output, watch.console)
+    _refuse_nothing(manifest)
 
 
 @main.command("train-lid")
@@ -229,6 +233,24 @@ def _check_language(code: str | None) -> None:
         near = get_close_matches(code, load_languages().codes, n=1, cutoff=0.0)[0]
         message = f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them"
         raise click.BadParameter(message, param_hint="'--language'")
+
+
+def _check_url(output: str) -> None:
+    """Refuse an output on a file system that fsspec does not know or lacks a package for."""
+    from fsspec.core import url_to_fs
+
+    try:
+        url_to_fs(output)
+    except (ValueError, ImportError) as error:
+        raise click.BadParameter(f"{output}: {error}", param_hint="'--output'") from None
+
+
+def _refuse_nothing(manifest: dict[str, Any]) -> None:
+    """End with an error where a build kept no document: whoever goes on with it would find that out late."""
+    if not manifest["languages"]:
+        drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
+        why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])
+        raise OpenRootsError(f"no document is left; {why or 'the input is empty'}; see the ledger and manifest.json")
 
 
 def _lines() -> Any:

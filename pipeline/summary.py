@@ -18,9 +18,10 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     held = set(manifest["languages"])
     missing = [plan.languages.name(code) for code in plan.wanted_languages if code not in held]
     wanted = len(plan.wanted_languages)
-    console.print(
-        f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {', '.join(missing)}" if missing else "")
-    )
+    if plan.recipe.language_identification.model != "none":  # else nobody knows
+        console.print(
+            f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {', '.join(missing)}" if missing else "")
+        )
     if manifest["languages_lost"]:
         names = ", ".join(plan.languages.name(code) for code in manifest["languages_lost"])
         console.print(f"{len(manifest['languages_lost'])} languages lost to packages that could not be had: {names}")

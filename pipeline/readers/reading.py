@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import fsspec
 import pyarrow as pa
 import re2
 
@@ -186,6 +187,9 @@ def _reader_of(pattern: str) -> str:
     for reader, suffixes in SUFFIXES.items():
         if plain.endswith(suffixes):
             return "wet" if plain.endswith(".warc.wet") else reader
-    known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    known = ", ".join(dict.fromkeys(suffix for suffixes in SUFFIXES.values() for suffix in suffixes))
+    fs, inner = fsspec.url_to_fs(pattern)
+    if fs.isdir(inner):
+        raise ConfigurationError(f"{pattern}: is a folder; name its files, such as '{pattern.rstrip('/')}/*.jsonl.gz'")
     hint = "unpack it, or write a recipe" if is_archive(pattern) else f"known endings: {known}"
     raise ConfigurationError(f"{pattern}: its name does not tell the format; {hint}")

@@ -23,7 +23,7 @@ _LINE = "the line is skipped; repair it"
 def missing_column(name: str, column: str, there: Sequence[str]) -> InputError:
     """The problem of a table without a column that the source's entry names."""
     cause = f"no column `{column}`; there are: {', '.join(map(str, there)) or 'none'}"
-    return InputError(name, cause, "map the columns in the source's entry, [source.ID.columns]")
+    return InputError(name, cause, "map the columns in the source's entry, [source.ID.columns]; or --text NAME")
 
 
 def wrong_type(name: str, column: str, kind: str) -> InputError:

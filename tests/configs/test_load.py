@@ -65,6 +65,7 @@ def test_a_recipe_with_a_source_of_its_own(load):
         (RECIPE + "[quality.overrides.en]\nwords_min = -1\n" + SOURCE, "greater than or equal to 0"),
         (RECIPE + KOREAN.replace("words_min", "word_min") + SOURCE, "did you mean `words_min`?"),
         (RECIPE + 'x = "\n', "not valid TOML"),
+        ("languages = []\n" + RECIPE + SOURCE, "name a language, or leave the key out for all"),
         (RECIPE + "[natural]\nko = 3\n" + SOURCE, "natural.ko must be a table, not 3"),
         ("natural = 3\n" + RECIPE + SOURCE, "natural must be a table"),
         (RECIPE + "[source]\nother = 'x'\n" + SOURCE, "source.other must be a table"),

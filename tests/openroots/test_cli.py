@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from datasets import load_dataset
 
 from openroots.cli import main
 
@@ -76,11 +77,50 @@ def test_what_is_not_there_is_named(
 def test_beam_options_pass_with_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(RECIPE)
-    Path("text.jsonl").write_text('{"text": "Watu wote wamezaliwa huru."}\n')
-    options = "--runner DirectRunner --direct_running_mode in_memory --type_check_strictness=ALL_REQUIRED"
+    Path("text.jsonl").write_text('{"text": "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa. Wote wamejaliwa akili."}\n')
+    options = "--runner DirectRunner --direct_running_mode in_memory --direct_num_workers=1"
     result = run(*f"build-corpus --recipe mine.toml --output out --quiet {options}".split())
     assert result.exit_code == 0, result.stderr
     assert Path("out", "manifest.json").exists()
+
+
+def test_a_corpus_of_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(RECIPE)
+    Path("text.jsonl").write_text('{"txet": "Watu wote wamezaliwa huru."}\n')
+    result = run("build-corpus", "--recipe", "mine.toml", "--output", "out", "--quiet")
+    assert result.exit_code == 1
+    assert "no document is left; unreadable: 1 document" in result.stderr
+
+
+def test_deduplicate_serves_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for number in range(2):
+        Path("in", f"{number}.txt").write_text("Watu wote wamezaliwa huru, hadhi na haki zao ni sawa.")
+    result = run("deduplicate", "in/*.txt", "--output", "out", "--exact-only")
+    assert result.exit_code == 0, result.stderr
+    assert "none of" not in result.output
+    assert load_dataset("out", split="train").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("deduplicate in --output out", "in: is a folder; name its files, such as 'in/*.jsonl.gz'"),
+        ("deduplicate in/none.jsonl --output out", "no such file"),
+        ("deduplicate in/x.pdf --output out", "its name does not tell the format"),
+        ("deduplicate in/x.txt --output nosuch://x", "Protocol not known: nosuch"),
+    ],
+)
+def test_what_cannot_be_deduplicated_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments.split())
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
 
 
 def test_redact_takes_several_kinds() -> None:
