@@ -77,7 +77,9 @@ def test_what_is_not_there_is_named(
 def test_beam_options_pass_with_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(RECIPE)
-    Path("text.jsonl").write_text('{"text": "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa. Wote wamejaliwa akili."}\n')
+    Path("text.jsonl").write_text(
+        '{"text": "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa. Wote wamejaliwa akili."}\n'
+    )
     options = "--runner DirectRunner --direct_running_mode in_memory --direct_num_workers=1"
     result = run(*f"build-corpus --recipe mine.toml --output out --quiet {options}".split())
     assert result.exit_code == 0, result.stderr
