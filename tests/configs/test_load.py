@@ -126,6 +126,13 @@ def test_korean_is_one_entry_and_no_code(load):
     assert "ko" not in load_languages()
 
 
+def test_false_switches_off_what_has_a_threshold(load):
+    off = "[deduplication]\nrecurring_lines_documents_min = false\nverify_jaccard_min = false\n"
+    deduplication = load(RECIPE + off + SOURCE).recipe.deduplication
+    assert deduplication.recurring_lines_documents_min is None
+    assert deduplication.verify_jaccard_min is None
+
+
 def test_plans_cannot_be_changed(load):
     plan = load(RECIPE + SOURCE)
     with pytest.raises(ValueError, match="frozen"):
