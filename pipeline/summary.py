@@ -36,6 +36,7 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)", markup=False)
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
+    console.print(f"work    {output}/.work    text before redaction, for reruns: delete it before you share the folder")
 
 
 def _funnel(manifest: dict[str, Any]) -> Table:

@@ -25,9 +25,9 @@ def folder(tiny: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathF
     (place / "build").mkdir()
     (place / "build" / "corpus").symlink_to(tiny[0])
     (place / "text").mkdir()
-    sentence = "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa, wote wamejaliwa akili na dhamiri. "
-    rows = [json.dumps({"text": f"{sentence * 3} Makala {n}."}) for n in range(3)]
-    (place / "text" / "a.jsonl.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    with gzip.open(ROOT / "configs" / "data" / "tiny" / "declaration.jsonl.gz", "rt") as stream:
+        rows = [line for line in stream if json.loads(line)["language"] == "sw"]
+    (place / "text" / "a.jsonl.gz").write_bytes(gzip.compress("".join(rows).encode()))
     (place / "my.toml").write_text(next(block for language, block in BLOCKS if language == "toml"))
     return place
 
