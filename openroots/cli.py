@@ -49,10 +49,19 @@ def main() -> None:
 @click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
 @click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
 @click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@click.option("--clean", is_flag=True, help="remove OUTPUT/.work at the end: it holds texts before redaction")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def build_corpus_command(
-    ctx: click.Context, recipe: str, output: str, workers: int, cache: str, offline: bool, strict: bool, quiet: bool
+    ctx: click.Context,
+    recipe: str,
+    output: str,
+    workers: int,
+    cache: str,
+    offline: bool,
+    strict: bool,
+    clean: bool,
+    quiet: bool,
 ) -> None:
     """Build a corpus: fetch, ingest, annotate, deduplicate, sample, write.
 
@@ -77,7 +86,9 @@ def build_corpus_command(
     plan = load_recipe(recipe)
     engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
     watch = Watch() if quiet else ProgressWatch()
-    manifest = build_corpus(plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict)
+    manifest = build_corpus(
+        plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict, clean=clean
+    )
     if isinstance(watch, ProgressWatch):
         print_summary(manifest, plan, output, watch.console)
     _refuse_nothing(manifest)

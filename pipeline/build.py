@@ -99,18 +99,23 @@ def build_corpus(
     watch: Watch | None = None,
     offline: bool = False,
     strict: bool = False,
+    clean: bool = False,
 ) -> dict[str, Any]:
     """Build the corpus of a plan into `output` (any fsspec path) and return its manifest.
 
     A build that was stopped goes on where it was. `cache` keeps fetched packages. With `strict` the first unreadable
-    file ends the build. Raises OpenRootsError.
+    file ends the build. With `clean` the work folder, which holds texts as they were before redaction, is removed at
+    the end; a later build then starts anew. Raises OpenRootsError.
     """
     build = Build(plan, output, engine, watch or Watch(), strict)
     with build_lock(output):
         started = time.perf_counter()
         fetched = fetch(plan, cache, offline=offline, on_progress=build.watch.fetched)
         build.note("fetch", started, [])
-        return _build(build, fetched)
+        manifest = _build(build, fetched)
+        if clean:
+            storage.remove_tree(build.work)
+        return manifest
 
 
 def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:

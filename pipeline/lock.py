@@ -53,7 +53,10 @@ def _local_lock(output: str) -> Iterator[None]:
             stream.flush()
         except OSError as error:
             raise OutputError(f"{output} cannot be written: {error.strerror}; free some room") from error
-        yield
+        try:
+            yield
+        finally:
+            stream.truncate(0)  # the file stays; the name of this machine does not
 
 
 @contextmanager

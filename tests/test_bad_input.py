@@ -88,6 +88,7 @@ def rubbish(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rubbish")
     (folder / "in").mkdir()
     (folder / "in" / "good.jsonl").write_bytes(lines(5))
+    (folder / "in" / "twins.jsonl").write_bytes(lines(1, "twin") * 2)
     for name, data in FAULTS.items():
         (folder / "in" / name).write_bytes(data)
     recipe(folder)
@@ -113,6 +114,14 @@ def test_the_rest_goes_on(ledger: list[dict[str, str]], rubbish: Path) -> None:
     assert {"good.jsonl", "utf8.jsonl", "surrogate.jsonl"} <= {uri.split("#")[0].split(":")[0] for uri in kept}
     assert sum(row["decision"] == "kept" and "truncated" in row["uri"] for row in ledger) > 100
     assert any(row["decision"] == "kept" and "fine.jsonl" in row["uri"] for row in ledger)
+
+
+def test_of_documents_with_one_id_the_first_stays_and_the_ledger_names_it(ledger: list[dict[str, str]]) -> None:
+    twins = [row for row in ledger if "twins" in row["uri"]]
+    kept = [row for row in twins if row["decision"] == "kept"]
+    dropped = [row for row in twins if row["reason"] == "duplicate_id"]
+    assert (len(kept), len(dropped)) == (1, 1)
+    assert dropped[0]["detail"] == f"kept {kept[0]['id'].hex()}"
 
 
 def test_nothing_of_the_machine_leaks_in(ledger: list[dict[str, str]]) -> None:

@@ -161,6 +161,13 @@ def test_a_changed_threshold_redoes_only_what_depends_on_it(tmp_path: Path) -> N
     assert "decide" in changed
 
 
+def test_clean_leaves_no_text_from_before_redaction(tiny: Built, tmp_path: Path) -> None:
+    output = tmp_path / "corpus"
+    manifest = build_corpus(load_recipe("tiny"), str(output), engine=Engine(), cache=str(tmp_path), clean=True)
+    assert manifest["digest"] == tiny[1]["digest"]
+    assert not (output / ".work").exists() and (output / ".lock").read_text() == ""
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_any_moment_it_goes_on_to_the_same_digest(tiny: Built, tmp_path: Path, seed: int) -> None:
     output = tmp_path / "corpus"
