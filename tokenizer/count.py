@@ -5,7 +5,7 @@ associative and commutative, so any split of the work gives the same table.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -73,20 +73,31 @@ class WordCounter:
         """Count the pre-tokens of texts (string or large_string; nulls are skipped), each occurrence as `weight`."""
         for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
             filled = chunk.cast(pa.large_string()).fill_null("")
-            starts, data = text_buffers(filled)
             if self.pattern.mode == LIBRARY:
+                starts, data = text_buffers(filled)
                 ends, _ = piece_ends(filled, self.pattern)
-                counts = np.full(len(ends), weight, np.int64)
-                self._table = _add_words(self._table, data, np.concatenate([starts[:1], ends]), counts)
+                self._add(data, np.concatenate([starts[:1], ends]), np.full(len(ends), weight, np.int64))
             else:
-                self._table = _add_texts(
-                    self._table, data, starts, self.pattern.mode, self.pattern.classes(), np.int64(weight)
-                )
+                self._add_texts(filled, weight)
+
+    def _add_texts(self, texts: pa.LargeStringArray, weight: int) -> None:
+        starts, data = text_buffers(texts)
+        mode, classes = self.pattern.mode, self.pattern.classes()
+        row, i = _add_texts(self._table, data, starts, mode, classes, weight, 0, 0)
+        while row < len(texts):
+            self._table = _larger(self._table, int(starts[row + 1]) - i)
+            row, i = _add_texts(self._table, data, starts, mode, classes, weight, row, i)
 
     def add_words(self, words: pa.RecordBatch, weight: int = 1) -> None:
         """Add a word table, its counts times `weight`."""
         starts, data = text_buffers(words["word"])
-        self._table = _add_words(self._table, data, starts, words["count"].to_numpy() * np.int64(weight))
+        self._add(data, starts, words["count"].to_numpy() * np.int64(weight))
+
+    def _add(self, data: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> None:
+        row = _add_words(self._table, data, starts, counts, 0)
+        while row < len(counts):
+            self._table = _larger(self._table, int(starts[row + 1] - starts[row]))
+            row = _add_words(self._table, data, starts, counts, row)
 
     def words(self, count_min: int = 1, is_sorted: bool = False) -> pa.RecordBatch:
         """The table (schema WORDS); in byte order of words if `is_sorted`, else in order of first appearance.
@@ -138,36 +149,40 @@ def language_weights(sizes: dict[str, int], alpha: float = 0.3, resolution: int 
 
 @njit(cache=True, nogil=True)
 def _add_texts(
-    table: Table, data: np.ndarray, starts: np.ndarray, mode: int, classes: np.ndarray, weight: int
-) -> Table:
-    for row in range(len(starts) - 1):
-        i, stop = starts[row], starts[row + 1]
+    table: Table, data: np.ndarray, starts: np.ndarray, mode: int, classes: np.ndarray, weight: int, row: int, i: int
+) -> tuple[int, int]:
+    """Count pieces from byte i of text `row` on; returns the text and byte where it ran out of room, or (rows, 0)."""
+    slots, hashes, offsets, counts, own, size = table
+    while row < len(starts) - 1:
+        stop = starts[row + 1]
+        i = max(i, starts[row])
         while i < stop:
             end = bloom_end(data, i, stop, classes) if mode == BLOOM else gpt2_end(data, i, stop, classes)
-            number = _number(table, data, i, end)
+            number = _number(slots, hashes, offsets, own, size, data, i, end)
             if number < 0:
-                table = _larger(table, end - i)
-                number = _number(table, data, i, end)
-            table.counts[number] += weight
+                return row, i
+            counts[number] += weight
             i = end
-    return table
+        row += 1
+    return row, 0
 
 
 @njit(cache=True, nogil=True)
-def _add_words(table: Table, data: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Table:
-    for row in range(len(starts) - 1):
-        if starts[row] == starts[row + 1]:
-            continue
-        number = _number(table, data, starts[row], starts[row + 1])
-        if number < 0:
-            table = _larger(table, starts[row + 1] - starts[row])
-            number = _number(table, data, starts[row], starts[row + 1])
-        table.counts[number] += counts[row]
-    return table
+def _add_words(table: Table, data: np.ndarray, starts: np.ndarray, added: np.ndarray, row: int) -> int:
+    """Add words from number `row` on; returns the one where it ran out of room, or their number."""
+    slots, hashes, offsets, counts, own, size = table
+    while row < len(starts) - 1:
+        if starts[row] < starts[row + 1]:
+            number = _number(slots, hashes, offsets, own, size, data, starts[row], starts[row + 1])
+            if number < 0:
+                return row
+            counts[number] += added[row]
+        row += 1
+    return row
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _hash(data: np.ndarray, begin: int, end: int) -> np.uint64:
+def _hash(data: np.ndarray, begin: int, end: int) -> Any:
     """Multiply and xorshift over eight bytes at a time."""
     value = np.uint64(end - begin) * _MULTIPLIER
     i = begin
@@ -189,9 +204,17 @@ def _hash(data: np.ndarray, begin: int, end: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _number(table: Table, data: np.ndarray, begin: int, end: int) -> int:
+def _number(
+    slots: np.ndarray,
+    hashes: np.ndarray,
+    offsets: np.ndarray,
+    own: np.ndarray,
+    size: np.ndarray,
+    data: np.ndarray,
+    begin: int,
+    end: int,
+) -> int:
     """Number of the word data[begin:end], added with count 0 where it is new; -1 where there is no room to add it."""
-    slots, hashes, offsets, own = table.slots, table.hashes, table.offsets, table.data
     value = _hash(data, begin, end)
     mask = np.uint64(len(slots) - 1)
     slot = (value >> _SHIFT) & mask
@@ -209,7 +232,7 @@ def _number(table: Table, data: np.ndarray, begin: int, end: int) -> int:
                 if k == length:
                     return number
         slot = (slot + np.uint64(1)) & mask
-    number = table.size[0]
+    number = size[0]
     start = offsets[number]
     if number == len(hashes) or start + length > len(own):
         return -1
@@ -218,30 +241,35 @@ def _number(table: Table, data: np.ndarray, begin: int, end: int) -> int:
     offsets[number + 1] = start + length
     hashes[number] = value
     slots[slot] = number
-    table.size[0] = number + 1
+    size[0] = number + 1
     return number
 
 
-@njit(cache=True, nogil=True)
 def _larger(table: Table, length: int) -> Table:
     """A table with room for at least one more word of `length` bytes."""
-    size, used = table.size[0], table.offsets[table.size[0]]
-    slots, hashes, offsets, counts, data = table.slots, table.hashes, table.offsets, table.counts, table.data
-    if used + length > len(data):
-        data = np.empty(max(len(data) + len(data) // 2, used + length), np.uint8)
-        data[:used] = table.data[:used]
-    if size == len(hashes):
-        hashes = np.zeros(2 * size, np.uint64)
-        hashes[:size] = table.hashes
-        offsets = np.zeros(2 * size + 1, np.int64)
-        offsets[: size + 1] = table.offsets
-        counts = np.zeros(2 * size, np.int64)
-        counts[:size] = table.counts
+    size = int(table.size[0])
+    used = int(table.offsets[size])
+    if used + length > len(table.data):
+        table = table._replace(data=_resized(table.data, max(len(table.data) * 3 // 2, used + length)))
+    if size == len(table.hashes):
+        hashes, offsets = _resized(table.hashes, 2 * size), _resized(table.offsets, 2 * size + 1)
         slots = np.full(2 * len(table.slots), -1, np.int32)
-        mask = np.uint64(len(slots) - 1)
-        for number in range(size):
-            slot = (hashes[number] >> _SHIFT) & mask
-            while slots[slot] >= 0:
-                slot = (slot + np.uint64(1)) & mask
-            slots[slot] = number
-    return Table(slots, hashes, offsets, counts, data, table.size)
+        _place(slots, table.hashes)
+        table = table._replace(slots=slots, hashes=hashes, offsets=offsets, counts=_resized(table.counts, 2 * size))
+    return table
+
+
+def _resized(array: np.ndarray, size: int) -> np.ndarray:
+    larger = np.zeros(size, array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _place(slots: np.ndarray, hashes: np.ndarray) -> None:
+    mask = np.uint64(len(slots) - 1)
+    for number in range(len(hashes)):
+        slot = (hashes[number] >> _SHIFT) & mask
+        while slots[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = number
