@@ -213,7 +213,7 @@ def _number(
     data: np.ndarray,
     begin: int,
     end: int,
-) -> int:
+) -> Any:
     """Number of the word data[begin:end], added with count 0 where it is new; -1 where there is no room to add it."""
     value = _hash(data, begin, end)
     mask = np.uint64(len(slots) - 1)

@@ -81,7 +81,10 @@ def scratch_for(tokens: int, changes: int = 1 << 14) -> Scratch:
         np.zeros((2, tokens), np.int64),
         np.empty((2, tokens), np.int32),
         np.full((2, tokens), -1, np.int32),
-        *(np.empty(2 * tokens, np.int64) for _ in range(4)),
+        np.empty(2 * tokens, np.int64),
+        np.empty(2 * tokens, np.int64),
+        np.empty(2 * tokens, np.int64),
+        np.empty(2 * tokens, np.int64),
         np.empty((changes, 2), np.int32),
     )
 
@@ -433,7 +436,7 @@ def find_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, begin: 
 
 
 @njit(cache=True, nogil=True)
-def add_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, number: int) -> None:
+def add_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, number: Any) -> None:
     """Make the token `number`, whose text is there, known by its text."""
     slots[find_token(text, offsets, slots, offsets[number], offsets[number + 1])] = number
 

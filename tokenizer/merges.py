@@ -271,7 +271,7 @@ def _fingerprint(words: pa.RecordBatch, special_tokens: Sequence[str]) -> str:
     digest = xxhash.xxh3_128(repr(list(special_tokens)).encode())
     offsets, data = text_buffers(words["word"])
     for array in (offsets - offsets[0], data[offsets[0] : offsets[-1]], words["count"].to_numpy()):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
