@@ -5,6 +5,8 @@ associative and commutative, so any split of the work gives the same table.
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,12 +116,31 @@ class WordCounter:
         return batch.take(pc.sort_indices(batch["word"])) if is_sorted else batch
 
 
-def count_words(texts: Iterable[pa.Array], pattern: Pattern | None = None) -> pa.RecordBatch:
-    """Word table of texts given as Arrow arrays of strings."""
-    counter = WordCounter(pattern)
-    for array in texts:
-        counter.add_texts(array)
-    return counter.words()
+def count_words(texts: Iterable[pa.Array], pattern: Pattern | None = None, workers: int = 1) -> pa.RecordBatch:
+    """Word table of texts given as Arrow arrays of strings, counted by so many threads.
+
+    With more than one the order of the words is not fixed; what is learnt from them does not depend on it.
+    """
+    counters = [WordCounter(pattern) for _ in range(workers)]
+    arrays, lock = iter(texts), Lock()
+
+    def count(counter: WordCounter) -> None:
+        while True:
+            with lock:
+                array = next(arrays, None)
+            if array is None:
+                return
+            counter.add_texts(array)
+
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(count, counters))
+    else:
+        count(counters[0])
+    total = counters.pop(0)
+    while counters:
+        total.add_words(counters.pop().words())
+    return total.words()
 
 
 def add_tables(tables: Iterable[pa.RecordBatch], weights: Sequence[int] | None = None) -> pa.RecordBatch:

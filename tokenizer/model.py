@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from configs.errors import ConfigurationError
 from pipeline import storage
-from tokenizer.count import WordCounter
+from tokenizer.count import count_words
 from tokenizer.merges import (
     CHECKPOINT_SECONDS,
     SPECIAL_TOKENS,
@@ -56,6 +56,7 @@ def train_tokenizer(
     count_min: int = 0,
     pad_with_reserved: bool = False,
     allow_fewer: bool = False,
+    workers: int = 1,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -64,15 +65,12 @@ def train_tokenizer(
 
     `vocabulary_size` includes special tokens and the 256 bytes. Where the text yields fewer tokens, ConfigurationError
     says how many, unless `allow_fewer`, or `pad_with_reserved`: then reserved special tokens fill up the vocabulary.
+    Texts are counted by `workers` threads; the result does not depend on their number.
     For the other arguments see `learn_merges`.
     """
     pattern = pattern or Pattern()
     if not isinstance(words, pa.RecordBatch):
-        counter = WordCounter(pattern)
-        for texts in words:
-            counter.add_texts(texts)
-        words = counter.words()
-        del counter
+        words = count_words(words, pattern, workers)
     distinct, occurrences = words.num_rows, int(words["count"].to_numpy().sum())
     learnt = learn_merges(words, vocabulary_size, special_tokens, count_min, progress, checkpoint, checkpoint_seconds)
     if not learnt.is_full and not (allow_fewer or pad_with_reserved):

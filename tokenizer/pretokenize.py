@@ -8,6 +8,7 @@ slower.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +34,7 @@ BLOOM, GPT2, LIBRARY = 0, 1, 2
 OTHER, LETTER, NUMBER, SPACE = 0, 1, 2, 3
 """Classes of characters of GPT-2's pattern."""
 
-_PLANES = (0, 1, 2, 3, 14)
-"""Unicode planes with assigned characters that are not for private use."""
+_CLASSES = Path(__file__).with_name("character_classes.npz")
 
 _EXCLUDED = "(|).,!?…。，、।۔،\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -115,12 +115,15 @@ def bloom_classes() -> np.ndarray:
 
 @lru_cache(1)
 def gpt2_classes() -> np.ndarray:
-    """Class of every code point, uint8 of shape (0x110000,), as the library's own tables have it.
+    """Class of every code point in GPT-2's pattern, uint8 of shape (0x110000,): the library's, kept as runs."""
+    with np.load(_CLASSES) as runs:
+        return np.repeat(runs["classes"], runs["lengths"])
 
-    Asked of the library, since Python's Unicode version is another.
-    """
+
+def library_classes() -> np.ndarray:
+    """The same, asked of the library (a second of work): Python's Unicode version is another."""
     table = np.zeros(0x110000, np.uint8)
-    for plane in _PLANES:
+    for plane in range(17):
         codes = np.arange(plane << 16, plane + 1 << 16)
         codes = codes[(codes < 0xD800) | (codes >= 0xE000)]
         text = codes.astype("<u4").tobytes().decode("utf-32-le")
@@ -129,6 +132,14 @@ def gpt2_classes() -> np.ndarray:
             for _, (begin, end) in split.pre_tokenize_str(text):
                 table[codes[begin:end]] = value
     return table
+
+
+def write_classes() -> None:
+    """Write the file behind `gpt2_classes` anew, for another version of the library."""
+    table = library_classes()
+    begins = np.concatenate([[0], np.flatnonzero(np.diff(table)) + 1])
+    lengths = np.diff(np.concatenate([begins, [len(table)]])).astype(np.int32)
+    np.savez_compressed(_CLASSES, classes=table[begins], lengths=lengths)
 
 
 @njit(cache=True, nogil=True)

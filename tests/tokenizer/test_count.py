@@ -47,6 +47,11 @@ def test_real_text_outgrows_the_first_table_several_times() -> None:
     assert as_counter(words) == reference(tiny_texts(), "bloom")
 
 
+def test_threads_count_the_same() -> None:
+    parts = [tiny_texts()[i : i + 10] for i in range(0, len(tiny_texts()), 10)]
+    assert as_counter(count_words(parts, workers=3)) == as_counter(count_words(parts))
+
+
 @settings(max_examples=50, deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_addition_is_associative_and_commutative(one: list, two: list, three: list) -> None:

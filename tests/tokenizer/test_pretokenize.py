@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
-from tokenizer.pretokenize import PATTERNS, Pattern, piece_ends, pretokenize
+from tokenizer.pretokenize import PATTERNS, Pattern, gpt2_classes, library_classes, piece_ends, pretokenize
 
 KERNELS = ["bloom", "gpt2"]
 BORDERS = (
@@ -41,6 +41,11 @@ def test_every_character_between_letters_is_cut_as_the_library_cuts_it(name: str
     texts = ["".join(f"a{chr(code)}b " for code in codes[i : i + 4096]) for i in range(0, len(codes), 4096)]
     for text in texts:
         assert ours([text], name) == [library(text, name)]
+
+
+def test_character_classes_are_those_of_the_installed_library() -> None:
+    """If a new version of the library fails here: `tokenizer.pretokenize.write_classes()`."""
+    np.testing.assert_array_equal(gpt2_classes(), library_classes())
 
 
 def test_byte_level_changes_no_border() -> None:
