@@ -193,7 +193,7 @@ def _plain_texts(path: str) -> Iterator[pa.Array]:
     fs, inner = storage.filesystem(path)
     with fs.open(inner, "rb", compression="infer") as stream:
         while block := stream.read(_BLOCK):
-            yield pa.array([(block + stream.readline()).decode()], pa.large_string())
+            yield pa.array([block + stream.readline()], pa.large_binary()).cast(pa.large_string())
 
 
 def _write(words: pa.RecordBatch, folder: TaskFolder) -> None:
