@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -296,7 +297,7 @@ def _read_checkpoint(path: str, fingerprint: str, vocabulary_size: int) -> State
             if arrays["fingerprint"].tobytes().decode() != fingerprint:
                 return None
             state = State(**{name: arrays[name] for name in State._fields})
-    except (ValueError, KeyError, OSError, EOFError):
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile):
         return None
     if state.scalars[kernels.TOKENS] > vocabulary_size:
         return None

@@ -1,6 +1,9 @@
 """Merges and ids, beside those of `tokenizers`' `BpeTrainer` for the same words."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,9 +141,37 @@ def test_learning_goes_on_from_a_checkpoint_to_the_same_result(
     np.testing.assert_array_equal(learnt.merges, whole.merges)
 
 
-def test_a_checkpoint_of_other_words_or_a_damaged_one_is_not_used(tmp_path: Path) -> None:
+KILLED = """
+import os, signal
+from tests.tokenizer.texts import tiny_texts
+from tokenizer import merges
+from tokenizer.count import count_words
+
+merges.STEP_WORDS = 20_000
+def kill(progress):
+    if progress.merges > 2_000:
+        os.kill(os.getpid(), signal.SIGKILL)
+merges.learn_merges(count_words([tiny_texts()]), 5_000, progress=kill, checkpoint={path!r}, checkpoint_seconds=0)
+"""
+
+
+def test_a_killed_process_leaves_a_checkpoint_that_leads_to_the_same_result(tmp_path: Path) -> None:
+    path = str(tmp_path / "merges.npz")
+    process = subprocess.run([sys.executable, "-c", KILLED.format(path=path)], cwd=Path(__file__).parents[2])
+    assert process.returncode == -signal.SIGKILL
+    seen: list[Progress] = []
+    words = count_words([tiny_texts()])
+    learnt = learn_merges(words, 5_000, progress=seen.append, checkpoint=path)
+    assert seen[-1].rate * seen[-1].seconds < 4_000
+    np.testing.assert_array_equal(learnt.merges, learn_merges(words, 5_000).merges)
+
+
+def test_a_checkpoint_of_other_words_or_a_damaged_one_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges_module, "STEP_WORDS", 1)
     path = tmp_path / "merges.npz"
     learn_merges(table({"abab": 2}), 300, checkpoint=str(path), checkpoint_seconds=0)
-    for content in (path.read_bytes() if path.exists() else b"", b"PK damaged"):
+    for content in (path.read_bytes(), path.read_bytes()[:1000], b"PK damaged"):
         path.write_bytes(content)
         assert learn_merges(table({"xyxy": 2}), 300, checkpoint=str(path)).tokens[260] == b"xy"
