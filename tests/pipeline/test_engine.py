@@ -13,7 +13,7 @@ from pipeline.engine import SMALL_BYTES, Engine
 from pipeline.phases import Phase, RunTask, RunTasks, Task, TaskFolder
 
 ROOT = CONFIGS.parent
-PACKAGES = ("configs", "governance", "openroots", "pipeline")
+PACKAGES = ("configs", "governance", "openroots", "pipeline", "tokenizer")
 DATAFLOW = (
     "--runner=DataflowRunner",
     "--dry_run=True",
