@@ -230,7 +230,7 @@ class Deduplication(Model):
         default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; false: all are"
     )
     in_memory_edges_max: int = Field(default=200_000_000, description="above it clusters are found by Beam rounds")
-    shuffle_bytes: ByteSize = Field(default=ByteSize(256 << 20), description="keys shuffled in one round")
+    shuffle_bytes: ByteSize = Field(default=ByteSize(32 << 20), description="keys shuffled in one round")
     against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
 
     @field_validator("recurring_lines_documents_min", "verify_jaccard_min", mode="before")
