@@ -132,9 +132,16 @@ def remove_tree(path: str) -> None:
 
 
 @contextmanager
-def open_stream(path: str) -> Iterator[pa.RecordBatchStreamReader]:
-    """Open an Arrow IPC stream; memory-mapped where the file is local, so that unread columns cost nothing."""
+def open_stream(path: str, *, mapped: bool = True) -> Iterator[pa.RecordBatchStreamReader]:
+    """Open an Arrow IPC stream.
+
+    A local file is memory-mapped, so that columns that are not looked at cost nothing. Not so with `mapped` false, for
+    who reads large files whole: pages of a mapping stay in memory until the file is closed.
+    """
     fs, inner = filesystem(path)
-    source = pa.memory_map(inner) if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
+    if isinstance(fs, LocalFileSystem):
+        source = pa.memory_map(inner) if mapped else pa.OSFile(inner)
+    else:
+        source = fs.open(inner, "rb")
     with source, pa.ipc.open_stream(source) as reader:
         yield reader

@@ -134,7 +134,7 @@ def tally_file(output: str, path: str) -> Tally:
     tally = Tally()
     full = storage.join(output, path)
     if path.endswith(".arrow"):
-        with storage.open_stream(full) as reader:
+        with storage.open_stream(full, mapped=False) as reader:
             for batch in reader:
                 _count_shard(batch, tally)
     else:
