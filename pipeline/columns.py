@@ -38,6 +38,8 @@ def filter_batch(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch
 def text_buffers(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (int64, rows + 1) and data (uint8) of texts without a copy; offsets count from the start of data."""
     _, offsets, data = texts.buffers()
+    if offsets is None or len(texts) == 0:
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     return starts, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
 

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from pipeline.columns import text_buffers
+
 BUCKETS = 1 << 15
 NGRAM_MAX = 5
 WORD_MAX = 40  # longer runs of letters are cut here: no word of any language, and the buffer is fixed
@@ -39,11 +41,8 @@ ASSAMESE_LETTERS = (0x09F0, 0x09F1)  # ৰ ৱ, which Bengali does not write
 
 def buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Offsets (int64, rows + 1) and data of an array, of a slice too; nulls are empty texts."""
-    if texts.null_count:
-        texts = texts.fill_null("")
-    _, offsets, data = texts.buffers()
-    rows = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return rows, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    rows, data = text_buffers(texts.fill_null("") if texts.null_count else texts)
+    return rows, data if len(data) else np.zeros(1, np.uint8)
 
 
 @functools.cache

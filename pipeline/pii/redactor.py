@@ -14,6 +14,7 @@ import re2
 
 from configs.errors import ConfigurationError
 from configs.models import PII_KINDS, PiiKind
+from pipeline.columns import text_buffers
 from pipeline.pii import keys, recognizers, rules
 from pipeline.pii.sieve import candidates
 
@@ -220,7 +221,7 @@ class Redactor:
         is never part of a finding, so a count is the number of replacements that the text now holds.
         """
         counts = np.zeros((len(PII_KINDS), len(texts)), dtype=np.int32)
-        offsets, data = _buffers(texts)
+        offsets, data = text_buffers(texts)
         of_document = _by_document(languages)
         changed = self._round(data, offsets, of_document, np.arange(len(texts)), counts)
         pending = changed
@@ -275,15 +276,6 @@ class Redactor:
                 if not _touches_marker(document, *span):
                     found.append((*span, PII_KINDS[kind]))
         return _settle(found)
-
-
-def _buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Offsets (int64, shape (documents + 1,)) and data (uint8) of an array, without a copy, slices respected."""
-    _, offsets, data = texts.buffers()
-    if offsets is None or len(texts) == 0:
-        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    bounds = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return bounds, np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
 
 
 def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[int], str | None]:
