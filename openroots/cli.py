@@ -2,12 +2,24 @@
 
 import json
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
 from configs.errors import OpenRootsError
 
+LAZY = {
+    "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
+    "encode": "openroots.commands.encode:encode_command",
+    "fertility": "openroots.commands.fertility:fertility_command",
+    "pack": "openroots.commands.pack:pack_command",
+    "plan": "openroots.commands.plan:plan_command",
+    "train": "openroots.commands.train:train_command",
+    "export": "openroots.commands.export:export_command",
+    "generate": "openroots.commands.generate:generate_command",
+}
+"""Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -16,7 +28,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Commands as they were added."""
-        return list(self.commands)
+        return [*self.commands, *LAZY]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported if need be."""
+        if cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        module, name = LAZY[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an OpenRootsError becomes a message and exit status 1."""
@@ -262,43 +282,6 @@ def _refuse_nothing(manifest: dict[str, Any]) -> None:
         drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
         why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])
         raise OpenRootsError(f"no document is left; {why or 'the input is empty'}; see the ledger and manifest.json")
-
-
-@main.command("train-tokenizer")
-@click.option("--corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", "files", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
-@click.option("--vocab-size", default=250_680, show_default=True, type=click.IntRange(260), help="entries in all")
-@click.option(
-    "--alpha", default=0.3, show_default=True, type=click.FloatRange(0, 1), help="flattens languages; 1: as is"
-)
-@click.option("--pattern", default="bloom", show_default=True, help="bloom, gpt2, gpt4 or a regular expression")
-@click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved tokens where the text is too little")
-@click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its table")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
-def train_tokenizer_command(
-    corpus: str | None,
-    files: tuple[str, ...],
-    vocab_size: int,
-    alpha: float,
-    pattern: str,
-    pad_with_reserved: bool,
-    output: str,
-    workers: int,
-) -> None:
-    """Train a byte-level BPE tokenizer: count words on Beam, learn merges, write tokenizer.json.
-
-    Merges and ids are those of Hugging Face tokenizers for the same words. Languages are weighted by size to the power
-    of alpha, in whole numbers. A run that was stopped goes on where it was.
-
-    \b
-    openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer
-    openroots train-tokenizer --text 'my/*.txt' --vocab-size 32000 --output my-tokenizer
-    """
-    from openroots.tokenizer_command import train
-
-    if (corpus is None) == (not files):
-        raise click.UsageError("give either --corpus or --text")
-    train(corpus, files, vocab_size, alpha, pattern, pad_with_reserved, output, workers)
 
 
 def _lines() -> Any:
