@@ -11,13 +11,6 @@ from configs.errors import OpenRootsError
 
 LAZY = {
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
-    "encode": "openroots.commands.encode:encode_command",
-    "fertility": "openroots.commands.fertility:fertility_command",
-    "pack": "openroots.commands.pack:pack_command",
-    "plan": "openroots.commands.plan:plan_command",
-    "train": "openroots.commands.train:train_command",
-    "export": "openroots.commands.export:export_command",
-    "generate": "openroots.commands.generate:generate_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -18,9 +18,11 @@ def build_lock(output: str) -> Iterator[None]:
     """Hold the output folder; raises BuildLockedError where another build does, OutputError where it is not writable.
 
     On a local disk the system's file lock is used, which a killed process loses. An object store has none: there the
-    lock is an object, and after a crash a person must remove it (the message says so).
+    lock is an object, and after a crash a person must remove it (the message says so). Temporary files that a killed
+    process left in the folder are removed.
     """
     with _local_lock(output) if storage.is_local(output) else _object_lock(output):
+        storage.remove_leftovers(output)
         yield
 
 

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import OutputError
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it goes on",
     errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on",
@@ -104,6 +106,14 @@ def create(path: str) -> Iterator[DigestingStream]:
         if local:
             Path(target).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: str) -> None:
+    """Remove what `create` left under temporary names below a local folder when its process was killed."""
+    if is_local(folder):
+        for path in Path(filesystem(folder)[1]).rglob("*.tmp"):
+            if _TEMPORARY.search(path.name):
+                path.unlink(missing_ok=True)
 
 
 def write_json(path: str, value: Any) -> None:

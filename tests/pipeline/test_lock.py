@@ -44,3 +44,12 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another --output"), build_lock(str(tmp_path / "file" / "out")):
         pass
+
+
+def test_temporary_files_of_a_killed_process_are_removed_and_no_others(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "data" / "statistics.json.e13ad516.tmp", tmp_path / "notes.tmp"
+    ours.parent.mkdir()
+    ours.touch()
+    theirs.touch()
+    with build_lock(str(tmp_path)):
+        assert not ours.exists() and theirs.exists()
