@@ -1,0 +1,202 @@
+"""What a run is made of, as frozen, validated data: the model's shape and the training settings.
+
+`configs/models/NAME.toml` holds a shape, `configs/training/NAME.toml` a run. Figures are those of BLOOM (Scao et al.
+2022, arXiv 2211.05100, table 3 and section 3) unless a file says otherwise.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs import CONFIGS
+from configs.errors import ConfigurationError
+from configs.load import read_toml, validate
+from configs.models import Model
+
+Attention = Literal["plain", "sdpa", "flex"]
+"""How attention is computed; see `trainer.attention`."""
+
+
+class ModelConfig(Model):
+    """Shape of a BLOOM model."""
+
+    name: str = Field(min_length=1)
+    layers: int = Field(ge=1)
+    hidden: int = Field(ge=1, description="width of the residual stream")
+    heads: int = Field(ge=1, description="of attention")
+    vocabulary_size: int = Field(default=250_880, ge=1, description="rows of the embedding, padding included")
+    epsilon: float = Field(default=1e-5, gt=0, description="of layer norms")
+    initializer_std: float | None = Field(default=None, gt=0, description="of weights; left out: sqrt(1 / (3 hidden))")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "ModelConfig":
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        return self
+
+    @property
+    def head_size(self) -> int:
+        """Width of one head."""
+        return self.hidden // self.heads
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of initial weights."""
+        return self.initializer_std or (1.0 / (3.0 * self.hidden)) ** 0.5
+
+    @property
+    def parameters(self) -> int:
+        """Parameters, the tied embedding once."""
+        h = self.hidden
+        return self.vocabulary_size * h + 2 * h + self.layers * (12 * h * h + 13 * h) + 2 * h
+
+
+class Data(Model):
+    """Where sequences come from."""
+
+    packed: str = Field(default="build/packed", description="output of `openroots pack`")
+    weights: dict[str, float] = Field(default={}, description="of languages; left out: as many as there are")
+    document_mask: bool = Field(default=False, description="attention stays inside a document")
+
+
+class Batch(Model):
+    """Sequences a step. With `ramp_samples` the batch grows from `ramp_start` by `ramp_step` over that many samples."""
+
+    size: int = Field(ge=1, description="sequences a step, over all ranks")
+    micro: int = Field(default=1, ge=1, description="sequences a forward pass, a rank")
+    ramp_start: int | None = Field(default=None, ge=1)
+    ramp_step: int = Field(default=16, ge=1)
+    ramp_samples: int = Field(default=0, ge=0)
+
+
+class Schedule(Model):
+    """Learning rate by tokens seen: linear warm-up, cosine decay, then flat."""
+
+    tokens: int = Field(ge=1, description="budget of the run")
+    learning_rate: float = Field(gt=0, description="peak")
+    min_learning_rate: float = Field(default=1e-5, ge=0)
+    warmup_tokens: int = Field(default=375_000_000, ge=0)
+    decay_tokens: int = Field(default=410_000_000_000, ge=1, description="from the start to the end of the cosine")
+
+
+class Optimizer(Model):
+    """AdamW. Biases and layer norms have no weight decay."""
+
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
+
+
+class Precision(Model):
+    """Number formats. Parameters and optimizer states are kept in fp32 (master weights); `compute` is autocast's."""
+
+    compute: Literal["fp32", "bf16", "fp16"] = "bf16"
+    softmax_fp32: bool = Field(default=False, description="attention's softmax in fp32, as in the original")
+    attention: Attention = "sdpa"
+    loss_scale: float = Field(default=65536.0, gt=0, description="initial; fp16 only")
+    loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are held at once")
+
+
+class Parallel(Model):
+    """How the model is spread. `data` is what remains of the ranks where it is left out."""
+
+    tensor: int = Field(default=1, ge=1)
+    pipeline: int = Field(default=1, ge=1)
+    data: int | None = Field(default=None, ge=1)
+    sharding: Literal["none", "zero1", "fsdp"] = Field(default="zero1", description="of states over data ranks")
+    sequence_parallel: bool = Field(default=False, description="norms on a share of the sequence each (tensor ranks)")
+    schedule: Literal["1f1b", "interleaved"] = "1f1b"
+    stages_per_rank: int = Field(default=1, ge=1, description="of the interleaved schedule")
+    checkpointing: Literal["none", "selective", "full"] = Field(default="none", description="of activations")
+    compile: bool = Field(default=False, description="torch.compile each layer")
+
+
+class Checkpoints(Model):
+    """When and where the state is saved."""
+
+    folder: str = Field(default="runs/default", description="of the run: checkpoints and logs")
+    every: int = Field(default=1000, ge=1, description="steps")
+    keep: int = Field(default=2, ge=1, description="newest ones to keep")
+    keep_every: int | None = Field(default=None, ge=1, description="steps; such ones are kept for ever")
+    asynchronous: bool = True
+
+
+class Logging(Model):
+    """What is told, and when."""
+
+    every: int = Field(default=10, ge=1, description="steps")
+    evaluate_every: int | None = Field(default=None, ge=1, description="steps; left out: at the end only")
+    held_out_sequences: int = Field(default=8, ge=1, description="a language")
+    tensorboard: bool = True
+    peak_tflops: float | None = Field(default=None, gt=0, description="a device's, for MFU; left out: by its name")
+
+
+class Faults(Model):
+    """What happens when the loss is not a number, or jumps."""
+
+    policy: Literal["skip", "stop", "roll-back"] = "skip"
+    spike: float = Field(default=3.0, gt=0, description="jump over the running mean of the loss, in nats")
+    most: int = Field(default=10, ge=1, description="faults in a row before the run stops")
+
+
+class TrainingConfig(Model):
+    """A run."""
+
+    name: str = Field(min_length=1)
+    model: ModelConfig
+    seed: int = Field(default=42, ge=0)
+    data: Data = Data()
+    batch: Batch
+    schedule: Schedule
+    optimizer: Optimizer = Optimizer()
+    precision: Precision = Precision()
+    parallel: Parallel = Parallel()
+    checkpoints: Checkpoints = Checkpoints()
+    logging: Logging = Logging()
+    faults: Faults = Faults()
+    sequence_length: int = Field(default=2048, ge=1)
+
+
+def load_model_config(name: str) -> ModelConfig:
+    """A shape by the name of one that comes with the package, or by path. Raises ConfigurationError."""
+    path = _locate(name, "models")
+    return validate(ModelConfig, read_toml(path), path)
+
+
+def load_training_config(name: str, changes: dict[str, Any] | None = None) -> TrainingConfig:
+    """A run by the name of one that comes with the package, or by path. Raises ConfigurationError.
+
+    `model` in the file is a shape's name or path. `changes` are settings by dotted key, such as
+    `{"batch.size": 8}`, in the stead of the file's.
+    """
+    path = _locate(name, "training")
+    data = read_toml(path)
+    for key, value in (changes or {}).items():
+        *tables, last = key.split(".")
+        table = data
+        for part in tables:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ConfigurationError(f"{key}: `{part}` is no table")
+        table[last] = value
+    if isinstance(data.get("model"), str):
+        beside = Path(path).parent / data["model"]
+        found = str(beside) if data["model"].endswith(".toml") and beside.exists() else data["model"]
+        data["model"] = load_model_config(found).model_dump()
+    return validate(TrainingConfig, data, path)
+
+
+def _locate(name: str, folder: str) -> str:
+    built_in = CONFIGS / folder / f"{name}.toml"
+    if built_in.exists():
+        return str(built_in)
+    if name.endswith(".toml"):
+        return name
+    known = sorted(file.stem for file in (CONFIGS / folder).glob("*.toml"))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`? There" if near else "there"
+    raise ConfigurationError(f"no `{name}` in configs/{folder}; {hint} are {', '.join(known)}, or give a .toml file")

@@ -1,0 +1,212 @@
+"""BLOOM, on one device and knowing of no other: what spreads it over ranks is applied from outside.
+
+Scao et al. 2022 (arXiv 2211.05100), section 3.2: a decoder with ALiBi instead of positions, a layer norm right after
+the embedding, pre-layer-norm, biases everywhere, tanh GELU, and the embedding as output matrix. Logits equal those of
+`transformers.BloomForCausalLM` for the same weights. Shapes: b sequences, s positions, h hidden, n heads, d head size.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainer.attention import attend
+from trainer.config import Attention, ModelConfig
+from trainer.loss import cross_entropy_sum
+
+
+def alibi_slopes(heads: int) -> Tensor:
+    """Slope of each head, fp32 of shape (heads,) (Press et al. 2022, section 3).
+
+    2^(-8i/n) for i = 1 … n where n is a power of two; for other counts the slopes of the next smaller power, then
+    every second one of twice that power, as in the authors' code.
+    """
+    power = 2 ** math.floor(math.log2(heads))
+    slopes = [2 ** (-8 * i / power) for i in range(1, power + 1)]
+    slopes += [2 ** (-4 * i / power) for i in range(1, 2 * (heads - power), 2)]
+    return torch.tensor(slopes, dtype=torch.float32)
+
+
+class Cache:
+    """Keys and values of positions already seen, by layer; for generation."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append (b, s, n, d) keys and values of new positions; returns those of all positions."""
+        if layer in self.layers:
+            before_key, before_value = self.layers[layer]
+            key, value = torch.cat([before_key, key], dim=1), torch.cat([before_value, value], dim=1)
+        self.layers[layer] = key, value
+        return key, value
+
+    def select(self, rows: Tensor) -> None:
+        """Keep the sequences `rows` (int64) only."""
+        self.layers = {layer: (key[rows], value[rows]) for layer, (key, value) in self.layers.items()}
+
+    def __len__(self) -> int:
+        """Positions held."""
+        return next(iter(self.layers.values()))[0].shape[1] if self.layers else 0
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention with ALiBi. The fused projection is interleaved by head: (n, 3, d), as in the checkpoints.
+
+    The number of heads is read off the projection, so that a share of the heads works like the whole.
+    """
+
+    slopes: Tensor
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.layer, self.head_size = layer, config.head_size
+        self.choice: Attention = "sdpa"
+        self.softmax_fp32 = False
+        self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
+        self.dense = nn.Linear(config.hidden, config.hidden)
+        self.heads = config.heads
+        self.register_buffer("slopes", torch.empty(config.heads), persistent=False)
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
+    ) -> Tensor:
+        """(b, s, h) → (b, s, h); for the arguments see `Bloom.forward`."""
+        query, key, value = self.query_key_value(hidden).unflatten(-1, (-1, 3, self.head_size)).unbind(-2)
+        if cache is not None:
+            key, value = cache.extend(self.layer, key, value)
+        mixed = attend(
+            query, key, value, self.slopes, self.choice, mask=mask, documents=documents, softmax_fp32=self.softmax_fp32
+        )
+        output: Tensor = self.dense(mixed.flatten(-2))
+        return output
+
+
+class Mlp(nn.Module):
+    """Two linear layers, four times as wide between, with tanh GELU."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.up = nn.Linear(config.hidden, 4 * config.hidden)
+        self.down = nn.Linear(4 * config.hidden, config.hidden)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(b, s, h) → (b, s, h)."""
+        output: Tensor = self.down(functional.gelu(self.up(hidden), approximate="tanh"))
+        return output
+
+
+class Layer(nn.Module):
+    """A transformer layer, norms first."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.input_norm = nn.LayerNorm(config.hidden, config.epsilon)
+        self.attention = SelfAttention(config, layer)
+        self.post_attention_norm = nn.LayerNorm(config.hidden, config.epsilon)
+        self.mlp = Mlp(config)
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
+    ) -> Tensor:
+        """(b, s, h) → (b, s, h); for the arguments see `Bloom.forward`."""
+        hidden = hidden + self.attention(self.input_norm(hidden), mask, documents, cache)
+        output: Tensor = hidden + self.mlp(self.post_attention_norm(hidden))
+        return output
+
+
+class Bloom(nn.Module):
+    """The model, or a run of its layers.
+
+    A part that does not `embed` takes hidden states instead of ids; one that does not `predict` returns hidden states.
+    The last part holds the embedding too: it is the output matrix.
+    """
+
+    def __init__(
+        self, config: ModelConfig, layers: Iterable[int] | None = None, *, embeds: bool = True, predicts: bool = True
+    ) -> None:
+        super().__init__()
+        self.config, self.embeds, self.predicts = config, embeds, predicts
+        self.loss_chunk = 1024
+        if embeds or predicts:
+            self.embedding = nn.Embedding(config.vocabulary_size, config.hidden)
+        if embeds:
+            self.embedding_norm = nn.LayerNorm(config.hidden, config.epsilon)
+        numbers = range(config.layers) if layers is None else layers
+        self.layers = nn.ModuleDict({str(layer): Layer(config, layer) for layer in numbers})
+        if predicts:
+            self.final_norm = nn.LayerNorm(config.hidden, config.epsilon)
+
+    def initialize(self, seed: int) -> None:
+        """Draw weights: N(0, std), those before a residual sum N(0, std / sqrt(2 layers)); biases 0, norms 1.
+
+        Each tensor has a generator of its own, seeded by `seed` and its name: a part of the model gets the weights
+        that the whole would. Buffers are filled too, so a model from the meta device is complete after this.
+        """
+        for name, module in self.named_modules():
+            if isinstance(module, nn.LayerNorm):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear | nn.Embedding):
+                std = self.config.std
+                if name.endswith((".dense", ".down")):
+                    std /= math.sqrt(2 * self.config.layers)
+                nn.init.normal_(module.weight, 0.0, std, _generator(seed, name, module.weight.device))
+                if isinstance(module, nn.Linear):
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, SelfAttention):
+                module.slopes = alibi_slopes(module.heads).to(module.slopes.device)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        labels: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Logits (b, s, vocabulary), or with `labels` the sum of their cross-entropies (fp32 scalar, nats).
+
+        inputs     ids, int64 (b, s); hidden states (b, s, h) where this part does not embed
+        labels     int64 (b, s), the token after each position; -100 counts for nothing
+        mask       bool (b, positions of cache + s), False where a key is padding
+        documents  int (b, s): attention stays inside equal numbers
+        cache      holds the positions before; is extended
+        A part that does not predict returns hidden states (b, s, h) instead.
+        """
+        hidden = self.embedding_norm(self.embedding(inputs)) if self.embeds else inputs
+        for layer in self.layers.values():
+            hidden = layer(hidden, mask, documents, cache)
+        if not self.predicts:
+            return hidden
+        hidden = self.final_norm(hidden)
+        if labels is None:
+            return functional.linear(hidden, self.embedding.weight)
+        return cross_entropy_sum(hidden, self.embedding.weight, labels, self.loss_chunk)
+
+    def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
+        """Choose how attention is computed (see `trainer.attention`)."""
+        for module in self.modules():
+            if isinstance(module, SelfAttention):
+                module.choice, module.softmax_fp32 = choice, softmax_fp32
+
+
+def build_model(config: ModelConfig, seed: int = 0, device: str | torch.device = "cpu") -> Bloom:
+    """A model with fresh weights, fp32."""
+    with torch.device("meta"):
+        model = Bloom(config)
+    model.to_empty(device=device)
+    model.initialize(seed)
+    return model
+
+
+def _generator(seed: int, name: str, device: torch.device) -> torch.Generator | None:
+    if device.type == "meta":
+        return None
+    number = seed
+    for byte in name.encode():
+        number = (number * 0x100000001B3 ^ byte) & (1 << 63) - 1
+    return torch.Generator(device).manual_seed(number)
