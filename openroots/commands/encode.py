@@ -1,0 +1,72 @@
+"""`openroots encode`."""
+
+import time
+
+import click
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@click.command("encode", context_settings=PASS_THROUGH)
+@click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
+@click.option("--input", "corpus", default=None, help="a finished build, such as build/corpus")
+@click.option("--text", "files", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
+@click.option("--language", default="und", show_default=True, help="of the files given by --text")
+@click.option("--output", default="build/tokens", show_default=True, help="folder or URL for the token shards")
+@click.option("--special-tokens", is_flag=True, help="`</s>` and its like in the text become special tokens")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@click.option("--quiet", is_flag=True, help="no progress, no summary")
+@click.pass_context
+def encode_command(
+    ctx: click.Context,
+    tokenizer: str,
+    corpus: str | None,
+    files: tuple[str, ...],
+    language: str,
+    output: str,
+    special_tokens: bool,
+    workers: int,
+    quiet: bool,
+) -> None:
+    """Turn text into token shards: Arrow streams of ids, a row a document, with its id and language.
+
+    Works with any byte-level BPE tokenizer.json. A run that was stopped goes on where it was, and the same text gives
+    the same bytes, whatever the number of workers. Options that are not listed here go to Apache Beam untouched.
+
+    \b
+    openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens
+    openroots encode --tokenizer gpt2/tokenizer.json --text 'my/*.jsonl' --language sw --output my-tokens
+    """
+    from openroots.beam_options import split_arguments
+    from openroots.tokenizer_command import text_files
+    from pipeline import storage
+    from pipeline.engine import Engine
+    from pipeline.lock import build_lock
+    from pipeline.phases import Watch
+    from pipeline.progress import ProgressWatch
+    from tokenizer.count_phase import TextFile, corpus_files
+    from tokenizer.encode import corpus_manifest_digest, encode_files
+
+    options, words = split_arguments(ctx, ctx.args)
+    if words:
+        raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    if (corpus is None) == (not files):
+        raise click.UsageError("give either --input or --text", ctx)
+    if corpus is not None:
+        inputs = corpus_files(corpus)
+    else:
+        inputs = [TextFile(file.path, language) for file in text_files(files)]
+    log = None if "://" in output else storage.join(output, ".work", "workers.log")
+    engine = Engine(workers, tuple(options), log)
+    watch = Watch() if quiet else ProgressWatch()
+    started = time.perf_counter()
+    with build_lock(output):
+        digest = corpus_manifest_digest(corpus) if corpus is not None else None
+        manifest = encode_files(
+            inputs, tokenizer, output, engine=engine, watch=watch, special_tokens=special_tokens, corpus=digest
+        )
+    if isinstance(watch, ProgressWatch):
+        seconds = time.perf_counter() - started
+        tokens, size = (sum(f[name] for f in manifest["languages"].values()) for name in ("tokens", "bytes"))
+        rate = f"{size / max(1, tokens):.2f} bytes a token · {size / 1e6 / seconds:.1f} MB/s"
+        watch.console.print(f"tokens       {tokens:,} by {manifest['backend']} · {rate} · {output}")

@@ -1,0 +1,193 @@
+"""Any byte-level BPE tokenizer of Hugging Face's `tokenizer.json`, encoding whole columns at once.
+
+`fastokens` encodes, several times as fast as `tokenizers`, wherever `tokenizer.verify` finds the same ids; elsewhere
+`tokenizers` does, and the log says so.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import fastokens
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import tokenizers
+import xxhash
+
+from configs.errors import InputError
+from pipeline import storage
+from pipeline.columns import text_buffers
+
+Backend = Literal["fastokens", "tokenizers"]
+IDS = pa.large_list(pa.field("item", pa.uint32(), nullable=False))
+"""Ids of each text: one flat buffer of uint32 and int64 offsets, which are the borders of the texts."""
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+"""Files of a tokenizer's folder; all but the first may be missing."""
+_REMEDY = "Give a byte-level BPE tokenizer.json, or the folder that holds one"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer read from a file; made by `load`.
+
+    text           the content of `tokenizer.json`
+    configuration  that of `tokenizer_config.json`, empty where there is none
+    backend        who encodes
+    """
+
+    text: str
+    configuration: dict[str, Any]
+    backend: Backend
+
+    @classmethod
+    def load(cls, path: str, backend: Backend | None = None) -> "Tokenizer":
+        """Read a `tokenizer.json`, or the folder that holds one; any fsspec path.
+
+        Without `backend`, `fastokens` encodes if it passes the check against `tokenizers` (a second or two).
+        Raises InputError.
+        """
+        file = path if path.endswith(".json") else storage.join(path, FILES[0])
+        text = _read(file)
+        _check(text, file)
+        configuration = _read_configuration(storage.join(str(PurePosixPath(file).parent), FILES[1]))
+        if backend is None:
+            from tokenizer.verify import differing_text
+
+            difference = differing_text(text)
+            backend = "fastokens" if difference is None else "tokenizers"
+            if difference is not None:
+                _log.warning("%s: fastokens differs on %s; tokenizers encodes, more slowly", file, difference)
+        return cls(text, configuration, backend)
+
+    @property
+    def digest(self) -> str:
+        """xxh3-128 of `tokenizer.json`, 32 hex digits."""
+        return xxhash.xxh3_128_hexdigest(self.text.encode())
+
+    @cached_property
+    def library(self) -> tokenizers.Tokenizer:
+        """The same as an object of `tokenizers`."""
+        return tokenizers.Tokenizer.from_str(self.text)
+
+    @cached_property
+    def _fast(self) -> fastokens.Tokenizer:
+        return fastokens.Tokenizer.from_json_str(self.text)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of ids, special tokens included; the highest id is smaller."""
+        return max(self.library.get_vocab(with_added_tokens=True).values()) + 1
+
+    @cached_property
+    def special_tokens(self) -> dict[str, int]:
+        """Special tokens by their text."""
+        added = self.library.get_added_tokens_decoder()
+        return {token.content: number for number, token in added.items() if token.special}
+
+    def role(self, name: str) -> int | None:
+        """Id of the token with a role, such as `eos_token`; None where the tokenizer has none."""
+        token = self.configuration.get(name)
+        if isinstance(token, dict):
+            token = token.get("content")
+        return self.library.token_to_id(token) if isinstance(token, str) else None
+
+    @property
+    def eos_id(self) -> int | None:
+        """Id of the token that ends a document."""
+        found = self.role("eos_token")
+        return (
+            next((self.special_tokens[t] for t in ("</s>", "<|endoftext|>") if t in self.special_tokens), None)
+            if found is None
+            else found
+        )
+
+    @property
+    def pad_id(self) -> int | None:
+        """Id of the padding token."""
+        return self.role("pad_token")
+
+    def encode_batch(self, texts: Sequence[str] | pa.Array, *, special_tokens: bool = False) -> pa.LargeListArray:
+        """Ids of each text, as an Arrow array of type `IDS`; nulls have none.
+
+        Special tokens in the texts are ordinary text, unless `special_tokens` is set. No begin or end is added.
+        """
+        strings = pc.fill_null(texts, "").to_pylist() if isinstance(texts, pa.Array | pa.ChunkedArray) else list(texts)
+        if self.backend == "fastokens":
+            flat, borders = self._fast.encode_batch_flat(
+                strings, add_special_tokens=False, split_special_tokens=not special_tokens
+            )
+            return as_lists(np.frombuffer(flat, np.uint32), np.frombuffer(borders, np.int64))
+        return library_ids(self.library, strings, special_tokens)
+
+    def decode(self, ids: Sequence[int] | np.ndarray, *, skip_special_tokens: bool = False) -> str:
+        """Text of ids. Bytes that are no valid UTF-8 become U+FFFD."""
+        return str(self.library.decode([int(number) for number in ids], skip_special_tokens=skip_special_tokens))
+
+    def save(self, folder: str) -> None:
+        """Write `tokenizer.json` as it was read and the configuration. Raises OutputError."""
+        with storage.create(storage.join(folder, FILES[0])) as stream:
+            stream.write(self.text.encode())
+        if self.configuration:
+            storage.write_json(storage.join(folder, FILES[1]), self.configuration)
+            roles = {name: value for name, value in self.configuration.items() if name.endswith("_token")}
+            storage.write_json(storage.join(folder, FILES[2]), {k: v for k, v in roles.items() if v is not None})
+
+
+def library_ids(library: tokenizers.Tokenizer, strings: Sequence[str], special_tokens: bool) -> pa.LargeListArray:
+    """Ids by `tokenizers`, in the form of `Tokenizer.encode_batch`."""
+    library.encode_special_tokens = not special_tokens
+    encoded = [e.ids for e in library.encode_batch_fast(list(strings), add_special_tokens=False)]
+    borders = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded], dtype=np.int64)]).astype(np.int64)
+    flat = np.fromiter((number for ids in encoded for number in ids), np.uint32, int(borders[-1]))
+    return as_lists(flat, borders)
+
+
+def as_lists(flat: np.ndarray, borders: np.ndarray) -> pa.LargeListArray:
+    """An array of type `IDS` over flat uint32 ids and int64 borders of shape (texts + 1,): nothing is copied."""
+    lists = pa.LargeListArray.from_arrays(pa.array(borders, pa.int64()), pa.array(flat, pa.uint32()))
+    return lists.cast(IDS) if lists.type != IDS else lists
+
+
+def text_bytes(texts: pa.Array) -> int:
+    """UTF-8 bytes of a column of texts."""
+    starts, _ = text_buffers(texts)
+    return int(starts[-1] - starts[0])
+
+
+def _read(file: str) -> str:
+    fs, inner = storage.filesystem(file)
+    try:
+        return str(fs.cat_file(inner).decode())
+    except FileNotFoundError:
+        raise InputError(file, "no such file", _REMEDY) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(file, f"cannot be read ({error})", _REMEDY) from error
+
+
+def _check(text: str, file: str) -> None:
+    """Refuse what is no byte-level BPE: other models normalise text or lose some of it."""
+    try:
+        data = json.loads(text)
+        kind, parts = data["model"]["type"], json.dumps([data.get("pre_tokenizer"), data.get("decoder")])
+        tokenizers.Tokenizer.from_str(text)
+    except Exception as error:  # tokenizers raises plain Exception
+        raise InputError(file, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
+    if kind != "BPE" or "ByteLevel" not in parts:
+        raise InputError(file, f"holds a {kind} model that is not byte-level", _REMEDY)
+
+
+def _read_configuration(file: str) -> dict[str, Any]:
+    fs, inner = storage.filesystem(file)
+    if not fs.exists(inner):
+        return {}
+    try:
+        value = json.loads(fs.cat_file(inner))
+    except (OSError, ValueError) as error:
+        raise InputError(file, f"is no JSON ({error})", "Repair or remove it") from error
+    return value if isinstance(value, dict) else {}
