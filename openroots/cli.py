@@ -12,6 +12,7 @@ from configs.errors import OpenRootsError
 LAZY = {
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
     "encode": "openroots.commands.encode:encode_command",
+    "pack": "openroots.commands.pack:pack_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -19,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.errors import OutputError
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")
+_BLOCK = 8 << 20
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it goes on",
     errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on",
@@ -126,6 +127,16 @@ def read_json(path: str) -> Any:
     """Read a JSON file; raises FileNotFoundError where there is none, ValueError where it is damaged."""
     fs, inner = filesystem(path)
     return json.loads(fs.cat_file(inner))
+
+
+def file_digest(path: str) -> str:
+    """xxh3-128 of a file's bytes, 32 hex digits. Raises OSError."""
+    fs, inner = filesystem(path)
+    digest = xxhash.xxh3_128()
+    with fs.open(inner, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def exists(path: str) -> bool:

@@ -1,0 +1,62 @@
+"""`openroots pack`."""
+
+import click
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@click.command("pack", context_settings=PASS_THROUGH)
+@click.option("--tokens", default="build/tokens", show_default=True, help="output of `openroots encode`")
+@click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens a sequence")
+@click.option("--output", default="build/packed", show_default=True, help="folder for the packed text")
+@click.option(
+    "--held-out", default=0.005, show_default=True, type=click.FloatRange(0, 0.5), help="share of documents not trained"
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="chooses held-out documents")
+@click.option("--eos-id", default=None, type=click.IntRange(0), help="id that ends a document, if not the tokenizer's")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@click.option("--quiet", is_flag=True, help="no progress, no summary")
+@click.pass_context
+def pack_command(
+    ctx: click.Context,
+    tokens: str,
+    sequence_length: int,
+    output: str,
+    held_out: float,
+    seed: int,
+    eos_id: int | None,
+    workers: int,
+    quiet: bool,
+) -> None:
+    """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
+
+    The same shards give the same bytes. A run that was stopped goes on where it was. Options that are not listed here
+    go to Apache Beam untouched.
+
+    \b
+    openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
+    """
+    from openroots.beam_options import split_arguments
+    from pipeline import storage
+    from pipeline.engine import Engine
+    from pipeline.lock import build_lock
+    from pipeline.phases import Watch
+    from pipeline.progress import ProgressWatch
+    from trainer.pack import Packing, pack
+
+    options, words = split_arguments(ctx, ctx.args)
+    if words:
+        raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    log = None if "://" in output else storage.join(output, ".work", "workers.log")
+    engine = Engine(workers, tuple(options), log)
+    watch = Watch() if quiet else ProgressWatch()
+    with build_lock(output):
+        packing = Packing(sequence_length, held_out, seed, eos_id)
+        manifest = pack(tokens, output, packing, engine=engine, watch=watch)
+    if isinstance(watch, ProgressWatch):
+        parts = {
+            part: sum(figures[part]["sequences"] for figures in manifest["languages"].values())
+            for part in ("train", "held_out")
+        }
+        shown = f"{parts['train']:,} to train on, {parts['held_out']:,} held out"
+        watch.console.print(f"sequences    {shown}, of {sequence_length:,} tokens · {output}")

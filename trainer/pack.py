@@ -1,0 +1,211 @@
+"""From token shards to what training reads: a stream of tokens a language, memory-mapped, documents end to end.
+
+    OUTPUT/{train,held_out}/LANGUAGE/tokens.npy   uint32, documents in the order of the shards, each ended by eos
+                                    /starts.npy   int64, where each document begins in tokens
+                                    /ids.npy      uint8 (documents, 16), their ids in the corpus
+    OUTPUT/tokenizer/, OUTPUT/manifest.json
+Sequence i of length L is tokens[i·L : i·L + L + 1]: inputs and labels overlap by one. Nothing is padded; what is left
+over at a language's end is less than a sequence.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.lib import format as npy
+
+from configs.errors import ConfigurationError, InputError
+from pipeline import storage
+from pipeline.engine import Engine
+from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+
+FORMAT = 1
+PARTS = ("train", "held_out")
+_VERSION = 1
+_REMEDY = "Encode again: `openroots encode` redoes what is damaged or missing"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Settings of packing.
+
+    sequence_length   L; only the manifest depends on it
+    held_out          share of documents kept out of training, chosen by keyed hash of their ids; at least one
+                      document of a language that has two
+    """
+
+    sequence_length: int
+    held_out: float = 0.005
+    seed: int = 0
+    eos_id: int | None = None
+
+
+@dataclass(frozen=True)
+class PackWork:
+    """Packs the shards of a language."""
+
+    tokens: str
+    packing: Packing
+    vocabulary_size: int
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write the three files of each part; the record says how much they hold."""
+        shards: list[dict[str, Any]] = task.payload
+        for shard in shards:
+            self._check(shard)
+        ids = [batch["id"] for _, batch in self._batches(shards)]
+        keys = np.concatenate([_bytes(column) for column in ids]) if ids else np.zeros((0, 16), np.uint8)
+        lengths = np.concatenate([np.diff(_flat(batch)[1]) for _, batch in self._batches(shards)] or [np.zeros(0, int)])
+        is_held_out = choose_held_out(keys, self.packing)
+        for part, chosen in zip(PARTS, (~is_held_out, is_held_out), strict=True):
+            starts = np.concatenate([[0], np.cumsum(lengths[chosen] + 1)]).astype(np.int64)
+            total = int(starts[-1])
+            folder.data[part] = {"documents": int(chosen.sum()), "tokens": total}
+            with folder.binary(f"/{part}-tokens.npy", int(chosen.sum())) as stream:
+                _header(stream, (total,), "<u4")
+                self._write_tokens(shards, chosen, stream)
+            for name, array in (("starts", starts[:-1]), ("ids", keys[chosen])):
+                with folder.binary(f"/{part}-{name}.npy") as stream:
+                    _header(stream, array.shape, array.dtype.str)
+                    stream.write(np.ascontiguousarray(array).data)
+
+    def _check(self, shard: dict[str, Any]) -> None:
+        path = storage.join(self.tokens, shard["path"])
+        try:
+            found = storage.file_digest(path)
+        except OSError as error:
+            raise InputError(path, f"cannot be read ({error})", _REMEDY) from error
+        if found != shard["digest"]:
+            raise InputError(path, "is damaged: its digest is not that of the manifest", _REMEDY)
+
+    def _write_tokens(
+        self, shards: Sequence[dict[str, Any]], chosen: np.ndarray, stream: storage.DigestingStream
+    ) -> None:
+        row = 0
+        for path, batch in self._batches(shards):
+            flat, borders = _flat(batch)
+            if len(flat) and int(flat.max()) >= self.vocabulary_size:
+                raise InputError(path, f"holds the id {int(flat.max())}, beyond the vocabulary", _REMEDY)
+            keep = chosen[row : row + batch.num_rows]
+            row += batch.num_rows
+            stream.write(np.ascontiguousarray(_with_eos(flat, borders, keep, self.packing.eos_id or 0)).data)
+
+    def _batches(self, shards: Sequence[dict[str, Any]]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        for shard in shards:
+            path = storage.join(self.tokens, shard["path"])
+            try:
+                with storage.open_stream(path) as reader:
+                    for batch in reader:
+                        yield path, batch
+            except (OSError, pa.ArrowInvalid, KeyError) as error:
+                raise InputError(path, f"cannot be read ({error})", _REMEDY) from error
+
+
+def choose_held_out(ids: np.ndarray, packing: Packing) -> np.ndarray:
+    """Documents kept out of training, bool of shape (documents,), by the hash of ids uint8 (documents, 16)."""
+    hashes = np.array([xxhash.xxh3_64_intdigest(key.tobytes(), packing.seed) for key in ids], np.uint64)
+    chosen = hashes < np.uint64(int(packing.held_out * ((1 << 64) - 1)))
+    if packing.held_out and len(ids) > 1:
+        chosen[np.argmin(hashes)] = True
+        if chosen.all():
+            chosen[np.argmax(hashes)] = False
+    return np.asarray(chosen, bool)
+
+
+def pack(
+    tokens: str, output: str, packing: Packing, *, engine: Engine | None = None, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Pack the token shards of a folder and return the manifest; a rerun does what is missing. Raises InputError."""
+    source = read_tokens_manifest(tokens)
+    eos = source["tokenizer"]["eos_id"] if packing.eos_id is None else packing.eos_id
+    vocabulary = source["tokenizer"]["vocabulary_size"]
+    if eos is None or not 0 <= eos < vocabulary:
+        raise ConfigurationError("the tokenizer names no token that ends a document; give its id with --eos-id")
+    packing = Packing(packing.sequence_length, packing.held_out, packing.seed, eos)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for shard in source["shards"]:
+        groups.setdefault(shard["language"], []).append(shard)
+    tasks = [
+        Task(language, tuple(s["digest"] for s in shards), shards, 4 * sum(s["tokens"] for s in shards))
+        for language, shards in sorted(groups.items())
+    ]
+    settings = [_VERSION, packing.held_out, packing.seed, eos, vocabulary]
+    work = PackWork(tokens, packing, vocabulary)
+    phase = Phase("pack", settings, work, place=storage.join(output, "data"))
+    records = phase.run(engine or Engine(), storage.join(output, ".work"), tasks, watch)
+    _copy_tokenizer(storage.join(tokens, "tokenizer"), storage.join(output, "tokenizer"))
+    manifest = _manifest(source, packing, records)
+    storage.write_json(storage.join(output, "manifest.json"), manifest)
+    return manifest
+
+
+def read_tokens_manifest(tokens: str) -> dict[str, Any]:
+    """The manifest of token shards. Raises InputError."""
+    path = storage.join(tokens, "manifest.json")
+    try:
+        manifest: dict[str, Any] = storage.read_json(path)
+        if manifest["format"] != 1 or not manifest["shards"]:
+            raise ValueError("it is of another format, or lists no shard")
+        manifest["tokenizer"]["vocabulary_size"]
+    except FileNotFoundError:
+        raise InputError(path, "no such file", "Give the output folder of `openroots encode`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path, f"is no manifest of token shards ({error})", _REMEDY) from error
+    return manifest
+
+
+def _manifest(source: dict[str, Any], packing: Packing, records: Sequence[Record]) -> dict[str, Any]:
+    length = packing.sequence_length
+    languages = {}
+    for record in records:
+        languages[record.task] = {
+            part: {**record.data[part], "sequences": max(0, record.data[part]["tokens"] - 1) // length}
+            for part in PARTS
+        }
+    files = sorted([f"data/{file.path}", file.digest] for record in records for file in record.files)
+    return {
+        "format": FORMAT,
+        "digest": digest_of([files, length]),
+        "sequence_length": length,
+        "vocabulary_size": source["tokenizer"]["vocabulary_size"],
+        "eos_id": packing.eos_id,
+        "tokenizer": source["tokenizer"],
+        "tokens_digest": source["digest"],
+        "corpus": source.get("corpus"),
+        "languages": languages,
+        "files": files,
+    }
+
+
+def _copy_tokenizer(source: str, target: str) -> None:
+    fs, inner = storage.filesystem(source)
+    for path in fs.ls(inner, detail=False) if fs.exists(inner) else []:
+        with storage.create(storage.join(target, path.rsplit("/", 1)[-1])) as stream:
+            stream.write(fs.cat_file(path))
+
+
+def _bytes(ids: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """uint8 of shape (rows, 16) over the buffer of ids."""
+    whole = np.frombuffer(ids.buffers()[1], np.uint8)
+    return whole[16 * ids.offset : 16 * (ids.offset + len(ids))].reshape(-1, 16)
+
+
+def _flat(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """(ids uint32, borders int64 of shape (rows + 1,)) of a batch's documents, borders counted from the first id."""
+    column = batch["input_ids"]
+    borders = column.offsets.to_numpy()
+    return column.flatten().to_numpy(), borders - borders[0]
+
+
+def _with_eos(flat: np.ndarray, borders: np.ndarray, keep: np.ndarray, eos: int) -> np.ndarray:
+    """Ids of the documents to keep, each followed by eos."""
+    rows = np.repeat(keep, np.diff(borders))
+    ends = np.cumsum(np.diff(borders)[keep])
+    return np.insert(flat[rows], ends, eos)
+
+
+def _header(stream: Any, shape: tuple[int, ...], dtype: str) -> None:
+    npy.write_array_header_2_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]
