@@ -6,7 +6,7 @@ the embedding, pre-layer-norm, biases everywhere, tanh GELU, and the embedding a
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from trainer.attention import attend
 from trainer.config import Attention, ModelConfig
-from trainer.loss import cross_entropy_sum
+from trainer.loss import Whole, cross_entropy_sum
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -67,8 +67,17 @@ class SelfAttention(nn.Module):
         self.softmax_fp32 = False
         self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
         self.dense = nn.Linear(config.hidden, config.hidden)
-        self.heads = config.heads
+        self.all_heads, self.heads = config.heads, range(config.heads)
         self.register_buffer("slopes", torch.empty(config.heads), persistent=False)
+
+    def keep_heads(self, heads: range) -> None:
+        """Say that the projections hold a share of the heads."""
+        self.heads = heads
+        self.slopes = self.slopes[heads.start : heads.stop]
+
+    def fill_slopes(self) -> None:
+        """Compute the slopes of the heads held."""
+        self.slopes = alibi_slopes(self.all_heads)[self.heads.start : self.heads.stop].to(self.slopes.device)
 
     def forward(
         self, hidden: Tensor, mask: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
@@ -130,6 +139,7 @@ class Bloom(nn.Module):
         super().__init__()
         self.config, self.embeds, self.predicts = config, embeds, predicts
         self.loss_chunk = 1024
+        self.vocabulary = Whole()
         if embeds or predicts:
             self.embedding = nn.Embedding(config.vocabulary_size, config.hidden)
         if embeds:
@@ -140,24 +150,37 @@ class Bloom(nn.Module):
             self.final_norm = nn.LayerNorm(config.hidden, config.epsilon)
 
     def initialize(self, seed: int) -> None:
-        """Draw weights: N(0, std), those before a residual sum N(0, std / sqrt(2 layers)); biases 0, norms 1.
+        """Draw all weights (see `fresh_weights`) and fill buffers: completes a model from the meta device."""
+        parameters = dict(self.named_parameters())
+        with torch.no_grad():
+            for name, weights in self.fresh_weights(seed):
+                parameters[name].copy_(weights)
+        self.fill_slopes()
 
-        Each tensor has a generator of its own, seeded by `seed` and its name: a part of the model gets the weights
-        that the whole would. Buffers are filled too, so a model from the meta device is complete after this.
+    def fill_slopes(self) -> None:
+        """Compute the buffers."""
+        for module in self.modules():
+            if isinstance(module, SelfAttention):
+                module.fill_slopes()
+
+    def fresh_weights(self, seed: int) -> Iterator[tuple[str, Tensor]]:
+        """(name, fp32 tensor on the CPU) of each parameter, one at a time.
+
+        N(0, std), those before a residual sum N(0, std / sqrt(2 layers)); biases 0, norms 1. Each tensor has a
+        generator of its own, seeded by `seed` and its name: a part of the model gets the weights that the whole would,
+        on any device.
         """
-        for name, module in self.named_modules():
-            if isinstance(module, nn.LayerNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear | nn.Embedding):
+        for name, parameter in self.named_parameters():
+            module, kind = name.rsplit(".", 1)
+            weights = torch.zeros(parameter.shape)
+            if module.endswith("_norm"):
+                weights.fill_(float(kind == "weight"))
+            elif kind == "weight":
                 std = self.config.std
-                if name.endswith((".dense", ".down")):
+                if module.endswith((".dense", ".down")):
                     std /= math.sqrt(2 * self.config.layers)
-                nn.init.normal_(module.weight, 0.0, std, _generator(seed, name, module.weight.device))
-                if isinstance(module, nn.Linear):
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, SelfAttention):
-                module.slopes = alibi_slopes(module.heads).to(module.slopes.device)
+                weights.normal_(0.0, std, generator=_generator(seed, name))
+            yield name, weights
 
     def forward(
         self,
@@ -182,10 +205,12 @@ class Bloom(nn.Module):
             hidden = layer(hidden, mask, documents, cache)
         if not self.predicts:
             return hidden
-        hidden = self.final_norm(hidden)
+        hidden = self.vocabulary.gather(self.final_norm(hidden))
         if labels is None:
             return functional.linear(hidden, self.embedding.weight)
-        return cross_entropy_sum(hidden, self.embedding.weight, labels, self.loss_chunk)
+        return cross_entropy_sum(
+            hidden, self.vocabulary.rows(self.embedding.weight), labels, self.loss_chunk, self.vocabulary
+        )
 
     def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""
@@ -203,10 +228,8 @@ def build_model(config: ModelConfig, seed: int = 0, device: str | torch.device =
     return model
 
 
-def _generator(seed: int, name: str, device: torch.device) -> torch.Generator | None:
-    if device.type == "meta":
-        return None
+def _generator(seed: int, name: str) -> torch.Generator:
     number = seed
     for byte in name.encode():
         number = (number * 0x100000001B3 ^ byte) & (1 << 63) - 1
-    return torch.Generator(device).manual_seed(number)
+    return torch.Generator().manual_seed(number)

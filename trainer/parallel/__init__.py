@@ -1,0 +1,1 @@
+"""The model over many ranks: one technique a file, applied from outside."""

@@ -1,0 +1,105 @@
+"""Who holds what: the ranks of a run as a grid of pipeline × data × tensor.
+
+Words, one for one thing: an *axis* is a direction of the grid, a *dim* one of a tensor. Ranks of one tensor group are
+neighbours, since they talk most, then those of a data group, then pipeline stages.
+
+    rank = (pipeline_rank · data + data_rank) · tensor + tensor_rank
+
+What a rank holds, in the order in which it is applied (`trainer.parallel.model`):
+    pipeline        its stages: runs of layers; the first has the embedding, the last too, as output matrix
+    tensor          of each layer: its heads, its columns of the MLP; of the embedding: its rows
+    checkpointing   which activations are kept for the backward pass
+    compile         each layer
+    data            of what is left: its share of the optimizer's states (zero1) and of the weights (fsdp)
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+
+from configs.errors import ConfigurationError
+from trainer.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of the axes and this rank's place on them. `mesh` is None in a run of one process."""
+
+    tensor: int
+    pipeline: int
+    data: int
+    rank: int
+    device: torch.device
+    mesh: DeviceMesh | None = None
+
+    @property
+    def world(self) -> int:
+        """Number of ranks."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def tensor_rank(self) -> int:
+        """Place on the tensor axis."""
+        return self.rank % self.tensor
+
+    @property
+    def data_rank(self) -> int:
+        """Place on the data axis."""
+        return self.rank // self.tensor % self.data
+
+    @property
+    def pipeline_rank(self) -> int:
+        """Place on the pipeline axis."""
+        return self.rank // (self.tensor * self.data)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this rank talks to the user."""
+        return self.rank == 0
+
+    def axis(self, name: str) -> DeviceMesh:
+        """The axis `pipeline`, `data` or `tensor` through this rank."""
+        assert self.mesh is not None
+        return self.mesh[name]
+
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        """Sum over all ranks, in place."""
+        if self.mesh is not None:
+            dist.all_reduce(value)
+        return value
+
+
+def make_layout(config: TrainingConfig, device: torch.device) -> Layout:
+    """The grid of the running processes (one, where torch.distributed is not initialised).
+
+    Raises ConfigurationError where they do not fit the configuration.
+    """
+    parallel = config.parallel
+    world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
+    data = check_sizes(config, world)
+    mesh = None
+    if dist.is_initialized():
+        shape = (parallel.pipeline, data, parallel.tensor)
+        mesh = init_device_mesh(device.type, shape, mesh_dim_names=("pipeline", "data", "tensor"))
+    return Layout(parallel.tensor, parallel.pipeline, data, rank, device, mesh)
+
+
+def check_sizes(config: TrainingConfig, world: int) -> int:
+    """Size of the data axis for so many ranks. Raises ConfigurationError that names what does not divide what."""
+    parallel, model = config.parallel, config.model
+    model_ranks = parallel.tensor * parallel.pipeline
+    if world % model_ranks or parallel.data not in (None, world // model_ranks):
+        wanted = f"tensor {parallel.tensor} × pipeline {parallel.pipeline}"
+        wanted += f" × data {parallel.data}" if parallel.data else ""
+        raise ConfigurationError(f"{wanted} does not fit {world} processes; start as many, or change [parallel]")
+    for name, size in (("heads", model.heads), ("vocabulary_size", model.vocabulary_size)):
+        if size % parallel.tensor:
+            raise ConfigurationError(f"model.{name} ({size}) must be a multiple of parallel.tensor ({parallel.tensor})")
+    stages = parallel.pipeline * parallel.stages_per_rank
+    if stages > model.layers + 2:
+        raise ConfigurationError(f"{stages} pipeline stages are too many for {model.layers} layers")
+    if parallel.sequence_parallel and config.sequence_length % parallel.tensor:
+        raise ConfigurationError("sequence_length must be a multiple of parallel.tensor where sequence_parallel is set")
+    return world // model_ranks

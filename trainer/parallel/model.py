@@ -1,0 +1,231 @@
+"""A rank's share of the model and of its optimizer, and one step of training on it.
+
+The order in which the techniques are applied is here and nowhere else; what each does is in the file of its name.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
+
+from configs.errors import ConfigurationError
+from trainer.config import TrainingConfig
+from trainer.data import Batch
+from trainer.model import Bloom
+from trainer.parallel.checkpointing import apply_checkpointing
+from trainer.parallel.data import DTYPES, apply_data_parallel, local, reduce_gradients, set_last_backward
+from trainer.parallel.layout import Layout, make_layout
+from trainer.parallel.optimizer import fill_states, make_optimizer, states_by_name
+from trainer.parallel.pipeline import Pipeline, build_parts, tied_group
+from trainer.parallel.tensor import apply_tensor_parallel
+
+
+def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
+    """Apply to a stage, on the meta device, all that is not the pipeline."""
+    parallel, precision = config.parallel, config.precision
+    part.set_attention(precision.attention, precision.softmax_fp32)
+    part.loss_chunk = precision.loss_chunk
+    if layout.tensor > 1:
+        apply_tensor_parallel(part, layout, parallel.sequence_parallel)
+    apply_checkpointing(part, parallel.checkpointing)
+    if parallel.compile:
+        for layer in part.layers.values():
+            layer.compile()
+    apply_data_parallel(part, layout, config)
+
+
+class ParallelModel:
+    """The stages of this rank, their optimizer, and the steps.
+
+    Weights are drawn tensor by tensor by name, so every layout starts from the same ones. Parameters and optimizer
+    states are fp32; products are in `precision.compute`.
+    """
+
+    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+        self.config, self.layout = config, make_layout(config, device)
+        self.parts = build_parts(config, self.layout.pipeline_rank)
+        for part in self.parts:
+            parallelize(part, self.layout, config)
+            part.to_empty(device=device)
+            self._draw(part)
+        self._tied = tied_group(self.layout)
+        self._pipeline = Pipeline(self.parts, config, self.layout) if config.parallel.pipeline > 1 else None
+        self.optimizer = make_optimizer(self.named_parameters(), config.optimizer)
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Parameters of this rank by their names in the whole model."""
+        for part in self.parts:
+            yield from part.named_parameters()
+
+    def forward_backward(self, batch: Batch, scale: float = 1.0) -> Tensor:
+        """Leave the gradients of `scale` × the mean loss of the global batch; returns that loss, the same on all ranks.
+
+        `batch` is this data rank's share; it is split into micro-batches. Raises ConfigurationError where it does not
+        divide. The loss is a fp32 scalar in nats a token, not scaled.
+        """
+        micro = self.config.batch.micro
+        if len(batch) % micro:
+            raise ConfigurationError(f"a rank's {len(batch)} sequences are no multiple of batch.micro ({micro})")
+        labels = self._sum_over_data((batch.labels != -100).sum().float())
+        factor = scale / labels
+        documents = batch.documents if self.config.data.document_mask else None
+        if self._pipeline is not None:
+            self._pipeline.loss_scale = factor
+            with self._autocast():
+                total = self._pipeline.run(batch.input_ids, batch.labels, documents, micro, backward=True)
+        else:
+            total = self._accumulate(batch, micro, factor)
+        for part in self.parts:
+            reduce_gradients(part, self.layout)
+        self._settle_partial()
+        self._add_tied()
+        return self._sum_of_losses(total) / labels
+
+    def _accumulate(self, batch: Batch, micro: int, factor: Tensor) -> Tensor:
+        [part] = self.parts
+        total = torch.zeros((), device=self.layout.device)
+        for begin in range(0, len(batch), micro):
+            piece = batch.slice(begin, begin + micro)
+            documents = piece.documents if self.config.data.document_mask else None
+            set_last_backward(part, begin + micro >= len(batch))
+            with self._autocast():
+                loss = part(piece.input_ids, piece.labels, documents=documents)
+            (loss * factor).backward()
+            total += loss.detach()
+        return total
+
+    @torch.no_grad()
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(sum of losses, labels counted) over the data axis, the same on all ranks; `batch` may be of any size."""
+        micro, stages = self.config.batch.micro, self.config.parallel.pipeline
+        whole = -(-len(batch) // micro) * micro
+        padded = _pad(batch, max(whole, stages * micro * self.config.parallel.stages_per_rank))
+        documents = padded.documents if self.config.data.document_mask else None
+        if self._pipeline is not None:
+            self._pipeline.loss_scale = 1.0
+            with self._autocast():
+                total = self._pipeline.run(padded.input_ids, padded.labels, documents, micro, backward=False)
+        else:
+            total = torch.zeros((), device=self.layout.device)
+            for begin in range(0, len(padded), micro):
+                piece = padded.slice(begin, begin + micro)
+                with self._autocast():
+                    total += self.parts[0](
+                        piece.input_ids, piece.labels, documents=None if documents is None else piece.documents
+                    )
+        return self._sum_of_losses(total), self._sum_over_data((batch.labels != -100).sum().float())
+
+    def gradient_norm(self) -> Tensor:
+        """L2 norm of the gradient of the whole model, fp32, the same on all ranks; not finite where any rank's is not."""
+        squares = torch.zeros((), device=self.layout.device)
+        for name, parameter in self.named_parameters():
+            if parameter.grad is not None and self._is_counted_here(name, parameter):
+                squares += torch.linalg.vector_norm(local(parameter.grad), dtype=torch.float32) ** 2
+        return self.layout.sum(squares).sqrt()
+
+    def scale_gradients(self, factor: float | Tensor) -> None:
+        """Multiply all gradients."""
+        gradients = [local(p.grad) for _, p in self.named_parameters() if p.grad is not None]
+        torch._foreach_mul_(gradients, factor)
+
+    def step(self, learning_rate: float) -> None:
+        """One step of the optimizer."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state for `torch.distributed.checkpoint`, by names in the whole model: it loads on any layout."""
+        fill_states(self.optimizer)
+        model = {name: parameter.detach() for name, parameter in self.named_parameters()}
+        return {"model": model, "optimizer": states_by_name(self.optimizer, self.named_parameters())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy a state of the form of `state_dict`, tensor by tensor. One loaded in place is there already."""
+        mine = self.state_dict()
+        with torch.no_grad():
+            for name, tensor in mine["model"].items():
+                if tensor.data_ptr() != state["model"][name].data_ptr():
+                    tensor.copy_(state["model"][name])
+                for kind, own in mine["optimizer"][name].items():
+                    if own.data_ptr() != state["optimizer"][name][kind].data_ptr():
+                        own.copy_(state["optimizer"][name][kind])
+
+    @torch.no_grad()
+    def _draw(self, part: Bloom) -> None:
+        part.fill_slopes()
+        parameters = dict(part.named_parameters())
+        for name, weights in part.fresh_weights(self.config.seed):
+            parameter = parameters[name]
+            if isinstance(parameter, DTensor):
+                shared = distribute_tensor(
+                    weights.to(self.layout.device), parameter.device_mesh, parameter.placements, src_data_rank=None
+                )
+                parameter.to_local().copy_(shared.to_local())
+            else:
+                parameter.copy_(weights)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        compute = self.config.precision.compute
+        if compute == "fp32":
+            return nullcontext()
+        return torch.autocast(self.layout.device.type, DTYPES[compute])
+
+    def _sum_over_data(self, value: Tensor) -> Tensor:
+        if self.layout.data > 1:
+            dist.all_reduce(value, group=self.layout.axis("data").get_group())
+        return value
+
+    def _sum_of_losses(self, total: Tensor) -> Tensor:
+        """Losses are on the last stages only, and the same on all ranks of a tensor group."""
+        total = self._sum_over_data(total.clone())
+        if self.layout.pipeline > 1:
+            dist.all_reduce(total, group=self.layout.axis("pipeline").get_group())
+        return total
+
+    def _settle_partial(self) -> None:
+        """Norms of sequence-parallel ranks saw a share of the positions: sum their gradients over the tensor axis."""
+        for _, parameter in self.named_parameters():
+            gradient = parameter.grad
+            if isinstance(gradient, DTensor) and any(isinstance(p, Partial) for p in gradient.placements):
+                placements = [Replicate() if isinstance(p, Partial) else p for p in gradient.placements]
+                parameter.grad = gradient.redistribute(placements=placements)
+
+    def _add_tied(self) -> None:
+        """The embedding is on the first stage and on the last: its gradient is the sum."""
+        if self._tied is not None:
+            for name, parameter in self.named_parameters():
+                if name == "embedding.weight" and parameter.grad is not None:
+                    dist.all_reduce(local(parameter.grad), group=self._tied)
+
+    def _is_counted_here(self, name: str, parameter: nn.Parameter) -> bool:
+        """Whether this rank's share of a parameter is its own: each element is counted once over all ranks."""
+        layout = self.layout
+        shared = set()
+        if isinstance(parameter, DTensor):
+            names = parameter.device_mesh.mesh_dim_names or ()
+            shared = {axis for axis, p in zip(names, parameter.placements, strict=True) if p.is_shard()}
+        if ("tensor" not in shared and layout.tensor_rank) or ("data" not in shared and layout.data_rank):
+            return False
+        return not (name == "embedding.weight" and layout.pipeline > 1 and layout.pipeline_rank > 0)
+
+
+def _pad(batch: Batch, size: int) -> Batch:
+    """A batch of `size` sequences; those added have no labels."""
+    more = size - len(batch)
+    if more <= 0:
+        return batch
+    ids, labels, documents = batch.input_ids, batch.labels, batch.documents
+    return Batch(
+        torch.cat([ids, ids[:1].expand(more, -1)]),
+        torch.cat([labels, torch.full_like(labels[:1], -100).expand(more, -1)]),
+        torch.cat([documents, documents[:1].expand(more, -1)]),
+    )
