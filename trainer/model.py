@@ -159,9 +159,12 @@ class Bloom(nn.Module):
 
     def fill_slopes(self) -> None:
         """Compute the buffers."""
-        for module in self.modules():
-            if isinstance(module, SelfAttention):
-                module.fill_slopes()
+        for attention in self.attentions():
+            attention.fill_slopes()
+
+    def attentions(self) -> Iterator[SelfAttention]:
+        """The attention of each layer held."""
+        return (module for module in self.modules() if isinstance(module, SelfAttention))
 
     def fresh_weights(self, seed: int) -> Iterator[tuple[str, Tensor]]:
         """(name, fp32 tensor on the CPU) of each parameter, one at a time.
@@ -214,9 +217,8 @@ class Bloom(nn.Module):
 
     def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""
-        for module in self.modules():
-            if isinstance(module, SelfAttention):
-                module.choice, module.softmax_fp32 = choice, softmax_fp32
+        for attention in self.attentions():
+            attention.choice, attention.softmax_fp32 = choice, softmax_fp32
 
 
 def build_model(config: ModelConfig, seed: int = 0, device: str | torch.device = "cpu") -> Bloom:

@@ -7,6 +7,8 @@ fsdp    FSDP2 that gathers each layer's weights when it is used (ZeRO stage 3, R
         bytes again are sent, and no more than a layer or two of weights is whole at any moment
 """
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
@@ -28,7 +30,11 @@ def apply_data_parallel(part: Bloom, layout: Layout, config: TrainingConfig) -> 
     precision = MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32, cast_forward_inputs=False)
     if compute == torch.float32:
         precision = MixedPrecisionPolicy()
-    settings = {"mesh": layout.axis("data"), "mp_policy": precision, "reshard_after_forward": sharding == "fsdp"}
+    settings: dict[str, Any] = {
+        "mesh": layout.axis("data"),
+        "mp_policy": precision,
+        "reshard_after_forward": sharding == "fsdp",
+    }
     for layer in part.layers.values():
         fully_shard(layer, **settings)
     fully_shard(part, **settings)

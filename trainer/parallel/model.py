@@ -120,7 +120,7 @@ class ParallelModel:
         return self._sum_of_losses(total), self._sum_over_data((batch.labels != -100).sum().float())
 
     def gradient_norm(self) -> Tensor:
-        """L2 norm of the gradient of the whole model, fp32, the same on all ranks; not finite where any rank's is not."""
+        """L2 norm of the whole gradient, fp32, the same on all ranks; not finite where any rank's is not."""
         squares = torch.zeros((), device=self.layout.device)
         for name, parameter in self.named_parameters():
             if parameter.grad is not None and self._is_counted_here(name, parameter):

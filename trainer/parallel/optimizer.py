@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from trainer.config import Optimizer
 
@@ -13,12 +14,14 @@ STATES = ("exp_avg", "exp_avg_sq", "step")
 
 def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimizer) -> torch.optim.AdamW:
     """The fused AdamW of torch (Loshchilov and Hutter 2019): one pass over the states, no copies of them."""
-    decayed, plain = [], []
+    groups: dict[Any, dict[str, Any]] = {}
     for name, parameter in parameters:
-        (plain if name.endswith(".bias") or "_norm." in name else decayed).append(parameter)
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        decay = 0.0 if name.endswith(".bias") or "_norm." in name else settings.weight_decay
+        # One fused call takes tensors of one mesh, or plain ones.
+        mesh = parameter.device_mesh if isinstance(parameter, DTensor) else None
+        groups.setdefault((decay, mesh), {"params": [], "weight_decay": decay})["params"].append(parameter)
     betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=settings.epsilon, fused=True)
+    return torch.optim.AdamW(list(groups.values()), lr=0.0, betas=betas, eps=settings.epsilon, fused=True)
 
 
 def fill_states(optimizer: torch.optim.Optimizer) -> None:

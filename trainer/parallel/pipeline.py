@@ -5,6 +5,7 @@ in BLOOM-176B's run: 70 layers on 12 stages are embedding + 5 | 6 × 10 | 5 + ou
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -80,7 +81,7 @@ class Pipeline:
         losses: list[Tensor] = []
         is_last = self._layout.pipeline_rank == self._layout.pipeline - 1
         inputs = (ids,) if self._layout.pipeline_rank == 0 else ()
-        more: dict[str, Tensor] = {} if documents is None else {"documents": documents}
+        more: dict[str, Any] = {} if documents is None else {"documents": documents}
         if is_last:
             more["labels"] = labels
         method = schedule.step if backward else schedule.eval
@@ -99,7 +100,7 @@ class Pipeline:
         if micro_batches not in self._schedules:
             kind = self._parallel.schedule
             self._schedules[micro_batches] = (
-                ScheduleInterleaved1F1B(self._stages, micro_batches, self._loss, scale_grads=False)
+                ScheduleInterleaved1F1B(list(self._stages), micro_batches, self._loss, scale_grads=False)
                 if kind == "interleaved"
                 else Schedule1F1B(self._stages[0], micro_batches, self._loss, scale_grads=False)
             )

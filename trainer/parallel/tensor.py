@@ -50,8 +50,7 @@ def apply_tensor_parallel(part: Bloom, layout: Layout, sequence_parallel: bool) 
             plan["final_norm"] = SequenceParallel(use_local_output=True)
     parallelize_module(part, mesh, plan)
     share = part.config.heads // layout.tensor
-    for layer_module in part.layers.values():
-        attention = layer_module.attention
+    for attention in part.attentions():
         attention.keep_heads(range(layout.tensor_rank * share, (layout.tensor_rank + 1) * share))
     if part.predicts:
         part.vocabulary = VocabularyShare(layout, part.config.vocabulary_size, sequence_parallel)
