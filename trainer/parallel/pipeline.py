@@ -59,7 +59,7 @@ class Pipeline:
         positions = config.sequence_length
         if config.parallel.sequence_parallel:
             positions //= layout.tensor
-        hidden = torch.empty(config.batch.micro, positions, config.model.hidden, device="meta")
+        hidden = torch.empty(config.batch.micro, positions, config.model.hidden, device="meta", requires_grad=True)
         ids = torch.empty(config.batch.micro, config.sequence_length, dtype=torch.int64, device="meta")
         self._stages = [
             PipelineStage(
@@ -68,7 +68,7 @@ class Pipeline:
                 count,
                 layout.device,
                 input_args=(ids if part.embeds else hidden,),
-                output_args=(torch.empty((), device="meta") if part.predicts else hidden,),
+                output_args=(torch.empty((), device="meta", requires_grad=True) if part.predicts else hidden,),
                 group=layout.axis("pipeline").get_group(),
             )
             for part, stage in zip(parts, stages_of_rank(config, layout.pipeline_rank), strict=True)
