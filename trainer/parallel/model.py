@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from configs.errors import ConfigurationError
 from trainer.config import TrainingConfig
@@ -79,9 +79,9 @@ class ParallelModel:
                 total = self._pipeline.run(batch.input_ids, batch.labels, documents, micro, backward=True)
         else:
             total = self._accumulate(batch, micro, factor)
+        self._settle()
         for part in self.parts:
             reduce_gradients(part, self.layout)
-        self._settle_partial()
         self._add_tied()
         return self._sum_of_losses(total) / labels
 
@@ -191,13 +191,16 @@ class ParallelModel:
             dist.all_reduce(total, group=self.layout.axis("pipeline").get_group())
         return total
 
-    def _settle_partial(self) -> None:
-        """Norms of sequence-parallel ranks saw a share of the positions: sum their gradients over the tensor axis."""
+    def _settle(self) -> None:
+        """Give gradients the placements of their parameters.
+
+        DTensor leaves the gradients of sequence-parallel norms to be summed, and may leave an embedding's whole.
+        """
         for _, parameter in self.named_parameters():
             gradient = parameter.grad
-            if isinstance(gradient, DTensor) and any(isinstance(p, Partial) for p in gradient.placements):
-                placements = [Replicate() if isinstance(p, Partial) else p for p in gradient.placements]
-                parameter.grad = gradient.redistribute(placements=placements)
+            if isinstance(parameter, DTensor) and isinstance(gradient, DTensor):
+                if gradient.placements != parameter.placements:
+                    parameter.grad = gradient.redistribute(placements=parameter.placements)
 
     def _add_tied(self) -> None:
         """The embedding is on the first stage and on the last: its gradient is the sum."""
