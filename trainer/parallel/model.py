@@ -198,9 +198,10 @@ class ParallelModel:
         """
         for _, parameter in self.named_parameters():
             gradient = parameter.grad
-            if isinstance(parameter, DTensor) and isinstance(gradient, DTensor):
-                if gradient.placements != parameter.placements:
-                    parameter.grad = gradient.redistribute(placements=parameter.placements)
+            if not (isinstance(parameter, DTensor) and isinstance(gradient, DTensor)):
+                continue
+            if gradient.placements != parameter.placements:
+                parameter.grad = gradient.redistribute(placements=parameter.placements)
 
     def _add_tied(self) -> None:
         """The embedding is on the first stage and on the last: its gradient is the sum."""
@@ -215,7 +216,7 @@ class ParallelModel:
         shared = set()
         if isinstance(parameter, DTensor):
             names = parameter.device_mesh.mesh_dim_names or ()
-            shared = {axis for axis, p in zip(names, parameter.placements, strict=True) if p.is_shard()}
+            shared = {axis for axis, p in zip(names, parameter.placements, strict=True) if not p.is_replicate()}
         if ("tensor" not in shared and layout.tensor_rank) or ("data" not in shared and layout.data_rank):
             return False
         return not (name == "embedding.weight" and layout.pipeline > 1 and layout.pipeline_rank > 0)
