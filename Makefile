@@ -4,11 +4,15 @@ VENV ?= .venv
 RECIPE ?= sample
 OUTPUT ?= build/corpus
 CACHE ?= build/downloads
+CORPUS ?= $(OUTPUT)
+TOKENIZER ?= build/tokenizer
+VOCAB_SIZE ?= 250680
+ALPHA ?= 0.3
 WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus test lint types bench clean
+.PHONY: help install build-corpus tokenizer test lint types bench clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -32,6 +36,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 build-corpus: $(VENV)/.installed ## fetch real text and build a corpus (RECIPE=tiny|sample|my.toml OUTPUT=… WORKERS=…)
 	@$(BIN)/openroots build-corpus --recipe $(RECIPE) --output $(OUTPUT) --cache $(CACHE) --workers $(WORKERS)
+
+tokenizer: $(VENV)/.installed ## train a tokenizer on a built corpus (CORPUS=… TOKENIZER=… VOCAB_SIZE=… ALPHA=… WORKERS=…)
+	@test -d $(CORPUS)/data || { echo "$(CORPUS) holds no corpus; run: make build-corpus"; exit 1; }
+	@$(BIN)/openroots train-tokenizer --corpus $(CORPUS) --output $(TOKENIZER) --vocab-size $(VOCAB_SIZE) \
+		--alpha $(ALPHA) --workers $(WORKERS)
 
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/python -m pytest

@@ -492,3 +492,15 @@ def compact(places: np.ndarray, starts: np.ndarray, sizes: np.ndarray, order: np
         starts[number] = used
         used += sizes[number]
     return used
+
+
+@njit(cache=True, nogil=True)
+def live_symbols(symbols: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Symbols of all words without the room that merges freed."""
+    live = np.empty(lengths.sum(), np.int32)
+    used = 0
+    for word in range(len(lengths)):
+        for i in range(starts[word], starts[word] + lengths[word]):
+            live[used] = symbols[i]
+            used += 1
+    return live

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -61,12 +60,14 @@ class Merges:
     merges          int32 (m, 3): first id, second id, id made; by rank, each pair once
     special_tokens  names; they have the first ids
     wanted          tokens asked for; `len(tokens)` are fewer where the words yield no more
+    rarest          0, or the `count_min` below which all pairs are that were left
     """
 
     tokens: list[bytes]
     merges: np.ndarray
     special_tokens: tuple[str, ...]
     wanted: int
+    rarest: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -77,10 +78,13 @@ class Merges:
         """What to tell a user whose text yields too few tokens; empty where it does not."""
         if self.is_full:
             return ""
+        cause = (
+            f"no pair is left that occurs {self.rarest:,} times" if self.rarest else "every word is one token by then"
+        )
         return (
             f"the text yields {len(self.merges):,} merges, a vocabulary of {len(self.tokens):,} tokens instead of "
-            f"{self.wanted:,}: every word is one token by then. Train on more text, or ask for --vocab-size "
-            f"{len(self.tokens)}"
+            f"{self.wanted:,}: {cause}. Train on more text, {'lower count_min, ' if self.rarest else ''}or ask for "
+            f"--vocab-size {len(self.tokens)}"
         )
 
 
@@ -120,7 +124,7 @@ def learn_merges(
         state = _first_state(words, special_tokens, vocabulary_size)
     del words
     state = _learn(state, vocabulary_size, count_min, progress, checkpoint, checkpoint_seconds, fingerprint)
-    return _result(state, tuple(dict.fromkeys(special_tokens)), vocabulary_size)
+    return _result(state, tuple(dict.fromkeys(special_tokens)), vocabulary_size, count_min)
 
 
 def _learn(
@@ -211,7 +215,7 @@ def _alphabet(
     return text, offsets, slots, byte_ids
 
 
-def _result(state: State, special_tokens: tuple[str, ...], wanted: int) -> Merges:
+def _result(state: State, special_tokens: tuple[str, ...], wanted: int, count_min: int) -> Merges:
     scalars = state.scalars
     offsets = state.text_offsets[: scalars[kernels.TOKENS] + 1].tolist()
     text = state.text[: offsets[-1]].tobytes()
@@ -219,7 +223,8 @@ def _result(state: State, special_tokens: tuple[str, ...], wanted: int) -> Merge
     merges = state.merges[: scalars[kernels.MERGES]]
     keys = merges[:, 0].astype(np.int64) << 32 | merges[:, 1]
     last = len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]
-    return Merges(tokens, merges[np.sort(last)].copy(), special_tokens, wanted)
+    rarest = count_min if len(tokens) < wanted and scalars[kernels.QUEUE] else 0
+    return Merges(tokens, merges[np.sort(last)].copy(), special_tokens, wanted, rarest)
 
 
 def _empty_pairs(at_least: int) -> np.ndarray:
@@ -277,27 +282,51 @@ def _fingerprint(words: pa.RecordBatch, special_tokens: Sequence[str]) -> str:
 
 
 def _write_checkpoint(path: str, state: State, fingerprint: str) -> None:
-    scalars = state.scalars
+    """Write what is alive of the state, compressed: a few bytes for each symbol that is left."""
+    tokens = int(state.scalars[kernels.TOKENS])
+    order = np.argsort(state.queue_starts[: state.scalars[kernels.QUEUE]], kind="stable")
+    state.scalars[kernels.PLACES] = kernels.compact(state.places, state.queue_starts, state.queue_sizes, order)
     used = {"queue": kernels.QUEUE, "places": kernels.PLACES, "merges": kernels.MERGES}
-    arrays = {"fingerprint": np.frombuffer(fingerprint.encode(), np.uint8)}
+    arrays = {}
     for name, array in state._asdict().items():
-        rows = next((int(scalars[at]) for prefix, at in used.items() if name.startswith(prefix)), len(array))
+        rows = next((int(state.scalars[at]) for prefix, at in used.items() if name.startswith(prefix)), len(array))
         arrays[name] = array[:rows]
-    with storage.create(path) as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    arrays["symbols"] = kernels.live_symbols(state.symbols, state.starts, state.lengths)
+    arrays["starts"] = np.empty(0, np.int64)  # sums of the lengths
+    arrays["pairs"] = state.pairs[state.pairs[:, 0] >= 0]
+    arrays["text"] = state.text[: state.text_offsets[tokens]]
+    arrays["text_offsets"] = state.text_offsets[: tokens + 1]
+    arrays["slots"] = state.slots[state.slots >= 0]
+    fields = [pa.field(name, pa.large_binary(), metadata={"dtype": a.dtype.str}) for name, a in arrays.items()]
+    schema = pa.schema(fields, metadata={"fingerprint": fingerprint})
+    columns = [_bytes_of(array) for array in arrays.values()]
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with storage.create(path) as stream, pa.ipc.new_stream(stream, schema, options=options) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _bytes_of(array: np.ndarray) -> pa.LargeBinaryArray:
+    """An array's bytes as one Arrow value, not copied."""
+    data = np.ascontiguousarray(array)
+    borders = pa.py_buffer(np.array([0, data.nbytes], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, borders, pa.py_buffer(data)])
 
 
 def _read_checkpoint(path: str, fingerprint: str, vocabulary_size: int) -> State | None:
     """The state in a checkpoint; None where there is none, or it is damaged, of other words, or too far."""
     if not storage.exists(path):
         return None
-    fs, inner = storage.filesystem(path)
     try:
-        with fs.open(inner, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            if arrays["fingerprint"].tobytes().decode() != fingerprint:
+        with storage.open_stream(path) as reader:
+            if (reader.schema.metadata or {}).get(b"fingerprint") != fingerprint.encode():
                 return None
-            state = State(**{name: arrays[name] for name in State._fields})
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile):
+            [batch] = reader
+        arrays = {}
+        for name, field in zip(batch.schema.names, batch.schema, strict=True):
+            dtype = np.dtype(field.metadata[b"dtype"].decode())
+            arrays[name] = np.frombuffer(batch[name].buffers()[2], dtype).copy()
+        state = State(**arrays)
+    except (ValueError, KeyError, TypeError, OSError):
         return None
     if state.scalars[kernels.TOKENS] > vocabulary_size:
         return None
@@ -305,11 +334,16 @@ def _read_checkpoint(path: str, fingerprint: str, vocabulary_size: int) -> State
 
 
 def _with_room_for(state: State, vocabulary_size: int) -> State:
-    """A state whose vocabulary may grow to this size, which may be another than it was made for."""
+    """A state from a checkpoint, its vocabulary free to grow to this size, perhaps another than it was made for."""
     tokens = int(state.scalars[kernels.TOKENS])
+    pairs = state.pairs.reshape(-1, 2)
     offsets = np.zeros(vocabulary_size + 1, np.int64)
-    offsets[: tokens + 1] = state.text_offsets[: tokens + 1]
+    offsets[: tokens + 1] = state.text_offsets
     slots = np.full(1 << (2 * vocabulary_size).bit_length(), -1, np.int32)
-    for number in state.slots[state.slots >= 0]:
+    for number in state.slots:
         kernels.add_token(state.text, offsets, slots, number)
-    return state._replace(text_offsets=offsets, slots=slots)
+    table = _empty_pairs(2 * len(pairs) + 4096)
+    kernels.rehash(pairs, table)
+    starts = np.concatenate([[0], np.cumsum(state.lengths, dtype=np.int64)])
+    merges = state.merges.reshape(-1, 3)
+    return state._replace(starts=starts, pairs=table, text_offsets=offsets, slots=slots, merges=merges)
