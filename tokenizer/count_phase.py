@@ -33,10 +33,14 @@ _BLOCK = 8 << 20
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file of text: Arrow IPC stream, Parquet, JSON lines (these three with a column `text`) or plain UTF-8."""
+    """A file of text: Arrow IPC stream, Parquet, JSON lines (these three with a column `text`) or plain UTF-8.
+
+    `digest` stands for its content; without one the file system's mark of this version of the file does.
+    """
 
     path: str
     language: str = "und"
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,22 @@ def corpus_files(corpus: str) -> list[TextFile]:
     paths = sorted(path for path in (fs.find(root) if fs.exists(root) else []) if path.endswith(".arrow"))
     if not paths:
         raise InputError(corpus, "no data/LANGUAGE/*.arrow in it", "Give the output folder of build-corpus")
-    return [TextFile(fs.unstrip_protocol(path), PurePosixPath(path).parent.name) for path in paths]
+    digests = _digests(corpus)
+    names = {path: f"data/{path[len(root) + 1 :]}" for path in paths}
+    return [
+        TextFile(fs.unstrip_protocol(path), PurePosixPath(path).parent.name, digests.get(names[path])) for path in paths
+    ]
+
+
+def _digests(corpus: str) -> dict[str, str]:
+    """Digests of a corpus's shards by their path in it, from its manifest; none where there is no manifest."""
+    try:
+        languages = storage.read_json(storage.join(corpus, "manifest.json"))["languages"].values()
+        return {shard["path"]: shard["digest"] for language in languages for shard in language["shards"]}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(storage.join(corpus, "manifest.json"), f"is damaged ({error})", "Build it again") from error
 
 
 def count_files(
@@ -210,7 +229,7 @@ def _add_file(counter: WordCounter, path: str, weight: int) -> None:
 
 def _count_tasks(files: Sequence[TextFile], is_by_language: bool) -> list[Task]:
     fs_of = {file: storage.filesystem(file.path) for file in files}
-    keys = {file: fs.ukey(inner) for file, (fs, inner) in fs_of.items()}
+    keys = {file: file.digest or fs.ukey(inner) for file, (fs, inner) in fs_of.items()}
     sizes = {file: int(fs.size(inner) or 0) for file, (fs, inner) in fs_of.items()}
     groups: dict[str, list[TextFile]] = {}
     for number, file in enumerate(files):

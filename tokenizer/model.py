@@ -1,15 +1,20 @@
 """Train a tokenizer and write it as Hugging Face libraries read it: `tokenizer.json` and its two companions."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from configs.errors import ConfigurationError
 from pipeline import storage
-from tokenizer.count import count_words
+from tokenizer.count import WORDS, WordCounter, count_words
 from tokenizer.merges import (
     CHECKPOINT_SECONDS,
     SPECIAL_TOKENS,
@@ -63,15 +68,18 @@ def train_tokenizer(
 ) -> Trained:
     """Train a byte-level BPE tokenizer from a word table (schema `count.WORDS`) or from texts (arrays of strings).
 
-    `vocabulary_size` includes special tokens and the 256 bytes. Where the text yields fewer tokens, ConfigurationError
+    `vocabulary_size` includes special tokens and the 256 bytes. What spells a special token is cut out of the words,
+    so that no merge makes one. Where the text yields fewer tokens, ConfigurationError
     says how many, unless `allow_fewer`, or `pad_with_reserved`: then reserved special tokens fill up the vocabulary.
     Texts are counted by `workers` threads; the result does not depend on their number.
     For the other arguments see `learn_merges`.
     """
     pattern = pattern or Pattern()
+    check_special_tokens(special_tokens)
     if not isinstance(words, pa.RecordBatch):
         words = count_words(words, pattern, workers)
     distinct, occurrences = words.num_rows, int(words["count"].to_numpy().sum())
+    words = without_special_tokens(words, special_tokens)
     learnt = learn_merges(words, vocabulary_size, special_tokens, count_min, progress, checkpoint, checkpoint_seconds)
     if not learnt.is_full and not (allow_fewer or pad_with_reserved):
         raise ConfigurationError(f"{learnt.shortage()}; or fill up with reserved tokens (--pad-with-reserved)")
@@ -92,9 +100,47 @@ def build_tokenizer(learnt: Merges, pattern: Pattern, pad_to: int = 0) -> Tokeni
     tokenizer.pre_tokenizer = pattern.pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
-    reserved = [RESERVED.format(number) for number in range(max(0, pad_to - len(names)))]
+    free = (name for name in map(RESERVED.format, count()) if name not in vocabulary)
+    reserved = list(islice(free, max(0, pad_to - len(names))))
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in reserved])
     return tokenizer
+
+
+def check_special_tokens(special_tokens: Sequence[str]) -> None:
+    """Refuse special tokens that are empty, stand twice, or are the character that stands for a byte.
+
+    Raises ConfigurationError.
+    """
+    for number, name in enumerate(special_tokens):
+        if not name or name in special_tokens[:number] or name in byte_characters():
+            why = "is empty" if not name else "stands twice" if name in special_tokens[:number] else "is a byte's own"
+            raise ConfigurationError(f"special token `{name}` {why}; choose others, such as <mask>")
+
+
+def without_special_tokens(words: pa.RecordBatch, special_tokens: Sequence[str]) -> pa.RecordBatch:
+    """A word table without what spells a special token: text that holds `<s>` must not teach a merge that makes it.
+
+    Such words give way to what stands before and after. `tokenizers` would learn the merge, and then give the special
+    token's id to ordinary text.
+    """
+    byte_of = {character: byte for byte, character in enumerate(byte_characters())}
+    # A token is known by the characters that stand for its bytes; a name written in others can never be spelt.
+    spelt = [bytes(byte_of[c] for c in name) for name in special_tokens if all(c in byte_of for c in name)]
+    found = np.zeros(words.num_rows, bool)
+    for name in spelt:
+        found |= pc.match_substring(words["word"], name).to_numpy(zero_copy_only=False)
+    if not found.any():
+        return words
+    cut = re.compile(b"|".join(re.escape(name) for name in sorted(spelt, key=len, reverse=True)))
+    left: Counter[bytes] = Counter()
+    affected = words.filter(pa.array(found))
+    for word, occurrences in zip(affected["word"].to_pylist(), affected["count"].to_pylist(), strict=True):
+        for piece in cut.split(word):
+            left[piece] += occurrences if piece else 0
+    counter = WordCounter()
+    counter.add_words(words.filter(pa.array(~found)))
+    counter.add_words(pa.record_batch([list(left.keys()), list(left.values())], schema=WORDS))
+    return counter.words()
 
 
 def _configuration(roles: dict[str, str]) -> dict[str, Any]:
@@ -104,5 +150,5 @@ def _configuration(roles: dict[str, str]) -> dict[str, Any]:
         "clean_up_tokenization_spaces": False,
         "model_max_length": int(1e30),
         "padding_side": "left",
-        "tokenizer_class": "PreTrainedTokenizerFast",
+        "tokenizer_class": "PreTrainedTokenizerFast",  # read by transformers 4 and 5
     }

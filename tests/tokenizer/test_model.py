@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from configs.errors import ConfigurationError
 from tests.tokenizer.texts import tiny_texts
+from tokenizer.count import add_tables, count_words
 from tokenizer.model import Trained, train_tokenizer
 from tokenizer.pretokenize import Pattern
 
@@ -69,3 +70,33 @@ def test_another_pattern_is_kept_in_the_file(name: str, tmp_path: Path) -> None:
     read = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     assert read.encode("it's 12345").ids == other.tokenizer.encode("it's 12345").ids
     assert read.decode(read.encode("it's 12345").ids) == "it's 12345"
+
+
+def test_text_full_of_special_tokens_teaches_no_merge_that_makes_one() -> None:
+    words = [pa.array(["<s><s>x </s> a<unk> <s>ab <pad>" * 50, "<<s>s>"], pa.large_string())]
+    made = train_tokenizer(words, 1_000, allow_fewer=True)
+    assert not {b"<unk>", b"<s>", b"</s>", b"<pad>"} & {made.merges.tokens[n] for n in made.merges.merges[:, 2]}
+    library = made.tokenizer
+    library.encode_special_tokens = True
+    assert min(library.encode("<s> a<unk></s><pad>").ids) > 3
+    library.encode_special_tokens = False
+    assert library.encode("<s>ab</s>").ids[::2] == [1, 2]
+
+
+def test_ordinary_text_keeps_the_merges_of_the_library_beside_special_tokens() -> None:
+    words = count_words([tiny_texts()])
+    extra = add_tables([words, count_words([pa.array(["<s>"], pa.large_string())])])
+    assert train_tokenizer(extra, 3_000).merges.tokens == train_tokenizer(words, 3_000).merges.tokens
+
+
+@pytest.mark.parametrize("names", [["<s>", "<s>"], [""], ["a"]])
+def test_special_tokens_that_cannot_be_are_refused(names: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="special token"):
+        train_tokenizer(ABC, 1_000, special_tokens=names)
+
+
+def test_reserved_tokens_keep_clear_of_words_that_look_like_them() -> None:
+    text = [pa.array(["<reserved_1> " * 9], pa.large_string())]
+    padded = train_tokenizer(text, 300, pad_with_reserved=True)
+    assert padded.tokenizer.get_vocab_size() == 300
+    assert b"<reserved_1>" in padded.merges.tokens
