@@ -13,6 +13,7 @@ LAZY = {
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
     "encode": "openroots.commands.encode:encode_command",
     "pack": "openroots.commands.pack:pack_command",
+    "train": "openroots.commands.train:train_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -24,7 +24,7 @@ from tokenizer.count import WORDS, WordCounter, language_weights
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern
 
-VERSION = 1
+VERSION = 2
 _BATCH = 1 << 20
 """Words in a record batch of a table's file."""
 _BLOCK = 8 << 20
@@ -61,7 +61,11 @@ class Counting:
 
 @dataclass(frozen=True)
 class WordTable:
-    """What counting left: the file of the weighted table, and by language words, occurrences, bytes and weight."""
+    """What counting left: the file of the weighted table and its digest, and figures by language.
+
+    Those are `bytes` of text, `bytes_counted` (without lines that came before), `words`, `occurrences`,
+    `words_left_out`, `occurrences_left_out` and `weight`.
+    """
 
     path: str
     digest: str
@@ -110,7 +114,7 @@ def count_files(
     counted = count.run(engine, work, _count_tasks(files, counting.unique_lines), watch)
     add = Phase("add-words", {"version": VERSION, "count_min": counting.count_min}, AddWork(counting.count_min))
     added = add.run(engine, work, _add_tasks(counted, count.files(work)), watch)
-    weights = language_weights({record.data["language"]: record.data["bytes"] for record in added}, counting.alpha)
+    weights = language_weights({r.data["language"]: r.data["bytes_counted"] for r in added}, counting.alpha)
     weigh = Phase("weigh-words", {"version": VERSION, "weights": weights}, WeighWork())
     [weighed] = weigh.run(engine, work, [_weigh_task(added, add.files(work), weights)], watch)
     languages = {r.data["language"]: {**r.data, "weight": weights.get(r.data["language"], 0)} for r in added}
@@ -138,12 +142,14 @@ class CountWork:
         language, paths = task.payload
         counter = WordCounter(self.counting.pattern)
         lines = SeenLines() if self.counting.unique_lines else None
-        size = 0
+        size = counted = 0
         for path in paths:
             for texts in read_texts(path):
-                size += pc.sum(pc.binary_length(texts)).as_py() or 0
-                counter.add_texts(texts if lines is None else lines.new_lines(texts))
-        folder.data.update(language=language, bytes=size)
+                used = texts if lines is None else lines.new_lines(texts)
+                size += _bytes(texts)
+                counted += _bytes(used)
+                counter.add_texts(used)
+        folder.data.update(language=language, bytes=size, bytes_counted=counted)
         _write(counter.words(is_sorted=True), folder)
 
 
@@ -163,6 +169,7 @@ class AddWork:
         folder.data.update(
             language=task.payload["language"],
             bytes=task.payload["bytes"],
+            bytes_counted=task.payload["bytes_counted"],
             words=words.num_rows,
             occurrences=kept,
             words_left_out=len(counter) - words.num_rows,
@@ -215,6 +222,10 @@ def _plain_texts(path: str) -> Iterator[pa.Array]:
             yield pa.array([block + stream.readline()], pa.large_binary()).cast(pa.large_string())
 
 
+def _bytes(texts: pa.Array) -> int:
+    return pc.sum(pc.binary_length(texts)).as_py() or 0
+
+
 def _write(words: pa.RecordBatch, folder: TaskFolder) -> None:
     with folder.arrow(".arrow", WORDS) as target:
         for begin in range(0, words.num_rows, _BATCH):
@@ -255,6 +266,7 @@ def _add_tasks(counted: Sequence[Record], place: str) -> list[Task]:
         payload: dict[str, Any] = {
             "language": language,
             "bytes": sum(record.data["bytes"] for record in groups[language]),
+            "bytes_counted": sum(record.data["bytes_counted"] for record in groups[language]),
             "tables": [(storage.join(place, file.path), 1) for file in files],
         }
         tasks.append(Task(language, tuple(file.digest for file in files), payload, _size(files)))

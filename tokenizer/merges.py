@@ -25,11 +25,8 @@ from pipeline import storage
 from pipeline.columns import text_buffers
 from tokenizer import merge_kernels as kernels
 from tokenizer.merge_kernels import Scratch, State
+from tokenizer.settings import SPECIAL_TOKENS, VOCABULARY_SIZE
 
-SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
-"""BLOOM's, in its order: ids 0 to 3."""
-VOCABULARY_SIZE = 250_680
-"""BLOOM's (Scao et al. 2022, section 3.1.2)."""
 STEP_WORDS = 2_000_000
 """Words looked at between two reports of progress."""
 CHECKPOINT_SECONDS = 120.0

@@ -1,0 +1,33 @@
+"""What decides on a tokenizer; light to import, since the command line shows these defaults in its help."""
+
+from dataclasses import dataclass
+
+SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
+"""BLOOM's, in its order: ids 0 to 3."""
+VOCABULARY_SIZE = 250_680
+"""BLOOM's (Scao et al. 2022, section 3.1.2)."""
+MODELS = ("bpe", "sentencepiece-bpe", "sentencepiece-unigram")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of a training, defaults BLOOM's where its paper says them.
+
+    model              one of `MODELS`
+    vocab_size         entries in all, special tokens included
+    alpha              flattens the languages of a corpus, share p → p^alpha (see `count.language_weights`)
+    pattern            pre-tokenizer: a name of `pretokenize.PATTERNS` or a regular expression
+    special_tokens     they have the first ids
+    unique_lines       a line of text counts once in its language, as in the sample ROOTS' tokenizer was trained on
+    count_min          words rarer than this in their language are left out
+    pad_with_reserved  fill up with reserved special tokens where the text yields too few entries
+    """
+
+    model: str = "bpe"
+    vocab_size: int = VOCABULARY_SIZE
+    alpha: float = 0.3
+    pattern: str = "bloom"
+    special_tokens: tuple[str, ...] = SPECIAL_TOKENS
+    unique_lines: bool = True
+    count_min: int = 1
+    pad_with_reserved: bool = False

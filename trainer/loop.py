@@ -1,0 +1,316 @@
+"""The training loop: one step after another until the tokens are spent, told to stop, or too many go wrong.
+
+All that decides the next step is in `State`, which is in the checkpoint: a run that was killed goes on as if it had not
+been. Data has no state but the number of samples consumed (see `trainer.data`).
+"""
+
+import json
+import signal
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from configs.errors import ConfigurationError, OpenRootsError, OutputError
+from pipeline import storage
+from trainer.checkpoint import Checkpoint, Checkpoints
+from trainer.config import TrainingConfig
+from trainer.data import Batch, TrainingData, rank_positions
+from trainer.faults import LossScaler, LossWatch
+from trainer.flops import flops_per_token, peak_tflops
+from trainer.metrics import Clock, Metrics, drop_rows_after, duration
+from trainer.parallel.model import ParallelModel
+from trainer.schedule import batch_size, check_batches, learning_rate
+
+
+@dataclass
+class State:
+    """Where a run stands, apart from weights and optimizer."""
+
+    step: int = 0
+    samples: int = 0
+    skipped: dict[int, int] = field(default_factory=dict)
+    """Batches to leave out after a roll-back: first sample → the sample after the last."""
+    watch: LossWatch = field(default_factory=LossWatch)
+    scaler: LossScaler = field(default_factory=LossScaler)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept in a checkpoint's manifest."""
+        return {**asdict(self), "skipped": {str(begin): end for begin, end in self.skipped.items()}}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "State":
+        """The inverse of `to_json`."""
+        skipped = {int(begin): end for begin, end in data["skipped"].items()}
+        return cls(data["step"], data["samples"], skipped, LossWatch(**data["watch"]), LossScaler(**data["scaler"]))
+
+
+class Run:
+    """A run on the processes of this job. Every rank makes one and calls `train`."""
+
+    def __init__(self, config: TrainingConfig, device: torch.device, console: Console) -> None:
+        self.config, self._console = config, console
+        self._folder = Path(config.checkpoints.folder)
+        self.data = TrainingData(config.data.packed, seed=config.seed, weights=config.data.weights or None)
+        self._held_out = TrainingData(config.data.packed, part="held_out")
+        _check_data(config, self.data)
+        self.model = ParallelModel(config, device)
+        self._layout = self.model.layout
+        check_batches(config.batch, self._layout.data)
+        settings = config.checkpoints
+        self._checkpoints = Checkpoints(self._folder, settings.keep, settings.keep_every, self._say)
+        is_fp16 = config.precision.compute == "fp16"
+        self.state = State(scaler=LossScaler(config.precision.loss_scale if is_fp16 else 1.0, is_dynamic=is_fp16))
+        self._stop = threading.Event()
+        self._metrics: Metrics | None = None
+        self._clock = Clock()
+        self._is_well = True
+
+    def train(self) -> State:
+        """Train to the end, from the newest checkpoint if there is one; returns where it stands. Raises OpenRootsError."""
+        checkpoint = self._checkpoints.find()
+        if checkpoint is not None:
+            self._resume(checkpoint)
+        if self._layout.is_main:
+            self._metrics = Metrics(
+                self._folder, self.state.step, tensorboard=self.config.logging.tensorboard, console=self._console
+            )
+            drop_rows_after(self._folder / "faults.jsonl", self.state.step)
+            storage.write_json(str(self._folder / "config.json"), self.config.model_dump(mode="json"))
+        budget = self.config.schedule.tokens
+        parameters = f"{self.config.model.parameters:,} parameters"
+        self._say(f"{self.config.name}: {parameters}, {budget:,} tokens, {self._layout.world} processes")
+        with _told_to_stop(self._stop):
+            while self._tokens() < budget and not self._must_stop():
+                self._step()
+                self._checkpoints.poll()
+                if self.state.step % self.config.checkpoints.every == 0:
+                    self._save(wait=not self.config.checkpoints.asynchronous)
+                every = self.config.logging.evaluate_every
+                if every and self.state.step % every == 0:
+                    self.evaluate()
+        return self._end()
+
+    def _end(self) -> State:
+        finished = self._tokens() >= self.config.schedule.tokens
+        if finished:
+            self.evaluate()
+        self._save(wait=True)
+        if self._metrics:
+            self._metrics.close()
+        if not self._is_well:
+            raise OutputError(
+                f"the last checkpoint could not be saved in {self._folder}; free some room and start again"
+            )
+        where = f"step {self.state.step:,}, {self._tokens():,} tokens"
+        self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command goes on from there")
+        return self.state
+
+    def _step(self) -> None:
+        state, config = self.state, self.config
+        while (end := state.skipped.get(state.samples)) is not None:
+            state.samples = end
+        size = batch_size(state.samples, config.batch)
+        rate = learning_rate(self._tokens(), config.schedule)
+        mine = rank_positions(state.samples, size, self._layout.data_rank, self._layout.data)
+        batch = self.data.read(mine).to(self._layout.device)
+        loss = float(self.model.forward_backward(batch, state.scaler.scale))
+        norm = float(self.model.gradient_norm()) / state.scaler.scale
+        overflow = (state.scaler.is_dynamic and norm != norm + 0.0) or norm in (float("inf"),)
+        if state.scaler.is_dynamic and overflow and loss == loss and abs(loss) != float("inf"):
+            state.scaler.overflowed()
+        elif fault := state.watch.fault(loss, norm, config.faults):
+            if self._handle(fault, loss, size):
+                return
+        else:
+            factor = min(1.0, config.optimizer.clip / (norm + 1e-6)) / state.scaler.scale
+            if factor != 1.0:
+                self.model.scale_gradients(factor)
+            self.model.step(rate)
+            state.scaler.stepped()
+            state.watch.accept(loss)
+        self.model.zero_grad()
+        state.samples += size
+        state.step += 1
+        if state.step % config.logging.every == 0 or state.step == 1:
+            self._tell(loss, norm, rate, size)
+
+    def _handle(self, fault: str, loss: float, size: int) -> bool:
+        """Act on a fault; True where the run was rolled back, so that this step did not happen."""
+        state, policy = self.state, self.config.faults.policy
+        positions = range(state.samples, state.samples + size)
+        state.watch.in_a_row += 1
+        if self._layout.is_main:
+            documents = self.data.documents(positions)
+            languages = self.data.language_of(positions)
+            row = {
+                "step": state.step + 1,
+                "fault": fault,
+                "policy": policy,
+                "loss": repr(loss),
+                "samples": [positions.start, positions.stop],
+                "documents": [{"language": n, "ids": ids} for n, ids in zip(languages, documents, strict=True)],
+            }
+            with (self._folder / "faults.jsonl").open("a") as stream:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._say(f"[yellow]step {state.step + 1:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
+        if policy == "stop" or state.watch.in_a_row > self.config.faults.most:
+            self.model.zero_grad()
+            raise OpenRootsError(
+                f"step {state.step + 1}: {fault}; {self._folder}/faults.jsonl names the documents of the batch. "
+                'Resume with a lower learning rate, or with faults.policy = "roll-back"'
+            )
+        if policy == "skip":
+            return False
+        self._checkpoints.finish()
+        checkpoint = self._checkpoints.find()
+        if checkpoint is None:
+            self._say("there is no checkpoint to roll back to: the batch is skipped")
+            return False
+        skipped = {**state.skipped, positions.start: positions.stop}
+        in_a_row = state.watch.in_a_row
+        self.model.zero_grad()
+        self._resume(checkpoint)
+        self.state.skipped, self.state.watch.in_a_row = skipped, in_a_row
+        if self._metrics:
+            drop_rows_after(self._folder / "log.jsonl", self.state.step)
+        return True
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        about = checkpoint.manifest
+        for name, mine in _identity(self.config, self.data).items():
+            if about["identity"][name] != mine:
+                raise ConfigurationError(
+                    f"{checkpoint.folder} was trained with another {name}; give the one it had, or another "
+                    "checkpoints.folder for a new run"
+                )
+        state = self.model.state_dict()
+        self._checkpoints.load(checkpoint, state)
+        self.model.load_state_dict(state)
+        self.state = State.from_json(about["state"])
+        self._say(f"resumed from {checkpoint.folder} at step {self.state.step:,}")
+
+    def _save(self, *, wait: bool) -> None:
+        about = {
+            "state": self.state.to_json(),
+            "tokens": self._tokens(),
+            "identity": _identity(self.config, self.data),
+            "config": self.config.model_dump(mode="json"),
+            "packed": self.data.manifest,
+        }
+        about["packed"] = {key: value for key, value in self.data.manifest.items() if key != "files"}
+        tokenizer = Path(self.config.data.packed) / "tokenizer"
+        self._is_well = self._checkpoints.save(self.state.step, self.model.state_dict(), about, tokenizer, wait=wait)
+
+    def evaluate(self) -> dict[str, float]:
+        """Held-out loss of each language, nats a token; the same on all ranks."""
+        found = {}
+        for language in self._held_out.languages:
+            batch = self._held_out.by_language(language, self.config.logging.held_out_sequences)
+            if batch is not None:
+                total, count = self.model.evaluate(_share(batch, self._layout.data_rank, self._layout.data))
+                found[language] = float(total / count)
+        if self._metrics and found:
+            self._metrics.write({"step": self.state.step, "held_out": found}, events=False)
+            self._metrics.write(
+                {"step": self.state.step, **{f"held_out/{n}": loss for n, loss in found.items()}, "kind": "held_out"}
+            ) if self.config.logging.tensorboard else None
+            worst = sorted(found.items(), key=lambda item: item[1])
+            shown = " · ".join(f"{name} {loss:.2f}" for name, loss in worst)
+            self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
+        return found
+
+    def _tell(self, loss: float, norm: float, rate: float, size: int) -> None:
+        tokens, config = self._tokens(), self.config
+        speed, left = self._clock.tell(tokens, config.schedule.tokens)
+        tflops = speed * flops_per_token(config.model, config.sequence_length) / 1e12
+        device = torch.cuda.get_device_name() if self._layout.device.type == "cuda" else ""
+        peak = config.logging.peak_tflops or peak_tflops(device)
+        row = {
+            "step": self.state.step,
+            "samples": self.state.samples,
+            "tokens": tokens,
+            "loss": loss,
+            "gradient_norm": norm,
+            "learning_rate": rate,
+            "batch_size": size,
+            "loss_scale": self.state.scaler.scale,
+            "tokens_per_second": round(speed, 1),
+            "tflops": round(tflops, 4),
+            "mfu": round(tflops / self._layout.world / peak, 4) if peak else None,
+        }
+        if self._metrics:
+            self._metrics.write(row)
+        eta = f" · about {duration(left)} left" if left else ""
+        self._say(
+            f"step {self.state.step:>7,} · {tokens / config.schedule.tokens:6.1%} · loss {loss:.4f} · "
+            f"norm {norm:.2f} · rate {rate:.2e} · {speed:,.0f} tokens/s{eta}"
+        )
+
+    def _tokens(self) -> int:
+        return self.state.samples * self.config.sequence_length
+
+    def _must_stop(self) -> bool:
+        """Whether any rank was told to stop: all must agree, or the others would wait for it."""
+        told = torch.tensor(float(self._stop.is_set()), device=self._layout.device)
+        return bool(self._layout.sum(told) > 0)
+
+    def _say(self, text: str) -> None:
+        if self._layout.is_main:
+            self._console.print(text)
+
+
+class _told_to_stop:
+    """While it lasts, SIGTERM and SIGINT set an event instead of ending the process."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event, self._before = event, {}  # type: ignore[var-annotated]
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, lambda *_: self._event.set())
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _identity(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
+    """What must not change in the middle of a run."""
+    model = config.model.model_dump(mode="json")
+    return {
+        "model": model,
+        "packed text": data.manifest["digest"],
+        "seed": config.seed,
+        "data.weights": config.data.weights,
+        "batch": [config.batch.size, config.batch.ramp_start, config.batch.ramp_step, config.batch.ramp_samples],
+    }
+
+
+def _check_data(config: TrainingConfig, data: TrainingData) -> None:
+    if data.sequence_length != config.sequence_length:
+        raise ConfigurationError(
+            f"{config.data.packed} is packed to sequences of {data.sequence_length}, sequence_length is "
+            f"{config.sequence_length}; pack again, or change it"
+        )
+    if data.vocabulary_size > config.model.vocabulary_size:
+        raise ConfigurationError(
+            f"the tokenizer has {data.vocabulary_size:,} entries, the model {config.model.vocabulary_size:,}; "
+            "set model.vocabulary_size to as many or more"
+        )
+
+
+def _share(batch: Batch, rank: int, ranks: int) -> Batch:
+    """A rank's part of a batch, of the same size on all; rows that fill up have no labels."""
+    if ranks == 1:
+        return batch
+    size = -(-len(batch) // ranks)
+    rows = torch.arange(rank * size, (rank + 1) * size)
+    there = rows < len(batch)
+    rows = rows.clamp(max=len(batch) - 1)
+    labels = torch.where(there[:, None], batch.labels[rows], -100)
+    return Batch(batch.input_ids[rows], labels, batch.documents[rows])

@@ -1,0 +1,43 @@
+"""What changes as training goes on: the learning rate, by tokens, and the batch, by samples."""
+
+import math
+
+from configs.errors import ConfigurationError
+from trainer.config import Batch, Schedule
+
+
+def learning_rate(tokens: int, schedule: Schedule) -> float:
+    """Rate of a step before which `tokens` were seen: linear warm-up, cosine to the minimum, then flat.
+
+    Scao et al. 2022, section 3.3; the cosine is of what follows the warm-up, as in Megatron-LM.
+    """
+    if tokens < schedule.warmup_tokens:
+        return schedule.learning_rate * tokens / schedule.warmup_tokens
+    if tokens >= schedule.decay_tokens:
+        return schedule.min_learning_rate
+    share = (tokens - schedule.warmup_tokens) / (schedule.decay_tokens - schedule.warmup_tokens)
+    height = schedule.learning_rate - schedule.min_learning_rate
+    return schedule.min_learning_rate + height * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def batch_size(samples: int, batch: Batch) -> int:
+    """Sequences of a step before which `samples` were seen (Megatron-LM's `rampup-batch-size`)."""
+    if batch.ramp_start is None or samples >= batch.ramp_samples:
+        return batch.size
+    increments = (batch.size - batch.ramp_start) // batch.ramp_step
+    done = samples * increments // batch.ramp_samples
+    return min(batch.size, batch.ramp_start + done * batch.ramp_step)
+
+
+def check_batches(batch: Batch, data_ranks: int) -> None:
+    """Refuse batches that cannot be shared out to ranks in whole micro-batches. Raises ConfigurationError."""
+    sizes = [("size", batch.size)]
+    if batch.ramp_start is not None:
+        if (batch.size - batch.ramp_start) % batch.ramp_step or batch.size < batch.ramp_start:
+            raise ConfigurationError(f"batch.ramp_step ({batch.ramp_step}) does not lead from ramp_start to size")
+        sizes += [("ramp_start", batch.ramp_start), ("ramp_step", batch.ramp_step)]
+    for name, size in sizes:
+        if size % (data_ranks * batch.micro):
+            raise ConfigurationError(
+                f"batch.{name} ({size}) must be a multiple of data ranks × batch.micro ({data_ranks} × {batch.micro})"
+            )

@@ -1,0 +1,84 @@
+"""Start training, in one process or, by torchrun, in many:
+
+torchrun --nproc-per-node 8 -m trainer.train --config configs/training/560m.toml --set batch.micro=8
+"""
+
+import argparse
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from rich.console import Console
+
+from configs.errors import ConfigurationError, OpenRootsError
+from trainer.config import TrainingConfig, load_training_config
+from trainer.loop import Run, State
+
+
+def train(config: TrainingConfig, console: Console | None = None) -> State:
+    """Train on the processes of this job: those that torchrun started, or this one. Raises OpenRootsError.
+
+    Devices are CUDA's with NCCL where there are any, else the CPU with gloo.
+    """
+    device = _device()
+    started = not dist.is_initialized()
+    if started:
+        _join(device)
+    try:
+        return Run(config, device, console or Console(stderr=True, highlight=False, soft_wrap=True)).train()
+    finally:
+        if started:
+            dist.destroy_process_group()
+
+
+def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings of the form KEY=VALUE as a dictionary; values are TOML, or plain words. Raises ConfigurationError."""
+    found = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or not key:
+            raise ConfigurationError(f"`{change}` is not of the form KEY=VALUE, such as batch.size=8")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key] = value
+    return found
+
+
+def _device() -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def _join(device: torch.device) -> None:
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group(backend, timeout=timedelta(minutes=30))
+    else:
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry for torchrun; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="trainer.train", description=__doc__)
+    parser.add_argument("--config", required=True, help="a name of configs/training, or a .toml file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting in the file's stead")
+    given = parser.parse_args(arguments)
+    try:
+        train(load_training_config(given.config, parse_changes(given.set)))
+    except OpenRootsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
