@@ -1,65 +1,129 @@
-"""The work behind `openroots train-tokenizer`."""
+"""The work behind `openroots train-tokenizer` and `openroots.train_tokenizer`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import fsspec
+import pyarrow as pa
+import tokenizers
 
-from configs.errors import InputError
+from configs.errors import ConfigurationError, InputError
 from pipeline import storage
 from pipeline.engine import Engine
 from pipeline.lock import build_lock
+from pipeline.phases import Watch
 from pipeline.progress import ProgressWatch
-from tokenizer.count_phase import Counting, TextFile, corpus_files, count_files, read_words
+from tokenizer.card import training_record, write_card
+from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_words
 from tokenizer.merges import Progress
-from tokenizer.model import train_tokenizer
+from tokenizer.model import check_special_tokens, train_tokenizer as train_bpe
 from tokenizer.pretokenize import Pattern
+from tokenizer.settings import MODELS, Training
 
 REPORT_SECONDS = 10.0
+Say = Callable[[str], Any]
 
 
-def train(
-    corpus: str | None,
-    patterns: Sequence[str],
-    vocabulary_size: int,
-    alpha: float,
-    pattern: str,
-    pad_with_reserved: bool,
+def train_tokenizer(
     output: str,
-    workers: int,
-) -> None:
-    """Count, learn, write; says on the terminal how far it is. Raises OpenRootsError."""
-    files = corpus_files(corpus) if corpus is not None else text_files(patterns)
-    watch = ProgressWatch()
+    *,
+    corpus: str | None = None,
+    text: Sequence[str] = (),
+    engine: Engine | None = None,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> tokenizers.Tokenizer:
+    """Train a tokenizer on a built corpus or on files and write it to the folder `output`; a rerun goes on.
+
+    text      paths, URLs or patterns of files: Arrow IPC streams, Parquet or JSON lines with a column `text`, or UTF-8
+    settings  those of `tokenizer.settings.Training`: vocab_size, alpha, pattern, special_tokens, unique_lines, …
+    Returns the library's tokenizer, as `tokenizer.json` has it. Raises OpenRootsError.
+    """
+    training = Training(**settings)
+    if (corpus is None) == (not text):
+        raise ConfigurationError("give either a corpus or text to train a tokenizer on")
+    if training.model not in MODELS:
+        raise ConfigurationError(f"unknown model `{training.model}`; it is one of {', '.join(MODELS)}")
+    check_special_tokens(training.special_tokens)
+    files = corpus_files(corpus) if corpus is not None else text_files(text)
+    say: Say = watch.console.print if isinstance(watch, ProgressWatch) else lambda _: None
+    with build_lock(output):
+        work = storage.join(output, ".work")
+        counting = Counting(
+            Pattern.named(training.pattern),
+            training.unique_lines,
+            training.count_min,
+            training.alpha if corpus is not None else 1.0,
+        )
+        table = count_files(files, work, counting, engine, watch)
+        started = time.monotonic()
+        words = read_words(table.path)
+        if training.model == "bpe":
+            tokenizer, merges = _byte_level(words, training, table, work, output, say)
+        else:
+            from tokenizer.sentencepiece_backend import train_sentencepiece
+
+            trained = train_sentencepiece(words, training)
+            trained.save(output)
+            tokenizer, merges = trained.tokenizer, None
+        reserved = sum(name.startswith("<reserved_") for name in _special(tokenizer))
+        sums = words.num_rows, int(words["count"].to_numpy().sum())
+        entries = tokenizer.get_vocab_size()
+        record = training_record(training, table, len(files), entries, merges, reserved, sums, _corpus(corpus))
+        write_card(output, record)
+    say(f"model        {entries:,} entries from {sums[0]:,} distinct words · {time.monotonic() - started:.1f} s")
+    say(f"tokenizer    {output}/tokenizer.json · its card: {output}/README.md")
+    return tokenizer
+
+
+def _byte_level(
+    words: pa.RecordBatch, training: Training, table: WordTable, work: str, output: str, say: Say
+) -> tuple[tokenizers.Tokenizer, int]:
+    """Learn byte-level BPE, write it, remove the checkpoint; returns the tokenizer and the number of its merges."""
     said = time.monotonic()
 
     def report(progress: Progress) -> None:
         nonlocal said
         if time.monotonic() - said >= REPORT_SECONDS:
             said = time.monotonic()
-            watch.console.print(
-                f"merges       {progress.merges:,} · {progress.rate:,.0f}/s · about {progress.seconds_left:.0f} s left"
-            )
+            left = f"about {progress.seconds_left:.0f} s left"
+            say(f"merges       {progress.merges:,} · {progress.rate:,.0f}/s · {left}")
 
-    with build_lock(output):
-        work = storage.join(output, ".work")
-        engine = Engine(workers, log=None if "://" in output else f"{work}/workers.log")
-        chosen = Pattern.named(pattern)
-        table = count_files(files, work, Counting(chosen, alpha=alpha if corpus is not None else 1.0), engine, watch)
-        started = time.monotonic()
-        trained = train_tokenizer(
-            read_words(table.path),
-            vocabulary_size,
-            pattern=chosen,
-            pad_with_reserved=pad_with_reserved,
+    checkpoint = storage.join(work, "merges.checkpoint")
+    try:
+        trained = train_bpe(
+            words,
+            training.vocab_size,
+            pattern=Pattern.named(training.pattern),
+            special_tokens=training.special_tokens,
+            pad_with_reserved=training.pad_with_reserved,
             progress=report,
-            checkpoint=f"{work}/merges.checkpoint",
+            checkpoint=checkpoint,
         )
-        trained.save(output)
-    seconds = time.monotonic() - started
-    learnt = f"{len(trained.merges.merges):,} from {trained.words:,} distinct words"
-    watch.console.print(f"merges       {learnt} · {seconds:.1f} s")
-    watch.console.print(f"tokenizer    {output}/tokenizer.json · {trained.tokenizer.get_vocab_size():,} entries")
+    except ConfigurationError as error:
+        left_out = sum(figures["words_left_out"] for figures in table.languages.values())
+        if left_out:
+            raise ConfigurationError(f"{error}; --count-min left out {left_out:,} words") from error
+        raise
+    trained.save(output)
+    for stale in (checkpoint, storage.join(output, "tokenizer.model")):
+        if storage.exists(stale):
+            fs, inner = storage.filesystem(stale)
+            fs.rm(inner)
+    return trained.tokenizer, len(trained.merges.merges)
+
+
+def _special(tokenizer: tokenizers.Tokenizer) -> list[str]:
+    return [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+
+
+def _corpus(corpus: str | None) -> dict[str, str] | None:
+    """Name and digest of a built corpus; None where there is no manifest."""
+    if corpus is None or not storage.exists(storage.join(corpus, "manifest.json")):
+        return None
+    manifest = storage.read_json(storage.join(corpus, "manifest.json"))
+    return {name: str(manifest.get(name, "")) for name in ("name", "digest")}
 
 
 def text_files(patterns: Sequence[str]) -> list[TextFile]:

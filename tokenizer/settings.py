@@ -21,6 +21,7 @@ class Training:
     unique_lines       a line of text counts once in its language, as in the sample ROOTS' tokenizer was trained on
     count_min          words rarer than this in their language are left out
     pad_with_reserved  fill up with reserved special tokens where the text yields too few entries
+    licence            SPDX, of the tokenizer, for its card
     """
 
     model: str = "bpe"
@@ -31,3 +32,4 @@ class Training:
     unique_lines: bool = True
     count_min: int = 1
     pad_with_reserved: bool = False
+    licence: str = "Apache-2.0"

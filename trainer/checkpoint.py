@@ -102,7 +102,7 @@ class Checkpoints:
                 shutil.copytree(tokenizer, folder / "tokenizer", dirs_exist_ok=True)
             except OSError as error:
                 self._say(f"{folder} cannot be written: {error}")
-        writer = dcp.FileSystemWriter(str(folder), overwrite=True, sync_files=True)
+        writer = dcp.FileSystemWriter(str(folder), sync_files=True)
         future = dcp.async_save(state, storage_writer=writer, process_group=self._group)
         assert isinstance(future, Future)
         self._pending = folder, {"step": step, **about}, future

@@ -1,4 +1,4 @@
-"""When the loss is not a number, or jumps; and fp16's loss scale, whose overflows are no fault but part of the method."""
+"""When the loss is not a number, or jumps; and fp16's loss scale, whose overflows are part of the method."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -5,8 +5,11 @@ been. Data has no state but the number of samples consumed (see `trainer.data`).
 """
 
 import json
+import math
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,10 +70,10 @@ class Run:
         self._stop = threading.Event()
         self._metrics: Metrics | None = None
         self._clock = Clock()
-        self._is_well = True
+        self._is_well, self._saved = True, -1
 
     def train(self) -> State:
-        """Train to the end, from the newest checkpoint if there is one; returns where it stands. Raises OpenRootsError."""
+        """Train to the end, from the newest checkpoint if there is one. Raises OpenRootsError."""
         checkpoint = self._checkpoints.find()
         if checkpoint is not None:
             self._resume(checkpoint)
@@ -102,9 +105,7 @@ class Run:
         if self._metrics:
             self._metrics.close()
         if not self._is_well:
-            raise OutputError(
-                f"the last checkpoint could not be saved in {self._folder}; free some room and start again"
-            )
+            raise OutputError(f"no checkpoint could be saved in {self._folder} at the end; free some room, start again")
         where = f"step {self.state.step:,}, {self._tokens():,} tokens"
         self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command goes on from there")
         return self.state
@@ -119,8 +120,7 @@ class Run:
         batch = self.data.read(mine).to(self._layout.device)
         loss = float(self.model.forward_backward(batch, state.scaler.scale))
         norm = float(self.model.gradient_norm()) / state.scaler.scale
-        overflow = (state.scaler.is_dynamic and norm != norm + 0.0) or norm in (float("inf"),)
-        if state.scaler.is_dynamic and overflow and loss == loss and abs(loss) != float("inf"):
+        if state.scaler.is_dynamic and math.isfinite(loss) and not math.isfinite(norm):
             state.scaler.overflowed()
         elif fault := state.watch.fault(loss, norm, config.faults):
             if self._handle(fault, loss, size):
@@ -191,17 +191,22 @@ class Run:
         self._checkpoints.load(checkpoint, state)
         self.model.load_state_dict(state)
         self.state = State.from_json(about["state"])
+        self._saved = self.state.step
         self._say(f"resumed from {checkpoint.folder} at step {self.state.step:,}")
 
     def _save(self, *, wait: bool) -> None:
+        if self._saved == self.state.step:
+            if wait:
+                self._is_well = self._checkpoints.finish()
+            return
+        self._saved = self.state.step
         about = {
             "state": self.state.to_json(),
             "tokens": self._tokens(),
             "identity": _identity(self.config, self.data),
             "config": self.config.model_dump(mode="json"),
-            "packed": self.data.manifest,
+            "packed": {key: value for key, value in self.data.manifest.items() if key != "files"},
         }
-        about["packed"] = {key: value for key, value in self.data.manifest.items() if key != "files"}
         tokenizer = Path(self.config.data.packed) / "tokenizer"
         self._is_well = self._checkpoints.save(self.state.step, self.model.state_dict(), about, tokenizer, wait=wait)
 
@@ -214,10 +219,7 @@ class Run:
                 total, count = self.model.evaluate(_share(batch, self._layout.data_rank, self._layout.data))
                 found[language] = float(total / count)
         if self._metrics and found:
-            self._metrics.write({"step": self.state.step, "held_out": found}, events=False)
-            self._metrics.write(
-                {"step": self.state.step, **{f"held_out/{n}": loss for n, loss in found.items()}, "kind": "held_out"}
-            ) if self.config.logging.tensorboard else None
+            self._metrics.write({"step": self.state.step, "held_out": found})
             worst = sorted(found.items(), key=lambda item: item[1])
             shown = " · ".join(f"{name} {loss:.2f}" for name, loss in worst)
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
@@ -263,19 +265,17 @@ class Run:
             self._console.print(text)
 
 
-class _told_to_stop:
-    """While it lasts, SIGTERM and SIGINT set an event instead of ending the process."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event, self._before = event, {}  # type: ignore[var-annotated]
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, lambda *_: self._event.set())
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+@contextmanager
+def _told_to_stop(event: threading.Event) -> Iterator[None]:
+    """Within, SIGTERM and SIGINT set the event instead of ending the process."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, lambda *_: event.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

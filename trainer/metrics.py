@@ -20,17 +20,17 @@ class Metrics:
         drop_rows_after(self._path, step)
         self._events = _events(folder / "tensorboard", step) if tensorboard else None
 
-    def write(self, row: dict[str, Any], *, events: bool = True) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         """Append a row; its numbers go to TensorBoard under their names."""
         try:
             with self._path.open("a") as stream:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
         except OSError as error:
-            raise OutputError(
-                f"{self._path} cannot be written: {error.strerror}; free some room, then resume"
-            ) from error
-        if self._events is not None and events:
-            for name, value in row.items():
+            raise OutputError(f"{self._path} cannot be written: {error.strerror}; free some room, resume") from error
+        if self._events is not None:
+            tables = {name: values for name, values in row.items() if isinstance(values, dict)}
+            inner = {f"{name}/{key}": value for name, values in tables.items() for key, value in values.items()}
+            for name, value in {**row, **inner}.items():
                 if isinstance(value, int | float) and name != "step":
                     self._events.add_scalar(name, value, row["step"])
 
@@ -60,9 +60,8 @@ def _events(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ConfigurationError(
-            "TensorBoard is not installed: pip install tensorboard, or set logging.tensorboard = false"
-        ) from None
+        remedy = "pip install tensorboard, or set logging.tensorboard = false"
+        raise ConfigurationError(f"TensorBoard is not installed: {remedy}") from None
     return SummaryWriter(str(folder), purge_step=step)  # type: ignore[no-untyped-call]
 
 

@@ -1,40 +1,78 @@
 """`openroots train-tokenizer`."""
 
+from typing import Any
+
 import click
 
+from tokenizer.settings import MODELS, Training
 
-@click.command("train-tokenizer")
+
+@click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option("--corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", "files", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
-@click.option("--vocab-size", default=250_680, show_default=True, type=click.IntRange(260), help="entries in all")
+@click.option("--text", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
+@click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
+@click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
 @click.option(
-    "--alpha", default=0.3, show_default=True, type=click.FloatRange(0, 1), help="flattens languages; 1: as is"
+    "--vocab-size", default=Training.vocab_size, show_default=True, type=click.IntRange(260), help="entries in all"
 )
-@click.option("--pattern", default="bloom", show_default=True, help="bloom, gpt2, gpt4 or a regular expression")
+@click.option(
+    "--alpha",
+    default=Training.alpha,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="flattens the languages of a corpus; 1: as is",
+)
+@click.option(
+    "--pattern", default=Training.pattern, show_default=True, help="bloom, gpt2, gpt4 or a regular expression"
+)
+@click.option(
+    "--special-token",
+    "special_tokens",
+    multiple=True,
+    default=Training.special_tokens,
+    show_default=True,
+    help="they have the first ids, in this order",
+)
+@click.option(
+    "--unique-lines/--no-unique-lines",
+    default=Training.unique_lines,
+    show_default=True,
+    help="count a line once in its language, as ROOTS did; needs 16 to 32 bytes of memory a distinct line",
+)
+@click.option(
+    "--count-min",
+    default=Training.count_min,
+    show_default=True,
+    type=click.IntRange(1),
+    help="leave out words rarer than this in their language",
+)
 @click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved tokens where the text is too little")
-@click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its table")
+@click.option("--licence", default=Training.licence, show_default=True, help="SPDX, of the tokenizer, for its card")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
-def train_tokenizer_command(
-    corpus: str | None,
-    files: tuple[str, ...],
-    vocab_size: int,
-    alpha: float,
-    pattern: str,
-    pad_with_reserved: bool,
-    output: str,
-    workers: int,
-) -> None:
-    """Train a byte-level BPE tokenizer: count words on Beam, learn merges, write tokenizer.json.
+@click.option("--quiet", is_flag=True, help="no progress, no summary")
+@click.pass_context
+def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, quiet: bool, **settings: Any) -> None:
+    """Train a tokenizer: count words on Beam, learn merges, write tokenizer.json and a card.
 
-    Merges and ids are those of Hugging Face tokenizers for the same words. Languages are weighted by size to the power
-    of alpha, in whole numbers. A run that was stopped goes on where it was.
+    Byte-level BPE by default; its merges and ids are those of Hugging Face tokenizers for the same words. Languages
+    are weighted by size to the power of alpha, in whole numbers. A run that was stopped goes on where it was. Options
+    that are not listed here go to Apache Beam untouched.
 
     \b
     openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer
     openroots train-tokenizer --text 'my/*.txt' --vocab-size 32000 --output my-tokenizer
     """
-    from openroots.tokenizer_command import train
-
-    if (corpus is None) == (not files):
+    if (settings["corpus"] is None) == (not settings["text"]):
         raise click.UsageError("give either --corpus or --text")
-    train(corpus, files, vocab_size, alpha, pattern, pad_with_reserved, output, workers)
+
+    from openroots.beam_options import split_arguments
+    from openroots.tokenizer_command import train_tokenizer
+    from pipeline.engine import Engine
+    from pipeline.phases import Watch
+    from pipeline.progress import ProgressWatch
+
+    options, words = split_arguments(ctx, ctx.args)
+    if words:
+        raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
+    train_tokenizer(output, engine=engine, watch=Watch() if quiet else ProgressWatch(), **settings)

@@ -1,0 +1,260 @@
+"""Training end to end: it learns, and whatever stops it, it goes on as if nothing had."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from configs.errors import ConfigurationError, InputError, OpenRootsError
+from tests.trainer.packed import packed_text
+from trainer.checkpoint import newest, read_checkpoint
+from trainer.config import TrainingConfig
+from trainer.train import parse_changes, train
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    "name": "small",
+    "sequence_length": 32,
+    "model": {"name": "small", "layers": 2, "hidden": 32, "heads": 4, "vocabulary_size": 300},
+    "batch": {"size": 8, "micro": 4},
+    "schedule": {"tokens": 32 * 8 * 30, "learning_rate": 3e-3, "warmup_tokens": 512, "decay_tokens": 32 * 8 * 30},
+    "precision": {"compute": "fp32"},
+    "logging": {"every": 1, "tensorboard": False},
+}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed_text(tmp_path_factory.mktemp("packed"))
+
+
+def configuration(packed: Path, folder: Path, **changes: dict) -> TrainingConfig:
+    data = {**SETTINGS, "data": {"packed": str(packed)}, "checkpoints": {"folder": str(folder), "every": 10, "keep": 3}}
+    for name, change in changes.items():
+        data[name] = {**data.get(name, {}), **change}
+    return TrainingConfig.model_validate(data)
+
+
+def rows(folder: Path) -> dict[int, float]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    losses = {row["step"]: row["loss"] for row in lines if "loss" in row}
+    assert len(losses) == sum("loss" in row for row in lines)  # no step twice
+    return losses
+
+
+def quiet() -> Console:
+    return Console(file=open(os.devnull, "w"))
+
+
+@pytest.fixture(scope="module")
+def whole(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, float]:
+    """Losses of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(configuration(packed, folder), quiet())
+    return rows(folder)
+
+
+def toml(config: TrainingConfig, path: Path) -> Path:
+    data = json.loads(config.model_dump_json(exclude_none=True))
+    lines = []
+
+    def table(values: dict, prefix: str) -> None:
+        for key, value in values.items():
+            if not isinstance(value, dict):
+                lines.append(f"{key} = {json.dumps(value)}")
+        for key, value in values.items():
+            if isinstance(value, dict):
+                lines.append(f"[{prefix}{key}]")
+                table(value, f"{prefix}{key}.")
+
+    table(data, "")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def start(config: TrainingConfig, path: Path, processes: int) -> subprocess.Popen:
+    launch = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+    )
+    command = [sys.executable, *launch, "-m", "trainer.train", "--config", str(toml(config, path))]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def test_it_learns(whole: dict[int, float]) -> None:
+    assert sorted(whole) == list(range(1, 31))
+    assert whole[1] - whole[30] > 0.5
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_at_any_moment_the_losses_are_those_of_a_run_that_was_not(
+    packed: Path, tmp_path: Path, processes: int
+) -> None:
+    changes = {"parallel": {"sharding": "zero1"}, "checkpoints": {"every": 5}}
+    config = configuration(packed, tmp_path / "killed", **changes)
+    log = tmp_path / "killed" / "log.jsonl"
+    for step in (7, 16):
+        process = start(config, tmp_path / "run.toml", processes)
+        wait_for(lambda step=step: log.exists() and log.read_text().count("\n") >= step, process)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    process = start(config, tmp_path / "run.toml", processes)
+    assert process.wait() == 0, process.stderr.read()
+    uninterrupted = start(configuration(packed, tmp_path / "whole", **changes), tmp_path / "run.toml", processes)
+    assert uninterrupted.wait() == 0, uninterrupted.stderr.read()
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+
+
+def test_told_to_stop_it_saves_and_goes_on_on_another_number_of_ranks(
+    packed: Path, tmp_path: Path, whole: dict[int, float]
+) -> None:
+    config = configuration(packed, tmp_path / "run", parallel={"sharding": "fsdp"}, checkpoints={"every": 1000})
+    process = start(config, tmp_path / "run.toml", 2)
+    log = tmp_path / "run" / "log.jsonl"
+    wait_for(lambda: log.exists() and log.read_text().count("\n") >= 3, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+    stopped = newest(tmp_path / "run", print)
+    assert stopped is not None and 3 <= stopped.step < 30
+    train(config, quiet())
+    assert rows(tmp_path / "run") == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_damaged_checkpoint_is_passed_over(packed: Path, tmp_path: Path, whole: dict[int, float]) -> None:
+    config = configuration(packed, tmp_path)
+    short = configuration(packed, tmp_path, schedule={"tokens": 32 * 8 * 20})
+    train(short, quiet())
+    data = next((tmp_path / "step-00000020").glob("*.distcp"))
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(InputError, match=r"distcp.*damaged"):
+        read_checkpoint(tmp_path / "step-00000020")
+    said: list[str] = []
+    found = newest(tmp_path, said.append)
+    assert found is not None and found.step == 10 and "the one before is used" in said[0]
+    data.write_bytes(content[:100])
+    with pytest.raises(InputError, match="cut short"):
+        read_checkpoint(tmp_path / "step-00000020")
+    train(config, quiet())
+    assert rows(tmp_path) == whole
+
+
+def test_old_checkpoints_are_removed(packed: Path, tmp_path: Path) -> None:
+    train(configuration(packed, tmp_path, checkpoints={"every": 5, "keep": 2, "keep_every": 10}), quiet())
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == [f"step-{n:08d}" for n in (10, 20, 25, 30)]
+    assert (tmp_path / "step-00000030" / "manifest.json").exists()
+
+
+def damage(packed: Path, folder: Path) -> Path:
+    """Packed text with a run of one token that the model has never seen, so that its loss jumps."""
+    import shutil
+
+    shutil.copytree(packed, folder)
+    path = folder / "data" / "en" / "train-tokens.npy"
+    tokens = np.load(path)
+    tokens[32 * 20 : 32 * 40] = np.random.default_rng(1).integers(250, 299, 640)
+    np.save(path, tokens)
+    return folder
+
+
+@pytest.mark.parametrize("policy", ["skip", "stop", "roll-back"])
+def test_a_jump_of_the_loss_is_recorded_with_its_documents(packed: Path, tmp_path: Path, policy: str) -> None:
+    faults = {"policy": policy, "spike": 0.6, "most": 50}
+    config = configuration(damage(packed, tmp_path / "packed"), tmp_path / "run", faults=faults, batch={"size": 4})
+    tokens = {"tokens": 32 * 4 * 60, "decay_tokens": 32 * 4 * 60}
+    config = TrainingConfig.model_validate(
+        {**config.model_dump(), "schedule": {**config.schedule.model_dump(), **tokens}}
+    )
+    if policy == "stop":
+        with pytest.raises(OpenRootsError, match=r"the loss jumped to .* names the documents"):
+            train(config, quiet())
+    else:
+        train(config, quiet())
+    found = [json.loads(line) for line in (tmp_path / "run" / "faults.jsonl").read_text().splitlines()]
+    assert found and all(row["policy"] == policy and "jumped" in row["fault"] for row in found)
+    ids = {i for row in found for sample in row["documents"] for i in sample["ids"]}
+    held = {bytes(key).hex() for key in np.load(packed / "data" / "en" / "train-ids.npy")}
+    assert ids & held
+    if policy == "roll-back":
+        skipped = json.loads((tmp_path / "run" / "step-00000050" / "manifest.json").read_text())["state"]["skipped"]
+        assert {str(row["samples"][0]) for row in found} >= set(skipped) and skipped
+        assert len(rows(tmp_path / "run")) > 0
+
+
+def test_not_a_number_is_a_fault_and_weights_stay_as_they_were(packed: Path, tmp_path: Path) -> None:
+    config = configuration(packed, tmp_path, schedule={"learning_rate": 1e30, "warmup_tokens": 0}, faults={"most": 3})
+    with pytest.raises(OpenRootsError, match=r"is nan|is inf|jumped"):
+        train(config, quiet())
+    assert (tmp_path / "faults.jsonl").read_text().count("\n") == 4
+
+
+def test_fp16_overflows_lower_the_scale_and_are_no_fault(packed: Path, tmp_path: Path) -> None:
+    precision = {"compute": "fp16", "loss_scale": 2.0**30}
+    train(configuration(packed, tmp_path, precision=precision, schedule={"tokens": 32 * 8 * 40}), quiet())
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    scales = [row["loss_scale"] for row in log if "loss_scale" in row]
+    assert scales[0] > scales[-1] and not (tmp_path / "faults.jsonl").exists()
+    losses = rows(tmp_path)
+    assert losses[40] < losses[1] - 0.2
+
+
+def test_a_run_does_not_go_on_with_other_data_or_another_model(packed: Path, tmp_path: Path) -> None:
+    train(configuration(packed, tmp_path, schedule={"tokens": 32 * 8 * 10}), quiet())
+    with pytest.raises(ConfigurationError, match="another model"):
+        train(configuration(packed, tmp_path, model={"epsilon": 1e-6}), quiet())
+    with pytest.raises(ConfigurationError, match="packed to sequences of 32"):
+        train(configuration(packed, tmp_path, model={}).model_copy(update={"sequence_length": 64}), quiet())
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(packed: Path, tmp_path: Path) -> None:
+    config = configuration(packed, tmp_path / "run", checkpoints={"every": 10})
+    train(config.model_copy(update={"schedule": config.schedule.model_copy(update={"tokens": 32 * 8 * 10})}), quiet())
+    process = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"ulimit -f 200; exec {sys.executable} -m trainer.train --config {toml(config, tmp_path / 'a.toml')}",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "could not be saved" in process.stderr and "older ones are kept" in process.stderr
+    assert "Traceback" not in process.stderr
+    found = newest(tmp_path / "run", print)
+    assert found is not None and found.step == 10
+
+
+def test_settings_are_given_by_dotted_keys() -> None:
+    assert parse_changes(["batch.size=8", "name=x", "schedule.learning_rate=1e-4"]) == {
+        "batch.size": 8,
+        "name": "x",
+        "schedule.learning_rate": 1e-4,
+    }
+    with pytest.raises(ConfigurationError, match="KEY=VALUE"):
+        parse_changes(["batch.size"])
