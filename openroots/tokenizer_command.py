@@ -17,7 +17,8 @@ from pipeline.progress import ProgressWatch
 from tokenizer.card import training_record, write_card
 from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_words
 from tokenizer.merges import Progress
-from tokenizer.model import check_special_tokens, train_tokenizer as train_bpe
+from tokenizer.model import check_special_tokens
+from tokenizer.model import train_tokenizer as train_bpe
 from tokenizer.pretokenize import Pattern
 from tokenizer.settings import MODELS, Training
 

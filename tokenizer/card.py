@@ -102,7 +102,7 @@ def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ())
     front = yaml.safe_dump(head(record), allow_unicode=True, sort_keys=False, width=120)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown; values from outside pass `md`
+        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
