@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,11 +44,9 @@ class Trained:
 
     def save(self, folder: str) -> None:
         """Write `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. Raises OutputError."""
-        roles = {ROLES[name]: name for name in self.merges.special_tokens if name in ROLES}
         with storage.create(storage.join(folder, "tokenizer.json")) as stream:
             stream.write(self.tokenizer.to_str(pretty=False).encode())
-        storage.write_json(storage.join(folder, "special_tokens_map.json"), roles)
-        storage.write_json(storage.join(folder, "tokenizer_config.json"), _configuration(roles))
+        write_companions(folder, self.merges.special_tokens)
 
 
 def train_tokenizer(
@@ -143,8 +140,10 @@ def without_special_tokens(words: pa.RecordBatch, special_tokens: Sequence[str])
     return counter.words()
 
 
-def _configuration(roles: dict[str, str]) -> dict[str, Any]:
-    return {
+def write_companions(folder: str, special_tokens: Sequence[str]) -> None:
+    """Write `special_tokens_map.json` and `tokenizer_config.json`, which `transformers` reads. Raises OutputError."""
+    roles = {ROLES[name]: name for name in special_tokens if name in ROLES}
+    configuration = {
         **roles,
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
@@ -152,3 +151,5 @@ def _configuration(roles: dict[str, str]) -> dict[str, Any]:
         "padding_side": "left",
         "tokenizer_class": "PreTrainedTokenizerFast",  # read by transformers 4 and 5
     }
+    storage.write_json(storage.join(folder, "special_tokens_map.json"), roles)
+    storage.write_json(storage.join(folder, "tokenizer_config.json"), configuration)

@@ -1,0 +1,147 @@
+"""SentencePiece models (Kudo and Richardson 2018) of the same weighted word table, and their `tokenizer.json`.
+
+Words go to the trainer with their counts, so the weighting is exact. Nothing is normalised, no space is put in front,
+and what the vocabulary lacks is written in bytes. Three limits, all SentencePiece's own: `▁` (U+2581) stands for a
+space and decodes to one; tabs and line ends are not learnt, they are bytes; a null character is a byte too.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+from configs.errors import ConfigurationError
+from pipeline import storage
+from tokenizer.model import write_companions
+from tokenizer.settings import Training
+
+SPACE = "▁"
+COVERAGE = 0.9995
+"""Share of characters that become entries of their own; SentencePiece's default."""
+_ROLES = ("<unk>", "<s>", "</s>", "<pad>")
+
+
+@dataclass(frozen=True)
+class SentencePiece:
+    """A trained model: SentencePiece's own file, and the library's tokenizer of it."""
+
+    proto: bytes
+    tokenizer: Tokenizer
+    special_tokens: tuple[str, ...]
+
+    def save(self, folder: str) -> None:
+        """Write `tokenizer.model`, `tokenizer.json` and its two companions. Raises OutputError."""
+        with storage.create(storage.join(folder, "tokenizer.model")) as stream:
+            stream.write(self.proto)
+        with storage.create(storage.join(folder, "tokenizer.json")) as stream:
+            stream.write(self.tokenizer.to_str(pretty=False).encode())
+        write_companions(folder, self.special_tokens)
+
+
+def train_sentencepiece(words: pa.RecordBatch, training: Training) -> SentencePiece:
+    """Train `training.model` (sentencepiece-bpe or -unigram) on a word table (schema `count.WORDS`).
+
+    The first special token is the unknown one, which byte fallback leaves unused. Raises ConfigurationError where the
+    package is missing, or the words do not yield as many entries as are asked for.
+    """
+    sentencepiece = _package()
+    special = training.special_tokens
+    if "<unk>" not in special:
+        raise ConfigurationError("a SentencePiece model needs the special token <unk>; add --special-token '<unk>'")
+    if training.pad_with_reserved:
+        raise ConfigurationError("reserved tokens fill up byte-level BPE only; ask for fewer entries instead")
+    ids = {name: special.index(name) if name in special else -1 for name in _ROLES}
+    others = [name for name in special if name not in _ROLES]
+    if sorted(ids[name] for name in _ROLES if name in special) != list(range(len(special) - len(others))):
+        raise ConfigurationError("SentencePiece wants <unk>, <s>, </s> and <pad> before all other special tokens")
+    target = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_sentences(words),
+            model_writer=target,
+            model_type=training.model.removeprefix("sentencepiece-"),
+            input_format="tsv",
+            vocab_size=training.vocab_size,
+            character_coverage=COVERAGE,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            add_dummy_prefix=False,
+            allow_whitespace_only_pieces=True,
+            max_sentence_length=1 << 20,
+            unk_id=ids["<unk>"],
+            bos_id=ids["<s>"],
+            eos_id=ids["</s>"],
+            pad_id=ids["<pad>"],
+            control_symbols=others,
+            num_threads=1,  # with more, sums of floats depend on their order
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        cause = str(error).rsplit("]", 1)[-1].strip() or str(error)
+        remedy = "Train on more text, or ask for another --vocab-size"
+        raise ConfigurationError(f"SentencePiece refuses {training.vocab_size:,} entries: {cause} {remedy}") from error
+    proto = target.getvalue()
+    return SentencePiece(proto, exported(proto, training.model.endswith("unigram")), special)
+
+
+def exported(proto: bytes, is_unigram: bool) -> Tokenizer:
+    """The library's tokenizer of a SentencePiece model file."""
+    model = _package().SentencePieceProcessor(model_proto=proto)
+    numbers = range(model.get_piece_size())
+    pieces = model.id_to_piece(list(numbers))
+    normal = [not (model.is_control(n) or model.is_unknown(n) or model.is_byte(n)) for n in numbers]
+    special = [pieces[n] for n in numbers if model.is_control(n) or model.is_unknown(n)]
+    spaces = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never", split=False)
+    if is_unigram:
+        vocabulary = list(zip(pieces, model.get_score(list(numbers)), strict=True))
+        tokenizer = Tokenizer(models.Unigram(vocabulary, model.unk_id(), byte_fallback=True))
+        # The library's search also finds pieces that are no text, such as <0x0A>: their first letter stands alone.
+        guard = "<(?=0x[0-9A-F]{2}>)" + "".join(f"|<(?={name[1:]})" for name in special if name[:1] == "<")
+        split = pre_tokenizers.Split(Regex(guard), behavior="isolated", invert=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, split])
+    else:
+        ids = {piece: number for number, piece in enumerate(pieces)}
+        merges = _merges([pieces[n] for n in numbers if normal[n]])
+        unknown = pieces[model.unk_id()]
+        bpe = models.BPE(vocab=ids, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
+        tokenizer = Tokenizer(bpe)
+        tokenizer.pre_tokenizer = spaces
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
+    return tokenizer
+
+
+def _merges(pieces: list[str]) -> list[tuple[str, str]]:
+    """Pairs that make each piece, in the order of the pieces: SentencePiece joins whichever pair makes the best one."""
+    rank = {piece: number for number, piece in enumerate(pieces)}
+    merges = []
+    for piece in pieces:
+        pairs = [(piece[:at], piece[at:]) for at in range(1, len(piece))]
+        known = [(left, right) for left, right in pairs if left in rank and right in rank]
+        merges += sorted(known, key=lambda pair: (rank[pair[0]], rank[pair[1]]))
+    return merges
+
+
+def _sentences(words: pa.RecordBatch) -> Iterator[str]:
+    """`word TAB count` for each word that is text; SentencePiece's format knows no tab, line end or null in a word."""
+    for batch in pa.Table.from_batches([words]).to_batches(max_chunksize=1 << 16):
+        for word, count in zip(batch["word"].to_pylist(), batch["count"].to_pylist(), strict=True):
+            if count > 0 and not _BREAKS.intersection(word):
+                yield f"{word.decode()}\t{count}"
+
+
+_BREAKS = frozenset(b"\0\t\n\r")
+
+
+def _package() -> Any:
+    try:
+        import sentencepiece
+    except ImportError:
+        raise ConfigurationError(
+            "sentencepiece is not installed; run: pip install 'openroots[sentencepiece]'"
+        ) from None
+    return sentencepiece
