@@ -14,6 +14,8 @@ LAZY = {
     "encode": "openroots.commands.encode:encode_command",
     "pack": "openroots.commands.pack:pack_command",
     "train": "openroots.commands.train:train_command",
+    "export": "openroots.commands.export:export_command",
+    "generate": "openroots.commands.generate:generate_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -3,19 +3,23 @@
     RUN/step-00001000/*.distcp, .metadata   the state, by names in the whole model; loads on any layout
     RUN/step-00001000/tokenizer/            so that nothing else is needed to export the model
     RUN/step-00001000/manifest.json         step, samples, settings, sizes and digests of all files; written last
-A folder without a manifest, or whose files do not fit it, is no checkpoint. `.metadata` is a pickle of torch's: load
-checkpoints that are yours; to share a model, export it.
+A folder without a manifest, or whose files do not fit it, is no checkpoint. `.metadata` is a pickle of torch's; it is
+read by an unpickler that makes nothing but the classes of such metadata, so that a checkpoint cannot run code.
 """
 
+import pickle
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 
 from configs.errors import InputError
 from pipeline import storage
@@ -68,6 +72,51 @@ def newest(run: Path, say: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
+class SafeReader(dcp.FileSystemReader):
+    """Reads checkpoints without running what their metadata may ask for."""
+
+    def read_metadata(self, *_: Any, **__: Any) -> Metadata:
+        """The metadata of torch. Raises InputError where it holds anything else."""
+        path = Path(self.path) / ".metadata"
+        try:
+            with path.open("rb") as stream:
+                metadata = _Unpickler(stream).load()
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError) as error:
+            raise InputError(str(path), f"cannot be read ({error})", "Use an older checkpoint of the run") from error
+        if not isinstance(metadata, Metadata):
+            raise InputError(str(path), "holds no metadata of a checkpoint", "Use an older checkpoint of the run")
+        metadata.storage_meta = metadata.storage_meta or StorageMeta()
+        metadata.storage_meta.load_id = self.load_id
+        return metadata
+
+
+class _Unpickler(pickle.Unpickler):
+    _MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
+    _NAMES = (
+        ("torch", "Size"),
+        ("torch.serialization", "_get_layout"),
+        ("collections", "OrderedDict"),
+        ("pathlib", "PosixPath"),
+        ("pathlib", "WindowsPath"),
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in self._NAMES:
+            return super().find_class(module, name)
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        if module in self._MODULES and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module and _is_data(found):
+                return found
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _is_data(kind: type) -> bool:
+    """Whether a class holds data and does nothing else when it is made."""
+    return is_dataclass(kind) or issubclass(kind, Enum)
+
+
 class Checkpoints:
     """Saves and finds the checkpoints of a run. Every rank has one and calls the same methods in the same order."""
 
@@ -91,7 +140,7 @@ class Checkpoints:
 
     def load(self, checkpoint: Checkpoint, state: dict[str, Any]) -> None:
         """Fill the tensors of `state` in place."""
-        dcp.load(state, checkpoint_id=str(checkpoint.folder), process_group=self._group)
+        dcp.load(state, storage_reader=SafeReader(str(checkpoint.folder)), process_group=self._group)
 
     def save(self, step: int, state: dict[str, Any], about: dict[str, Any], tokenizer: Path, *, wait: bool) -> bool:
         """Save in the background, or with `wait` now; returns whether all saves up to this call are well."""

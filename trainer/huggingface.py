@@ -1,13 +1,17 @@
 """The one place that knows Hugging Face's names and configuration of BLOOM."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
-from configs.errors import ConfigurationError, ModelError
+from configs.errors import ConfigurationError, InputError, ModelError
 from trainer.config import ModelConfig
+from trainer.model import Bloom
 
 _MODULES = {
     "embedding.": "word_embeddings.",
@@ -109,3 +113,69 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
         epsilon=data.get("layer_norm_epsilon", 1e-5),
         initializer_std=data.get("initializer_range", 0.02),
     )
+
+
+def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str | torch.device = "cpu") -> Bloom:
+    """A BLOOM model from a folder in Hugging Face's form: `config.json` and safetensors, one file or several.
+
+    Weights have the dtype they are stored in, unless `dtype` is given. Tensors are read one by one. Raises InputError
+    for missing or damaged files, ModelError for tensors that do not fit, naming file and tensor.
+    """
+    place = Path(folder)
+    config = from_config(_read_json(place / "config.json"), place.name)
+    with torch.device("meta"):
+        model = Bloom(config)
+    missing = dict(model.named_parameters())
+    for file in _weight_files(place):
+        for theirs, tensor in _tensors(file):
+            name = from_name(theirs)
+            if name is None:
+                continue
+            expected = missing.pop(name, None)
+            if expected is None or expected.shape != tensor.shape:
+                raise ModelError(
+                    f"{file}: {theirs} of shape {list(tensor.shape)} does not fit the model of config.json"
+                )
+            parent, _, last = name.rpartition(".")
+            owner = model.get_submodule(parent)
+            setattr(owner, last, nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))
+    if missing:
+        raise ModelError(f"{folder}: {to_name(next(iter(missing)))} is missing, and {len(missing) - 1} more")
+    for attention in model.attentions():
+        attention.slopes = torch.empty(config.heads, device=device)
+    model.fill_slopes()
+    return model.eval()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    names = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else ["model.safetensors"]
+    files = [folder / name for name in names if "/" not in name]
+    for file in files:
+        if not file.exists():
+            remedy = "Give a folder with config.json and model*.safetensors, such as `openroots export` writes"
+            raise InputError(str(file), "no such file", remedy)
+    return files
+
+
+def _tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
+    try:
+        with safe_open(str(file), framework="pt") as stream:
+            for name in stream.keys():  # noqa: SIM118 - no dictionary
+                yield name, stream.get_tensor(name)
+    except SafetensorError as error:
+        raise InputError(str(file), f"is damaged ({error})", "Download or export it again") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(
+            str(path), "no such file", "Give a folder of a model, such as `openroots export` writes"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"cannot be read ({error})", "Download or export it again") from error
+    if not isinstance(value, dict):
+        raise InputError(str(path), "is no JSON object", "Download or export it again")
+    return value

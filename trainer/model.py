@@ -193,6 +193,7 @@ class Bloom(nn.Module):
         mask: Tensor | None = None,
         documents: Tensor | None = None,
         cache: Cache | None = None,
+        last_only: bool = False,
     ) -> Tensor:
         """Logits (b, s, vocabulary), or with `labels` the sum of their cross-entropies (fp32 scalar, nats).
 
@@ -201,6 +202,7 @@ class Bloom(nn.Module):
         mask       bool (b, positions of cache + s), False where a key is padding
         documents  int (b, s): attention stays inside equal numbers
         cache      holds the positions before; is extended
+        last_only  logits of the last position only, (b, 1, vocabulary)
         A part that does not predict returns hidden states (b, s, h) instead.
         """
         hidden = self.embedding_norm(self.embedding(inputs)) if self.embeds else inputs
@@ -208,7 +210,7 @@ class Bloom(nn.Module):
             hidden = layer(hidden, mask, documents, cache)
         if not self.predicts:
             return hidden
-        hidden = self.vocabulary.gather(self.final_norm(hidden))
+        hidden = self.vocabulary.gather(self.final_norm(hidden[:, -1:] if last_only else hidden))
         if labels is None:
             return functional.linear(hidden, self.embedding.weight)
         return cross_entropy_sum(

@@ -1,0 +1,33 @@
+"""`openroots export`."""
+
+import click
+
+
+def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(value))
+    except ValidationError:
+        raise click.BadParameter(f"`{value}` is no size; write 5GB or 500MB") from None
+
+
+@click.command("export")
+@click.option("--checkpoint", required=True, help="RUN/step-…, or the folder of a run: its newest")
+@click.option("--output", required=True, help="a folder that is empty or does not exist")
+@click.option("--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]))
+@click.option("--shard-size", default="5GB", show_default=True, callback=_bytes, help="of a file, and of memory")
+def export_command(checkpoint: str, output: str, dtype: str, shard_size: int) -> None:
+    """Write the model of a checkpoint as Hugging Face's transformers opens it.
+
+    \b
+    openroots export --checkpoint runs/tiny --output hf-model
+    python -c 'from transformers import pipeline; print(pipeline("text-generation", "hf-model")("Habari"))'
+    """
+    from openroots.extras import need
+
+    need("torch", "train")
+    from trainer.export import export
+
+    names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size)
+    click.echo(f"{output}: {len(names)} files of weights, configuration, tokenizer, card")

@@ -1,0 +1,95 @@
+"""`openroots generate`."""
+
+import json
+import sys
+
+import click
+
+PROMPTS = {
+    "ar": "يولد جميع الناس",
+    "en": "All human beings",
+    "es": "Todos los seres humanos",
+    "fr": "Tous les êtres humains",
+    "hi": "सभी मनुष्यों को",
+    "pt": "Todos os seres humanos",
+    "sw": "Watu wote",
+    "yo": "Gbogbo ènìyàn",
+    "zh": "人人生而",
+}
+"""How the Universal Declaration begins: what `--language` stands for where no prompt is given."""
+
+
+@click.command("generate")
+@click.option("--model", "folder", required=True, help="a BLOOM model's folder, such as `openroots export` writes")
+@click.option("--prompt", "prompts", multiple=True, help="text to go on from; may be given more than once; else stdin")
+@click.option("--language", default=None, help="without a prompt: begin as the Universal Declaration does in it")
+@click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="new tokens")
+@click.option("--greedy", is_flag=True, help="take the likeliest token each time")
+@click.option("--temperature", default=0.8, show_default=True, type=float)
+@click.option("--top-k", default=None, type=int, help="draw from the likeliest k tokens")
+@click.option("--top-p", default=0.95, show_default=True, type=float, help="draw from the likeliest that make up p")
+@click.option("--repetition-penalty", default=1.0, show_default=True, type=float, help="over 1: fewer repetitions")
+@click.option("--stop", multiple=True, help="end before this text; may be given more than once")
+@click.option("--seed", default=0, show_default=True, type=int, help="same seed, same text")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a prompt, at the end")
+def generate_command(
+    folder: str,
+    prompts: tuple[str, ...],
+    language: str | None,
+    max_tokens: int,
+    greedy: bool,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+    repetition_penalty: float,
+    stop: tuple[str, ...],
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Let a model go on from a text, and show what comes as it comes.
+
+    BLOOM knows no mark for a language: it goes on in that of the prompt. `--language` chooses a prompt, no more.
+
+    \b
+    openroots generate --model hf-model --prompt "Habari ya dunia," --max-tokens 30
+    openroots generate --model hf-model --language yo --greedy
+    """
+    from openroots.extras import need
+
+    need("torch", "train")
+    from tokenizer.load import Tokenizer
+    from trainer.generate import Sampling, stream
+    from trainer.huggingface import load_pretrained
+
+    given = _prompts(prompts, language)
+    sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
+    tokenizer = Tokenizer.load(folder, "tokenizers")
+    model = load_pretrained(folder)
+    texts = [""] * len(given)
+    shows = len(given) == 1 and not as_json
+    if shows:
+        click.echo(given[0], nl=False)
+    for news in stream(model, tokenizer, given, sampling):
+        texts = [text + new for text, new in zip(texts, news, strict=True)]
+        if shows:
+            click.echo(news[0], nl=False)
+            sys.stdout.flush()
+    for prompt, text in zip(given, texts, strict=True):
+        if as_json:
+            click.echo(json.dumps({"prompt": prompt, "text": text, "language": language}, ensure_ascii=False))
+        else:
+            click.echo("" if shows else f"{prompt}{text}\n")
+
+
+def _prompts(prompts: tuple[str, ...], language: str | None) -> list[str]:
+    if prompts:
+        return list(prompts)
+    if language is not None:
+        if language not in PROMPTS:
+            raise click.UsageError(
+                f"no prompt for `{language}`; there are {', '.join(sorted(PROMPTS))}, or give --prompt"
+            )
+        return [PROMPTS[language]]
+    if sys.stdin.isatty():
+        raise click.UsageError("give --prompt, --language, or text on standard input")
+    return [sys.stdin.read().rstrip("\n")]

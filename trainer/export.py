@@ -1,0 +1,133 @@
+"""From a checkpoint to a folder that `transformers` opens: safetensors, configuration, tokenizer, card.
+
+Tensors are read a group at a time, so that no more than one file's worth is in memory, whatever the model's size.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from safetensors.torch import save_file
+from torch import Tensor
+
+from configs.errors import ConfigurationError, OutputError
+from trainer.card import model_card
+from trainer.checkpoint import SafeReader, read_checkpoint
+from trainer.config import TrainingConfig
+from trainer.huggingface import to_config, to_name
+from trainer.parallel.data import DTYPES
+
+SHARD_BYTES = 5_000_000_000
+"""Of a file, at most, unless a single tensor is larger; the libraries' own default."""
+
+
+def export(checkpoint: str, output: str, *, dtype: str = "bf16", shard_bytes: int = SHARD_BYTES) -> list[str]:
+    """Write the model of a checkpoint as `BloomForCausalLM` into the folder `output`; returns the files' names.
+
+    `checkpoint` is a folder RUN/step-…, or RUN itself, whose newest is taken. Raises InputError where the checkpoint is
+    damaged, OutputError where the folder is not empty or cannot be written.
+    """
+    source = read_checkpoint(_locate(Path(checkpoint)))
+    target = Path(output)
+    if target.exists() and any(target.iterdir()):
+        raise OutputError(f"{output} is not empty; choose another --output, or remove it")
+    config = TrainingConfig.model_validate(source.manifest["config"])
+    kind = DTYPES[dtype]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        names = _write_weights(source.folder, target, kind, shard_bytes)
+        _write_tokenizer(source.folder / "tokenizer", target)
+        roles = _roles(target)
+        described = to_config(config.model, dtype=kind, **roles)
+        _write_json(target / "config.json", described)
+        generation = {"_from_model_config": True, **{f"{k.removesuffix('_id')}_token_id": v for k, v in roles.items()}}
+        _write_json(target / "generation_config.json", generation)
+        (target / "README.md").write_text(model_card(source, config))
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
+    return names
+
+
+def _locate(path: Path) -> Path:
+    if (path / "manifest.json").exists() or path.name.startswith("step-"):
+        return path
+    steps = sorted(folder for folder in path.glob("step-*") if (folder / "manifest.json").exists())
+    if not steps:
+        raise ConfigurationError(f"{path} holds no finished checkpoint; give RUN/step-…, or the folder of a run")
+    return steps[-1]
+
+
+def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: int) -> list[str]:
+    metadata = SafeReader(str(source)).read_metadata().state_dict_metadata
+    shapes = {
+        name.removeprefix("model."): about.size
+        for name, about in metadata.items()
+        if name.startswith("model.") and hasattr(about, "size")
+    }
+    groups = list(_groups(shapes, dtype.itemsize, shard_bytes))
+    names: list[str] = []
+    index: dict[str, str] = {}
+    for number, group in enumerate(groups, 1):
+        name = f"model-{number:05d}-of-{len(groups):05d}.safetensors" if len(groups) > 1 else "model.safetensors"
+        tensors = {to_name(key): tensor.to(dtype) for key, tensor in read_tensors(source, group, shapes)}
+        save_file(tensors, str(target / name), metadata={"format": "pt"})
+        index |= dict.fromkeys(tensors, name)
+        names.append(name)
+        del tensors
+    if len(groups) > 1:
+        total = sum(torch.Size(shape).numel() for shape in shapes.values()) * dtype.itemsize
+        _write_json(target / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": index})
+    return names
+
+
+def _groups(shapes: dict[str, torch.Size], itemsize: int, shard_bytes: int) -> Iterator[list[str]]:
+    group: list[str] = []
+    size = 0
+    for name in sorted(shapes, key=_place):
+        tensor_bytes = shapes[name].numel() * itemsize
+        if group and size + tensor_bytes > shard_bytes:
+            yield group
+            group, size = [], 0
+        group.append(name)
+        size += tensor_bytes
+    yield group
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    """Order in the model: embedding, layers by number, what comes last."""
+    parts = name.split(".")
+    return (1, int(parts[1]), name) if parts[0] == "layers" else (2 if parts[0] == "final_norm" else 0, 0, name)
+
+
+def read_tensors(source: Path, names: list[str], shapes: dict[str, torch.Size]) -> Iterator[tuple[str, Tensor]]:
+    """(name, fp32 tensor) of parameters in a checkpoint, read one by one."""
+    for name in names:
+        tensor = torch.empty(shapes[name])
+        dcp.load({"model": {name: tensor}}, storage_reader=SafeReader(str(source)), no_dist=True)
+        yield name, tensor
+
+
+def _write_tokenizer(source: Path, target: Path) -> None:
+    if source.exists():
+        for path in source.iterdir():
+            if path.name != "README.md":
+                shutil.copyfile(path, target / path.name)
+
+
+def _roles(folder: Path) -> dict[str, int | None]:
+    """Ids of the tokens that begin and end a text and fill it up."""
+    roles: dict[str, int | None] = {"bos_id": None, "eos_id": None, "pad_id": None}
+    if (folder / "tokenizer.json").exists():
+        from tokenizer.load import Tokenizer
+
+        tokenizer = Tokenizer.load(str(folder), "tokenizers")
+        roles = {"bos_id": tokenizer.role("bos_token"), "eos_id": tokenizer.eos_id, "pad_id": tokenizer.pad_id}
+    return roles
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
