@@ -14,10 +14,12 @@ _NAMES = {
     "LanguageIdentifier": "pipeline.language_id",
     "OpenRootsError": "configs.errors",
     "Redactor": "pipeline.pii",
+    "Tokenizer": "tokenizer.load",
     "build_corpus": "pipeline.build",
     "load_languages": "configs.load",
     "load_recipe": "configs.load",
     "look_up": "pipeline.ledger",
+    "train_tokenizer": "openroots.tokenizer_command",
 }
 
 __all__ = sorted(_NAMES)

@@ -1,6 +1,6 @@
 """A tokenizer's card (`README.md`, a Hugging Face model card) and the same as data (`training.json`)."""
 
-import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -110,6 +110,7 @@ def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ())
     )
     environment.filters |= {
         "md": markdown,
+        "code": _code,
         "count": figures.count,
         "counted": figures.counted,
         "size": figures.size,
@@ -121,7 +122,7 @@ def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ())
         kind=KINDS[record["settings"]["model"]],
         languages=rows,
         names={code: languages.name(code) if code in languages else code for code in codes},
-        pattern=html.escape(pattern, quote=False).replace("|", "&#124;"),
+        pattern=pattern,
         fertility=[_fertility_row(row) for row in fertility],
     )
     return f"---\n{front}---\n\n{body}"
@@ -139,6 +140,11 @@ def head(record: Mapping[str, Any]) -> dict[str, Any]:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
     data["tags"] = ["tokenizer", record["settings"]["model"], "multilingual" if len(natural) > 1 else "openroots"]
     return data
+
+
+def _code(text: str) -> str:
+    """Text as code that shows every character as it is, also in a table: all but letters and digits as entities."""
+    return f"<code>{re.sub(r'[^A-Za-z0-9]', lambda found: f'&#{ord(found[0])};', text)}</code>"
 
 
 def _title(record: Mapping[str, Any]) -> str:

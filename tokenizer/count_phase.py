@@ -6,6 +6,7 @@
 Only word tables pass between phases, as Arrow files.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -197,21 +198,28 @@ def read_texts(path: str) -> Iterator[pa.Array]:
         if path.endswith(".arrow"):
             with storage.open_stream(path) as reader:
                 for batch in reader:
-                    yield batch["text"]
+                    yield _strings(batch["text"])
         elif path.endswith(".parquet"):
             with fs.open(inner, "rb") as stream:
                 for batch in pq.ParquetFile(stream).iter_batches(columns=["text"]):
-                    yield batch["text"]
+                    yield _strings(batch["text"])
         elif path.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
             with fs.open(inner, "rb", compression="infer") as stream:
                 options = pyarrow.json.ReadOptions(block_size=_BLOCK)
                 for batch in pyarrow.json.open_json(stream, read_options=options):
-                    yield batch["text"]
+                    yield _strings(batch["text"])
         else:
             yield from _plain_texts(path)
-    except (OSError, KeyError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (OSError, EOFError, KeyError, TypeError, pa.ArrowInvalid, UnicodeDecodeError, zlib.error) as error:
         remedy = "Give Arrow IPC streams, Parquet or JSON lines with a column `text`, or UTF-8 text"
         raise InputError(path, f"cannot be read as text ({error})", remedy) from error
+
+
+def _strings(column: pa.Array) -> pa.LargeStringArray:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise TypeError(f"the column `text` holds {kind}")
+    return column.cast(pa.large_string())
 
 
 def _plain_texts(path: str) -> Iterator[pa.Array]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numba import njit
 from tokenizers import Regex, pre_tokenizers
 
+from configs.errors import ConfigurationError
 from pipeline.columns import text_buffers
 
 BLOOM_PATTERN = " ?[^(\\s|[.,!?…。，、।۔،])]+"
@@ -49,8 +50,14 @@ class Pattern:
 
     @classmethod
     def named(cls, name: str) -> "Pattern":
-        """The pattern of that name; a name that is not known is itself the expression."""
-        return cls(PATTERNS.get(name, name))
+        """The pattern of that name; a name that is not known is itself the expression. Raises ConfigurationError."""
+        expression = PATTERNS.get(name, name)
+        try:
+            Regex(expression)
+        except Exception as error:  # the library raises no other kind
+            known = ", ".join(PATTERNS)
+            raise ConfigurationError(f"pattern `{name}` is none of {known} and no expression: {error}") from error
+        return cls(expression)
 
     @property
     def mode(self) -> int:

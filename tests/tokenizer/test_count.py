@@ -1,6 +1,8 @@
 """Word tables: sums that no split changes, beside Python's `Counter`."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ from configs.errors import ConfigurationError, InputError
 from pipeline.engine import Engine
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.count import _FIRST_WORDS, WORDS, WordCounter, add_tables, count_words, language_weights
-from tokenizer.count_phase import Counting, TextFile, corpus_files, count_files, read_texts, read_words
+from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_texts, read_words
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern, pretokenize
 
@@ -156,3 +158,54 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="build-corpus"):
         corpus_files(str(tmp_path))
     assert WORDS.names == ["word", "count"]
+
+
+def tiny_files(folder: Path) -> list[TextFile]:
+    files = []
+    for number, text in enumerate(tiny_texts().to_pylist()[:40]):
+        path = folder / f"{number:02}.txt"
+        path.write_text(text)
+        files.append(TextFile(str(path), ("en", "sw", "fr")[number % 3]))
+    return files
+
+
+@pytest.mark.parametrize("unique_lines", [True, False])
+def test_worker_processes_and_another_runner_give_the_same_table(unique_lines: bool, tmp_path: Path) -> None:
+    from apache_beam.runners.portability.local_job_service import LocalJobServicer
+
+    files, counting = tiny_files(tmp_path), Counting(unique_lines=unique_lines, alpha=0.3)
+    alone = count_files(files, str(tmp_path / "alone"), counting)
+    processes = Engine(
+        options=("--direct_num_workers=2", "--direct_running_mode=multi_processing"), log=str(tmp_path / "log")
+    )
+    assert count_files(files, str(tmp_path / "processes"), counting, processes) == alone_at(
+        alone, tmp_path, "processes"
+    )
+    server = LocalJobServicer(str(tmp_path / "staging"))
+    port = server.start_grpc_server()
+    try:
+        options = ("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK")
+        portable = count_files(files, str(tmp_path / "portable"), counting, Engine(options=options))
+    finally:
+        server.stop()
+    assert portable == alone_at(alone, tmp_path, "portable")
+
+
+def alone_at(table: WordTable, folder: Path, name: str) -> WordTable:
+    """The same table as it would be called under another folder."""
+    return replace(table, path=table.path.replace(str(folder / "alone"), str(folder / name)))
+
+
+def test_shards_are_known_by_the_digests_of_the_manifest(corpus: Path, tmp_path: Path) -> None:
+    paths = sorted((corpus / "data").rglob("*.arrow"))
+    shards = [{"path": str(path.relative_to(corpus)), "digest": f"digest {n}"} for n, path in enumerate(paths)]
+    (corpus / "manifest.json").write_text(json.dumps({"languages": {"all": {"shards": shards}}}))
+    count_files(corpus_files(str(corpus)), str(tmp_path / "work"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*") if path.is_file()}
+    for path in paths:
+        path.touch()
+    count_files(corpus_files(str(corpus)), str(tmp_path / "work"))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*") if path.is_file()}
+    (corpus / "manifest.json").write_text('{"languages": []}')
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        corpus_files(str(corpus))
