@@ -8,11 +8,12 @@ CORPUS ?= $(OUTPUT)
 TOKENIZER ?= build/tokenizer
 VOCAB_SIZE ?= 250680
 ALPHA ?= 0.3
+TINY ?= build/tiny
 WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer test lint types bench clean
+.PHONY: help install build-corpus tokenizer train-tiny test lint types bench clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -28,6 +29,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@$(INSTALL) --editable .
 	@touch $@
 
+$(VENV)/.installed-train: $(VENV)/.installed
+	@echo "Adding PyTorch"
+	@$(INSTALL) --editable '.[train]'
+	@touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Adding what tests and benchmarks need"
 	@$(INSTALL) --editable '.[dev]'
@@ -41,6 +47,17 @@ tokenizer: $(VENV)/.installed ## train a tokenizer on a built corpus (CORPUS=…
 	@test -d $(CORPUS)/data || { echo "$(CORPUS) holds no corpus; run: make build-corpus"; exit 1; }
 	@$(BIN)/openroots train-tokenizer --corpus $(CORPUS) --output $(TOKENIZER) --vocab-size $(VOCAB_SIZE) \
 		--alpha $(ALPHA) --workers $(WORKERS)
+
+train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machine's processor, in minutes (TINY=… WORKERS=…)
+	@$(BIN)/openroots build-corpus --recipe tiny --output $(TINY)/corpus --cache $(CACHE) --workers $(WORKERS)
+	@$(BIN)/openroots train-tokenizer --corpus $(TINY)/corpus --output $(TINY)/tokenizer --vocab-size 8000 --workers $(WORKERS)
+	@$(BIN)/openroots encode --tokenizer $(TINY)/tokenizer --input $(TINY)/corpus --output $(TINY)/tokens
+	@$(BIN)/openroots pack --tokens $(TINY)/tokens --sequence-length 256 --output $(TINY)/packed
+	@$(BIN)/openroots train --config tiny --packed $(TINY)/packed --output $(TINY)/run
+	@rm -rf $(TINY)/model
+	@$(BIN)/openroots export --checkpoint $(TINY)/run --output $(TINY)/model
+	@for language in en sw hi; do \
+		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 40; done
 
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/python -m pytest
