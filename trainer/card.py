@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from configs.load import load_languages
+from governance.cards import hub_licences
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainingConfig
 
 _TEXT = """---
-{yaml}
----
+{head}---
 
 # {name}
 
@@ -24,6 +27,7 @@ A BLOOM model ({architecture}) trained from scratch with OpenRoots.
 | peak learning rate · batch | {rate:.1e} · {batch:,} sequences |
 | computed in | {compute} |
 | packed text | `{digest}`, of the corpus `{corpus}` |
+| licence | {licence} |
 
 ## Use
 
@@ -44,24 +48,21 @@ biases too. A language with little text above is known little. {scale}
 """
 
 
-def model_card(checkpoint: Checkpoint, config: TrainingConfig) -> str:
-    """README.md of the model in a checkpoint, with the newest held-out losses of its run's log up to its step."""
+def model_card(checkpoint: Checkpoint, config: TrainingConfig, licence: str | None = None) -> str:
+    """README.md of the model in a checkpoint, with the newest held-out losses of its run's log up to its step.
+
+    `licence` is an SPDX expression; without one the card says that none was given.
+    """
     about, model = checkpoint.manifest, config.model
     languages = about["packed"]["languages"]
     losses = held_out_losses(checkpoint.folder.parent / "log.jsonl", checkpoint.step)
-    data: dict[str, Any] = {
-        "language": [code for code in languages if "-" not in code and len(code) <= 3],
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
-        "tags": ["bloom", "openroots"],
-    }
     rows = ["| language | tokens to train on | held-out loss, nats a token |", "|---|---:|---:|"]
     for code, parts in sorted(languages.items(), key=lambda item: -item[1]["train"]["tokens"]):
         loss = f"{losses[code]:.3f}" if code in losses else "–"
         rows.append(f"| {code} | {parts['train']['tokens']:,} | {loss} |")
     small = about["tokens"] < 1_000_000_000
     return _TEXT.format(
-        yaml="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in data.items()),
+        head=yaml.safe_dump(_head(list(languages), licence), allow_unicode=True, sort_keys=False, width=120),
         name=config.name,
         architecture="ALiBi, pre-layer-norm, tied embeddings",
         parameters=model.parameters,
@@ -77,9 +78,22 @@ def model_card(checkpoint: Checkpoint, config: TrainingConfig) -> str:
         compute=config.precision.compute,
         digest=about["packed"]["digest"],
         corpus=about["packed"].get("corpus") or "unknown",
+        licence=licence or "none was given: ask whoever trained it before you use it",
         languages="\n".join(rows),
         scale="It saw less than a billion tokens: it shows that the parts fit together, no more." if small else "",
     )
+
+
+def _head(codes: list[str], licence: str | None) -> dict[str, Any]:
+    """What the Hub reads: languages (BCP-47), licence, library, task."""
+    programming = load_languages().programming
+    natural = sorted(code for code in codes if code not in programming and code != "und")
+    has_code = any(code in programming for code in codes)
+    known, unknown = hub_licences([licence] if licence else [])
+    data: dict[str, Any] = {"language": natural + (["code"] if has_code else []), "license": (known or ["unknown"])[0]}
+    if unknown:
+        data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
+    return data | {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["bloom", "openroots"]}
 
 
 def held_out_losses(log: Path, step: int) -> dict[str, float]:

@@ -25,11 +25,13 @@ SHARD_BYTES = 5_000_000_000
 """Of a file, at most, unless a single tensor is larger; the libraries' own default."""
 
 
-def export(checkpoint: str, output: str, *, dtype: str = "bf16", shard_bytes: int = SHARD_BYTES) -> list[str]:
+def export(
+    checkpoint: str, output: str, *, dtype: str = "bf16", shard_bytes: int = SHARD_BYTES, licence: str | None = None
+) -> list[str]:
     """Write the model of a checkpoint as `BloomForCausalLM` into the folder `output`; returns the files' names.
 
-    `checkpoint` is a folder RUN/step-…, or RUN itself, whose newest is taken. Raises InputError where the checkpoint is
-    damaged, OutputError where the folder is not empty or cannot be written.
+    `checkpoint` is a folder RUN/step-…, or RUN itself, whose newest is taken; `licence` an SPDX expression. Raises
+    InputError where the checkpoint is damaged, OutputError where the folder is not empty or cannot be written.
     """
     source = read_checkpoint(_locate(Path(checkpoint)))
     target = Path(output)
@@ -46,7 +48,7 @@ def export(checkpoint: str, output: str, *, dtype: str = "bf16", shard_bytes: in
         _write_json(target / "config.json", described)
         generation = {"_from_model_config": True, **{f"{k.removesuffix('_id')}_token_id": v for k, v in roles.items()}}
         _write_json(target / "generation_config.json", generation)
-        (target / "README.md").write_text(model_card(source, config))
+        (target / "README.md").write_text(model_card(source, config, licence))
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
     return names

@@ -17,7 +17,8 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
 @click.option("--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]))
 @click.option("--shard-size", default="5GB", show_default=True, callback=_bytes, help="of a file, and of memory")
-def export_command(checkpoint: str, output: str, dtype: str, shard_size: int) -> None:
+@click.option("--licence", default=None, help="SPDX, of the model, for its card")
+def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, licence: str | None) -> None:
     """Write the model of a checkpoint as Hugging Face's transformers opens it.
 
     \b
@@ -29,5 +30,5 @@ def export_command(checkpoint: str, output: str, dtype: str, shard_size: int) ->
     need("torch", "train")
     from trainer.export import export
 
-    names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size)
+    names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size, licence=licence)
     click.echo(f"{output}: {len(names)} files of weights, configuration, tokenizer, card")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 from transformers import (
     AutoModelForCausalLM,
@@ -54,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("hf") / "model"
-    export(str(run), str(place), dtype="fp32")
+    export(str(run), str(place), dtype="fp32", licence="Apache-2.0")
     return place
 
 
@@ -67,7 +68,9 @@ def test_what_is_exported_opens_in_transformers(model: Path) -> None:
     assert torch.allclose(load_pretrained(str(model))(ids), theirs(ids).logits, atol=1e-5)
     said = pipeline("text-generation", model=str(model))(PROMPTS[0], max_new_tokens=5)
     assert said[0]["generated_text"].startswith(PROMPTS[0])
-    assert "held-out loss" in (model / "README.md").read_text()
+    card = (model / "README.md").read_text()
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["language"] == ["en"] and head["license"] == "apache-2.0" and "held-out loss" in card
 
 
 def test_many_files_and_sixteen_bits(run: Path, model: Path, tmp_path: Path) -> None:
