@@ -16,6 +16,7 @@ _NAMES = {
     "Redactor": "pipeline.pii",
     "Tokenizer": "tokenizer.load",
     "build_corpus": "pipeline.build",
+    "fertility": "openroots.fertility_command",
     "load_languages": "configs.load",
     "load_recipe": "configs.load",
     "look_up": "pipeline.ledger",

@@ -11,6 +11,7 @@ from configs.errors import OpenRootsError
 
 LAZY = {
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
+    "fertility": "openroots.commands.fertility:fertility_command",
     "encode": "openroots.commands.encode:encode_command",
     "pack": "openroots.commands.pack:pack_command",
     "train": "openroots.commands.train:train_command",

@@ -1,0 +1,93 @@
+"""`openroots fertility`."""
+
+import math
+
+import click
+
+from configs.errors import ConfigurationError
+
+
+def parse_limits(value: str | None) -> dict[str, float]:
+    """`en=1.4,sw=2.0` as numbers by language. Raises ConfigurationError."""
+    limits: dict[str, float] = {}
+    for part in (value or "").split(","):
+        if not part.strip():
+            continue
+        code, sign, number = (piece.strip() for piece in part.partition("="))
+        try:
+            limits[code] = float(number)
+        except ValueError:
+            limits[code] = math.nan
+        if not sign or not code or not limits[code] > 0:
+            raise ConfigurationError(f"--fail-above `{part.strip()}`: write LANGUAGE=NUMBER, such as en=1.4,sw=2.0")
+    return limits
+
+
+@click.command("fertility")
+@click.option(
+    "--tokenizer",
+    "tokenizers",
+    multiple=True,
+    required=True,
+    help="PLACE or NAME=PLACE: a folder, a tokenizer.json, a .tiktoken file, a SentencePiece .model, gpt2, or a name "
+    "of the Hugging Face Hub; again for each",
+)
+@click.option("--text", multiple=True, help="a built corpus, or files: Parquet, JSON lines, plain text; patterns too")
+@click.option("--language", default=None, help="of the files, BCP-47; a corpus knows its own")
+@click.option(
+    "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes taken of each language"
+)
+@click.option(
+    "--tiktoken-pattern", default="gpt4", show_default=True, help="of a .tiktoken file: gpt2, gpt4 or an expression"
+)
+@click.option("--html", default=None, help="write a page with plots")
+@click.option("--json", "as_json", default=None, help="write all figures as JSON")
+@click.option("--csv", default=None, help="write a line for each tokenizer and language")
+@click.option(
+    "--fail-above", default=None, help="LANGUAGE=NUMBER,…: end with status 1 where tokens a word (a character) are more"
+)
+@click.option("--quiet", is_flag=True, help="print no tables")
+def fertility_command(
+    tokenizers: tuple[str, ...],
+    text: tuple[str, ...],
+    language: str | None,
+    sample: int,
+    tiktoken_pattern: str,
+    html: str | None,
+    as_json: str | None,
+    csv: str | None,
+    fail_above: str | None,
+    quiet: bool,
+) -> None:
+    """How many tokens each language costs, for any number of tokenizers: fertility and fairness.
+
+    Tokens a word; for scripts written without spaces tokens a character; bytes a token; words kept whole; and the
+    premium: tokens over those of English for the same meaning, on parallel text that comes with OpenRoots.
+
+    \b
+    openroots fertility --tokenizer build/tokenizer --tokenizer gpt2 --text build/corpus --html fertility.html
+    openroots fertility --tokenizer build/tokenizer --fail-above en=1.4,sw=2.0
+    openroots fertility --tokenizer mine=my-tokenizer --text 'my/*.txt' --language sw
+    """
+    limits = parse_limits(fail_above)
+
+    from openroots.cli import _check_language
+    from openroots.fertility_command import check_failures, fertility
+    from tokenizer.fertility_page import write_html
+    from tokenizer.fertility_report import print_report, write_csv, write_json
+
+    _check_language(language)
+    report = fertility(
+        tokenizers,
+        text=text,
+        language=language,
+        sample=sample,
+        tiktoken_pattern=tiktoken_pattern,
+        limits=limits,
+    )
+    if not quiet:
+        print_report(report)
+    for path, write in ((html, write_html), (as_json, write_json), (csv, write_csv)):
+        if path:
+            write(report, path)
+    check_failures(report, limits)

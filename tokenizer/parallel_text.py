@@ -1,0 +1,92 @@
+"""Text that says the same in many languages, with its English: what a premium is measured on.
+
+Two texts come with OpenRoots, see `configs/data/NOTICE.md`:
+
+declaration  the Universal Declaration of Human Rights in 42 languages. Compared are its articles, in three parts of
+             ten; not the preamble, of which many translations leave out recitals or carry a publisher's heading. A part
+             is compared where it has as many lines as the English one: some translations leave out a paragraph. The two
+             translations of `tw` (Akan) and `pt` count alike.
+messages     interface strings of LibreOffice in Assamese and Odia, which lack the Declaration, with the English
+             originals that gettext catalogues hold. Short strings, no running text: the premium is a rough one.
+
+Both are brought to Unicode's normal form C, as the documents of a corpus are.
+"""
+
+import gzip
+import json
+import tarfile
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import polib
+
+from configs import CONFIGS
+from pipeline.readers.messages import clean_message
+
+DECLARATION, MESSAGES = "declaration", "messages"
+_FOLDER = CONFIGS / "data" / "tiny"
+_WITHOUT_DECLARATION = ("as", "or")
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """What one language has of a parallel text.
+
+    origin  DECLARATION or MESSAGES
+    texts   all of it, for measures that need no English
+    pairs   (text, English of the same meaning)
+    """
+
+    language: str
+    origin: str
+    texts: tuple[str, ...] = field(repr=False)
+    pairs: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+@lru_cache(1)
+def parallel_texts() -> dict[str, ParallelText]:
+    """Parallel texts by language: the Declaration, for languages without it the messages."""
+    return declaration() | {code: _messages(code) for code in _WITHOUT_DECLARATION}
+
+
+@lru_cache(1)
+def declaration() -> dict[str, ParallelText]:
+    """The Declaration by language; English is parallel with itself."""
+    with gzip.open(_FOLDER / "declaration.jsonl.gz", "rt", encoding="utf-8") as stream:
+        rows = [json.loads(unicodedata.normalize("NFC", line)) for line in stream]
+    english = {part: row["text"] for row in rows if row["language"] == "en" for part in [_part(row)]}
+    found = {}
+    for code in sorted({row["language"] for row in rows}):
+        own = [row for row in rows if row["language"] == code]
+        pairs = tuple((row["text"], english[_part(row)]) for row in own if _is_parallel(row, english[_part(row)]))
+        found[code] = ParallelText(code, DECLARATION, tuple(row["text"] for row in own), pairs)
+    return found
+
+
+def _part(row: dict[str, str]) -> str:
+    return row["id"].rpartition("/")[2]
+
+
+def _is_parallel(row: dict[str, str], english: str) -> bool:
+    return _part(row) != "preamble" and row["text"].count("\n") == english.count("\n")
+
+
+def _messages(code: str) -> ParallelText:
+    pairs = tuple(dict.fromkeys(_message_pairs(code)))
+    return ParallelText(code, MESSAGES, tuple(text for text, _ in pairs), pairs)
+
+
+def _message_pairs(code: str) -> Iterator[tuple[str, str]]:
+    """(translation, English) of each message that was translated, both without tags and accelerator marks."""
+    with tarfile.open(_FOLDER / "messages.tar.xz") as archive, tempfile.TemporaryDirectory() as folder:
+        members = [member for member in archive.getmembers() if member.name.startswith(f"{code}/")]
+        archive.extractall(folder, members, filter="data")
+        for path in sorted(Path(folder).rglob("*.mo")):
+            for entry in polib.mofile(str(path)):
+                text, english = (unicodedata.normalize("NFC", clean_message(m)) for m in (entry.msgstr, entry.msgid))
+                if text and english and text != english:
+                    yield text, english
