@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -46,12 +46,13 @@ TABLES: dict[str, type[BaseModel]] = {
 }
 """Marker in the page → model whose keys stand there."""
 
+_WHOLE = ("Recipe", "TrainingConfig")
 _MARK = re.compile(r"(<!-- keys: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def with_tables(page: str) -> str:
+def with_tables(page: str, tables: Mapping[str, type[BaseModel]] = TABLES) -> str:
     """The page with the table after each `<!-- keys: NAME -->` made anew."""
-    return _MARK.sub(lambda match: f"{match[1]}{keys(TABLES[match[2]])}{match[3]}", page)
+    return _MARK.sub(lambda match: f"{match[1]}{keys(tables[match[2]])}{match[3]}", page)
 
 
 def marked(page: str) -> list[str]:
@@ -66,7 +67,7 @@ def keys(model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         if name in ("id", "code") and model in (Source, Language):  # the table's own name
             continue
-        if model is Recipe and isinstance(field.default, BaseModel):  # has a part of the page for itself
+        if isinstance(field.default, BaseModel) and model.__name__ in _WHOLE:  # has a part of the page for itself
             continue
         default = _value(defaults[name]) if defaults else _default(field)
         rows.append(f"| `{name}` | {_takes(field)} | {default} | {(field.description or '').replace('|', '/')} |")

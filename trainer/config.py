@@ -66,9 +66,9 @@ class Batch(Model):
 
     size: int = Field(ge=1, description="sequences a step, over all ranks")
     micro: int = Field(default=1, ge=1, description="sequences a forward pass, a rank")
-    ramp_start: int | None = Field(default=None, ge=1)
-    ramp_step: int = Field(default=16, ge=1)
-    ramp_samples: int = Field(default=0, ge=0)
+    ramp_start: int | None = Field(default=None, ge=1, description="sequences of the first step; left out: no ramp-up")
+    ramp_step: int = Field(default=16, ge=1, description="sequences that the batch grows by")
+    ramp_samples: int = Field(default=0, ge=0, description="samples until the batch has its size")
 
 
 class Schedule(Model):
@@ -76,8 +76,8 @@ class Schedule(Model):
 
     tokens: int = Field(ge=1, description="budget of the run")
     learning_rate: float = Field(gt=0, description="peak")
-    min_learning_rate: float = Field(default=1e-5, ge=0)
-    warmup_tokens: int = Field(default=375_000_000, ge=0)
+    min_learning_rate: float = Field(default=1e-5, ge=0, description="at the end of the cosine, and after")
+    warmup_tokens: int = Field(default=375_000_000, ge=0, description="until the peak")
     decay_tokens: int = Field(default=410_000_000_000, ge=1, description="from the start to the end of the cosine")
 
 
@@ -94,9 +94,9 @@ class Optimizer(Model):
 class Precision(Model):
     """Number formats. Parameters and optimizer states are kept in fp32 (master weights); `compute` is autocast's."""
 
-    compute: Literal["fp32", "bf16", "fp16"] = "bf16"
+    compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="of matrix products (autocast)")
     softmax_fp32: bool = Field(default=False, description="attention's softmax in fp32, as in the original")
-    attention: Attention = "sdpa"
+    attention: Attention = Field(default="sdpa", description="how it is computed; all give the same numbers")
     loss_scale: float = Field(default=65536.0, gt=0, description="initial; fp16 only")
     loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are held at once")
 
@@ -104,12 +104,12 @@ class Precision(Model):
 class Parallel(Model):
     """How the model is spread. `data` is what remains of the ranks where it is left out."""
 
-    tensor: int = Field(default=1, ge=1)
-    pipeline: int = Field(default=1, ge=1)
-    data: int | None = Field(default=None, ge=1)
+    tensor: int = Field(default=1, ge=1, description="ranks that share each layer")
+    pipeline: int = Field(default=1, ge=1, description="ranks that share out the layers")
+    data: int | None = Field(default=None, ge=1, description="ranks that see different sequences")
     sharding: Literal["none", "zero1", "fsdp"] = Field(default="zero1", description="of states over data ranks")
     sequence_parallel: bool = Field(default=False, description="norms on a share of the sequence each (tensor ranks)")
-    schedule: Literal["1f1b", "interleaved"] = "1f1b"
+    schedule: Literal["1f1b", "interleaved"] = Field(default="1f1b", description="of micro-batches over stages")
     stages_per_rank: int = Field(default=1, ge=1, description="of the interleaved schedule")
     checkpointing: Literal["none", "selective", "full"] = Field(default="none", description="of activations")
     compile: bool = Field(default=False, description="torch.compile each layer")
@@ -122,7 +122,7 @@ class Checkpoints(Model):
     every: int = Field(default=1000, ge=1, description="steps")
     keep: int = Field(default=2, ge=1, description="newest ones to keep")
     keep_every: int | None = Field(default=None, ge=1, description="steps; such ones are kept for ever")
-    asynchronous: bool = True
+    asynchronous: bool = Field(default=True, description="write while training goes on")
 
 
 class Logging(Model):
@@ -131,14 +131,14 @@ class Logging(Model):
     every: int = Field(default=10, ge=1, description="steps")
     evaluate_every: int | None = Field(default=None, ge=1, description="steps; left out: at the end only")
     held_out_sequences: int = Field(default=8, ge=1, description="a language")
-    tensorboard: bool = True
+    tensorboard: bool = Field(default=True, description="write its events too")
     peak_tflops: float | None = Field(default=None, gt=0, description="a device's, for MFU; left out: by its name")
 
 
 class Faults(Model):
     """What happens when the loss is not a number, or jumps."""
 
-    policy: Literal["skip", "stop", "roll-back"] = "skip"
+    policy: Literal["skip", "stop", "roll-back"] = Field(default="skip", description="with the batch at fault")
     spike: float = Field(default=3.0, gt=0, description="jump over the running mean of the loss, in nats")
     most: int = Field(default=10, ge=1, description="faults in a row before the run stops")
 
@@ -147,8 +147,8 @@ class TrainingConfig(Model):
     """A run."""
 
     name: str = Field(min_length=1)
-    model: ModelConfig
-    seed: int = Field(default=42, ge=0)
+    model: ModelConfig = Field(description="or the name of one in `configs/models`, or a path")
+    seed: int = Field(default=42, ge=0, description="of initial weights and of the order of the data")
     data: Data = Data()
     batch: Batch
     schedule: Schedule
@@ -158,7 +158,7 @@ class TrainingConfig(Model):
     checkpoints: Checkpoints = Checkpoints()
     logging: Logging = Logging()
     faults: Faults = Faults()
-    sequence_length: int = Field(default=2048, ge=1)
+    sequence_length: int = Field(default=2048, ge=1, description="tokens; that of the packed text")
 
 
 def load_model_config(name: str) -> ModelConfig:
