@@ -205,7 +205,7 @@ class Bloom(nn.Module):
         last_only  logits of the last position only, (b, 1, vocabulary)
         A part that does not predict returns hidden states (b, s, h) instead.
         """
-        hidden = self.embedding_norm(self.embedding(inputs)) if self.embeds else inputs
+        hidden = _computed(self.embedding_norm(self.embedding(inputs))) if self.embeds else inputs
         for layer in self.layers.values():
             hidden = layer(hidden, mask, documents, cache)
         if not self.predicts:
@@ -230,6 +230,12 @@ def build_model(config: ModelConfig, seed: int = 0, device: str | torch.device =
     model.to_empty(device=device)
     model.initialize(seed)
     return model
+
+
+def _computed(hidden: Tensor) -> Tensor:
+    """In autocast's dtype, as BLOOM's residual stream was: norms would leave it in fp32 on some devices."""
+    device = hidden.device.type
+    return hidden.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else hidden
 
 
 def _generator(seed: int, name: str) -> torch.Generator:

@@ -2,15 +2,17 @@
 
 none    every rank holds everything; gradients are all-reduced
 zero1   FSDP2 (`fully_shard`) that keeps the weights from the first forward pass of a step to its last backward pass:
-        optimizer states, gradients at rest and weights at rest are shared; as many bytes are sent as by `none`
-fsdp    FSDP2 that gathers each layer's weights when it is used (ZeRO stage 3, Rajbhandari et al. 2020): half as many
-        bytes again are sent, and no more than a layer or two of weights is whole at any moment
+        optimizer states, and between steps weights and gradients, are shared; as many bytes are sent as by `none`
+fsdp    FSDP2 that gathers each layer's weights when it is used and shares out its gradient at once (ZeRO stage 3,
+        Rajbhandari et al. 2020): of no more than a layer or two are weights and gradients whole at any moment; half as
+        many bytes again are sent for a step of one micro-batch, and three times that half for each further one
 """
 
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
@@ -44,12 +46,13 @@ def apply_data_parallel(part: Bloom, layout: Layout, config: TrainingConfig) -> 
             module.set_force_sum_reduction_for_comms(True)
 
 
-def set_last_backward(part: Bloom, is_last: bool) -> None:
-    """Say whether the backward pass that follows is the last of the step: only then are gradients reduced."""
+def set_last_backward(part: nn.Module, sharding: str, is_last: bool) -> None:
+    """Say whether the backward pass that follows is the last of the step: `zero1` reduces gradients only then."""
     if isinstance(part, FSDPModule):
-        part.set_is_last_backward(is_last)
-        part.set_requires_gradient_sync(is_last)
-        part.set_reshard_after_backward(is_last)
+        reduces = is_last or sharding == "fsdp"
+        part.set_is_last_backward(reduces)
+        part.set_requires_gradient_sync(reduces)
+        part.set_reshard_after_backward(reduces)
 
 
 def reduce_gradients(part: Bloom, layout: Layout) -> None:

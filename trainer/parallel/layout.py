@@ -98,8 +98,34 @@ def check_sizes(config: TrainingConfig, world: int) -> int:
         if size % parallel.tensor:
             raise ConfigurationError(f"model.{name} ({size}) must be a multiple of parallel.tensor ({parallel.tensor})")
     stages = parallel.pipeline * parallel.stages_per_rank
+    if (parallel.stages_per_rank > 1) != (parallel.schedule == "interleaved"):
+        raise ConfigurationError('parallel.stages_per_rank above 1 and schedule = "interleaved" go together')
     if stages > model.layers + 2:
         raise ConfigurationError(f"{stages} pipeline stages are too many for {model.layers} layers")
+    data = world // model_ranks
+    check_micro_batches(config, data)
     if parallel.sequence_parallel and config.sequence_length % parallel.tensor:
         raise ConfigurationError("sequence_length must be a multiple of parallel.tensor where sequence_parallel is set")
-    return world // model_ranks
+    return data
+
+
+def check_micro_batches(config: TrainingConfig, data: int) -> None:
+    """Refuse batches whose micro-batches a rank the pipeline's schedule cannot take. Raises ConfigurationError.
+
+    Both schedules need as many as there are stages or more (of interleaved ones: ranks); the interleaved one also
+    rounds of one length. Others than whole micro-batches are refused by `trainer.schedule.check_batches`.
+    """
+    parallel, batch = config.parallel, config.batch
+    if parallel.pipeline == 1:
+        return
+    first = batch.size if batch.ramp_start is None else batch.ramp_start
+    for size in range(first, batch.size + 1, batch.ramp_step):
+        count = size // (data * batch.micro)
+        if count < parallel.pipeline or (
+            parallel.schedule == "interleaved" and count % (count // parallel.pipeline) != 0
+        ):
+            raise ConfigurationError(
+                f"a batch of {size} sequences is {count} micro-batches a rank, which {parallel.schedule} on "
+                f"{parallel.pipeline} pipeline ranks cannot take; make it a multiple of {parallel.pipeline} × "
+                f"{data} data ranks × batch.micro ({batch.micro}), or change [parallel]"
+            )

@@ -50,11 +50,16 @@ class ParallelModel:
         self.parts = build_parts(config, self.layout.pipeline_rank)
         for part in self.parts:
             parallelize(part, self.layout, config)
-            part.to_empty(device=device)
-            self._draw(part)
+        self._allocate()
         self._tied = tied_group(self.layout)
         self._pipeline = Pipeline(self.parts, config, self.layout) if config.parallel.pipeline > 1 else None
         self.optimizer = make_optimizer(self.named_parameters(), config.optimizer)
+
+    def _allocate(self) -> None:
+        """Give the stages memory and weights."""
+        for part in self.parts:
+            part.to_empty(device=self.layout.device)
+            self._draw(part)
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters of this rank by their names in the whole model."""
@@ -91,7 +96,7 @@ class ParallelModel:
         for begin in range(0, len(batch), micro):
             piece = batch.slice(begin, begin + micro)
             documents = piece.documents if self.config.data.document_mask else None
-            set_last_backward(part, begin + micro >= len(batch))
+            set_last_backward(part, self.config.parallel.sharding, begin + micro >= len(batch))
             with self._autocast():
                 loss = part(piece.input_ids, piece.labels, documents=documents)
             (loss * factor).backward()
@@ -101,9 +106,9 @@ class ParallelModel:
     @torch.no_grad()
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(sum of losses, labels counted) over the data axis, the same on all ranks; `batch` may be of any size."""
-        micro, stages = self.config.batch.micro, self.config.parallel.pipeline
-        whole = -(-len(batch) // micro) * micro
-        padded = _pad(batch, max(whole, stages * micro * self.config.parallel.stages_per_rank))
+        micro = self.config.batch.micro
+        unit = micro * self.config.parallel.pipeline  # what any schedule takes
+        padded = _pad(batch, -(-len(batch) // unit) * unit)
         documents = padded.documents if self.config.data.document_mask else None
         if self._pipeline is not None:
             self._pipeline.loss_scale = 1.0

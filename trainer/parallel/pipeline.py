@@ -4,17 +4,21 @@ The embedding, on the first stage, and the output matrix, on the last, count as 
 in BLOOM-176B's run: 70 layers on 12 stages are embedding + 5 | 6 × 10 | 5 + output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleInterleaved1F1B
+from torch.distributed.pipelining._backward import stage_backward
 from torch.distributed.pipelining.schedules import PipelineScheduleMulti, PipelineScheduleSingle
 
 from trainer.config import TrainingConfig
 from trainer.model import Bloom
+from trainer.parallel.data import DTYPES, set_last_backward
 from trainer.parallel.layout import Layout
 
 
@@ -49,6 +53,70 @@ def build_parts(config: TrainingConfig, pipeline_rank: int) -> list[Bloom]:
         ]
 
 
+class Stage(PipelineStage):
+    """A stage that holds no more than it needs.
+
+    torch's has a receive buffer for each micro-batch and direction from the first step on, 60 GB on a middle rank of
+    BLOOM-176B. Here a buffer is made when a message is awaited and forgotten when it is used. Under `fsdp` torch would
+    keep whole gradients and weights from one micro-batch to the next; here they are shared out after each.
+    """
+
+    sharding = "none"
+
+    def _setup_forward_recv_info(self, num_microbatches: int, has_backward: bool) -> None:
+        with self._without_memory():
+            super()._setup_forward_recv_info(num_microbatches, has_backward)
+
+    def _create_grad_recv_info(self, act_send_info: dict[int, Any]) -> tuple[Any, ...]:
+        with self._without_memory():
+            return super()._create_grad_recv_info(act_send_info)
+
+    def get_fwd_recv_ops(self, fwd_chunk_id: int) -> list[dist.P2POp]:
+        """What receives the hidden states of a micro-batch."""
+        _move(self.args_recv_info[fwd_chunk_id], self.device)
+        return super().get_fwd_recv_ops(fwd_chunk_id)
+
+    def get_bwd_recv_ops(self, bwd_chunk_id: int) -> list[dist.P2POp]:
+        """What receives the gradient of a micro-batch's output."""
+        if self.has_backward and not self.is_last:
+            _move(self.grad_recv_info[bwd_chunk_id], self.device)
+        return super().get_bwd_recv_ops(bwd_chunk_id)
+
+    def _retrieve_recv_activations(self, fwd_chunk_id: int) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = super()._retrieve_recv_activations(fwd_chunk_id)
+        _move(self.args_recv_info[fwd_chunk_id], torch.device("meta"))
+        return found
+
+    def _retrieve_recv_grads(self, bwd_chunk_id: int) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = super()._retrieve_recv_grads(bwd_chunk_id)
+        _move(self.grad_recv_info[bwd_chunk_id], torch.device("meta"))
+        return found
+
+    def backward_maybe_with_nosync(
+        self, backward_type: str, bwd_kwargs: dict[str, Any], last_backward: bool = False
+    ) -> tuple[tuple[Tensor | None, ...], list[dict[str, Any]] | None]:
+        """The backward pass of a micro-batch."""
+        if self.sharding != "fsdp" or not isinstance(self.submod, FSDPModule):
+            return super().backward_maybe_with_nosync(backward_type, bwd_kwargs, last_backward)
+        set_last_backward(self.submod, self.sharding, last_backward)
+        return stage_backward(bwd_kwargs["stage_output"], bwd_kwargs["output_grads"], bwd_kwargs["input_values"]), None
+
+    @contextmanager
+    def _without_memory(self) -> Iterator[None]:
+        device, self.device = self.device, torch.device("meta")
+        try:
+            yield
+        finally:
+            self.device = device
+
+
+def _move(received: Sequence[Any], device: torch.device) -> None:
+    """Give receive buffers new memory, or none on the meta device; what they held is not copied."""
+    for info in received:
+        if info.buffer is not None:
+            info.buffer = torch.empty_like(info.buffer, device=device, requires_grad=False)
+
+
 class Pipeline:
     """The stages of this rank, and the schedule over them. `loss_scale` is read by each backward pass."""
 
@@ -59,10 +127,11 @@ class Pipeline:
         positions = config.sequence_length
         if config.parallel.sequence_parallel:
             positions //= layout.tensor
-        hidden = torch.empty(config.batch.micro, positions, config.model.hidden, device="meta", requires_grad=True)
+        shape, compute = (config.batch.micro, positions, config.model.hidden), DTYPES[config.precision.compute]
+        hidden = torch.empty(shape, dtype=compute, device="meta", requires_grad=True)
         ids = torch.empty(config.batch.micro, config.sequence_length, dtype=torch.int64, device="meta")
         self._stages = [
-            PipelineStage(
+            Stage(
                 part,
                 stage,
                 count,
@@ -73,6 +142,8 @@ class Pipeline:
             )
             for part, stage in zip(parts, stages_of_rank(config, layout.pipeline_rank), strict=True)
         ]
+        for held in self._stages:
+            held.sharding = config.parallel.sharding
         self._schedules: dict[int, PipelineScheduleSingle | PipelineScheduleMulti] = {}
 
     def run(self, ids: Tensor, labels: Tensor, documents: Tensor | None, micro: int, *, backward: bool) -> Tensor:

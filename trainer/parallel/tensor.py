@@ -59,6 +59,8 @@ def apply_tensor_parallel(part: Bloom, layout: Layout, sequence_parallel: bool) 
 class VocabularyShare(Whole):
     """A tensor rank's rows of the output matrix; sums and maxima go over its group."""
 
+    is_whole = False
+
     def __init__(self, layout: Layout, vocabulary_size: int, sequence_parallel: bool) -> None:
         self.first = vocabulary_size // layout.tensor * layout.tensor_rank
         self._mesh, self._gathers = layout.axis("tensor"), sequence_parallel
