@@ -16,6 +16,8 @@ from pipeline.phases import Watch
 from pipeline.progress import ProgressWatch
 from tokenizer.card import training_record, write_card
 from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_words
+from tokenizer.fertility import on_declaration
+from tokenizer.foreign import open_encoder
 from tokenizer.merges import Progress
 from tokenizer.model import check_special_tokens
 from tokenizer.model import train_tokenizer as train_bpe
@@ -72,7 +74,7 @@ def train_tokenizer(
         sums = words.num_rows, int(words["count"].to_numpy().sum())
         entries = tokenizer.get_vocab_size()
         record = training_record(training, table, len(files), entries, merges, reserved, sums, _corpus(corpus))
-        write_card(output, record)
+        write_card(output, record, on_declaration(open_encoder(output)))
     say(f"model        {entries:,} entries from {sums[0]:,} distinct words · {time.monotonic() - started:.1f} s")
     say(f"tokenizer    {output}/tokenizer.json · its card: {output}/README.md")
     return tokenizer

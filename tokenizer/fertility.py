@@ -15,7 +15,7 @@ import numpy as np
 from configs.errors import ConfigurationError
 from configs.load import load_languages
 from tokenizer.encoders import Encoded, Encoder, byte_places
-from tokenizer.parallel_text import ParallelText
+from tokenizer.parallel_text import ParallelText, declaration
 from tokenizer.samples import LanguageText
 from tokenizer.scripts import entries_by_script
 from tokenizer.words import is_unspaced, word_spans
@@ -152,8 +152,10 @@ def count_whole(words: WordPlaces, encoded: Encoded) -> int:
     return int(np.count_nonzero((begins == words.starts[alone]) | (begins == words.spaced[alone])))
 
 
-def measure(encoder: Encoder, text: LanguageText, parallel: ParallelText | None = None) -> tuple[Row, np.ndarray]:
-    """The row of one language and tokenizer, and the ids that occur, each once."""
+def measure(
+    encoder: Encoder, text: LanguageText, parallel: ParallelText | None = None, known: dict[str, int] | None = None
+) -> tuple[Row, np.ndarray]:
+    """The row of one language and tokenizer, and the ids that occur, each once. For `known` see `premium`."""
     languages = load_languages()
     entry = languages.natural.get(text.language)
     encoded = encoder.encode(text.texts)
@@ -183,16 +185,22 @@ def measure(encoder: Encoder, text: LanguageText, parallel: ParallelText | None 
         unknown=float(np.count_nonzero(encoded.ids == encoder.unknown_id)) / tokens
         if encoder.unknown_id is not None
         else 0,
-        premium=premium(encoder, parallel) if parallel else None,
+        premium=premium(encoder, parallel, known) if parallel else None,
         parallel=parallel.origin if parallel else None,
     )
     return row, used
 
 
-def premium(encoder: Encoder, parallel: ParallelText) -> float | None:
-    """Tokens of a parallel text over those of its English; a text with two translations counts its English twice."""
-    ours = len(encoder.encode([text for text, _ in parallel.pairs]))
-    english = len(encoder.encode([english for _, english in parallel.pairs]))
+def premium(encoder: Encoder, parallel: ParallelText, known: dict[str, int] | None = None) -> float | None:
+    """Tokens of a parallel text over those of its English; a text with two translations counts its English twice.
+
+    known  tokens of texts that this encoder was given before, to which those of these are added: all languages share
+           their English
+    """
+    known = {} if known is None else known
+    new = [text for text in dict.fromkeys(text for pair in parallel.pairs for text in pair) if text not in known]
+    known.update(zip(new, np.diff(encoder.encode(new).borders).tolist(), strict=True))
+    ours, english = (sum(known[pair[side]] for pair in parallel.pairs) for side in (0, 1))
     return ours / english if english else None
 
 
@@ -205,11 +213,23 @@ def measure_all(
     rows: list[Row] = []
     seen: dict[str, np.ndarray] = {}
     for encoder in encoders:
-        measured = [measure(encoder, text, parallel.get(text.language)) for text in texts]
+        known: dict[str, int] = {}
+        measured = [measure(encoder, text, parallel.get(text.language), known) for text in texts]
         rows += [row for row, _ in measured]
         seen[encoder.name] = np.unique(np.concatenate([used for _, used in measured]))
     summaries = [_summary(encoder, rows, len(seen[encoder.name])) for encoder in encoders]
     return Report(tuple(rows), tuple(summaries))
+
+
+def on_declaration(encoder: Encoder) -> list[dict[str, Any]]:
+    """Rows for a tokenizer's card, by language: measures on the Universal Declaration, to four digits."""
+    names = ("tokens_per_word", "tokens_per_character", "bytes_per_token", "premium")
+    rows, known = [], dict[str, int]()
+    for code, parallel in sorted(declaration().items()):
+        row, _ = measure(encoder, LanguageText(code, parallel.origin, parallel.texts), parallel, known)
+        values = {name: getattr(row, name) for name in names}
+        rows.append({"language": code} | {n: None if v is None else round(v, 4) for n, v in values.items()})
+    return rows
 
 
 def _summary(encoder: Encoder, rows: Sequence[Row], seen: int) -> Summary:

@@ -62,5 +62,5 @@ def _is_letters(core: str) -> bool:
 
 def is_unspaced(text: str) -> bool:
     """Whether more than half of the letters belong to scripts written without spaces (Han, kana, Thai, Khmer, …)."""
-    letters = [character for character in text[:20_000] if unicodedata.category(character)[0] == "L"]
+    letters = [character for character in text[:5_000] if unicodedata.category(character)[0] == "L"]
     return sum(map(_is_alone, letters)) > len(letters) / 2
