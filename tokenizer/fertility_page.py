@@ -22,6 +22,8 @@ COLOURS = 6
 """Colours for tokenizers in the style sheet; more tokenizers take them again."""
 _BAND = 13
 """Height of a bar with its gap, in pixels."""
+_FIGURE_WIDTH = 10
+"""Percent of the axis that a figure takes at most: nearer than that, English's line would cross it."""
 _FOLDER = Path(__file__).parent
 
 
@@ -116,9 +118,13 @@ def _bars(scale: Scale, values: Sequence[float], english: Sequence[float]) -> Ma
         top = place * _BAND + 2
         width, kind = f"{max(right - left, 0.4):.2f}%", f"t{place % COLOURS}"
         parts.append(svg.element("rect", x=f"{left:.2f}%", y=top, width=width, height=_BAND - 4, rx=2, class_=kind))
+        beside = right
         if english:
-            parts.append(_line(scale.place(english[place]), top - 1, top + _BAND - 3, "english"))
-        parts.append(svg.element("text", f"{value:.2f}", x=f"{right:.2f}%", dx=6, y=top + _BAND - 5, class_="tick"))
+            mark = scale.place(english[place])
+            parts.append(_line(mark, top - 1, top + _BAND - 3, "english"))
+            beside = mark if 0 < mark - right < _FIGURE_WIDTH else right
+        figure, low = f"{value:.2f}", top + _BAND - 5
+        parts.append(svg.element("text", figure, x=f"{beside:.2f}%", dx=6, y=low, class_="tick"))
     return svg.element("svg", *parts, class_="bars", width="100%", height=height, role="presentation")
 
 

@@ -105,7 +105,7 @@ def _comparison_table(report: Report, names: Sequence[str]) -> Table:
 def _detail_table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("language", max_width=_LANGUAGE_WIDTH, no_wrap=True, overflow="ellipsis")
-    for name in ("tokens\na word", "premium", "whole\nwords", "bytes\na token", "chars\na token", "entries\nused"):
+    for name in ("tokens\na word", "premium", "whole\nwords", "bytes\na token", "chars\na token", "vocab\nused"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in sorted(rows, key=_order):
         whole = "–" if row.words_whole is None else figures.percent(row.words_whole)
