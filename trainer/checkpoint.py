@@ -73,10 +73,18 @@ def newest(run: Path, say: Callable[[str], None]) -> Checkpoint | None:
 
 
 class SafeReader(dcp.FileSystemReader):
-    """Reads checkpoints without running what their metadata may ask for."""
+    """Reads checkpoints without running what their metadata may ask for; reads the metadata once."""
+
+    _metadata: Metadata | None = None
 
     def read_metadata(self, *_: Any, **__: Any) -> Metadata:
         """The metadata of torch. Raises InputError where it holds anything else."""
+        metadata = self._metadata = self._metadata or self._read()
+        metadata.storage_meta = metadata.storage_meta or StorageMeta()
+        metadata.storage_meta.load_id = self.load_id
+        return metadata
+
+    def _read(self) -> Metadata:
         path = Path(self.path) / ".metadata"
         try:
             with path.open("rb") as stream:
@@ -85,8 +93,6 @@ class SafeReader(dcp.FileSystemReader):
             raise InputError(str(path), f"cannot be read ({error})", "Use an older checkpoint of the run") from error
         if not isinstance(metadata, Metadata):
             raise InputError(str(path), "holds no metadata of a checkpoint", "Use an older checkpoint of the run")
-        metadata.storage_meta = metadata.storage_meta or StorageMeta()
-        metadata.storage_meta.load_id = self.load_id
         return metadata
 
 

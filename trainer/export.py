@@ -5,6 +5,7 @@ Tensors are read a group at a time, so that no more than one file's worth is in 
 
 import json
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,10 @@ def _locate(path: Path) -> Path:
 
 
 def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: int) -> list[str]:
-    metadata = SafeReader(str(source)).read_metadata().state_dict_metadata
+    reader = SafeReader(str(source))
     shapes = {
         name.removeprefix("model."): about.size
-        for name, about in metadata.items()
+        for name, about in reader.read_metadata().state_dict_metadata.items()
         if name.startswith("model.") and hasattr(about, "size")
     }
     groups = list(_groups(shapes, dtype.itemsize, shard_bytes))
@@ -75,7 +76,7 @@ def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: 
     index: dict[str, str] = {}
     for number, group in enumerate(groups, 1):
         name = f"model-{number:05d}-of-{len(groups):05d}.safetensors" if len(groups) > 1 else "model.safetensors"
-        tensors = {to_name(key): tensor.to(dtype) for key, tensor in read_tensors(source, group, shapes)}
+        tensors = {to_name(key): tensor.to(dtype) for key, tensor in _read_tensors(reader, group, shapes)}
         save_file(tensors, str(target / name), metadata={"format": "pt"})
         index |= dict.fromkeys(tensors, name)
         names.append(name)
@@ -105,11 +106,13 @@ def _place(name: str) -> tuple[int, int, str]:
     return (1, int(parts[1]), name) if parts[0] == "layers" else (2 if parts[0] == "final_norm" else 0, 0, name)
 
 
-def read_tensors(source: Path, names: list[str], shapes: dict[str, torch.Size]) -> Iterator[tuple[str, Tensor]]:
+def _read_tensors(reader: SafeReader, names: list[str], shapes: dict[str, torch.Size]) -> Iterator[tuple[str, Tensor]]:
     """(name, fp32 tensor) of parameters in a checkpoint, read one by one."""
     for name in names:
         tensor = torch.empty(shapes[name])
-        dcp.load({"model": {name: tensor}}, storage_reader=SafeReader(str(source)), no_dist=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it should be here
+            dcp.load({"model": {name: tensor}}, storage_reader=reader, no_dist=True)
         yield name, tensor
 
 

@@ -31,6 +31,7 @@ PROMPTS = {
 @click.option("--repetition-penalty", default=1.0, show_default=True, type=float, help="over 1: fewer repetitions")
 @click.option("--stop", multiple=True, help="end before this text; may be given more than once")
 @click.option("--seed", default=0, show_default=True, type=int, help="same seed, same text")
+@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a prompt, at the end")
 def generate_command(
     folder: str,
@@ -44,6 +45,7 @@ def generate_command(
     repetition_penalty: float,
     stop: tuple[str, ...],
     seed: int,
+    device: str | None,
     as_json: bool,
 ) -> None:
     """Let a model go on from a text, and show what comes as it comes.
@@ -64,7 +66,7 @@ def generate_command(
     given = _prompts(prompts, language)
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
     tokenizer = Tokenizer.load(folder, "tokenizers")
-    model = load_pretrained(folder)
+    model = load_pretrained(folder, device=_device(device))
     texts = [""] * len(given)
     shows = len(given) == 1 and not as_json
     if shows:
@@ -79,6 +81,20 @@ def generate_command(
             click.echo(json.dumps({"prompt": prompt, "text": text, "language": language}, ensure_ascii=False))
         else:
             click.echo("" if shows else f"{prompt}{text}\n")
+
+
+def _device(name: str | None) -> str:
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(
+            f"`{name}` cannot be used: {str(error).splitlines()[0]}", param_hint="'--device'"
+        ) from None
+    return name
 
 
 def _prompts(prompts: tuple[str, ...], language: str | None) -> list[str]:

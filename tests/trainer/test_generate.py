@@ -143,6 +143,8 @@ def test_the_command(model: Path) -> None:
     assert run.exit_code == 0 and run.output.startswith("All")
     run = CliRunner().invoke(main, ["generate", "--model", str(model), "--language", "xx"])
     assert run.exit_code == 2 and "no prompt for `xx`" in run.output
+    run = CliRunner().invoke(main, ["generate", "--model", str(model), "--prompt", "x", "--device", "abacus"])
+    assert run.exit_code == 2 and "`abacus` cannot be used" in run.output
     run = CliRunner().invoke(main, ["generate", "--model", "nowhere", "--prompt", "x"])
     assert run.exit_code == 1 and "nowhere" in run.output
 
