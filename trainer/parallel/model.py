@@ -31,8 +31,12 @@ def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
     part.loss_chunk = precision.loss_chunk
     if layout.tensor > 1:
         apply_tensor_parallel(part, layout, parallel.sequence_parallel)
+    elif part.embeds and part.predicts and layout.device.type == "cpu":
+        # The output matrix's gradient comes first, and is dense: the embedding's rows are added to it where it lies.
+        part.embedding.sparse = True
     apply_checkpointing(part, parallel.checkpointing)
     if parallel.compile:
+        part.compiles_loss = True
         for layer in part.layers.values():
             layer.compile()
     apply_data_parallel(part, layout, config)
@@ -199,7 +203,7 @@ class ParallelModel:
     def _settle(self) -> None:
         """Give gradients the placements of their parameters.
 
-        DTensor leaves the gradients of sequence-parallel norms to be summed, and may leave an embedding's whole.
+        DTensor leaves the gradients of sequence-parallel norms to be summed.
         """
         for _, parameter in self.named_parameters():
             gradient = parameter.grad

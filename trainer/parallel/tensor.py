@@ -4,9 +4,12 @@ With sequence parallelism (Korthikanti et al. 2022) the residual stream between 
 norms work on a rank's own; else it is the same on all ranks of the group.
 """
 
+from functools import partial
+
 import torch.distributed as dist
-from torch import Tensor
-from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     RowwiseParallel,
@@ -14,6 +17,7 @@ from torch.distributed.tensor.parallel import (
     parallelize_module,
 )
 from torch.distributed.tensor.parallel.style import ParallelStyle
+from torch.nn import functional
 
 from trainer.loss import Whole
 from trainer.model import Bloom
@@ -26,8 +30,11 @@ def apply_tensor_parallel(part: Bloom, layout: Layout, sequence_parallel: bool) 
     stream: Placement = Shard(1) if sequence_parallel else Replicate()
     plan: dict[str, ParallelStyle] = {}
     if hasattr(part, "embedding"):
-        # The first stage uses it as embedding; a last stage that does not embed has its rows only.
-        plan["embedding"] = RowwiseParallel(input_layouts=Replicate(), output_layouts=stream)
+        rows = distribute_tensor(part.embedding.weight, mesh, [Shard(0)], src_data_rank=None)
+        part.embedding.weight = nn.Parameter(rows)
+    if part.embeds:
+        first = part.config.vocabulary_size // layout.tensor * layout.tensor_rank
+        part.embedding.forward = partial(_embed, part.embedding, first, mesh, stream)
     for name in part.layers:
         layer = f"layers.{name}"
         plan |= {
@@ -54,6 +61,20 @@ def apply_tensor_parallel(part: Bloom, layout: Layout, sequence_parallel: bool) 
         attention.keep_heads(range(layout.tensor_rank * share, (layout.tensor_rank + 1) * share))
     if part.predicts:
         part.vocabulary = VocabularyShare(layout, part.config.vocabulary_size, sequence_parallel)
+
+
+def _embed(embedding: nn.Embedding, first: int, mesh: DeviceMesh, stream: Placement, ids: Tensor) -> Tensor:
+    """Rows of ids (b, s), from those who hold them: (b, s, h), or a share of s.
+
+    DTensor's own embedding makes a gradient of all rows on each rank, 14 GB for BLOOM-176B.
+    """
+    weight = embedding.weight
+    rows = weight.to_local() if isinstance(weight, DTensor) else weight
+    local = ids - first
+    is_here = (local >= 0) & (local < len(rows))
+    hidden = functional.embedding(local.where(is_here, 0), rows).masked_fill(~is_here[..., None], 0.0)
+    whole = DTensor.from_local(hidden, mesh, [Partial()], run_check=False)
+    return whole.redistribute(placements=[stream]).to_local()
 
 
 class VocabularyShare(Whole):
