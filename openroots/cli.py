@@ -14,6 +14,7 @@ LAZY = {
     "fertility": "openroots.commands.fertility:fertility_command",
     "encode": "openroots.commands.encode:encode_command",
     "pack": "openroots.commands.pack:pack_command",
+    "plan": "openroots.commands.plan:plan_command",
     "train": "openroots.commands.train:train_command",
     "export": "openroots.commands.export:export_command",
     "generate": "openroots.commands.generate:generate_command",

@@ -53,6 +53,16 @@ def build_parts(config: TrainingConfig, pipeline_rank: int) -> list[Bloom]:
         ]
 
 
+def stage_inputs(config: TrainingConfig, layout: Layout) -> dict[str, Tensor]:
+    """What stages await for a micro-batch, on the meta device: `ids` the first one, `hidden` states the others."""
+    positions = config.sequence_length
+    ids = torch.empty(config.batch.micro, positions, dtype=torch.int64, device="meta")
+    if config.parallel.sequence_parallel:
+        positions //= layout.tensor
+    shape, compute = (config.batch.micro, positions, config.model.hidden), DTYPES[config.precision.compute]
+    return {"ids": ids, "hidden": torch.empty(shape, dtype=compute, device="meta", requires_grad=True)}
+
+
 class Stage(PipelineStage):
     """A stage that holds no more than it needs.
 
@@ -124,12 +134,8 @@ class Pipeline:
         self._parallel, self._layout = config.parallel, layout
         self.loss_scale: Tensor | float = 1.0
         count = config.parallel.pipeline * config.parallel.stages_per_rank
-        positions = config.sequence_length
-        if config.parallel.sequence_parallel:
-            positions //= layout.tensor
-        shape, compute = (config.batch.micro, positions, config.model.hidden), DTYPES[config.precision.compute]
-        hidden = torch.empty(shape, dtype=compute, device="meta", requires_grad=True)
-        ids = torch.empty(config.batch.micro, config.sequence_length, dtype=torch.int64, device="meta")
+        inputs = stage_inputs(config, layout)
+        ids, hidden = inputs["ids"], inputs["hidden"]
         self._stages = [
             Stage(
                 part,

@@ -34,7 +34,7 @@ def apply_tensor_parallel(part: Bloom, layout: Layout, sequence_parallel: bool) 
         part.embedding.weight = nn.Parameter(rows)
     if part.embeds:
         first = part.config.vocabulary_size // layout.tensor * layout.tensor_rank
-        part.embedding.forward = partial(_embed, part.embedding, first, mesh, stream)
+        part.embedding.forward = partial(_embed, part.embedding, first, mesh, stream)  # type: ignore[method-assign]
     for name in part.layers:
         layer = f"layers.{name}"
         plan |= {

@@ -1,0 +1,259 @@
+"""`openroots plan`."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from trainer.instantiate import Instantiated
+    from trainer.plan import Plan, Rank
+
+
+@click.command("plan")
+@click.option("--config", "name", default=None, help="a name of configs/training, or a .toml file; left out: all sizes")
+@click.option("--gpus", default=None, type=click.IntRange(1), help="devices; left out: as many as the axes have")
+@click.option("--memory", default=None, help="of a device, such as 80GB (10^9 bytes) or 80GiB")
+@click.option("--device", default="A100", show_default=True, help="whose peak is known: A100, H100, H200, B200, …")
+@click.option("--efficiency", default=None, type=click.FloatRange(0, 1, min_open=True), help="share of it; BLOOM: 0.48")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting in the file's stead")
+@click.option("--instantiate", is_flag=True, help="make every distinct rank without memory, and track a step of it")
+@click.option("--json", "as_json", is_flag=True, help="as JSON")
+def plan_command(
+    name: str | None,
+    gpus: int | None,
+    memory: str | None,
+    device: str,
+    efficiency: float | None,
+    changes: tuple[str, ...],
+    instantiate: bool,
+    as_json: bool,
+) -> None:
+    """What a training run takes: layout, memory a GPU, messages, FLOPs, days, checkpoints. Needs no GPU.
+
+    \b
+    openroots plan --config 176b --gpus 384 --memory 80GB
+    openroots plan --config 7b1 --gpus 8 --memory 40GB --set batch.micro=4
+    openroots plan
+    """
+    from openroots.extras import need
+
+    need("torch", "train")
+    from configs.errors import ConfigurationError
+    from trainer.config import load_training_config
+    from trainer.plan import EFFICIENCY, make_plan, parse_memory
+    from trainer.train import parse_changes
+
+    room = parse_memory(memory) if memory else None
+    share = efficiency or EFFICIENCY
+    if name is None:
+        if instantiate or gpus or changes:
+            raise ConfigurationError("--instantiate, --gpus and --set need --config")
+        plans = [make_plan(load_training_config(size), gpus, room, device, share) for size in SIZES]
+        if as_json:
+            click.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
+        else:
+            _print_sizes(plans)
+        return
+    config = load_training_config(name, parse_changes(changes))
+    plan = make_plan(config, gpus, room, device, share)
+    if not as_json:
+        _print_plan(plan)
+    made = None
+    if instantiate:
+        from trainer import instantiate as ranks
+
+        made = ranks.instantiate(config, plan.devices, lambda line: click.echo(f"tracking {line} …", err=True))
+    if as_json:
+        click.echo(json.dumps({**plan.to_json(), **({"instantiated": made.to_json()} if made else {})}, indent=1))
+    elif made:
+        _print_instantiated(plan, made)
+
+
+SIZES = ("tiny", "560m", "1b1", "1b7", "3b", "7b1", "176b")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 80
+    return console
+
+
+def _table(*columns: str, left: int = 1) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right")
+    return table
+
+
+def size(count: float) -> str:
+    """Bytes in words, such as `2.115 TB (1.924 TiB)`."""
+    for unit, power in (("TB", 4), ("GB", 3)):
+        if count >= 1000**power:
+            return f"{count / 1000**power:,.2f} {unit} ({count / 1024**power:,.2f} {unit[0]}iB)"
+    return f"{count / 1e6:,.1f} MB"
+
+
+def gigabytes(count: float) -> str:
+    """Bytes in GB, without the unit."""
+    return f"{count / 1e9:,.2f}" if count < 1e11 else f"{count / 1e9:,.0f}"
+
+
+def _print_plan(plan: "Plan") -> None:
+    console = _console()
+    config, parallel = plan.config, plan.config.parallel
+    model = config.model
+    console.print(f"[bold]{config.name}[/] · {model.parameters:,} parameters")
+    console.print(f"{model.layers} layers, hidden {model.hidden:,}, {model.heads} heads, {config.precision.compute}\n")
+    table = _table("layout", "", left=2)
+    table.add_row(
+        "GPUs", f"{plan.devices:,} = tensor {parallel.tensor} × pipeline {parallel.pipeline} × data {plan.data}"
+    )
+    more = ["sequence parallel"] * parallel.sequence_parallel + [f"checkpointing {parallel.checkpointing}"]
+    table.add_row("states", f"{parallel.sharding} · {' · '.join(more)}")
+    table.add_row("step", _step(plan))
+    if parallel.pipeline > 1:
+        table.add_row("pipeline", f"{parallel.schedule}, idle {plan.bubble:.1%} of the time while it fills and drains")
+    console.print(table)
+    console.print()
+    _print_memory(plan, console)
+    _print_messages(plan, console)
+    _print_work(plan, console)
+
+
+def _step(plan: "Plan") -> str:
+    batch = plan.config.batch
+    ramp = f" (from {batch.ramp_start:,} on)" if batch.ramp_start else ""
+    return f"{batch.size:,} sequences{ramp} in {plan.micro_batches:,} micro-batches of {batch.micro} a data rank"
+
+
+def _print_memory(plan: "Plan", console: "Console") -> None:
+    table = _table("pipeline rank", "layers", "parameters", "activations", "GB a GPU", left=2)
+    for rank in plan.ranks:
+        memory = rank.memory
+        mark = " *" if rank is plan.fullest else "  "
+        row = (f"{rank.parameters:,}", gigabytes(memory.activations), gigabytes(memory.total) + mark)
+        table.add_row(f"{rank.pipeline_rank}", rank.holds, *row)
+    console.print(table)
+    console.print()
+    table = _table("* the fullest GPU", "GB", "", left=1)
+    table.columns[2].justify = "left"
+    for name, bytes_, what in items(plan.fullest):
+        table.add_row(name, gigabytes(bytes_), what)
+    table.add_row("[bold]together[/]", f"[bold]{gigabytes(plan.fullest.memory.total)}[/]", _verdict(plan))
+    console.print(table)
+    if plan.fits is False:
+        if plan.suggestion:
+            words = " ".join(f"--set {key}={str(value).lower()}" for key, value in plan.suggestion.items())
+            console.print(f"[yellow]what would make it fit, cheapest first:[/] {words}")
+        else:
+            console.print("[yellow]no change of up to three settings makes it fit; give more GPUs[/]")
+    console.print()
+
+
+def items(rank: "Rank") -> list[tuple[str, int, str]]:
+    """(name, bytes, explanation) of what a GPU of a rank holds at its fullest moment."""
+    memory = rank.memory
+    rows = [
+        ("weights", memory.weights, "fp32, its share"),
+        ("optimizer states", memory.optimizer, "two moments, fp32, its share"),
+        ("gradients", memory.gradients, "fp32"),
+        ("gathered weights", memory.gathered, "in the format of products"),
+    ]
+    if memory.is_fullest_at_reduction:
+        rows.append(("reduction", memory.reduction, "gradients summed over data ranks"))
+    else:
+        rows.append(("activations", memory.activations, "wait for backward passes"))
+        if memory.layer >= memory.loss:
+            rows.append(("a layer at work", memory.layer, "computed again, and its gradients"))
+        else:
+            rows.append(("loss", memory.loss, "a chunk of logits, gradient of the output matrix"))
+        rows.append(("communication", memory.communication, "messages on their way"))
+    return [row for row in rows if row[1]]
+
+
+def _verdict(plan: "Plan") -> str:
+    from trainer.plan import RESERVED
+
+    if plan.memory is None:
+        return "give --memory to compare"
+    usable = f"{plan.memory * (1 - RESERVED) / 1e9:.1f} of {plan.memory / 1e9:.1f} GB ({RESERVED:.0%} kept free)"
+    return f"[green]fits[/] in {usable}" if plan.fits else f"[red]does not fit[/] in {usable}"
+
+
+def _print_messages(plan: "Plan", console: "Console") -> None:
+    sent = {axis: max(rank.sent[axis] for rank in plan.ranks) for axis in plan.ranks[0].sent}
+    if not any(sent.values()):
+        return
+    table = _table("sent a step by a GPU, at most", "GB", "", left=1)
+    table.columns[2].justify = "left"
+    what = {
+        "tensor": "hidden states summed over heads, and their gradients",
+        "pipeline": "hidden states on, gradients back",
+        "data": "gradients summed, weights gathered",
+        "tied": "the embedding's gradient, first and last stage",
+    }
+    for axis, count in sent.items():
+        if count:
+            table.add_row(axis, gigabytes(count), what[axis])
+    console.print(table)
+    console.print()
+
+
+def _print_work(plan: "Plan", console: "Console") -> None:
+    config = plan.config
+    table = _table("work", "", left=2)
+    again = ", the second forward pass included" if config.parallel.checkpointing == "full" else ""
+    table.add_row("FLOPs a token", f"{plan.flops_per_token:.3e}{again}")
+    table.add_row("FLOPs a step", f"{plan.flops_per_step:.3e}")
+    table.add_row("tokens", f"{config.schedule.tokens:,} = {plan.samples:,} sequences in {plan.steps:,} steps")
+    peak = f"{plan.efficiency:.0%} of a {plan.device}'s peak: {plan.tflops_per_device:,.0f} TFLOP/s a GPU"
+    table.add_row("days", f"[bold]{plan.days:,.1f}[/] at {peak} (assumed)")
+    checkpoint = plan.checkpoint_bytes
+    table.add_row("checkpoint", f"{size(checkpoint['states'])}: fp32 weights, two moments")
+    table.add_row("bf16 weights", size(checkpoint["weights"]))
+    console.print(table)
+
+
+def _print_instantiated(plan: "Plan", made: "Instantiated") -> None:
+    console = _console()
+    console.print(f"\n{len(made.kinds)} of {plan.devices:,} ranks were made without memory, one of each kind")
+    console.print(f"together they hold {made.parameters:,} parameters, the tied embedding once")
+    if len(plan.ranks) > 1:
+        console.print("what each stage sends, the next one awaits\n")
+    table = _table("tracked step", "micro-batches", "static GB", "peak GB", "estimate", "")
+    for one in made.tracked:
+        off = f"{one.estimate / one.peak - 1:+.1%}"
+        figures = (gigabytes(count) for count in (one.static, one.peak, one.estimate))
+        table.add_row(f"pipeline rank {one.pipeline_rank}", f"{one.micro_batches}", *figures, off)
+    console.print(table)
+    console.print("static: weights and optimizer states · norms and attention as on CPUs, in both figures")
+
+
+def _print_sizes(plans: "list[Plan]") -> None:
+    console = _console()
+    table = _table("size", "parameters", "GPUs", "GB a GPU", "steps", "days", "states", "bf16")
+    for plan in plans:
+        figures = plan.checkpoint_bytes
+        mark = "" if plan.fits is None else " ok" if plan.fits else " no"
+        table.add_row(
+            plan.config.name,
+            f"{plan.config.model.parameters:,}",
+            f"{plan.devices:,}",
+            gigabytes(plan.fullest.memory.total) + mark,
+            f"{plan.steps:,}",
+            f"{plan.days:,.1f}",
+            f"{gigabytes(figures['states'])}",
+            f"{gigabytes(figures['weights'])}",
+        )
+    console.print(table)
+    share = f"{plans[0].efficiency:.0%} of {plans[0].device}"
+    console.print(f"states, bf16: a checkpoint and its bf16 weights, GB · days at {share} (assumed)")

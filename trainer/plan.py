@@ -1,0 +1,319 @@
+"""What a run takes, before it is started: layout, memory, work, messages, days, checkpoints.
+
+Memory is of `trainer.memory`, floating-point operations of `trainer.flops`. Time of the pipeline's fill and drain and
+bytes of messages follow Narayanan et al. 2021 ("Efficient large-scale language model training on GPU clusters",
+sections 2.2 and 3.2), for what `trainer.parallel` sends. GB are 10^9 bytes and GiB 2^30.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from configs.errors import ConfigurationError
+from trainer.config import Batch, ModelConfig, TrainingConfig
+from trainer.flops import PEAK_TFLOPS, flops_per_token
+from trainer.memory import FP32, Memory, estimate, sizes_of, stages_held
+from trainer.parallel.data import DTYPES
+from trainer.parallel.layout import check_sizes
+from trainer.schedule import batch_size, check_batches
+
+EFFICIENCY = 0.48
+"""Share of a device's peak: BLOOM-176B's own, 150 of 312 TFLOP/s on A100, recomputation counted as work."""
+RESERVED = 0.06
+"""Share of a device's memory left to CUDA's context, NCCL and fragmentation; an assumption."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What each device of a pipeline rank holds and does."""
+
+    pipeline_rank: int
+    layers: list[int]
+    """Of each stage, without the embedding and the output."""
+    embeds: bool
+    predicts: bool
+    parameters: int
+    """That it computes with, whole over the data axis."""
+    memory: Memory
+    sent: dict[str, int]
+    """Bytes a device sends in a step, by axis."""
+
+    @property
+    def holds(self) -> str:
+        """In words, such as `embedding + 5`."""
+        words = [" | ".join(map(str, self.layers))]
+        return " + ".join(["embedding"] * self.embeds + words + ["output"] * self.predicts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run takes."""
+
+    config: TrainingConfig
+    data: int
+    micro_batches: int
+    """A data rank, in a step of the full batch."""
+    ranks: list[Rank]
+    device: str
+    efficiency: float
+    memory: int | None
+    """Bytes of a device."""
+    steps: int
+    samples: int
+    suggestion: dict[str, Any] | None
+    """Settings that make it fit, where it does not."""
+
+    @property
+    def devices(self) -> int:
+        """How many."""
+        parallel = self.config.parallel
+        return parallel.tensor * parallel.pipeline * self.data
+
+    @property
+    def fullest(self) -> Rank:
+        """The pipeline rank whose devices are the fullest."""
+        return max(self.ranks, key=lambda rank: rank.memory.total)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it does; None where no memory was given."""
+        return None if self.memory is None else fits(self.ranks, self.memory)
+
+    @property
+    def bubble(self) -> float:
+        """Share of time that a device waits for the pipeline to fill and drain: (p - 1) / (v m + p - 1)."""
+        parallel = self.config.parallel
+        waits = parallel.pipeline - 1
+        return waits / (parallel.stages_per_rank * self.micro_batches + waits)
+
+    @property
+    def flops_per_token(self) -> float:
+        """Of forward and backward passes, the second forward pass of full checkpointing included."""
+        recompute = self.config.parallel.checkpointing == "full"
+        return flops_per_token(self.config.model, self.config.sequence_length, recompute=recompute)
+
+    @property
+    def flops_per_step(self) -> float:
+        """Of a full batch."""
+        return self.flops_per_token * self.config.batch.size * self.config.sequence_length
+
+    @property
+    def tflops_per_device(self) -> float:
+        """Assumed."""
+        return PEAK_TFLOPS[self.device] * self.efficiency
+
+    @property
+    def days(self) -> float:
+        """For the budget of tokens, at the assumed efficiency."""
+        work = self.flops_per_token * self.config.schedule.tokens
+        return work / (self.devices * self.tflops_per_device * 1e12) / 86400
+
+    @property
+    def checkpoint_bytes(self) -> dict[str, int]:
+        """`states`: fp32 weights and both moments, as `trainer.checkpoint` saves; `weights`: bf16, as is exported."""
+        parameters = self.config.model.parameters
+        return {"states": 3 * FP32 * parameters, "weights": 2 * parameters}
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, by name."""
+        parallel = self.config.parallel
+        return {
+            "name": self.config.name,
+            "devices": self.devices,
+            "tensor": parallel.tensor,
+            "pipeline": parallel.pipeline,
+            "data": self.data,
+            "sharding": parallel.sharding,
+            "checkpointing": parallel.checkpointing,
+            "sequence_parallel": parallel.sequence_parallel,
+            "micro_batch": self.config.batch.micro,
+            "micro_batches": self.micro_batches,
+            "parameters": self.config.model.parameters,
+            "ranks": [{**asdict(rank), "holds": rank.holds, "memory": rank.memory.to_json()} for rank in self.ranks],
+            "fullest_pipeline_rank": self.fullest.pipeline_rank,
+            "memory": self.memory,
+            "reserved": RESERVED,
+            "fits": self.fits,
+            "suggestion": self.suggestion,
+            "bubble": self.bubble,
+            "flops_per_token": self.flops_per_token,
+            "flops_per_step": self.flops_per_step,
+            "device": self.device,
+            "efficiency": self.efficiency,
+            "tflops_per_device": self.tflops_per_device,
+            "tokens": self.config.schedule.tokens,
+            "samples": self.samples,
+            "steps": self.steps,
+            "days": self.days,
+            "checkpoint_bytes": self.checkpoint_bytes,
+        }
+
+
+def make_plan(
+    config: TrainingConfig,
+    devices: int | None = None,
+    memory: int | None = None,
+    device: str = "A100",
+    efficiency: float = EFFICIENCY,
+) -> Plan:
+    """Plan a run on so many devices; left out, as many as the configuration's axes have.
+
+    Raises ConfigurationError where the layout or the batch does not fit them, as the run itself would, or where the
+    device is not known.
+    """
+    if device not in PEAK_TFLOPS:
+        raise ConfigurationError(f"no figures of `{device}`; known are {', '.join(PEAK_TFLOPS)}")
+    parallel = config.parallel
+    devices = devices or parallel.tensor * parallel.pipeline * (parallel.data or 1)
+    data = check_sizes(config, devices)
+    check_batches(config.batch, data)
+    ranks = _ranks(config, data)
+    suggestion = None
+    if memory is not None and not fits(ranks, memory):
+        suggestion = cheapest_change(config, devices, memory)
+    steps, samples = count_steps(config.batch, config.schedule.tokens, config.sequence_length)
+    micro_batches = config.batch.size // (data * config.batch.micro)
+    return Plan(config, data, micro_batches, ranks, device, efficiency, memory, steps, samples, suggestion)
+
+
+def fits(ranks: list[Rank], memory: int) -> bool:
+    """Whether every device has room, what is reserved left out."""
+    return max(rank.memory.total for rank in ranks) <= memory * (1.0 - RESERVED)
+
+
+def _ranks(config: TrainingConfig, data: int) -> list[Rank]:
+    micro_batches = config.batch.size // (data * config.batch.micro)
+    found = []
+    for rank in range(config.parallel.pipeline):
+        stages = stages_held(config, rank)
+        found.append(
+            Rank(
+                pipeline_rank=rank,
+                layers=[stage.layers for stage in stages],
+                embeds=stages[0].embeds,
+                predicts=stages[-1].predicts,
+                parameters=sum(sizes_of(config, stage, data).whole for stage in stages),
+                memory=estimate(config, rank, data, micro_batches),
+                sent=_sent(config, rank, data, micro_batches),
+            )
+        )
+    return found
+
+
+def _sent(config: TrainingConfig, pipeline_rank: int, data: int, micro_batches: int) -> dict[str, int]:
+    """Bytes that a device sends in a step, by axis; rings send (n - 1) / n of a tensor to gather or scatter it."""
+    parallel = config.parallel
+    compute = DTYPES[config.precision.compute].itemsize
+    stages = stages_held(config, pipeline_rank)
+    tensor = parallel.tensor
+    hidden = compute * config.batch.micro * config.sequence_length * config.model.hidden
+    layers = sum(stage.layers for stage in stages)
+    embeds, predicts = any(stage.embeds for stage in stages), any(stage.predicts for stage in stages)
+    # Two all-reduces a layer in the forward pass and two in the backward pass (Shoeybi et al. 2019, section 3), two
+    # more where the layer is computed again; one for the embedding, one for the gradient of what the output reads.
+    reduces = layers * (4 if parallel.checkpointing == "none" else 6) + embeds + predicts
+    around = 2 * (tensor - 1) / tensor
+    own = hidden // tensor if parallel.sequence_parallel else hidden
+    ends = (parallel.pipeline > 1) * (2 * len(stages) - embeds - predicts)
+    whole = sum(sizes_of(config, stage, data).whole for stage in stages)
+    sent = {
+        "tensor": int(micro_batches * reduces * around * hidden),
+        "pipeline": micro_batches * ends * own,
+        "data": int((data - 1) / data * whole * _bytes_a_parameter(config, micro_batches, compute)),
+        "tied": 0,
+    }
+    if parallel.pipeline > 1 and (embeds or predicts):
+        is_shared = data > 1 and parallel.sharding != "none"
+        rows = config.model.vocabulary_size // tensor
+        sent["tied"] = FP32 * (-(-rows // data) if is_shared else rows) * config.model.hidden
+    return sent
+
+
+def _bytes_a_parameter(config: TrainingConfig, micro_batches: int, compute: int) -> int:
+    """Sent over the data axis in a step, before (n - 1) / n."""
+    kind = config.parallel.sharding
+    if kind == "none":
+        return 2 * FP32
+    return micro_batches * (2 * compute + FP32) if kind == "fsdp" else compute + FP32
+
+
+def count_steps(batch: Batch, tokens: int, sequence_length: int) -> tuple[int, int]:
+    """(steps, samples) until a budget of tokens is spent, with the ramp of the batch."""
+    needed = -(-tokens // sequence_length)
+    steps = samples = 0
+    while samples < needed and batch_size(samples, batch) < batch.size:
+        samples += batch_size(samples, batch)
+        steps += 1
+    rest = max(0, -(-(needed - samples) // batch.size))
+    return steps + rest, samples + rest * batch.size
+
+
+_CHANGES: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("parallel.sequence_parallel", (True,)),
+    ("parallel.sharding", ("zero1",)),
+    ("parallel.checkpointing", ("selective", "full")),
+    ("batch.micro", (8, 4, 2, 1)),
+    ("parallel.sharding", ("fsdp",)),
+    ("parallel.tensor", (2, 4, 8)),
+    ("parallel.pipeline", (2, 4, 8, 12, 16, 24)),
+)
+"""What may make a run fit, the cheapest first; `fsdp` comes last where many micro-batches gather for it."""
+
+
+def cheapest_change(config: TrainingConfig, devices: int, memory: int) -> dict[str, Any] | None:
+    """The first change of `_CHANGES`, or two or three together, with which a run fits; None if there is none."""
+    single = [(key, value) for key, values in _CHANGES for value in values if _lowers(config, key, value)]
+    if config.parallel.pipeline > 1:
+        single.sort(key=lambda change: change[1] == "fsdp")
+    for count in (1, 2, 3):
+        for chosen in combinations(single, count):
+            changes = dict(chosen)
+            if len(changes) < count:
+                continue
+            changed = _changed(config, changes)
+            try:
+                data = check_sizes(changed, devices)
+                check_batches(changed.batch, data)
+            except ConfigurationError:
+                continue
+            if fits(_ranks(changed, data), memory):
+                return changes
+    return None
+
+
+def _lowers(config: TrainingConfig, key: str, value: Any) -> bool:
+    """Whether a setting is another than the configuration's, and on the side of less memory."""
+    table, name = key.split(".")
+    now = getattr(getattr(config, table), name)
+    if name == "sequence_parallel":
+        return not now
+    if name == "sharding":
+        return bool(now == "none" or (now == "zero1" and value == "fsdp"))
+    if name == "checkpointing":
+        order = ("none", "selective", "full")
+        return order.index(value) > order.index(now)
+    return bool(value < now) if name == "micro" else bool(value > now)
+
+
+def _changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    data = config.model_dump()
+    for key, value in changes.items():
+        table, name = key.split(".")
+        data[table][name] = value
+    if {"parallel.tensor", "parallel.pipeline"} & set(changes):
+        data["parallel"]["data"] = None
+    return TrainingConfig.model_validate(data)
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of `80GB`, `80GiB` or `80` (GB). Raises ConfigurationError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(GB|GiB|G|)\s*", text, re.IGNORECASE)
+    if not found:
+        raise ConfigurationError(f"`{text}` is no amount of memory, such as 80GB or 80GiB")
+    return int(float(found[1]) * (2**30 if found[2].lower() == "gib" else 10**9))
+
+
+def describe_model(model: ModelConfig) -> str:
+    """A line on the shape."""
+    return f"{model.layers} layers, hidden {model.hidden:,}, {model.heads} heads, vocabulary {model.vocabulary_size:,}"
