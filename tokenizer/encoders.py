@@ -170,8 +170,8 @@ class TiktokenEncoder:
         return lengths
 
     def entries(self) -> list[bytes | None]:
-        """The bytes of each entry."""
-        return list(self._ranks)
+        """The bytes of each entry, in the order of ranks."""
+        return sorted(self._ranks, key=lambda token: self._ranks[token])
 
 
 class SentencePieceEncoder:

@@ -22,7 +22,7 @@ COLOURS = 6
 """Colours for tokenizers in the style sheet; more tokenizers take them again."""
 _BAND = 13
 """Height of a bar with its gap, in pixels."""
-_FIGURE_WIDTH = 10
+_FIGURE_WIDTH = 15
 """Percent of the axis that a figure takes at most: nearer than that, English's line would cross it."""
 _FOLDER = Path(__file__).parent
 

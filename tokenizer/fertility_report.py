@@ -45,19 +45,25 @@ def print_report(report: Report, console: Console | None = None) -> None:
         step = max(1, (console.width - _LANGUAGE_WIDTH) // _PAIR_WIDTH)
         for begin in range(0, len(names), step):
             console.print(_comparison_table(report, names[begin : begin + step]))
-    for line in notes(report):
+    for line in (*_marks(report), *notes(report)):
         console.print(line, style="dim", markup=False, highlight=False)
 
 
-def notes(report: Report) -> list[str]:
-    """What a reader of the figures must know, for this report."""
+def _marks(report: Report) -> list[str]:
+    """What the marks in the tables mean, as far as they occur."""
     rows = report.rows
-    said = ["Premium: tokens over those of English for the same meaning. English is marked with *."]
+    said = ["Premium: tokens over those of English (*) for the same meaning."]
     if any(row.tokens_per_word is None for row in rows):
         said.append("c: tokens a character; these languages are written without spaces.")
     if any(row.parallel == "messages" for row in rows):
         codes = ", ".join(sorted({row.language for row in rows if row.parallel == "messages"}))
         said.append(f"m: the premium of {codes} is of interface messages, that of others of the Universal Declaration.")
+    return said
+
+
+def notes(report: Report) -> list[str]:
+    """What is missing in this report, and what looks better than it is."""
+    rows, said = report.rows, []
     without = sorted({row.language for row in rows if row.premium is None})
     if without:
         said.append(f"No premium, for want of parallel text: {', '.join(without)}.")

@@ -134,8 +134,10 @@ def _tiktoken(place: str, name: str, pattern: str) -> Encoder:
     try:
         lines = [line.split() for line in _read(place).splitlines() if line]
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
-        if not ranks:
-            raise ValueError("it is empty")
+        if any(bytes([byte]) not in ranks for byte in range(256)):
+            raise ValueError("it lacks some of the 256 bytes")
+        if len(set(ranks.values())) < len(lines) or min(ranks.values()) < 0:
+            raise ValueError("a token or rank stands twice, or a rank is negative")
     except ValueError as error:
         raise InputError(
             place, f"is no tiktoken file ({error})", "A line holds a token in base64 and its rank"
@@ -151,7 +153,10 @@ def _sentencepiece(place: str, name: str) -> Encoder:
     import sentencepiece
 
     try:
-        processor = sentencepiece.SentencePieceProcessor(model_proto=_read(place))
+        content = _read(place)
+        if not content:
+            raise ValueError("it is empty")
+        processor = sentencepiece.SentencePieceProcessor(model_proto=content)
     except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise InputError(place, f"is no SentencePiece model ({error})", _REMEDY) from error
     return SentencePieceEncoder(name, processor)

@@ -31,11 +31,14 @@ _PATTERN = re2.compile("|".join(rf"(\p{{{name}}})" for name in SCRIPTS))
 
 @lru_cache(1 << 16)
 def script_of(character: str) -> str | None:
-    """Script of a letter or mark, one of `SCRIPTS` or `OTHER`; None for what scripts share, such as signs."""
+    """Script of a letter or mark, one of `SCRIPTS` or `OTHER`; None for digits, signs, and what scripts share."""
+    category = unicodedata.category(character)
+    if category[0] not in "LM":
+        return None
     found = _PATTERN.fullmatch(character)
     if found:
         return SCRIPTS[found.lastindex - 1].replace("_", " ")
-    return OTHER if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo") else None
+    return OTHER if category in ("Lu", "Ll", "Lt", "Lo") else None
 
 
 def kind_of_entry(entry: bytes | None) -> str:
