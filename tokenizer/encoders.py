@@ -171,7 +171,8 @@ class TiktokenEncoder:
 
     def entries(self) -> list[bytes | None]:
         """The bytes of each entry, in the order of ranks."""
-        return sorted(self._ranks, key=lambda token: self._ranks[token])
+        ordered = sorted(self._ranks, key=self._ranks.__getitem__)
+        return list(ordered)
 
 
 class SentencePieceEncoder:
