@@ -165,8 +165,9 @@ class AddWork:
         counter = WordCounter()
         for path, _ in task.payload["tables"]:
             _add_file(counter, path, 1)
+        every = counter.words()
         words = counter.words(self.count_min, is_sorted=True)
-        total, kept = int(counter.counts.sum()), pc.sum(words["count"]).as_py() or 0
+        total, kept = (pc.sum(table["count"]).as_py() or 0 for table in (every, words))
         folder.data.update(
             language=task.payload["language"],
             bytes=task.payload["bytes"],

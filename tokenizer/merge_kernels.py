@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from tokenizer.kernels import inlined, kernel
+
 SELECT, APPLY, FLUSH = 0, 1, 2
 """Stages of a merge."""
 PAUSED, FULL, EXHAUSTED, NEED_CHANGES, NEED_PAIRS, NEED_QUEUE, NEED_PLACES, NEED_MERGES, NEED_TEXT = range(9)
@@ -89,7 +91,7 @@ def scratch_for(tokens: int, changes: int = 1 << 14) -> Scratch:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def learn(state: State, scratch: Scratch, vocabulary_size: int, count_min: int, work: int) -> int:
     """Merge until the vocabulary is full, no pair is left, an array is short or `work` words have been looked at."""
     scalars = state.scalars
@@ -136,7 +138,7 @@ def learn(state: State, scratch: Scratch, vocabulary_size: int, count_min: int, 
             return code
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _select(
     pairs: np.ndarray,
     queue_counts: np.ndarray,
@@ -191,7 +193,7 @@ def _select(
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _apply(
     symbols: np.ndarray,
     starts: np.ndarray,
@@ -275,7 +277,7 @@ def _apply(
     return code
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _flush(state: State, scratch: Scratch) -> int:
     """Bring the counts of pairs up to date and put the new pairs into the queue."""
     pairs, places, scalars = state.pairs, state.places, state.scalars
@@ -322,7 +324,7 @@ def _flush(state: State, scratch: Scratch) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def find_pair(pairs: np.ndarray, key: Any) -> Any:
     """Slot of a pair, or the free slot where it would go."""
     mask = np.uint64(len(pairs) - 1)
@@ -333,7 +335,7 @@ def find_pair(pairs: np.ndarray, key: Any) -> Any:
     return slot
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def rehash(pairs: np.ndarray, into: np.ndarray) -> None:
     """Copy a hash table of pairs into a larger, free one (keys -1)."""
     for old in range(len(pairs)):
@@ -342,12 +344,12 @@ def rehash(pairs: np.ndarray, into: np.ndarray) -> None:
             into[slot, 0], into[slot, 1] = pairs[old, 0], pairs[old, 1]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _above(counts: np.ndarray, keys: np.ndarray, one: int, other: int) -> bool:
     return counts[one] > counts[other] or (counts[one] == counts[other] and keys[one] < keys[other])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _swap(counts: np.ndarray, keys: np.ndarray, starts: np.ndarray, sizes: np.ndarray, one: int, other: int) -> None:
     counts[one], counts[other] = counts[other], counts[one]
     keys[one], keys[other] = keys[other], keys[one]
@@ -355,7 +357,7 @@ def _swap(counts: np.ndarray, keys: np.ndarray, starts: np.ndarray, sizes: np.nd
     sizes[one], sizes[other] = sizes[other], sizes[one]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sift_down(counts: np.ndarray, keys: np.ndarray, starts: np.ndarray, sizes: np.ndarray, size: int) -> None:
     """Restore the heap of `size` entries below its top."""
     node = 0
@@ -372,12 +374,12 @@ def _sift_down(counts: np.ndarray, keys: np.ndarray, starts: np.ndarray, sizes: 
         node = best
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _move_top(counts: np.ndarray, keys: np.ndarray, starts: np.ndarray, sizes: np.ndarray, last: int) -> None:
     counts[0], keys[0], starts[0], sizes[0] = counts[last], keys[last], starts[last], sizes[last]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _push(state: State, count: int, key: int, start: int, size: int) -> None:
     counts, keys, starts, sizes = state.queue_counts, state.queue_keys, state.queue_starts, state.queue_sizes
     node = state.scalars[QUEUE]
@@ -391,7 +393,7 @@ def _push(state: State, count: int, key: int, start: int, size: int) -> None:
         node = parent
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _token(
     text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, scalars: np.ndarray, first: int, second: int
 ) -> int:
@@ -414,7 +416,7 @@ def _token(
     return number
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def find_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, begin: int, end: int) -> Any:
     """Slot of the token text[begin:end], or the free slot where it would go."""
     value = np.uint64(end - begin)
@@ -435,7 +437,7 @@ def find_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, begin: 
     return slot
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def add_token(text: np.ndarray, offsets: np.ndarray, slots: np.ndarray, number: Any) -> None:
     """Make the token `number`, whose text is there, known by its text."""
     slots[find_token(text, offsets, slots, offsets[number], offsets[number + 1])] = number
@@ -469,7 +471,7 @@ def place_first_pairs(data: np.ndarray, offsets: np.ndarray, ends: np.ndarray, p
                 ends[pair] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def queue_first_pairs(
     state: State, keys: np.ndarray, totals: np.ndarray, begins: np.ndarray, sizes: np.ndarray
 ) -> None:
@@ -481,7 +483,7 @@ def queue_first_pairs(
         _push(state, totals[number], keys[number], begins[number], sizes[number])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def compact(places: np.ndarray, starts: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> int:
     """Close the gaps between the ranges of `places`; `order` sorts them by start. Returns what is used."""
     used = 0

@@ -17,6 +17,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from configs.errors import ConfigurationError
 from pipeline.columns import text_buffers
+from tokenizer.kernels import inlined, kernel
 
 BLOOM_PATTERN = " ?[^(\\s|[.,!?…。，、।۔،])]+"
 """BLOOM (Scao et al. 2022, section 3.1.2). Oniguruma reads a class in the class: `(`, `|` and `)` are excluded too."""
@@ -169,7 +170,7 @@ def _kernel_ends(data: np.ndarray, starts: np.ndarray, mode: int, classes: np.nd
     return ends[:found].copy(), pieces
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _excluded_bytes(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     """Bytes of the character at i if BLOOM's pattern excludes it, else 0. Only some lead bytes begin such a one."""
     byte = data[i]
@@ -183,7 +184,7 @@ def _excluded_bytes(data: np.ndarray, i: int, stop: int, classes: np.ndarray) ->
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def bloom_end(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     """End of the piece of BLOOM's pattern that begins at byte i < stop."""
     width = _excluded_bytes(data, i, stop, classes)
@@ -205,7 +206,7 @@ def bloom_end(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     return i
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _class_and_end(data: np.ndarray, i: int, classes: np.ndarray) -> tuple[int, int]:
     """Class of the character at byte i, and where it ends."""
     byte = np.int64(data[i])
@@ -219,7 +220,7 @@ def _class_and_end(data: np.ndarray, i: int, classes: np.ndarray) -> tuple[int, 
     return classes[code], i + 4
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined()
 def _contraction(data: np.ndarray, i: int, stop: int) -> int:
     """End of an English contraction ('s 't 're 've 'm 'll 'd) at byte i, or i."""
     if data[i] != 0x27 or i + 1 >= stop:
@@ -234,7 +235,7 @@ def _contraction(data: np.ndarray, i: int, stop: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def gpt2_end(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     """End of the piece of GPT-2's pattern that begins at byte i < stop."""
     j = _contraction(data, i, stop)
@@ -255,7 +256,7 @@ def gpt2_end(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     return j
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _white_space_end(data: np.ndarray, i: int, stop: int, classes: np.ndarray) -> int:
     """A run of white space leaves its last character to what follows, unless it is the only one."""
     j, last = i, i

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from configs.errors import ConfigurationError, InputError
 from pipeline.engine import Engine
 from tests.tokenizer.texts import tiny_texts
-from tokenizer.count import _FIRST_WORDS, WORDS, WordCounter, add_tables, count_words, language_weights
+from tokenizer.count import WORDS, WordCounter, add_tables, count_words, language_weights
 from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_texts, read_words
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern, pretokenize
+from tokenizer.word_table import FIRST_WORDS
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(), st.text("ab .", max_size=30)), max_size=8)
 
@@ -45,7 +46,7 @@ def test_counts_are_those_of_the_pieces(name: str, texts: list[str | None]) -> N
 
 def test_real_text_outgrows_the_first_table_several_times() -> None:
     words = count_words([tiny_texts()])
-    assert words.num_rows > 3 * _FIRST_WORDS
+    assert words.num_rows > 3 * FIRST_WORDS
     assert as_counter(words) == reference(tiny_texts(), "bloom")
 
 
