@@ -12,11 +12,14 @@ from rich.console import Console
 import openroots
 from configs.errors import ConfigurationError
 from openroots.cli import main
+from openroots.commands.fertility import fertility_command
 from tests.tokenizer.test_samples import write_corpus
 from tests.tokenizer.tokenizers_of_all_kinds import byte_level, word_piece
 from tokenizer.fertility_page import Scale, render
 from tokenizer.fertility_report import print_report
+from tokenizer.foreign import TIKTOKEN_PATTERN
 from tokenizer.parallel_text import declaration
+from tokenizer.samples import SAMPLE_BYTES
 
 SWAHILI = "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa."
 
@@ -87,7 +90,7 @@ def test_files_are_of_the_language_that_is_said(folder: Path, tmp_path: Path) ->
 
 
 def test_a_gate_fails_above_its_limit_and_passes_at_it(folder: Path, tmp_path: Path) -> None:
-    on_corpus(folder, "--json", tmp_path / "f.json")
+    on_corpus(folder, "--json", tmp_path / "f.json", "--quiet")
     rows = {(r["tokenizer"], r["language"]): r for r in json.loads((tmp_path / "f.json").read_text())["languages"]}
     most = max(rows["mine", "sw"]["tokens_per_word"], rows["gpt2", "sw"]["tokens_per_word"])
     assert on_corpus(folder, "--fail-above", f"sw={most!r},zh-Hans=9").exit_code == 0
@@ -199,3 +202,8 @@ def test_an_axis_holds_its_values_and_one_and_two() -> None:
     assert Scale.around([]) == Scale(0, 1)
     assert Scale.around([0.3, 18.2]) == Scale(-2, 5)
     assert [Scale(-1, 3).place(value) for value in (0.5, 1, 8)] == [0, 25, 100]
+
+
+def test_the_command_has_the_defaults_of_python() -> None:
+    defaults = {option.name: option.default for option in fertility_command.params}
+    assert (defaults["sample"], defaults["tiktoken_pattern"]) == (SAMPLE_BYTES, TIKTOKEN_PATTERN)
