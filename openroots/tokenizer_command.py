@@ -74,7 +74,7 @@ def train_tokenizer(
         sums = words.num_rows, int(words["count"].to_numpy().sum())
         entries = tokenizer.get_vocab_size()
         record = training_record(training, table, len(files), entries, merges, reserved, sums, _corpus(corpus))
-        write_card(output, record, on_declaration(open_encoder(output)))
+        write_card(output, record, on_declaration(open_encoder(storage.join(output, "tokenizer.json"))))
     say(f"model        {entries:,} entries from {sums[0]:,} distinct words · {time.monotonic() - started:.1f} s")
     say(f"tokenizer    {output}/tokenizer.json · its card: {output}/README.md")
     return tokenizer
