@@ -2,7 +2,7 @@
 
 torch's fake process group answers for the others, and fake tensors have shapes and dtypes but no contents. What such a
 rank holds, sends and awaits is what the real one would; what is alive at each moment of a step is counted. Norms and
-attention follow the rules of CPUs.
+attention follow the rules of CPUs, where scores may be whole: the estimate leaves these out.
 """
 
 import weakref
@@ -176,6 +176,10 @@ class LiveBytes(TorchDispatchMode):
 
     def add(self, tensor: torch.Tensor) -> None:
         """Count a tensor's storage from now on, until it is freed."""
+        if tensor.is_sparse:
+            self.add(tensor._indices())
+            self.add(tensor._values())
+            return
         storage = local(tensor).untyped_storage()
         key = id(storage)
         if key not in self._sizes:
@@ -193,8 +197,10 @@ class LiveBytes(TorchDispatchMode):
         self.now -= self._sizes.pop(key)
 
 
-def instantiate(config: TrainingConfig, world: int, say: Callable[[str], None] = lambda _: None) -> Instantiated:
-    """Make every kind of rank, check that they make up the model and fit together, track a step of some.
+def instantiate(config: TrainingConfig, world: int, say: Callable[[str], None] | None = None) -> Instantiated:
+    """Make every kind of rank, check that they make up the model and fit together.
+
+    With `say`, which is told of each, a step of the first, a middle and the last pipeline rank is tracked.
 
     Raises ConfigurationError where the layout does not fit, ModelError where ranks do not fit together.
     """
@@ -211,7 +217,7 @@ def instantiate(config: TrainingConfig, world: int, say: Callable[[str], None] =
                 continue
             seen.add(place)
             messages |= made.messages() if config.parallel.pipeline > 1 else {}
-            if place in (0, config.parallel.pipeline // 2, config.parallel.pipeline - 1):
+            if say and place in (0, config.parallel.pipeline // 2, config.parallel.pipeline - 1):
                 say(f"a step of rank {rank}, pipeline rank {place}")
                 tracked.append(made.track_step(enough_micro_batches(config, made.layout.data)))
     if parameters != config.model.parameters:
@@ -255,10 +261,10 @@ def _rows(length: int, rank: int, ranks: int) -> int:
 
 
 def enough_micro_batches(config: TrainingConfig, data: int) -> int:
-    """As many as fill the pipeline, and no fewer than two: more take no more memory."""
+    """As many as fill the pipeline while gradients are there already: more take no more memory."""
     parallel = config.parallel
     count = config.batch.size // (data * config.batch.micro)
-    return min(count, max(2, parallel.pipeline * parallel.stages_per_rank))
+    return min(count, 2 * parallel.pipeline if parallel.schedule == "interleaved" else parallel.pipeline + 1)
 
 
 def _message(tensor: torch.Tensor) -> Message:

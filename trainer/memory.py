@@ -185,7 +185,7 @@ def estimate(config: TrainingConfig, pipeline_rank: int, data: int, micro_batche
     inner = act.of_layer_at_work() * bool(layers)
     held = everything.share if is_shared else everything.whole
     if not is_shared:
-        copies = compute * everything.whole if compute < FP32 else 0
+        copies = compute * layer.whole * layers if compute < FP32 else 0  # autocast's; the loss makes its own
         weights_at_work = (FP32 + (compute if compute < FP32 else 0)) * everything.largest
         return Memory(
             weights=FP32 * held,

@@ -31,9 +31,8 @@ def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
     part.loss_chunk = precision.loss_chunk
     if layout.tensor > 1:
         apply_tensor_parallel(part, layout, parallel.sequence_parallel)
-    elif part.embeds and part.predicts and layout.device.type == "cpu":
-        # The output matrix's gradient comes first, and is dense: the embedding's rows are added to it where it lies.
-        part.embedding.sparse = True
+    # Elsewhere the embedding is not here whole, or sums in this order are not the same in every run (on CUDA).
+    part.ties_gradients = layout.world == 1 and layout.device.type == "cpu"
     apply_checkpointing(part, parallel.checkpointing)
     if parallel.compile:
         part.compiles_loss = True
