@@ -65,8 +65,7 @@ def _sdpa(
 ) -> Tensor:
     scale, size = 1.0 / math.sqrt(query.shape[-1]), value.shape[-1]
     query, key = _with_bias(query, key, slopes, scale)
-    if query.is_cuda:  # the fused kernels want heads of one width
-        value = functional.pad(value, (0, _COLUMNS))
+    value = functional.pad(value, (0, _COLUMNS))  # the fused kernels want heads of one width
     is_causal = mask is None and documents is None and query.shape[2] == key.shape[2]
     allowed = None if is_causal or _sees_all(query, mask, documents) else _allowed(query, key, mask, documents)
     mixed = functional.scaled_dot_product_attention(query, key, value, allowed, is_causal=is_causal, scale=scale)

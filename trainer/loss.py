@@ -5,6 +5,7 @@ with the loss, chunk by chunk, so that no more than one chunk of logits ever exi
 your losses in large-vocabulary language models", without its kernels).
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ class Whole:
     """All rows of the vocabulary are here. A share of them has its own `first`, and sums over who hold the rest."""
 
     first = 0
+    is_whole = True
 
     def gather(self, hidden: Tensor) -> Tensor:
         """Hidden states of all positions, where some are elsewhere."""
@@ -34,40 +36,44 @@ class Whole:
         return values
 
 
-def cross_entropy_sum(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole | None = None) -> Tensor:
+def cross_entropy_sum(
+    hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole | None = None, *, is_compiled: bool = False
+) -> Tensor:
     """Sum of the cross-entropies (fp32 scalar, nats) of logits `hidden @ weight.T`.
 
     hidden (…, h); weight (rows, h): those of the vocabulary from `share.first` on; labels int64 (…), -100 counts for
-    nothing; `chunk` positions at a time. Products are in autocast's dtype, the softmax in fp32.
+    nothing; `chunk` positions at a time. Products are in autocast's dtype, the softmax in fp32. `is_compiled` fuses
+    the passes over a chunk by torch.compile.
     """
     hidden, labels = hidden.flatten(0, -2), labels.flatten()
-    loss: Tensor = _CrossEntropySum.apply(hidden, weight, labels, chunk, share or Whole())  # type: ignore[no-untyped-call]
+    loss: Tensor = _CrossEntropySum.apply(hidden, weight, labels, chunk, share or Whole(), is_compiled)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole, is_compiled: bool
+    ) -> Tensor:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         wants = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         with torch.no_grad(), torch.autocast(device, enabled=False):
             matrix = weight.to(dtype)
             loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
+            # One buffer for all chunks: a new one each time costs the system more than the softmax.
+            buffer = torch.empty(min(chunk, len(hidden)), len(matrix), dtype=dtype, device=hidden.device)
             to_hidden = torch.empty_like(hidden, dtype=dtype) if wants else None
-            to_weight = torch.zeros_like(weight, dtype=torch.float32) if wants else None
+            to_weight = torch.empty_like(weight, dtype=torch.float32) if wants else None
             for begin in range(0, len(hidden), chunk):
                 rows = slice(begin, begin + chunk)
                 part = hidden[rows].to(dtype)
-                logits = part @ matrix.T
-                loss += _loss_of(logits := logits.float(), labels[rows], share, wants)
+                logits = torch.mm(part, matrix.T, out=buffer[: len(part)])
+                loss += _loss_of(logits, labels[rows], share, is_compiled)
                 if to_hidden is not None and to_weight is not None:
-                    gradient = logits.to(dtype)
-                    to_hidden[rows] = gradient @ matrix
-                    if dtype == torch.float32:
-                        to_weight.addmm_(gradient.T, part)
-                    else:
-                        to_weight += gradient.T @ part
+                    counts = (labels[rows] != -100)[:, None]
+                    to_hidden[rows] = logits @ matrix * counts
+                    _add_product(to_weight, logits.T, part * counts, is_first=begin == 0)
             if to_hidden is not None:
                 ctx.save_for_backward(share.total(to_hidden).to(hidden.dtype), to_weight)
                 ctx.dtype = weight.dtype
@@ -75,22 +81,75 @@ class _CrossEntropySum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         to_hidden, to_weight = ctx.saved_tensors
-        return to_hidden * gradient.to(to_hidden.dtype), to_weight.mul_(gradient).to(ctx.dtype), None, None, None
+        return to_hidden * gradient.to(to_hidden.dtype), to_weight.mul_(gradient).to(ctx.dtype), None, None, None, None
 
 
-def _loss_of(logits: Tensor, labels: Tensor, share: Whole, wants_gradient: bool) -> Tensor:
-    """Sum of losses of fp32 logits (n, rows), which become their own gradient in place."""
+def embed_tied(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of the embedding (…, h) at ids, and the embedding again, to be used as output matrix.
+
+    The gradient of the matrix comes back through here, and that of the rows is added to it where it lies: autograd
+    would make a second, dense gradient and sum the two.
+    """
+    hidden, matrix = _EmbedTied.apply(ids, weight)  # type: ignore[no-untyped-call]
+    return hidden, matrix
+
+
+class _EmbedTied(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(ids)
+        return weight[ids], weight.view_as(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_hidden: Tensor, to_matrix: Tensor) -> tuple[None, Tensor]:
+        [ids] = ctx.saved_tensors
+        return None, to_matrix.index_add_(0, ids.flatten(), to_hidden.flatten(0, -2))
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor, *, is_first: bool) -> None:
+    """total (fp32) += left @ right; what it held does not count at first."""
+    if left.dtype == torch.float32:
+        torch.addmm(total, left, right, beta=float(not is_first), out=total)
+    elif is_first:
+        total.copy_(left @ right)
+    else:
+        total += left @ right
+
+
+def _loss_of(logits: Tensor, labels: Tensor, share: Whole, is_compiled: bool) -> Tensor:
+    """Sum of losses of logits (n, rows), which become their own gradient in place, as if all labels counted."""
     counts = labels != -100
     local = labels - share.first
     here = counts & (local >= 0) & (local < logits.shape[1])
     local = local.clamp(0, logits.shape[1] - 1)[:, None]
-    logits -= share.maximum(logits.amax(-1))[:, None]
-    target = share.total(torch.where(here, logits.gather(1, local)[:, 0], 0.0))
-    total = share.total(logits.exp_().sum(-1))
-    if wants_gradient:
-        logits /= total[:, None]
-        logits.scatter_add_(1, local, -here[:, None].float())
-        logits *= counts[:, None]
-    return torch.where(counts, total.log() - target, 0.0).sum()
+    target = logits.gather(1, local)[:, 0].float()
+    held = _softmax_of(is_compiled)(logits)
+    top = share.maximum(held.clone())
+    whole = top + share.total((held - top).exp()).log()
+    if not share.is_whole:
+        logits *= (held - whole).exp()[:, None]
+    target -= whole
+    # Set, not added to: where it is near one, sixteen bits of a probability less one would be far off.
+    logits.scatter_(
+        1, local, torch.where(here[:, None], target.expm1()[:, None].to(logits.dtype), logits.gather(1, local))
+    )
+    return -share.total(torch.where(here, target, 0.0)).sum()
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Logits (n, rows) become probabilities, computed in fp32; returns the logarithm of what they were divided by."""
+    top = logits.amax(-1).float()
+    if logits.dtype == torch.float32:
+        wide = torch.softmax(logits, -1, out=logits)
+    else:
+        wide = torch.softmax(logits, -1, dtype=torch.float32)
+        logits.copy_(wide)
+    return top - wide.amax(-1).log()
+
+
+@cache
+def _softmax_of(is_compiled: bool) -> Any:
+    return torch.compile(_softmax) if is_compiled else _softmax

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from trainer.attention import attend
 from trainer.config import Attention, ModelConfig
-from trainer.loss import Whole, cross_entropy_sum
+from trainer.loss import Whole, cross_entropy_sum, embed_tied
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -138,7 +138,7 @@ class Bloom(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.embeds, self.predicts = config, embeds, predicts
-        self.loss_chunk = 1024
+        self.loss_chunk, self.compiles_loss, self.ties_gradients = 1024, False, False
         self.vocabulary = Whole()
         if embeds or predicts:
             self.embedding = nn.Embedding(config.vocabulary_size, config.hidden)
@@ -205,17 +205,22 @@ class Bloom(nn.Module):
         last_only  logits of the last position only, (b, 1, vocabulary)
         A part that does not predict returns hidden states (b, s, h) instead.
         """
-        hidden = _computed(self.embedding_norm(self.embedding(inputs))) if self.embeds else inputs
+        matrix = self.embedding.weight if self.predicts else None
+        if self.ties_gradients:
+            hidden, matrix = embed_tied(inputs, self.embedding.weight)
+        else:
+            hidden = self.embedding(inputs) if self.embeds else inputs
+        if self.embeds:
+            hidden = _computed(self.embedding_norm(hidden))
         for layer in self.layers.values():
             hidden = layer(hidden, mask, documents, cache)
-        if not self.predicts:
+        if matrix is None:
             return hidden
         hidden = self.vocabulary.gather(self.final_norm(hidden[:, -1:] if last_only else hidden))
         if labels is None:
-            return functional.linear(hidden, self.embedding.weight)
-        return cross_entropy_sum(
-            hidden, self.vocabulary.rows(self.embedding.weight), labels, self.loss_chunk, self.vocabulary
-        )
+            return functional.linear(hidden, matrix)
+        rows = self.vocabulary.rows(matrix)
+        return cross_entropy_sum(hidden, rows, labels, self.loss_chunk, self.vocabulary, is_compiled=self.compiles_loss)
 
     def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""

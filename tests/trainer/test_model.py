@@ -59,11 +59,14 @@ def test_slopes_are_those_of_transformers(heads: int) -> None:
     assert torch.allclose(alibi_slopes(heads), theirs[:, 0, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("choice", ["plain", "sdpa"])
+@pytest.mark.parametrize(("choice", "ties"), [("plain", False), ("sdpa", False), ("sdpa", True)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_logits_loss_and_gradients_are_those_of_transformers(shape: tuple[int, int, int, int], choice: str) -> None:
+def test_logits_loss_and_gradients_are_those_of_transformers(
+    shape: tuple[int, int, int, int], choice: str, ties: bool
+) -> None:
     ours, theirs = pair(shape)
     ours.set_attention(choice)
+    ours.ties_gradients = ties
     ids = torch.randint(0, shape[3], (2, 23))
     expected = theirs(ids, labels=ids)
     assert torch.allclose(ours(ids), expected.logits, atol=1e-5)
