@@ -13,7 +13,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer train-tiny test lint types bench clean
+.PHONY: help install build-corpus tokenizer train-tiny test lint types bench bench-train clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -71,6 +71,9 @@ types: $(VENV)/.installed-dev ## check types
 
 bench: $(VENV)/.installed-dev ## measure speed beside the peers, into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+bench-train: $(VENV)/.installed-dev ## measure a training step beside transformers', on the CPU
+	$(BIN)/python -m benchmarks trainer
 
 clean:               ## remove what was built (the environment stays)
 	rm -rf build
