@@ -101,7 +101,10 @@ def count_words(texts: Iterable[pa.Array], pattern: Pattern | None = None, worke
     total = counters.pop(0)
     while counters:
         total.add_words(counters.pop().words())
-    return total.words()
+    words = total.words()
+    del total
+    pa.system_memory_pool().release_unused()  # what threads freed goes back to the system
+    return words
 
 
 def add_tables(tables: Iterable[pa.RecordBatch], weights: Sequence[int] | None = None) -> pa.RecordBatch:

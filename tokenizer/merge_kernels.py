@@ -282,23 +282,19 @@ def _flush(state: State, scratch: Scratch) -> int:
     """Bring the counts of pairs up to date and put the new pairs into the queue."""
     pairs, places, scalars = state.pairs, state.places, state.scalars
     found = scalars[GROUPS]
-    if 2 * (scalars[PAIRS] + found) > len(pairs):
+    if 4 * (scalars[PAIRS] + found + scalars[LEFT] + scalars[RIGHT]) > 3 * len(pairs):
         return NEED_PAIRS
     if scalars[QUEUE] + found > len(state.queue_counts):
         return NEED_QUEUE
     if scalars[PLACES] + scalars[CHANGES] > len(places):
         return NEED_PLACES
     for group in range(found):
-        slot = find_pair(pairs, scratch.group_keys[group])
-        if pairs[slot, 0] < 0:
-            pairs[slot, 0] = scratch.group_keys[group]
-            scalars[PAIRS] += 1
-        pairs[slot, 1] += scratch.group_gains[group]
+        _change(pairs, scalars, scratch.group_keys[group], scratch.group_gains[group])
     for side in range(2):
         for number in range(scalars[LEFT + side]):
             other = np.int64(scratch.lost[side, number])
             key = other << 32 | scalars[FIRST] if side == 0 else scalars[SECOND] << 32 | other
-            pairs[find_pair(pairs, key), 1] -= scratch.losses[side, other]
+            _change(pairs, scalars, key, -scratch.losses[side, other])
             scratch.losses[side, other] = 0
     used = scalars[PLACES]
     for group in range(found):
@@ -335,13 +331,26 @@ def find_pair(pairs: np.ndarray, key: Any) -> Any:
     return slot
 
 
+@inlined()
+def _change(pairs: np.ndarray, scalars: np.ndarray, key: Any, by: Any) -> None:
+    """Add to the count of a pair, which is 0 where the table does not have it."""
+    slot = find_pair(pairs, key)
+    if pairs[slot, 0] < 0:
+        pairs[slot, 0] = key
+        scalars[PAIRS] += 1
+    pairs[slot, 1] += by
+
+
 @kernel()
-def rehash(pairs: np.ndarray, into: np.ndarray) -> None:
-    """Copy a hash table of pairs into a larger, free one (keys -1)."""
+def rehash(pairs: np.ndarray, into: np.ndarray) -> int:
+    """Copy the pairs that still occur into a free table (keys -1, counts 0); returns their number."""
+    used = 0
     for old in range(len(pairs)):
-        if pairs[old, 0] >= 0:
+        if pairs[old, 1] != 0:
             slot = find_pair(into, pairs[old, 0])
             into[slot, 0], into[slot, 1] = pairs[old, 0], pairs[old, 1]
+            used += 1
+    return used
 
 
 @inlined()

@@ -114,13 +114,14 @@ def learn_merges(
             f"vocabulary size {vocabulary_size}: it holds the 256 bytes and {smallest - 256} special tokens; "
             f"ask for {smallest} or more"
         )
-    words = words.filter(pc.greater(words["count"], 0))
+    if (pc.min(words["count"]).as_py() or 0) <= 0:
+        words = words.filter(pc.greater(words["count"], 0))
     fingerprint = _fingerprint(words, special_tokens)
-    state = _read_checkpoint(checkpoint, fingerprint, vocabulary_size) if checkpoint else None
-    if state is None:
-        state = _first_state(words, special_tokens, vocabulary_size)
-    del words
-    state = _learn(state, vocabulary_size, count_min, progress, checkpoint, checkpoint_seconds, fingerprint)
+    # States are passed on without a name here: what learning has replaced must not be kept by this frame.
+    saved = _read_checkpoint(checkpoint, fingerprint, vocabulary_size) if checkpoint else None
+    states = [saved or _first_state(words, special_tokens, vocabulary_size)]
+    del words, saved
+    state = _learn(states.pop(), vocabulary_size, count_min, progress, checkpoint, checkpoint_seconds, fingerprint)
     return _result(state, tuple(dict.fromkeys(special_tokens)), vocabulary_size, count_min)
 
 
@@ -160,11 +161,12 @@ def _first_state(words: pa.RecordBatch, special_tokens: Sequence[str], vocabular
     totals, sizes = np.zeros(1 << 16, np.int64), np.zeros(1 << 16, np.int64)
     kernels.count_first_pairs(data, offsets, counts, totals, sizes)
     begins = np.concatenate([[0], np.cumsum(sizes)])
-    places = np.empty(int(begins[-1]) * 3 // 2 + 1024, np.int32)
+    places = _room(int(begins[-1]), 2)
     kernels.place_first_pairs(data, offsets, begins[:-1].copy(), places)
     present = np.flatnonzero(sizes)
     keys = byte_ids[present >> 8] << 32 | byte_ids[present & 0xFF]
-    room = 4 * len(present) + 4096
+    # As many pairs as will ever be waiting, on real text; memory that is never written to costs nothing.
+    room = 4 * len(present) + int(offsets[-1] - offsets[0]) // 4 + 4096
     scalars = np.zeros(kernels.SCALARS, np.int64)
     scalars[kernels.PLACES] = begins[-1]
     scalars[kernels.TOKENS] = int(byte_ids.max()) + 1 if len(byte_ids) else 0
@@ -173,7 +175,7 @@ def _first_state(words: pa.RecordBatch, special_tokens: Sequence[str], vocabular
         offsets - offsets[0],
         np.diff(offsets).astype(np.int32),
         counts,
-        _empty_pairs(2 * room),
+        _empty_pairs(8 * len(present) + 4096),
         np.empty(room, np.int64),
         np.empty(room, np.int64),
         np.empty(room, np.int64),
@@ -238,8 +240,9 @@ def _grown(state: State, scratch: Scratch, code: int) -> tuple[State, Scratch]:
         longest = int(state.lengths.max())
         return state, scratch._replace(changes=_resized(scratch.changes, 2 * len(scratch.changes) + longest))
     if code == kernels.NEED_PAIRS:
-        pairs = _empty_pairs(2 * (len(state.pairs) + found))
-        kernels.rehash(state.pairs, pairs)
+        changed = found + int(scalars[kernels.LEFT] + scalars[kernels.RIGHT])
+        pairs = _empty_pairs((int(np.count_nonzero(state.pairs[:, 1])) + changed) * 3 // 2)
+        scalars[kernels.PAIRS] = kernels.rehash(state.pairs, pairs)
         return state._replace(pairs=pairs), scratch
     if code == kernels.NEED_QUEUE:
         names = ("queue_counts", "queue_keys", "queue_starts", "queue_sizes")
@@ -254,14 +257,39 @@ def _grown(state: State, scratch: Scratch, code: int) -> tuple[State, Scratch]:
 
 
 def _more_places(state: State) -> State:
-    """Close the gaps that merged pairs left; where that frees less than a third, take more room besides."""
+    """Close the gaps that merges left in `places`, and in `symbols` once a quarter is gone; then take more room."""
     scalars, size = state.scalars, state.scalars[kernels.QUEUE]
+    live = int(state.lengths.sum())
+    if 4 * live < 3 * len(state.symbols):
+        symbols = kernels.live_symbols(state.symbols, state.starts, state.lengths)
+        state = state._replace(symbols=symbols, starts=_starts(state.lengths))
     order = np.argsort(state.queue_starts[:size], kind="stable")
     scalars[kernels.PLACES] = kernels.compact(state.places, state.queue_starts, state.queue_sizes, order)
     wanted = int(scalars[kernels.PLACES] + scalars[kernels.CHANGES])
-    if 3 * wanted <= 2 * len(state.places):
-        return state
-    return state._replace(places=_resized(state.places, wanted * 3 // 2 + 1024))
+    reserved = state.places if state.places.base is None else state.places.base
+    if _with_slack(wanted) > len(reserved):
+        places = _room(wanted, 2)
+        places[:wanted] = reserved[:wanted]
+        return state._replace(places=places)
+    return state._replace(places=reserved[: _with_slack(wanted)])
+
+
+def _room(used: int, times: int) -> np.ndarray:
+    """Places for a quarter more than are used, of an array that reserves several times as many.
+
+    What is reserved and never written to takes no memory, and room can be added later without a copy.
+    """
+    return np.empty(times * _with_slack(used), np.int32)[: _with_slack(used)]
+
+
+def _with_slack(used: int) -> int:
+    return used * 5 // 4 + 1024
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 def _resized(array: np.ndarray, rows: int) -> np.ndarray:
@@ -341,6 +369,5 @@ def _with_room_for(state: State, vocabulary_size: int) -> State:
         kernels.add_token(state.text, offsets, slots, number)
     table = _empty_pairs(2 * len(pairs) + 4096)
     kernels.rehash(pairs, table)
-    starts = np.concatenate([[0], np.cumsum(state.lengths, dtype=np.int64)])
     merges = state.merges.reshape(-1, 3)
-    return state._replace(starts=starts, pairs=table, text_offsets=offsets, slots=slots, merges=merges)
+    return state._replace(starts=_starts(state.lengths), pairs=table, text_offsets=offsets, slots=slots, merges=merges)

@@ -76,8 +76,11 @@ def train_tokenizer(
     if not isinstance(words, pa.RecordBatch):
         words = count_words(words, pattern, workers)
     distinct, occurrences = words.num_rows, int(words["count"].to_numpy().sum())
-    words = without_special_tokens(words, special_tokens)
-    learnt = learn_merges(words, vocabulary_size, special_tokens, count_min, progress, checkpoint, checkpoint_seconds)
+    cleaned = [without_special_tokens(words, special_tokens)]
+    del words  # handed over, so that learning can let go of it
+    learnt = learn_merges(
+        cleaned.pop(), vocabulary_size, special_tokens, count_min, progress, checkpoint, checkpoint_seconds
+    )
     if not learnt.is_full and not (allow_fewer or pad_with_reserved):
         raise ConfigurationError(f"{learnt.shortage()}; or fill up with reserved tokens (--pad-with-reserved)")
     tokenizer = build_tokenizer(learnt, pattern, vocabulary_size if pad_with_reserved else 0)
