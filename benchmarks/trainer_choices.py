@@ -56,7 +56,7 @@ def attention_pass(choice: str, length: int) -> Callable[[], object]:
     slopes = alibi_slopes(HEADS)
 
     def once() -> None:
-        mixed = attend(*inputs, slopes, choice)  # type: ignore[arg-type]
+        mixed = attend(*inputs, slopes, choice)  # type: ignore[arg-type, call-arg]
         if trains:
             torch.autograd.grad(mixed.sum(), inputs)
 
