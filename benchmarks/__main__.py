@@ -13,7 +13,18 @@ from typing import Any
 
 from benchmarks import Settings, Table, machine
 
-PARTS = ("chain", "minhash", "end_to_end", "scaling", "memory", "startup", "trainer")
+PARTS = (
+    "chain",
+    "minhash",
+    "end_to_end",
+    "scaling",
+    "memory",
+    "startup",
+    "tokenizer_training",
+    "encode",
+    "tokenizer_scaling",
+    "trainer",
+)
 """In the order of RESULTS.md; `memory` is written by `benchmarks.scaling`."""
 
 RUNS_MIN = 3

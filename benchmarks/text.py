@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from benchmarks import Settings
-from benchmarks.end_to_end import build_sample
+from benchmarks import ROOT, Settings
+from benchmarks.end_to_end import build_sample, manifest
 from configs.load import load_languages
 from pipeline.columns import constant_column, encode
 from pipeline.schema import DOCUMENT
@@ -48,7 +48,10 @@ def megabytes(batches: list[pa.RecordBatch]) -> float:
 
 
 def ingested(settings: Settings) -> Path:
-    """Folder of the shards that a build of `sample` has ingested; builds it if there is none."""
+    """Folder of the shards that a build of `sample` has ingested: `make build-corpus`'s, else one of its own."""
+    made = ROOT / "build" / "corpus"
+    if (made / "manifest.json").exists() and manifest(made)["recipe"]["name"] == "sample":
+        return made / ".work" / "ingest" / "files"
     return build_sample(settings) / ".work" / "ingest" / "files"
 
 

@@ -1,134 +1,132 @@
-"""Training a tokenizer: ours beside `tokenizers`' `BpeTrainer`, same text and pre-tokenizer; each run a process.
+"""Training a tokenizer beside its peers: one file of text, a line a text, each run a process of its own.
 
-    python -m benchmarks.tokenizer_training --text build/corpus/data --vocabulary 32000
+    python -m benchmarks.tokenizer_training --vocabularies 32000 --repeats 1
 
-Both read the same Arrow shards. Whether both give the same merges is said with the figures.
+The pattern is GPT-2's, which all tools have, so that all cut the text alike; BLOOM's, which only `tokenizers` has too,
+and gigabpe's default, white space, stand in tables of their own. Where a tool learns merges as `tokenizers` does, that
+they are the same is checked and said.
 """
 
 import argparse
 import json
-import os
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import ROOT, Settings, Table, spread
 from benchmarks.process import run
+from benchmarks.tokenizer_text import Sample, sample
+from benchmarks.venv import TOKENIZER_REQUIREMENTS, peers_python
 
-VOCABULARIES = (32_000, 250_680)
-TRAINERS = ("openroots", "tokenizers")
-TEXT = ROOT / "build" / "corpus" / "data"
+SHARE = 0.6
+"""Of the text that the recipe `sample` ingests; more than 200 MB."""
+VOCABULARIES = (32_000, 50_000, 250_000)
+BLOOM_VOCABULARY = 250_680
+PEERS = ("tokenizers", "tokenizers-built-in", "gigabpe", "rustbpe", "bpeasy")
+EXACT = ("openroots", "tokenizers", "tokenizers-built-in", "gigabpe")
+"""They learn the same merges."""
+SCRIPT = ROOT / "benchmarks" / "peers" / "tokenizer_training.py"
+NOTES = [
+    "Seconds and memory are those of whole processes, from their start to the written tokenizer; the speed is in "
+    "seconds, beside `tokenizers`. Memory is the highest resident size, shared libraries included: of ours 0.24 GB "
+    "are Python, numba, LLVM and Arrow. All read the same lines and use all cores as they see fit.",
+    "`tokenizers`: `Split` of the pattern, then `ByteLevel`; `tokenizers-built-in`: `ByteLevel` with the GPT-2 "
+    "pattern that is built into it.",
+]
 
 
 def measure(settings: Settings) -> list[Table]:
-    """A table for each vocabulary size, on the text of a built corpus."""
-    return [_measured(TEXT, size, settings.repeats) for size in VOCABULARIES]
+    """A table for each vocabulary size with GPT-2's pattern, one with BLOOM's, one with white space."""
+    text = sample(settings, SHARE)
+    tables = [_measured(text, "gpt2", size, PEERS, settings) for size in VOCABULARIES]
+    tables.append(_measured(text, "bloom", BLOOM_VOCABULARY, ("tokenizers",), settings))
+    return [*tables, _white_space(text, settings)]
 
 
-def _measured(text: Path, vocabulary: int, repeats: int) -> Table:
-    _trained("openroots", text, vocabulary, 1)  # compiles
-    results = {name: _runs(name, text, vocabulary, repeats) for name in TRAINERS}
-    megabytes, words = results["openroots"][0]["megabytes"], results["openroots"][0]["words"]
-    same = len({result["digest"] for runs in results.values() for result in runs}) == 1
-    slowest = spread([result["seconds"] for result in results["tokenizers"]]).median
+def trained(name: str, text: Path, pattern: str, vocabulary: int, settings: Settings) -> dict[str, Any]:
+    """Train once; returns seconds, processor seconds (`cpu`), `peak` bytes, `tokens` or merges, and other figures."""
+    from tokenizer.pretokenize import PATTERNS
+
+    output = settings.work / f"merges-{name}.txt"
+    if name == "openroots":
+        command: list[str | Path] = [sys.executable, "-m", "benchmarks.tokenizer_run", text, "--pattern", pattern]
+    else:
+        python = peers_python(settings.venv.with_name("bench-venv-tokenizer"), TOKENIZER_REQUIREMENTS)
+        known = {"gpt2": "bytelevel"} if name == "gigabpe" else PATTERNS
+        command = [python, SCRIPT, name, text, "--pattern", known.get(pattern, pattern)]
+    finished = run([*command, "--vocabulary", str(vocabulary), "--output", output])
+    figures: dict[str, Any] = {}
+    for line in finished.output.splitlines():
+        if line.startswith("{"):
+            figures |= json.loads(line)
+    figures["merges"] = output.read_text(encoding="utf-8").splitlines()
+    output.unlink()
+    return figures
+
+
+def _measured(text: Sample, pattern: str, vocabulary: int, peers: Sequence[str], settings: Settings) -> Table:
+    trained("openroots", text.lines, pattern, 1000, settings)  # compiles
+    runs = {
+        name: [trained(name, text.lines, pattern, vocabulary, settings) for _ in range(settings.repeats)]
+        for name in ("openroots", *peers)
+    }
+    ours = runs["openroots"][0]["merges"]
+    base = spread([run["seconds"] for run in runs["tokenizers"]]).median
     rows = []
-    for name, runs in results.items():
-        seconds, memory = (spread([result[key] for result in runs]) for key in ("seconds", "peak"))
-        cpu = spread([result["cpu"] for result in runs])
-        rows.append([name, str(seconds), str(cpu), f"{slowest / seconds.median:.1f} ×", str(memory)])
+    for name, figures in runs.items():
+        seconds = spread([one["seconds"] for one in figures])
+        cpu, peak = spread([one["cpu"] for one in figures]), spread([one["peak"] / 1e6 for one in figures])
+        merges = _agreement(ours, figures[0]["merges"], name in EXACT)
+        cells = [str(seconds), str(cpu), f"{base / seconds.median:.1f} ×", str(peak), merges]
+        rows.append([f"**{cell}**" if name == "openroots" else cell for cell in [name, *cells]])
+    data = {name: [{k: v for k, v in one.items() if k != "merges"} for one in part] for name, part in runs.items()}
     return Table(
-        f"Training {vocabulary:,} entries on {megabytes:,.0f} MB of text, {words:,} distinct pre-tokens",
-        ["", "seconds", "processor seconds", "speed", "peak memory, MB"],
+        f"Training {vocabulary:,} entries, pattern `{pattern}`: {text.megabytes:,.0f} MB of text, "
+        f"{runs['openroots'][0]['words']:,} distinct pre-tokens",
+        ["", "seconds", "processor seconds", "speed", "peak memory, MB", "merges"],
         rows,
-        [
-            "Reading, counting and merging, without the start of the process; peak memory is the whole process's, "
-            "memory-mapped text included. Both use all cores, ours for counting only.",
-            f"Vocabulary and merges are {'the same' if same else '**not** the same'}.",
-        ],
-        {"results": results, "same": same},
+        NOTES,
+        data,
     )
 
 
-def _runs(name: str, text: Path, vocabulary: int, repeats: int) -> list[dict]:
-    return [_trained(name, text, vocabulary) for _ in range(repeats)]
+def _agreement(ours: list[str], theirs: list[str], is_exact: bool) -> str:
+    """How two lists of merges agree; gigabpe leaves out bytes that never occur, and has room for some merges more."""
+    if is_exact:
+        count = min(len(ours), len(theirs))
+        return "the same" if ours[:count] == theirs[:count] else "**not the same**"
+    one, other = ({merge.replace(" ", "") for merge in merges} for merges in (ours, theirs))
+    return f"{len(one & other) / len(one):.1%} of the tokens"
 
 
-def _trained(name: str, text: Path, vocabulary: int, megabytes: int = 0) -> dict:
-    command = [sys.executable, "-m", "benchmarks.tokenizer_training", "--train", name, "--text", text]
-    finished = run([*command, "--vocabulary", str(vocabulary), "--megabytes", str(megabytes)])
-    return {**json.loads(finished.output.splitlines()[-1]), "peak": finished.resident / 1e6}
-
-
-def _train(name: str, text: Path, vocabulary: int, megabytes: int) -> None:
-    """Train in this process and print what it took as JSON."""
-    import xxhash
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    from tokenizer.count import count_words
-    from tokenizer.merges import SPECIAL_TOKENS
-    from tokenizer.model import train_tokenizer
-    from tokenizer.pretokenize import Pattern
-
-    started, processor = time.perf_counter(), time.process_time()
-    result: dict = {}
-    if name == "openroots":
-        sizes = []
-        words = count_words(_noted(_texts(text, megabytes), sizes), workers=len(os.sched_getaffinity(0)))
-        result = {"words": words.num_rows, "megabytes": sum(sizes) / 1e6, "counting": time.perf_counter() - started}
-        tokenizer = train_tokenizer(words, vocabulary, allow_fewer=True).tokenizer
-    else:
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = Pattern().pre_tokenizer()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            special_tokens=list(SPECIAL_TOKENS),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator((texts.to_pylist() for texts, _ in _texts(text, megabytes)), trainer)
-    result |= {"seconds": time.perf_counter() - started, "cpu": time.process_time() - processor}
-    model = json.loads(tokenizer.to_str())["model"]
-    content = json.dumps([model["vocab"], model["merges"]], sort_keys=True, ensure_ascii=False)
-    print(json.dumps(result | {"digest": xxhash.xxh3_128_hexdigest(content.encode()), "tokens": len(model["vocab"])}))
-
-
-def _noted(texts: Iterator[tuple], sizes: list[int]) -> Iterator:
-    for array, size in texts:
-        sizes.append(size)
-        yield array
-
-
-def _texts(folder: Path, megabytes: int) -> Iterator[tuple]:
-    """Texts and their bytes, shard by shard; about `megabytes` of them, all where it is 0."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    left = megabytes * 10**6 or 1 << 62
-    for path in sorted(folder.glob("**/*.arrow")):
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-            for batch in reader:
-                size = pc.sum(pc.binary_length(batch["text"])).as_py()
-                yield batch["text"], size
-                left -= size
-                if left <= 0:
-                    return
+def _white_space(text: Sample, settings: Settings) -> Table:
+    name, vocabulary = "gigabpe", VOCABULARIES[0]
+    runs = [trained(name, text.lines, "whitespace", vocabulary, settings) for _ in range(settings.repeats)]
+    cells = [spread([one["seconds"] for one in runs]), spread([one["cpu"] for one in runs])]
+    memory = spread([one["peak"] / 1e6 for one in runs])
+    return Table(
+        f"gigabpe with its default, the white-space pattern, {vocabulary:,} entries, same text",
+        ["", "seconds", "processor seconds", "peak memory, MB"],
+        [[name, *map(str, cells), str(memory)]],
+        ["Not a match of equals: words are `\\w+` or punctuation, characters are not cut into bytes."],
+        {name: [{k: v for k, v in one.items() if k != "merges"} for one in runs]},
+    )
 
 
 def main() -> None:
-    """Print the tables, or train once for `--train`."""
+    """Print the tables of some vocabulary sizes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", type=Path, default=TEXT, help="folder of Arrow shards with a column `text`")
-    parser.add_argument("--vocabulary", type=int, default=VOCABULARIES[0])
+    parser.add_argument("--vocabularies", type=int, nargs="*", default=VOCABULARIES)
+    parser.add_argument("--share", type=float, default=SHARE, help="of the text of the sample")
+    parser.add_argument("--pattern", default="gpt2", choices=["gpt2", "bloom"])
+    parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--megabytes", type=int, default=0)
-    parser.add_argument("--train", choices=TRAINERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.train:
-        _train(arguments.train, arguments.text, arguments.vocabulary, arguments.megabytes)
-        return
-    table = _measured(arguments.text, arguments.vocabulary, arguments.repeats)
-    print(table.title, *("  ".join(row) for row in [table.columns, *table.rows]), *table.notes, sep="\n")
+    settings = Settings(repeats=arguments.repeats)
+    for size in arguments.vocabularies:
+        table = _measured(sample(settings, arguments.share), arguments.pattern, size, arguments.peers, settings)
+        print(table.title, *("  ".join(row) for row in [table.columns, *table.rows]), *table.notes, sep="\n")
 
 
 if __name__ == "__main__":
