@@ -1,10 +1,11 @@
 """The work behind `openroots train-tokenizer` and `openroots.train_tokenizer`."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import tokenizers
 
@@ -13,7 +14,7 @@ from pipeline import storage
 from pipeline.engine import Engine
 from pipeline.lock import build_lock
 from pipeline.phases import Watch
-from pipeline.progress import ProgressWatch
+from pipeline.progress import ProgressWatch, duration
 from tokenizer.card import training_record, write_card
 from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_words
 from tokenizer.fertility import on_declaration
@@ -21,8 +22,8 @@ from tokenizer.foreign import open_encoder
 from tokenizer.merges import Progress
 from tokenizer.model import check_special_tokens
 from tokenizer.model import train_tokenizer as train_bpe
-from tokenizer.pretokenize import Pattern
-from tokenizer.settings import MODELS, Training
+from tokenizer.pretokenize import PATTERNS, Pattern
+from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
 
 REPORT_SECONDS = 10.0
 Say = Callable[[str], Any]
@@ -46,9 +47,7 @@ def train_tokenizer(
     training = Training(**settings)
     if (corpus is None) == (not text):
         raise ConfigurationError("give either a corpus or text to train a tokenizer on")
-    if training.model not in MODELS:
-        raise ConfigurationError(f"unknown model `{training.model}`; it is one of {', '.join(MODELS)}")
-    check_special_tokens(training.special_tokens)
+    _check(training)
     files = corpus_files(corpus) if corpus is not None else text_files(text)
     say: Say = watch.console.print if isinstance(watch, ProgressWatch) else lambda _: None
     with build_lock(output):
@@ -62,6 +61,8 @@ def train_tokenizer(
         table = count_files(files, work, counting, engine, watch)
         started = time.monotonic()
         words = read_words(table.path)
+        if not any(figures["bytes"] for figures in table.languages.values()):
+            raise InputError(corpus or ", ".join(text), "there is no text in it", "Give files that hold text")
         if training.model == "bpe":
             tokenizer, merges = _byte_level(words, training, table, work, output, say)
         else:
@@ -80,18 +81,24 @@ def train_tokenizer(
     return tokenizer
 
 
+def _check(training: Training) -> None:
+    """Refuse, before the text is read, settings that no tokenizer can have. Raises ConfigurationError."""
+    if training.model not in MODELS:
+        raise ConfigurationError(f"unknown model `{training.model}`; it is one of {', '.join(MODELS)}")
+    if not 0 < training.vocab_size <= LARGEST_VOCABULARY:
+        raise ConfigurationError(f"vocab_size {training.vocab_size}: ask for at most {LARGEST_VOCABULARY:,}")
+    if re.fullmatch(r"[\w-]+", training.pattern) and training.pattern not in PATTERNS:
+        # Such a word is an expression, too, but one that matches nothing but itself.
+        near = get_close_matches(training.pattern, PATTERNS, n=1, cutoff=0.0)[0]
+        raise ConfigurationError(f"unknown pattern `{training.pattern}`; did you mean `{near}`?")
+    check_special_tokens(training.special_tokens)
+
+
 def _byte_level(
     words: pa.RecordBatch, training: Training, table: WordTable, work: str, output: str, say: Say
 ) -> tuple[tokenizers.Tokenizer, int]:
     """Learn byte-level BPE, write it, remove the checkpoint; returns the tokenizer and the number of its merges."""
-    said = time.monotonic()
-
-    def report(progress: Progress) -> None:
-        nonlocal said
-        if time.monotonic() - said >= REPORT_SECONDS:
-            said = time.monotonic()
-            left = f"about {progress.seconds_left:.0f} s left"
-            say(f"merges       {progress.merges:,} · {progress.rate:,.0f}/s · {left}")
+    report = _MergeReport(say)
 
     checkpoint = storage.join(work, "merges.checkpoint")
     try:
@@ -117,6 +124,29 @@ def _byte_level(
     return trained.tokenizer, len(trained.merges.merges)
 
 
+class _MergeReport:
+    """Says now and then how far merges are, at their present rate: the mean since the start says little.
+
+    Merges get faster, since later pairs are rarer and change fewer words. What the present rate leaves is therefore
+    the most that is left; nothing is said of it before a rate is measured.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._at = say, time.monotonic()
+        self._merges: int | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._merges is None:
+            self._at, self._merges = now, progress.merges
+        if now - self._at < REPORT_SECONDS:
+            return
+        rate = (progress.merges - self._merges) / (now - self._at)
+        self._at, self._merges = now, progress.merges
+        left = f" · at most {duration((progress.wanted - progress.tokens) / rate)} left" if rate else ""
+        self._say(f"merges       {progress.merges:,} · {rate:,.0f}/s now{left}")
+
+
 def _special(tokenizer: tokenizers.Tokenizer) -> list[str]:
     return [token.content for token in tokenizer.get_added_tokens_decoder().values()]
 
@@ -130,12 +160,17 @@ def _corpus(corpus: str | None) -> dict[str, str] | None:
 
 
 def text_files(patterns: Sequence[str]) -> list[TextFile]:
-    """Files that match any pattern, sorted. Raises InputError where a pattern matches none."""
+    """Files that match any pattern, sorted; of a name that is a file, that file. Raises InputError where none does."""
     found: set[str] = set()
     for pattern in patterns:
-        fs, inner = fsspec.url_to_fs(pattern)
-        matches = {fs.unstrip_protocol(path) for path in fs.glob(inner) if fs.isfile(path)}
-        if not matches:
+        fs, inner = storage.filesystem(pattern)
+        paths = [inner] if fs.isfile(inner) else [path for path in fs.glob(inner) if fs.isfile(path)]
+        if not paths and fs.isdir(inner):
+            raise InputError(
+                pattern, "is a folder", f"Give the files in it, such as '{storage.join(pattern, '*.txt')}'"
+            )
+        if not paths:
             raise InputError(pattern, "no such file", "Check the pattern; quote it, so that the shell leaves it alone")
-        found |= matches
+        matches = paths if storage.is_local(pattern) else [fs.unstrip_protocol(path) for path in paths]
+        found |= set(matches)
     return [TextFile(path, "und") for path in sorted(found)]

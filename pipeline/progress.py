@@ -18,6 +18,8 @@ from pipeline.phases import Record, Task, Watch
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 15.0
+UNITS = {"count-words": "distinct word", "add-words": "distinct word", "weigh-words": "distinct word"}
+"""What a phase's files hold, by its name, where that is not documents."""
 
 
 def terminal_console() -> Console:
@@ -62,7 +64,7 @@ class ProgressWatch(Watch):
         size = max(self._input, sum(file.bytes for file in files))  # archives that are read grow
         parts = [f"{phase:<12}", f"{_plural(len(records), 'task')}"]
         if documents:
-            parts.append(f"{_plural(documents, 'document')}")
+            parts.append(_plural(documents, _unit(phase)))
         if size:
             parts.append(f"{size / 1e6:,.1f} MB")
         parts.append(f"{seconds:.1f} s")
@@ -135,12 +137,11 @@ class _State:
         new = self._size(self._done - self._before)
         parts = [f"{len(self._done)}/{len(self._sizes)} tasks"]
         if self._bytes:
-            parts.append(
-                f"{self._documents:,} documents, {self._bytes / 1e6:,.0f} MB, {self._bytes / 1e6 / seconds:.1f} MB/s"
-            )
+            rate = f"{self._bytes / 1e6:,.0f} MB, {self._bytes / 1e6 / seconds:.1f} MB/s"
+            parts.append(f"{_plural(self._documents, _unit(self.phase))}, {rate}")
         if new:
             left = (self._size(set(self._sizes)) - self._size(self._done)) * seconds / new
-            parts.append(f"about {_duration(left)} left")
+            parts.append(f"about {duration(left)} left")
         return " · ".join(parts)
 
 
@@ -158,7 +159,12 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _duration(seconds: float) -> str:
+def _unit(phase: str) -> str:
+    return UNITS.get(phase, "document")
+
+
+def duration(seconds: float) -> str:
+    """Such as `40 s`, `12 min`, `2.5 h`."""
     return (
         f"{seconds:.0f} s"
         if seconds < 90

@@ -16,7 +16,7 @@ import pyarrow as pa
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
-from configs.errors import OutputError
+from configs.errors import ConfigurationError, OutputError
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")
 _BLOCK = 8 << 20
@@ -32,8 +32,14 @@ _REMEDIES = {
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a path or URL, and the path as that file system knows it."""
-    fs, inner = fsspec.url_to_fs(path)
+    """The file system of a path or URL, and the path as that file system knows it.
+
+    Raises ConfigurationError where the kind of URL is unknown or needs a package that is not installed.
+    """
+    try:
+        fs, inner = fsspec.url_to_fs(path)
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(f"{path}: {error}; give a path, or a URL that fsspec can open") from error
     return fs, inner
 
 

@@ -6,6 +6,8 @@ SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
 """BLOOM's, in its order: ids 0 to 3."""
 VOCABULARY_SIZE = 250_680
 """BLOOM's (Scao et al. 2022, section 3.1.2)."""
+LARGEST_VOCABULARY = 1 << 24
+"""More than any tokenizer has; learning reserves some 100 bytes an entry."""
 MODELS = ("bpe", "sentencepiece-bpe", "sentencepiece-unigram")
 
 

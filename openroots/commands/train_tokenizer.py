@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tokenizer.settings import MODELS, Training
+from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
 
 
 @click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -13,7 +13,11 @@ from tokenizer.settings import MODELS, Training
 @click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
 @click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
 @click.option(
-    "--vocab-size", default=Training.vocab_size, show_default=True, type=click.IntRange(260), help="entries in all"
+    "--vocab-size",
+    default=Training.vocab_size,
+    show_default=True,
+    type=click.IntRange(260, LARGEST_VOCABULARY),
+    help="entries in all",
 )
 @click.option(
     "--alpha",
@@ -62,9 +66,6 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer
     openroots train-tokenizer --text 'my/*.txt' --vocab-size 32000 --output my-tokenizer
     """
-    if (settings["corpus"] is None) == (not settings["text"]):
-        raise click.UsageError("give either --corpus or --text")
-
     from openroots.beam_options import split_arguments
     from openroots.tokenizer_command import train_tokenizer
     from pipeline.engine import Engine
@@ -74,5 +75,7 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    if (settings["corpus"] is None) == (not settings["text"]):
+        raise click.UsageError("give either --corpus or --text", ctx)
     engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
     train_tokenizer(output, engine=engine, watch=Watch() if quiet else ProgressWatch(), **settings)

@@ -1,6 +1,7 @@
 """`openroots train-tokenizer` on committed real text."""
 
 import gzip
+import io
 import json
 import signal
 import subprocess
@@ -13,13 +14,17 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from rich.console import Console
 from tokenizers import Tokenizer
 
 import openroots
 from configs import CONFIGS
 from configs.errors import ConfigurationError
 from openroots.cli import main
+from openroots.tokenizer_command import _MergeReport, text_files
+from pipeline.progress import ProgressWatch
 from tests.tokenizer.texts import tiny_texts
+from tokenizer.merges import Progress
 
 Built = tuple[Path, dict[str, Any]]
 SWAHILI = "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa."
@@ -193,9 +198,52 @@ def test_a_bad_file_is_named_without_a_stack_trace(name: str, write: Any, tmp_pa
         (("--text", NOTICE, "--pattern", "("), "pattern"),
         (("--text", NOTICE, "--special-token", "a"), "special token"),
         (("--text", NOTICE, "--vocb-size", "300"), "--vocab-size"),
+        (("--corpsu", "nowhere"), "Did you mean --corpus?"),
+        (("--text", NOTICE, "--vocab-size", "99999999999999"), "--vocab-size"),
+        (("--text", NOTICE, "--pattern", "blooom"), "did you mean `bloom`?"),
+        (("--text", "s4://bucket/*.txt"), "s4"),
+        (("--text", NOTICE, "--output", "s4://bucket/tokenizer"), "s4"),
+        (("--text", str(CONFIGS)), "is a folder"),
+        (("--text", "/dev/null"), "no such file"),
     ],
 )
 def test_a_slip_of_the_pen_is_told(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    done = train(*arguments, "--output", tmp_path / "out")
+    done = train("--output", tmp_path / "out", *arguments)
     assert done.exit_code in (1, 2) and isinstance(done.exception, SystemExit), done.output
     assert said in done.output
+
+
+def test_a_file_without_text_gives_no_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    done = train("--text", tmp_path / "empty.txt", "--output", tmp_path / "out", "--pad-with-reserved")
+    assert done.exit_code == 1 and "no text" in done.output
+    assert not (tmp_path / "out" / "tokenizer.json").exists()
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a[1].txt").write_text("text")
+    assert [file.path for file in text_files([str(tmp_path / "a[1].txt")])] == [str(tmp_path / "a[1].txt")]
+
+
+def test_words_are_not_called_documents(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("aa aa aaa")
+    console = Console(file=io.StringIO(), width=200)
+    openroots.train_tokenizer(
+        str(tmp_path / "out"), text=[str(tmp_path / "a.txt")], vocab_size=262, watch=ProgressWatch(console)
+    )
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "3 distinct words" in said and "document" not in said
+
+
+def test_the_time_left_follows_the_present_rate_of_merges(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("openroots.tokenizer_command.time.monotonic", lambda: now[0])
+    said: list[str] = []
+    report = _MergeReport(said.append)
+    for second, merges in ((0, 0), (5, 50), (20, 200), (40, 20_200)):
+        now[0] = float(second)
+        report(Progress(merges, 260 + merges, 30_460, second, merges / max(1, second)))
+    assert len(said) == 2
+    assert "10/s now" in said[0] and "at most 50 min left" in said[0]
+    assert "1,000/s now" in said[1] and "at most 10 s left" in said[1]
