@@ -122,8 +122,10 @@ def pack(
     source = read_tokens_manifest(tokens)
     eos = source["tokenizer"]["eos_id"] if packing.eos_id is None else packing.eos_id
     vocabulary = source["tokenizer"]["vocabulary_size"]
-    if eos is None or not 0 <= eos < vocabulary:
+    if eos is None:
         raise ConfigurationError("the tokenizer names no token that ends a document; give its id with --eos-id")
+    if not 0 <= eos < vocabulary:
+        raise ConfigurationError(f"eos id {eos}: the tokenizer has {vocabulary:,} entries, ids 0 to {vocabulary - 1}")
     packing = Packing(packing.sequence_length, packing.held_out, packing.seed, eos)
     groups: dict[str, list[dict[str, Any]]] = {}
     for shard in source["shards"]:
@@ -150,9 +152,9 @@ def read_tokens_manifest(tokens: str) -> dict[str, Any]:
         if manifest["format"] != 1 or not manifest["shards"]:
             raise ValueError("it is of another format, or lists no shard")
         manifest["tokenizer"]["vocabulary_size"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", "Give the output folder of `openroots encode`") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(path, f"is no manifest of token shards ({error})", _REMEDY) from error
     return manifest
 

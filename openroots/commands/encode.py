@@ -1,9 +1,13 @@
 """`openroots encode`."""
 
+import re
 import time
 
 import click
 
+from configs.errors import InputError
+
+LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -52,6 +56,10 @@ def encode_command(
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     if (corpus is None) == (not files):
         raise click.UsageError("give either --input or --text", ctx)
+    if not LANGUAGE.fullmatch(language):
+        raise click.BadParameter(
+            f"`{language}` is no code of a language, such as sw or zh-Hant", ctx, param_hint="'--language'"
+        )
     if corpus is not None:
         inputs = corpus_files(corpus)
     else:
@@ -65,6 +73,8 @@ def encode_command(
         manifest = encode_files(
             inputs, tokenizer, output, engine=engine, watch=watch, special_tokens=special_tokens, corpus=digest
         )
+    if not manifest["languages"] or not any(f["tokens"] for f in manifest["languages"].values()):
+        raise InputError(corpus or ", ".join(files), "there is no text in it", "Give files that hold text")
     if isinstance(watch, ProgressWatch):
         seconds = time.perf_counter() - started
         tokens, size = (sum(f[name] for f in manifest["languages"].values()) for name in ("tokens", "bytes"))

@@ -2,6 +2,8 @@
 
 import click
 
+from configs.errors import ConfigurationError
+
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -53,10 +55,14 @@ def pack_command(
     with build_lock(output):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
+    sums = manifest["languages"].values()
+    parts = {part: sum(figures[part]["sequences"] for figures in sums) for part in ("train", "held_out")}
+    if not parts["train"]:
+        most = max(figures["train"]["tokens"] for figures in sums)
+        raise ConfigurationError(
+            f"{tokens} makes no sequence of {sequence_length:,} tokens: a language has {most:,} at most; "
+            "give more text, or a smaller --sequence-length"
+        )
     if isinstance(watch, ProgressWatch):
-        parts = {
-            part: sum(figures[part]["sequences"] for figures in manifest["languages"].values())
-            for part in ("train", "held_out")
-        }
         shown = f"{parts['train']:,} to train on, {parts['held_out']:,} held out"
         watch.console.print(f"sequences    {shown}, of {sequence_length:,} tokens · {output}")

@@ -104,6 +104,8 @@ def test_ids_beyond_the_vocabulary_and_a_missing_eos_are_refused(tmp_path: Path)
     tokens = write_tokens(tmp_path / "tokens", {"en": [[5, 299, 7]]}, vocabulary_size=299)
     with pytest.raises(InputError, match="holds the id 299, beyond the vocabulary"):
         pack(str(tokens), str(tmp_path / "packed"), Packing(2, held_out=0))
+    with pytest.raises(ConfigurationError, match="ids 0 to 298"):
+        pack(str(tokens), str(tmp_path / "packed"), Packing(2, eos_id=299))
     manifest = json.loads((tokens / "manifest.json").read_text())
     manifest["tokenizer"]["eos_id"] = None
     (tokens / "manifest.json").write_text(json.dumps(manifest))
