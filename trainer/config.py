@@ -175,7 +175,9 @@ def load_training_config(name: str, changes: dict[str, Any] | None = None) -> Tr
     """
     path = _locate(name, "training")
     data = read_toml(path)
-    for key, value in (changes or {}).items():
+    changes = dict(changes or {})
+    data["model"] = _shape(changes.pop("model", data.get("model")), path)
+    for key, value in changes.items():
         *tables, last = key.split(".")
         table = data
         for part in tables:
@@ -183,11 +185,18 @@ def load_training_config(name: str, changes: dict[str, Any] | None = None) -> Tr
             if not isinstance(table, dict):
                 raise ConfigurationError(f"{key}: `{part}` is no table")
         table[last] = value
-    if isinstance(data.get("model"), str):
-        beside = Path(path).parent / data["model"]
-        found = str(beside) if data["model"].endswith(".toml") and beside.exists() else data["model"]
-        data["model"] = load_model_config(found).model_dump()
+    if data["model"] is None:
+        del data["model"]
     return validate(TrainingConfig, data, path)
+
+
+def _shape(model: Any, path: str) -> Any:
+    """A shape that is given by name, or by a path from the file `path` or from here, as a table."""
+    if not isinstance(model, str):
+        return model
+    beside = Path(path).parent / model
+    found = str(beside) if model.endswith(".toml") and beside.exists() else model
+    return load_model_config(found).model_dump(exclude_unset=True)
 
 
 def _locate(name: str, folder: str) -> str:

@@ -158,8 +158,8 @@ def read_manifest(packed: str) -> dict[str, Any]:
         manifest: dict[str, Any] = storage.read_json(path)
         if manifest["format"] != 1 or "sequence_length" not in manifest or "languages" not in manifest:
             raise ValueError("it is of another format")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", _REMEDY) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(path, f"is no manifest of packed text ({error})", _REMEDY) from error
     return manifest

@@ -16,9 +16,14 @@ class Metrics:
     def __init__(self, folder: Path, step: int, *, tensorboard: bool, console: Console) -> None:
         """`step` is where the run goes on: rows of later steps, of a run that was killed, are dropped."""
         self.console, self._path = console, folder / "log.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
-        drop_rows_after(self._path, step)
-        self._events = _events(folder / "tensorboard", step) if tensorboard else None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            drop_rows_after(self._path, step)
+            self._events = _events(folder / "tensorboard", step) if tensorboard else None
+        except OSError as error:
+            raise OutputError(
+                f"{folder} cannot be written: {error.strerror}; free some room, or choose another folder for the run"
+            ) from error
 
     def write(self, row: dict[str, Any]) -> None:
         """Append a row; its numbers go to TensorBoard under their names."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from configs.errors import ConfigurationError, InputError, OpenRootsError
+from configs.errors import ConfigurationError, InputError, OpenRootsError, OutputError
 from tests.trainer.packed import packed_text
 from trainer.checkpoint import newest, read_checkpoint
-from trainer.config import TrainingConfig
+from trainer.config import TrainingConfig, load_training_config
 from trainer.train import parse_changes, train
 
 ROOT = Path(__file__).parents[2]
@@ -258,3 +258,17 @@ def test_settings_are_given_by_dotted_keys() -> None:
     }
     with pytest.raises(ConfigurationError, match="KEY=VALUE"):
         parse_changes(["batch.size"])
+
+
+def test_a_shape_given_by_name_can_be_changed_by_dotted_keys() -> None:
+    config = load_training_config("tiny", {"model.layers": 1})
+    assert config.model.layers == 1 and config.model.hidden == load_training_config("tiny").model.hidden
+    assert load_training_config("tiny", {"model": "560m"}).model.layers == 24
+
+
+def test_files_in_place_of_folders_are_named(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match=f"{tmp_path}/file cannot be written"):
+        train(configuration(packed, tmp_path / "file"), quiet())
+    with pytest.raises(InputError, match="no such file"):
+        train(configuration(packed / "manifest.json", tmp_path / "run"), quiet())
