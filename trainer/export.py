@@ -36,6 +36,8 @@ def export(
     """
     source = read_checkpoint(_locate(Path(checkpoint)))
     target = Path(output)
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{output} is a file; choose another --output")
     if target.exists() and any(target.iterdir()):
         raise OutputError(f"{output} is not empty; choose another --output, or remove it")
     config = TrainingConfig.model_validate(source.manifest["config"])

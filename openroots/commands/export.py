@@ -7,9 +7,12 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
-        return int(TypeAdapter(ByteSize).validate_python(value))
+        size = int(TypeAdapter(ByteSize).validate_python(value))
     except ValidationError:
-        raise click.BadParameter(f"`{value}` is no size; write 5GB or 500MB") from None
+        size = 0
+    if size < 1:
+        raise click.BadParameter(f"`{value}` is no size; write 5GB or 500MB")
+    return size
 
 
 @click.command("export")
@@ -31,4 +34,5 @@ def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, li
     from trainer.export import export
 
     names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size, licence=licence)
-    click.echo(f"{output}: {len(names)} files of weights, configuration, tokenizer, card")
+    weights = "1 file" if len(names) == 1 else f"{len(names):,} files"
+    click.echo(f"{output}: {weights} of weights, configuration, tokenizer, card")

@@ -1,9 +1,13 @@
 """`openroots generate`."""
 
 import json
+import math
 import sys
+from pathlib import Path
 
 import click
+
+from configs.errors import ConfigurationError, InputError
 
 PROMPTS = {
     "ar": "يولد جميع الناس",
@@ -19,18 +23,45 @@ PROMPTS = {
 """How the Universal Declaration begins: what `--language` stands for where no prompt is given."""
 
 
+def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number")
+    return value
+
+
 @click.command("generate")
 @click.option("--model", "folder", required=True, help="a BLOOM model's folder, such as `openroots export` writes")
 @click.option("--prompt", "prompts", multiple=True, help="text to go on from; may be given more than once; else stdin")
 @click.option("--language", default=None, help="without a prompt: begin as the Universal Declaration does in it")
 @click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="new tokens")
 @click.option("--greedy", is_flag=True, help="take the likeliest token each time")
-@click.option("--temperature", default=0.8, show_default=True, type=float)
+@click.option("--temperature", default=0.8, show_default=True, type=float, callback=_number)
 @click.option("--top-k", default=None, type=int, help="draw from the likeliest k tokens")
-@click.option("--top-p", default=0.95, show_default=True, type=float, help="draw from the likeliest that make up p")
-@click.option("--repetition-penalty", default=1.0, show_default=True, type=float, help="over 1: fewer repetitions")
+@click.option(
+    "--top-p",
+    default=0.95,
+    show_default=True,
+    type=float,
+    callback=_number,
+    help="draw from the likeliest that make up p",
+)
+@click.option(
+    "--repetition-penalty",
+    default=1.0,
+    show_default=True,
+    type=float,
+    callback=_number,
+    help="over 1: fewer repetitions",
+)
 @click.option("--stop", multiple=True, help="end before this text; may be given more than once")
-@click.option("--seed", default=0, show_default=True, type=int, help="same seed, same text")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, (1 << 63) - 1),
+    metavar="INTEGER",
+    help="same seed, same text",
+)
 @click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a prompt, at the end")
 def generate_command(
@@ -63,6 +94,7 @@ def generate_command(
     from trainer.generate import Sampling, stream
     from trainer.huggingface import load_pretrained
 
+    _check_model(Path(folder))
     given = _prompts(prompts, language)
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
     tokenizer = Tokenizer.load(folder, "tokenizers")
@@ -81,6 +113,18 @@ def generate_command(
             click.echo(json.dumps({"prompt": prompt, "text": text, "language": language}, ensure_ascii=False))
         else:
             click.echo("" if shows else f"{prompt}{text}\n")
+
+
+def _check_model(folder: Path) -> None:
+    """Say of a folder that is no model what it is, or lacks, before anything is loaded."""
+    if any(folder.glob("step-*")) or (folder / ".metadata").exists():
+        raise ConfigurationError(
+            f"{folder} holds checkpoints of a training, no model yet; make one: "
+            f"openroots export --checkpoint {folder} --output hf-model"
+        )
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise InputError(str(folder / name), "no such file", "Give a folder such as `openroots export` writes")
 
 
 def _device(name: str | None) -> str:

@@ -149,6 +149,27 @@ def test_the_command(model: Path) -> None:
     assert run.exit_code == 1 and "nowhere" in run.output
 
 
+@pytest.mark.parametrize("wrong", [("--temperature", "nan"), ("--top-p", "inf"), ("--seed", "99999999999999999999")])
+def test_numbers_that_no_model_can_take_are_refused(model: Path, wrong: tuple[str, str]) -> None:
+    run = CliRunner().invoke(main, ["generate", "--model", str(model), "--prompt", "x", *wrong])
+    assert run.exit_code == 2 and wrong[0] in run.output
+
+
+def test_a_run_in_place_of_a_model_is_told_how_to_become_one(run: Path, tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["generate", "--model", str(run), "--prompt", "x"])
+    assert said.exit_code == 1 and f"openroots export --checkpoint {run}" in said.output
+
+
+def test_an_export_does_not_write_over_a_file(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    said = CliRunner().invoke(main, ["export", "--checkpoint", str(run), "--output", str(tmp_path / "file")])
+    assert said.exit_code == 1 and "is a file" in said.output
+    said = CliRunner().invoke(
+        main, ["export", "--checkpoint", str(run), "--output", str(tmp_path / "out"), "--shard-size", "0"]
+    )
+    assert said.exit_code == 2 and "`0` is no size" in said.output
+
+
 def test_wrong_settings_and_empty_prompts_are_refused(model: Path) -> None:
     tokenizer, ours = Tokenizer.load(str(model)), load_pretrained(str(model))
     with pytest.raises(ConfigurationError, match="a prompt is empty"):
