@@ -24,7 +24,7 @@ from pipeline import storage
 from pipeline.engine import Engine
 from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
 from tokenizer.count_phase import TextFile, read_texts
-from tokenizer.load import IDS, Backend, Tokenizer, text_bytes
+from tokenizer.load import IDS, Backend, Tokenizer, known_backend, text_bytes
 
 FORMAT = 1
 TOKENS = pa.schema(
@@ -120,10 +120,9 @@ def encode_files(
     manifest. Raises InputError for a file that cannot be read; what other tasks wrote stays.
     """
     engine = engine or Engine()
-    loaded = Tokenizer.load(tokenizer, _verdict(output, tokenizer))
     own = storage.join(output, "tokenizer")
+    loaded = Tokenizer.load(tokenizer, known_backend(own, tokenizer))
     loaded.save(own)
-    _remember(output, loaded)
     threads = max(1, (os.cpu_count() or 1) // engine.workers) if engine.workers > 1 else None
     configuration = {
         "version": _VERSION,
@@ -206,27 +205,3 @@ def _write_card(output: str, manifest: dict[str, Any]) -> None:
         lines.append(f"| {language} | {figures['documents']:,} | {figures['tokens']:,} | {ratio:.2f} |")
     with storage.create(storage.join(output, "README.md")) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
-
-
-def _verdict(output: str, tokenizer: str) -> Backend | None:
-    """Who encoded with this very tokenizer and these versions before; None: ask again."""
-    try:
-        seen = storage.read_json(storage.join(output, ".work", "backend.json"))
-        text = Tokenizer.load(tokenizer, "tokenizers")
-        backend: Backend = seen["backend"]
-        return backend if seen == _evidence(text, backend) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _remember(output: str, tokenizer: Tokenizer) -> None:
-    storage.write_json(storage.join(output, ".work", "backend.json"), _evidence(tokenizer, tokenizer.backend))
-
-
-def _evidence(tokenizer: Tokenizer, backend: Backend) -> dict[str, str]:
-    return {
-        "backend": backend,
-        "tokenizer": tokenizer.digest,
-        "fastokens": version("fastokens"),
-        "tokenizers": version("tokenizers"),
-    }

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ IDS = pa.large_list(pa.field("item", pa.uint32(), nullable=False))
 """Ids of each text: one flat buffer of uint32 and int64 offsets, which are the borders of the texts."""
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 """Files of a tokenizer's folder; all but the first may be missing."""
+VERDICT = "encoder.json"
+"""Beside them: who encodes, and of which tokenizer and versions that was found."""
 _REMEDY = "Give a byte-level BPE tokenizer.json, or the folder that holds one"
 _log = logging.getLogger(__name__)
 
@@ -49,13 +52,14 @@ class Tokenizer:
     def load(cls, path: str, backend: Backend | None = None) -> "Tokenizer":
         """Read a `tokenizer.json`, or the folder that holds one; any fsspec path.
 
-        Without `backend`, `fastokens` encodes if it passes the check against `tokenizers` (a second or two).
-        Raises InputError.
+        Without `backend`, `fastokens` encodes if it passes the check against `tokenizers` (a second or two; where the
+        folder holds the outcome of a check with these very versions, that counts). Raises InputError.
         """
         file = path if path.endswith(".json") else storage.join(path, FILES[0])
         text = _read(file)
         _check(text, file)
         configuration = _read_configuration(storage.join(str(PurePosixPath(file).parent), FILES[1]))
+        backend = backend or remembered_backend(str(PurePosixPath(file).parent), text)
         if backend is None:
             from tokenizer.verify import differing_text
 
@@ -130,13 +134,18 @@ class Tokenizer:
         return str(self.library.decode([int(number) for number in ids], skip_special_tokens=skip_special_tokens))
 
     def save(self, folder: str) -> None:
-        """Write `tokenizer.json` as it was read and the configuration. Raises OutputError."""
+        """Write `tokenizer.json` as it was read, the configuration and who encodes. Raises OutputError."""
         with storage.create(storage.join(folder, FILES[0])) as stream:
             stream.write(self.text.encode())
         if self.configuration:
             storage.write_json(storage.join(folder, FILES[1]), self.configuration)
             roles = {name: value for name, value in self.configuration.items() if name.endswith("_token")}
             storage.write_json(storage.join(folder, FILES[2]), {k: v for k, v in roles.items() if v is not None})
+        self.remember_backend(folder)
+
+    def remember_backend(self, folder: str) -> None:
+        """Write who encodes into the folder of this tokenizer, so that it is not checked again. Raises OutputError."""
+        storage.write_json(storage.join(folder, VERDICT), _evidence(self.text, self.backend))
 
 
 def library_ids(library: tokenizers.Tokenizer, strings: Sequence[str], special_tokens: bool) -> pa.LargeListArray:
@@ -158,6 +167,27 @@ def text_bytes(texts: pa.Array) -> int:
     """UTF-8 bytes of a column of texts."""
     starts, _ = text_buffers(texts)
     return int(starts[-1] - starts[0])
+
+
+def known_backend(folder: str, path: str) -> Backend | None:
+    """Who encodes with the tokenizer at `path` by a check that `folder` remembers; None where there was none."""
+    file = path if path.endswith(".json") else storage.join(path, FILES[0])
+    return remembered_backend(folder, _read(file)) if storage.exists(storage.join(folder, VERDICT)) else None
+
+
+def remembered_backend(folder: str, text: str) -> Backend | None:
+    """Who encodes by a check of this very `tokenizer.json` and these versions; None: it must be checked."""
+    try:
+        seen = storage.read_json(storage.join(folder, VERDICT))
+        backend: Backend = seen["backend"]
+        return backend if seen == _evidence(text, backend) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _evidence(text: str, backend: Backend) -> dict[str, str]:
+    versions = {name: version(name) for name in ("fastokens", "tokenizers")}
+    return {"backend": backend, "tokenizer": xxhash.xxh3_128_hexdigest(text.encode()), **versions}
 
 
 def _read(file: str) -> str:

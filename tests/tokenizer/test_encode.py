@@ -162,3 +162,11 @@ def test_nulls_and_no_texts_have_no_ids() -> None:
     assert tokenizer.encode_batch(pa.array(["a", None], pa.large_string())).to_pylist()[1] == []
     assert len(tokenizer.encode_batch([])) == 0
     assert tokenizer.encode_batch(["a"]).flatten().to_numpy().dtype == np.uint32
+
+
+def test_a_check_is_remembered_for_the_very_tokenizer_alone(folder: Path, tmp_path: Path) -> None:
+    Tokenizer.load(str(folder), "tokenizers").save(str(tmp_path))
+    assert Tokenizer.load(str(tmp_path)).backend == "tokenizers"
+    path = tmp_path / "tokenizer.json"
+    path.write_text(path.read_text() + " ")
+    assert Tokenizer.load(str(tmp_path)).backend == "fastokens"
