@@ -38,7 +38,11 @@ SHARED_DIM = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on a device. `activations`, `layer` and `loss` are there in a backward pass, `reduction` after the last."""
+    """Bytes on a device.
+
+    What is kept is there all the time. In a backward pass come `activations`, and first the `loss`, then a `layer` with
+    `communication`; after the last one, the `reduction`.
+    """
 
     weights: int
     """Fp32, this rank's share."""
@@ -62,7 +66,12 @@ class Memory:
     @property
     def backward(self) -> int:
         """What is there in a backward pass only."""
-        return self.activations + max(self.layer, self.loss) + self.communication
+        return self.activations + max(self.layer + self.communication, self.loss)
+
+    @property
+    def is_fullest_in_layer(self) -> bool:
+        """Whether a layer's backward pass takes more than the loss."""
+        return self.layer + self.communication >= self.loss
 
     @property
     def is_fullest_at_reduction(self) -> bool:
@@ -186,7 +195,7 @@ def estimate(config: TrainingConfig, pipeline_rank: int, data: int, micro_batche
     held = everything.share if is_shared else everything.whole
     if not is_shared:
         copies = compute * layer.whole * layers if compute < FP32 else 0  # autocast's; the loss makes its own
-        weights_at_work = (FP32 + (compute if compute < FP32 else 0)) * everything.largest
+        weights_at_work = (FP32 + (compute if compute < FP32 else 0)) * layer.largest
         return Memory(
             weights=FP32 * held,
             optimizer=2 * FP32 * held,
@@ -200,7 +209,10 @@ def estimate(config: TrainingConfig, pipeline_rank: int, data: int, micro_batche
         )
     adds_up = parallel.sharding == "zero1" and (micro_batches > 1 or parallel.pipeline > 1)
     gathers_all = parallel.sharding == "zero1"
-    at_work = compute * (layer.whole + (root.whole if predicts or embeds else 0))  # gradients before they are added
+    # Gradients before they are added; those in fp32 add up where they are.
+    at_work = compute * (layer.whole + root.whole * predicts)
+    if adds_up and compute == FP32:
+        at_work = FP32 * layer.largest
     on_way = FP32 * (layer.whole + layer.share)
     reduces_late = adds_up and parallel.pipeline > 1
     return Memory(
@@ -274,6 +286,6 @@ class _Activations:
         chunk = min(self._config.precision.loss_chunk, self._tokens) * rows
         copies = self._compute if self._is_autocast else 0
         logits = (FP32 + copies) * chunk
-        gradient = FP32 * matrix + self._compute * matrix
+        gradient = (FP32 + copies) * matrix
         cast = copies * matrix if not is_shared else 0
         return logits + gradient + cast + 2 * self._whole

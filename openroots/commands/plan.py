@@ -172,11 +172,11 @@ def items(rank: "Rank") -> list[tuple[str, int, str]]:
         rows.append(("reduction", memory.reduction, "gradients summed over data ranks"))
     else:
         rows.append(("activations", memory.activations, "wait for backward passes"))
-        if memory.layer >= memory.loss:
+        if memory.is_fullest_in_layer:
             rows.append(("a layer at work", memory.layer, "computed again, and its gradients"))
+            rows.append(("communication", memory.communication, "messages on their way"))
         else:
             rows.append(("loss", memory.loss, "a chunk of logits, gradient of the output matrix"))
-        rows.append(("communication", memory.communication, "messages on their way"))
     return [row for row in rows if row[1]]
 
 

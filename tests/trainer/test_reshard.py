@@ -1,5 +1,6 @@
 """A checkpoint of one layout goes on on any other: the weights that two stages hold are saved once and loaded twice."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,6 @@ def settings(steps: int, parallel: dict) -> dict:
 
 
 def test_a_checkpoint_of_interleaved_stages_goes_on_on_other_layouts(tmp_path: Path) -> None:
-    import shutil
-
     packed = packed_text(tmp_path)
     train(configuration(packed, tmp_path / "whole", **settings(STEPS, {})), quiet())
     whole = rows(tmp_path / "whole")
