@@ -15,6 +15,7 @@ from torch import Tensor
 from configs.errors import ConfigurationError, InputError
 from pipeline import storage
 from trainer.order import Order
+from trainer.pack import PARTS
 
 _REMEDY = "Give the output folder of `openroots pack`, or pack again: it redoes what is damaged or missing"
 
@@ -64,6 +65,10 @@ class TrainingData:
         self.order = Order(counts, seed, weights) if any(counts.values()) else None
         if self.order is None and part == "train":
             raise ConfigurationError(f"{packed} has no whole sequence to train on; give more text, or pack it shorter")
+        for language in self.languages:
+            if counts[language]:
+                # Here, not where the first sample is read: that may be days into a run.
+                self._stream(language).check(self.manifest["languages"][language][part])
 
     def __len__(self) -> int:
         """Sequences an epoch."""
@@ -122,6 +127,18 @@ class _Stream:
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(str(path), f"cannot be read ({error})", _REMEDY) from error
         self.tokens, self.starts, self.ids = arrays
+        self._place = str(folder / part)
+
+    def check(self, figures: Mapping[str, int]) -> None:
+        """Compare sizes with those of the manifest. Raises InputError."""
+        for name, found, expected in (
+            ("tokens", self.tokens, figures["tokens"]),
+            ("starts", self.starts, figures["documents"]),
+            ("ids", self.ids, figures["documents"]),
+        ):
+            if len(found) != expected:
+                cause = f"holds {len(found):,} entries, the manifest says {expected:,}"
+                raise InputError(f"{self._place}-{name}.npy", cause, _REMEDY)
 
     def _range(self, begin: int, length: int) -> tuple[int, int]:
         first = int(np.searchsorted(self.starts, begin, side="right")) - 1
@@ -156,10 +173,15 @@ def read_manifest(packed: str) -> dict[str, Any]:
     path = storage.join(packed, "manifest.json")
     try:
         manifest: dict[str, Any] = storage.read_json(path)
-        if manifest["format"] != 1 or "sequence_length" not in manifest or "languages" not in manifest:
+        if manifest["format"] != 1:
             raise ValueError("it is of another format")
+        numbers = [manifest["sequence_length"], manifest["vocabulary_size"]]
+        for parts in manifest["languages"].values():
+            numbers += [parts[part][name] for part in PARTS for name in ("documents", "tokens", "sequences")]
+        if not all(isinstance(number, int) for number in numbers):
+            raise ValueError("a figure is no whole number")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", _REMEDY) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(path, f"is no manifest of packed text ({error})", _REMEDY) from error
     return manifest

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from configs.errors import ConfigurationError, InputError, ModelError
+from configs.load import validate
 from trainer.config import ModelConfig
 from trainer.model import Bloom
 
@@ -104,15 +105,16 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
         raise ConfigurationError(f"model_type is `{data.get('model_type')}`; OpenRoots reads `bloom` only")
     if data.get("apply_residual_connection_post_layernorm"):
         raise ConfigurationError("apply_residual_connection_post_layernorm is set; no published BLOOM has it")
-    return ModelConfig(
-        name=name,
-        layers=data.get("n_layer", data.get("num_hidden_layers")),
-        hidden=data.get("hidden_size", data.get("n_embed")),
-        heads=data.get("n_head", data.get("num_attention_heads")),
-        vocabulary_size=data["vocab_size"],
-        epsilon=data.get("layer_norm_epsilon", 1e-5),
-        initializer_std=data.get("initializer_range", 0.02),
-    )
+    shape = {
+        "name": name,
+        "layers": data.get("n_layer", data.get("num_hidden_layers")),
+        "hidden": data.get("hidden_size", data.get("n_embed")),
+        "heads": data.get("n_head", data.get("num_attention_heads")),
+        "vocabulary_size": data.get("vocab_size"),
+        "epsilon": data.get("layer_norm_epsilon", 1e-5),
+        "initializer_std": data.get("initializer_range", 0.02),
+    }
+    return validate(ModelConfig, shape, f"config.json of {name}")
 
 
 def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str | torch.device = "cpu") -> Bloom:
@@ -149,8 +151,13 @@ def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str |
 
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
-    names = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else ["model.safetensors"]
-    files = [folder / name for name in names if "/" not in name]
+    names = ["model.safetensors"]
+    if index.exists():
+        places = _read_json(index).get("weight_map")
+        if not isinstance(places, dict) or not all(isinstance(n, str) and "/" not in n for n in places.values()):
+            raise InputError(str(index), "does not say which file a tensor is in", "Download or export it again")
+        names = sorted(set(places.values()))
+    files = [folder / name for name in names]
     for file in files:
         if not file.exists():
             remedy = "Give a folder with config.json and model*.safetensors, such as `openroots export` writes"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -99,6 +100,11 @@ def generate_command(
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
     tokenizer = Tokenizer.load(folder, "tokenizers")
     model = load_pretrained(folder, device=_device(device))
+    if tokenizer.vocabulary_size > model.config.vocabulary_size:
+        raise ConfigurationError(
+            f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
+            f"{model.config.vocabulary_size:,}; it is another model's"
+        )
     texts = [""] * len(given)
     shows = len(given) == 1 and not as_json
     if shows:
@@ -143,7 +149,7 @@ def _device(name: str | None) -> str:
 
 def _prompts(prompts: tuple[str, ...], language: str | None) -> list[str]:
     if prompts:
-        return list(prompts)
+        return [_utf8(os.fsencode(prompt), "a prompt") for prompt in prompts]
     if language is not None:
         if language not in PROMPTS:
             raise click.UsageError(
@@ -152,4 +158,11 @@ def _prompts(prompts: tuple[str, ...], language: str | None) -> list[str]:
         return [PROMPTS[language]]
     if sys.stdin.isatty():
         raise click.UsageError("give --prompt, --language, or text on standard input")
-    return [sys.stdin.read().rstrip("\n")]
+    return [_utf8(sys.stdin.buffer.read(), "standard input").rstrip("\n")]
+
+
+def _utf8(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{what} is no UTF-8 text, at byte {error.start}") from None

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from transformers import (
     pipeline,
 )
 
-from configs.errors import ConfigurationError, InputError, OutputError
+from configs.errors import ConfigurationError, InputError, OpenRootsError, OutputError
 from openroots.cli import main
 from tests.tokenizer.texts import tiny_texts
 from tests.trainer.test_train import SETTINGS, quiet
@@ -153,6 +154,30 @@ def test_the_command(model: Path) -> None:
 def test_numbers_that_no_model_can_take_are_refused(model: Path, wrong: tuple[str, str]) -> None:
     run = CliRunner().invoke(main, ["generate", "--model", str(model), "--prompt", "x", *wrong])
     assert run.exit_code == 2 and wrong[0] in run.output
+
+
+def test_a_prompt_that_is_no_text_is_refused(model: Path) -> None:
+    said = CliRunner().invoke(main, ["generate", "--model", str(model)], input=b"Habari \xff")
+    assert said.exit_code == 2 and "standard input is no UTF-8 text, at byte 7" in said.output
+    said = CliRunner().invoke(main, ["generate", "--model", str(model), "--prompt", "Habari \udcff"])
+    assert said.exit_code == 2 and "a prompt is no UTF-8 text" in said.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", {"model_type": "bloom", "n_layer": 2, "n_head": "x"}, "config.json of .*hidden"),
+        ("model.safetensors.index.json", {}, "index.json: does not say which file"),
+        ("model.safetensors.index.json", {"weight_map": {"x": "../x.safetensors"}}, "does not say which file"),
+    ],
+)
+def test_a_model_whose_json_says_something_else_is_named(
+    model: Path, tmp_path: Path, name: str, content: dict, message: str
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / name).write_text(json.dumps(content))
+    with pytest.raises(OpenRootsError, match=message):
+        load_pretrained(str(tmp_path / "model"))
 
 
 def test_a_run_in_place_of_a_model_is_told_how_to_become_one(run: Path, tmp_path: Path) -> None:

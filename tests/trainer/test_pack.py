@@ -100,6 +100,23 @@ def test_damaged_input_is_named(tmp_path: Path) -> None:
         pack(str(tmp_path / "nothing"), str(tmp_path / "packed"), Packing(32))
 
 
+def test_packed_text_is_checked_before_anything_is_read(tmp_path: Path) -> None:
+    packed = packed_text(tmp_path)
+    path = packed / "data" / "sw" / "train-starts.npy"
+    starts = np.load(path)
+    np.save(path, starts[:-1])
+    with pytest.raises(InputError, match=r"sw/train-starts\.npy: holds .* the manifest says"):
+        TrainingData(str(packed))
+    with (packed / "data" / "sw" / "train-tokens.npy").open("r+b") as stream:
+        stream.truncate(1000)
+    with pytest.raises(InputError, match=r"sw/train-tokens\.npy: cannot be read"):
+        TrainingData(str(packed))
+    manifest = json.loads((packed / "manifest.json").read_text())
+    (packed / "manifest.json").write_text(json.dumps({**manifest, "languages": ["sw"]}))
+    with pytest.raises(InputError, match="is no manifest of packed text"):
+        TrainingData(str(packed))
+
+
 def test_ids_beyond_the_vocabulary_and_a_missing_eos_are_refused(tmp_path: Path) -> None:
     tokens = write_tokens(tmp_path / "tokens", {"en": [[5, 299, 7]]}, vocabulary_size=299)
     with pytest.raises(InputError, match="holds the id 299, beyond the vocabulary"):
