@@ -11,11 +11,7 @@ from trainer.train import train
 
 STEPS = 12
 INTERLEAVED = {"pipeline": 2, "schedule": "interleaved", "stages_per_rank": 2, "sharding": "zero1"}
-LAYOUTS = {
-    "one process": (1, {}),
-    "tensor": (2, {"tensor": 2, "sequence_parallel": True}),
-    "pipeline": (2, {"pipeline": 2, "checkpointing": "full"}),
-}
+TENSOR = {"tensor": 2, "sequence_parallel": True}
 
 
 def settings(steps: int, parallel: dict) -> dict:
@@ -37,9 +33,13 @@ def test_a_checkpoint_of_interleaved_stages_goes_on_on_other_layouts(tmp_path: P
     process = start(half, tmp_path / "half.toml", 4)
     assert process.wait() == 0, process.stderr.read()[-3000:]
     assert rows(tmp_path / "half") == pytest.approx({step: whole[step] for step in range(1, STEPS // 2 + 1)}, rel=1e-5)
-    for name, (processes, parallel) in LAYOUTS.items():
-        folder = tmp_path / name.replace(" ", "-")
+    for name, parallel in (("tensor", TENSOR), ("one", {})):
+        folder = tmp_path / name
         shutil.copytree(tmp_path / "half", folder)
-        process = start(configuration(packed, folder, **settings(STEPS, parallel)), tmp_path / "run.toml", processes)
-        assert process.wait() == 0, (name, process.stderr.read()[-3000:])
+        config = configuration(packed, folder, **settings(STEPS, parallel))
+        if parallel:
+            process = start(config, tmp_path / "run.toml", 2)
+            assert process.wait() == 0, process.stderr.read()[-3000:]
+        else:
+            train(config, quiet())
         assert rows(folder) == pytest.approx(whole, rel=1e-5), name
