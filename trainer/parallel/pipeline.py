@@ -66,7 +66,7 @@ def stage_inputs(config: TrainingConfig, layout: Layout) -> dict[str, Tensor]:
 class Stage(PipelineStage):
     """A stage that holds no more than it needs.
 
-    torch's has a receive buffer for each micro-batch and direction from the first step on, 60 GB on a middle rank of
+    torch's has a receive buffer for each micro-batch and direction from the first step on, 30 GB on a middle rank of
     BLOOM-176B. Here a buffer is made when a message is awaited and forgotten when it is used. Under `fsdp` torch would
     keep whole gradients and weights from one micro-batch to the next; here they are shared out after each.
     """
