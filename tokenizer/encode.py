@@ -68,7 +68,7 @@ class EncodeWork:
 
 @lru_cache(1)
 def _loaded(path: str, backend: Backend) -> Tokenizer:
-    return Tokenizer.load(path, backend)
+    return Tokenizer.reopen(path, backend)
 
 
 def read_documents(path: str) -> Iterator[tuple[pa.Array, pa.Array]]:

@@ -7,7 +7,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -56,18 +56,24 @@ class Tokenizer:
         folder holds the outcome of a check with these very versions, that counts). Raises InputError.
         """
         file = path if path.endswith(".json") else storage.join(path, FILES[0])
+        folder = str(PurePosixPath(file).parent)
         text = _read(file)
-        _check(text, file)
-        configuration = _read_configuration(storage.join(str(PurePosixPath(file).parent), FILES[1]))
-        backend = backend or remembered_backend(str(PurePosixPath(file).parent), text)
+        backend = backend or remembered_backend(folder, text)
+        checked = cls(text, _read_configuration(storage.join(folder, FILES[1])), backend or "tokenizers")
+        _check(checked, file)
         if backend is None:
             from tokenizer.verify import differing_text
 
             difference = differing_text(text)
-            backend = "fastokens" if difference is None else "tokenizers"
-            if difference is not None:
-                _log.warning("%s: fastokens differs on %s; tokenizers encodes, more slowly", file, difference)
-        return cls(text, configuration, backend)
+            if difference is None:
+                return replace(checked, backend="fastokens")
+            _log.warning("%s: fastokens differs on %s; tokenizers encodes, more slowly", file, difference)
+        return checked
+
+    @classmethod
+    def reopen(cls, folder: str, backend: Backend) -> "Tokenizer":
+        """Read what `save` has written, without any check: seconds less for each process that encodes with it."""
+        return cls(_read(storage.join(folder, FILES[0])), {}, backend)
 
     @property
     def digest(self) -> str:
@@ -200,15 +206,14 @@ def _read(file: str) -> str:
         raise InputError(file, f"cannot be read ({error})", _REMEDY) from error
 
 
-def _check(text: str, file: str) -> None:
+def _check(tokenizer: Tokenizer, file: str) -> None:
     """Refuse what is no byte-level BPE: other models normalise text or lose some of it."""
     try:
-        data = json.loads(text)
-        kind, parts = data["model"]["type"], json.dumps([data.get("pre_tokenizer"), data.get("decoder")])
-        tokenizers.Tokenizer.from_str(text)
+        library = tokenizer.library
     except Exception as error:  # tokenizers raises plain Exception
         raise InputError(file, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
-    if kind != "BPE" or "ByteLevel" not in parts:
+    kind = type(library.model).__name__
+    if kind != "BPE" or "ByteLevel" not in f"{library.pre_tokenizer!r} {library.decoder!r}":
         raise InputError(file, f"holds a {kind} model that is not byte-level", _REMEDY)
 
 
