@@ -8,6 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch.distributed as dist
 from rich.console import Console
 
 from configs.errors import ConfigurationError, OpenRootsError
+from pipeline.lock import build_lock
 from trainer.config import TrainingConfig, load_training_config
 from trainer.loop import Run, State
 
@@ -30,7 +32,9 @@ def train(config: TrainingConfig, console: Console | None = None) -> State:
     if started:
         _join(device)
     try:
-        return Run(config, device, console or Console(stderr=True, highlight=False, soft_wrap=True)).train()
+        # Two runs in one folder would remove each other's checkpoints as unfinished ones.
+        with build_lock(config.checkpoints.folder) if dist.get_rank() == 0 else nullcontext():
+            return Run(config, device, console or Console(stderr=True, highlight=False, soft_wrap=True)).train()
     finally:
         if started:
             dist.destroy_process_group()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from configs.errors import ConfigurationError, InputError, OpenRootsError, OutputError
+from configs.errors import BuildLockedError, ConfigurationError, InputError, OpenRootsError, OutputError
+from pipeline.lock import build_lock
 from tests.trainer.packed import packed_text
 from trainer.checkpoint import newest, read_checkpoint
 from trainer.config import TrainingConfig, load_training_config
@@ -272,3 +273,8 @@ def test_files_in_place_of_folders_are_named(packed: Path, tmp_path: Path) -> No
         train(configuration(packed, tmp_path / "file"), quiet())
     with pytest.raises(InputError, match="no such file"):
         train(configuration(packed / "manifest.json", tmp_path / "run"), quiet())
+
+
+def test_two_runs_do_not_share_a_folder(packed: Path, tmp_path: Path) -> None:
+    with build_lock(str(tmp_path / "run")), pytest.raises(BuildLockedError, match="run"):
+        train(configuration(packed, tmp_path / "run"), quiet())
