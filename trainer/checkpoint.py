@@ -48,6 +48,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         manifest = storage.read_json(str(folder / MANIFEST))
         if manifest["format"] != FORMAT:
             raise ValueError("it is of another format")
+        if missing := {"step", "state", "identity", "config"} - set(manifest):
+            raise ValueError(f"it does not say its {', '.join(sorted(missing))}")
         files = [(folder / file["path"], file["bytes"], file["digest"]) for file in manifest["files"]]
     except FileNotFoundError:
         raise InputError(str(folder), "is no checkpoint, or one that was not finished", remedy) from None

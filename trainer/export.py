@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def export(
         generation = {"_from_model_config": True, **{f"{k.removesuffix('_id')}_token_id": v for k, v in roles.items()}}
         _write_json(target / "generation_config.json", generation)
         (target / "README.md").write_text(model_card(source, config, licence))
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
     return names
 

@@ -151,7 +151,9 @@ def read_tokens_manifest(tokens: str) -> dict[str, Any]:
         manifest: dict[str, Any] = storage.read_json(path)
         if manifest["format"] != 1 or not manifest["shards"]:
             raise ValueError("it is of another format, or lists no shard")
-        manifest["tokenizer"]["vocabulary_size"]
+        manifest["digest"], manifest["tokenizer"]["vocabulary_size"], manifest["tokenizer"]["eos_id"]
+        for shard in manifest["shards"]:
+            shard["path"], shard["language"], shard["digest"], shard["tokens"]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", "Give the output folder of `openroots encode`") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,8 @@
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,15 @@ def test_a_model_whose_json_says_something_else_is_named(
 def test_a_run_in_place_of_a_model_is_told_how_to_become_one(run: Path, tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["generate", "--model", str(run), "--prompt", "x"])
     assert said.exit_code == 1 and f"openroots export --checkpoint {run}" in said.output
+
+
+def test_an_export_to_a_full_disk_says_so(run: Path, tmp_path: Path) -> None:
+    limit = f"ulimit -f 8; exec {sys.executable} -m openroots.cli export --checkpoint {run} --output {tmp_path / 'out'}"
+    done = subprocess.run(
+        ["bash", "-c", limit], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "out cannot be written" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_export_does_not_write_over_a_file(run: Path, tmp_path: Path) -> None:

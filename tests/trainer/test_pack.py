@@ -98,6 +98,10 @@ def test_damaged_input_is_named(tmp_path: Path) -> None:
         pack(str(tokens), str(tmp_path / "packed"), Packing(32))
     with pytest.raises(InputError, match="no such file"):
         pack(str(tmp_path / "nothing"), str(tmp_path / "packed"), Packing(32))
+    manifest = json.loads((tokens / "manifest.json").read_text())
+    (tokens / "manifest.json").write_text(json.dumps({**manifest, "shards": [{"path": "x"}]}))
+    with pytest.raises(InputError, match="is no manifest of token shards"):
+        pack(str(tokens), str(tmp_path / "packed"), Packing(32))
 
 
 def test_packed_text_is_checked_before_anything_is_read(tmp_path: Path) -> None:
