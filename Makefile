@@ -56,8 +56,8 @@ train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machin
 	@$(BIN)/openroots train --config tiny --packed $(TINY)/packed --output $(TINY)/run
 	@rm -rf $(TINY)/model
 	@$(BIN)/openroots export --checkpoint $(TINY)/run --output $(TINY)/model
-	@for language in en sw hi; do \
-		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 40; done
+	@for language in en fr hi zh; do \
+		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy; done
 
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/python -m pytest
