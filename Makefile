@@ -57,7 +57,7 @@ train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machin
 	@rm -rf $(TINY)/model
 	@$(BIN)/openroots export --checkpoint $(TINY)/run --output $(TINY)/model
 	@for language in en fr hi zh; do \
-		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy; done
+		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy --repetition-penalty 1.3; done
 
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/python -m pytest
