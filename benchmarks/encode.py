@@ -106,7 +106,11 @@ def _alone(folder: Path, settings: Settings) -> Table:
     from tokenizer.load import Tokenizer
 
     text = sample(settings, ALONE_SHARE)
-    batches = [texts for path in sorted(text.folder.glob("data/**/*.arrow")) for _, texts in read_documents(str(path))]
+    batches = [
+        texts
+        for path in sorted(text.folder.glob("data/**/*.arrow"))
+        for _, texts in read_documents(str(path), path.stem)
+    ]
     fast, reference = Tokenizer.load(str(folder), "fastokens"), Tokenizer.load(str(folder), "tokenizers")
     lists = [texts.to_pylist() for texts in batches]
 

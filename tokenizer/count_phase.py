@@ -205,10 +205,7 @@ def read_texts(path: str) -> Iterator[pa.Array]:
                 for batch in pq.ParquetFile(stream).iter_batches(columns=["text"]):
                     yield _strings(batch["text"])
         elif path.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
-            with fs.open(inner, "rb", compression="infer") as stream:
-                options = pyarrow.json.ReadOptions(block_size=_BLOCK)
-                for batch in pyarrow.json.open_json(stream, read_options=options):
-                    yield _strings(batch["text"])
+            yield from _json_texts(path)
         else:
             yield from _plain_texts(path)
     except (OSError, EOFError, KeyError, TypeError, pa.ArrowInvalid, UnicodeDecodeError, zlib.error) as error:
@@ -221,6 +218,24 @@ def _strings(column: pa.Array) -> pa.LargeStringArray:
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
         raise TypeError(f"the column `text` holds {kind}")
     return column.cast(pa.large_string())
+
+
+def _json_texts(path: str) -> Iterator[pa.Array]:
+    """JSON lines in blocks of whole lines, so that a line may be of any length; other keys are not looked at."""
+    schema = pa.schema([("text", pa.large_string())])
+    parsing = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    fs, inner = storage.filesystem(path)
+    with fs.open(inner, "rb", compression="infer") as stream:
+        while block := stream.read(_BLOCK):
+            block += stream.readline()
+            if block.isspace():
+                continue
+            reading = pyarrow.json.ReadOptions(block_size=len(block) + 1)
+            table = pyarrow.json.read_json(pa.BufferReader(block), reading, parsing)
+            texts = table["text"].combine_chunks()
+            if texts.null_count == len(texts):
+                raise KeyError("no row has a key `text`")
+            yield texts
 
 
 def _plain_texts(path: str) -> Iterator[pa.Array]:

@@ -34,7 +34,7 @@ TOKENS = pa.schema(
         pa.field("input_ids", IDS, nullable=False),
     ]
 )
-_VERSION = 1
+_VERSION = 2
 _ROWS = 1000
 _BYTES = 4 << 20
 """Texts handed to the encoder at once, at most: enough to keep its threads busy, little enough for memory."""
@@ -58,7 +58,7 @@ class EncodeWork:
         languages = pa.array([language])
         tokens = 0
         with folder.arrow(".arrow", TOKENS, language=language) as shard:
-            for ids, texts in read_documents(path):
+            for ids, texts in read_documents(path, task.name):
                 lists = tokenizer.encode_batch(texts, special_tokens=self.special_tokens)
                 column = pa.DictionaryArray.from_arrays(pa.array([0] * len(ids), pa.int32()), languages)
                 shard.write(pa.record_batch([ids, column, lists], schema=TOKENS), text_bytes(texts))
@@ -71,10 +71,11 @@ def _loaded(path: str, backend: Backend) -> Tokenizer:
     return Tokenizer.reopen(path, backend)
 
 
-def read_documents(path: str) -> Iterator[tuple[pa.Array, pa.Array]]:
+def read_documents(path: str, name: str) -> Iterator[tuple[pa.Array, pa.Array]]:
     """(ids, texts) of a file, in batches: `fixed_size_binary[16]` and strings of equal length.
 
-    An Arrow shard of a corpus has ids; rows of any other file get the xxh3-128 of path and row. Raises InputError.
+    An Arrow shard of a corpus has ids; rows of any other file get the xxh3-128 of `name`, which does not
+    depend on where the file lies, and row. Raises InputError.
     """
     if path.endswith(".arrow"):
         try:
@@ -88,7 +89,7 @@ def read_documents(path: str) -> Iterator[tuple[pa.Array, pa.Array]]:
             raise InputError(path, f"cannot be read ({error})", remedy) from error
     row = 0
     for texts in read_texts(path):
-        keys = [xxhash.xxh3_128_digest(f"{path}:{number}".encode()) for number in range(row, row + len(texts))]
+        keys = [xxhash.xxh3_128_digest(f"{name}:{number}".encode()) for number in range(row, row + len(texts))]
         row += len(texts)
         yield from _cut(pa.array(keys, pa.binary(16)), texts)
 

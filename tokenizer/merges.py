@@ -43,11 +43,6 @@ class Progress:
     rate: float
     """Merges a second, in this run."""
 
-    @property
-    def seconds_left(self) -> float:
-        """An estimate; infinite before the first merge."""
-        return (self.wanted - self.tokens) / self.rate if self.rate else float("inf")
-
 
 @dataclass(frozen=True)
 class Merges:

@@ -85,7 +85,8 @@ class Run:
             storage.write_json(str(self._folder / "config.json"), self.config.model_dump(mode="json"))
         budget = self.config.schedule.tokens
         parameters = f"{self.config.model.parameters:,} parameters"
-        self._say(f"{self.config.name}: {parameters}, {budget:,} tokens, {self._layout.world} processes")
+        world = self._layout.world
+        self._say(f"{self.config.name}: {parameters}, {budget:,} tokens, {world} process{'es' * (world > 1)}")
         with _told_to_stop(self._stop):
             while self._tokens() < budget and not self._must_stop():
                 self._step()
@@ -246,10 +247,11 @@ class Run:
         }
         if self._metrics:
             self._metrics.write(row)
+        pace = f" · {speed:,.0f} tokens/s" if speed else ""
         eta = f" · about {duration(left)} left" if left else ""
         self._say(
             f"step {self.state.step:>7,} · {tokens / config.schedule.tokens:6.1%} · loss {loss:.4f} · "
-            f"norm {norm:.2f} · rate {rate:.2e} · {speed:,.0f} tokens/s{eta}"
+            f"norm {norm:.2f} · rate {rate:.2e}{pace}{eta}"
         )
 
     def _tokens(self) -> int:

@@ -20,7 +20,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 from configs.errors import InputError
 from pipeline.engine import Engine
 from tests.tokenizer.texts import tiny_texts
-from tokenizer.count_phase import corpus_files
+from tokenizer.count_phase import TextFile, corpus_files
 from tokenizer.encode import encode_files
 from tokenizer.load import Tokenizer
 from tokenizer.model import train_tokenizer
@@ -150,8 +150,6 @@ def test_killed_it_goes_on_to_the_same_digest(folder: Path, tiny: tuple[Path, di
 
 
 def test_an_unreadable_file_is_named(folder: Path, tmp_path: Path) -> None:
-    from tokenizer.count_phase import TextFile
-
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no such thing")
     with pytest.raises(InputError, match=r"a\.parquet"):
         encode_files([TextFile(str(tmp_path / "a.parquet"))], str(folder), str(tmp_path / "out"))
@@ -170,3 +168,16 @@ def test_a_check_is_remembered_for_the_very_tokenizer_alone(folder: Path, tmp_pa
     path = tmp_path / "tokenizer.json"
     path.write_text(path.read_text() + " ")
     assert Tokenizer.load(str(tmp_path)).backend == "fastokens"
+
+
+def test_the_same_rows_have_the_same_ids_wherever_their_file_lies(folder: Path, tmp_path: Path) -> None:
+    digests = []
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        long = json.dumps({"text": "x" * 9_000_000, "note": 1})
+        (tmp_path / place / "t.jsonl").write_text(f'{{"text": "one", "note": [2]}}\n\n{long}\n')
+        files = [TextFile(str(tmp_path / place / "t.jsonl"), "en")]
+        manifest = encode_files(files, str(folder), str(tmp_path / place / "out"))
+        assert manifest["languages"]["en"]["documents"] == 2
+        digests.append(manifest["digest"])
+    assert digests[0] == digests[1]
