@@ -133,7 +133,7 @@ def die(progress):
         os.kill(os.getpid(), signal.SIGKILL)
 if stage == "count":
     phases.storage.write_json = write_and_die
-merges.STEP_WORDS = 20_000
+merges.STEP_WORDS = 2_000
 train = command.train_bpe
 command.train_bpe = lambda *a, **k: train(*a, **{**k, "progress": die, "checkpoint_seconds": 0})
 command.train_tokenizer(output, text=[text], vocab_size=4_000)
