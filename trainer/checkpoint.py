@@ -195,9 +195,13 @@ class Checkpoints:
                 return True
             except Exception as failure:
                 error = failure
-        self._say(f"[red]checkpoint {folder.name} could not be saved[/] ({_first_line(error)}); older ones are kept")
+        self._say(f"[red]checkpoint {folder.name} could not be saved[/] ({self._cause(error)}); older ones are kept")
         shutil.rmtree(folder, ignore_errors=True)
         return False
+
+    def _cause(self, error: BaseException) -> str:
+        """What went wrong, in a line. torch's own words for a full disk are `unexpected pos 704 vs 598`."""
+        return "the disk is full" if shutil.disk_usage(self._run).free < 1 << 20 else _first_line(error)
 
     def _retire(self) -> None:
         sealed = [folder for folder in sorted(self._run.glob("step-*")) if (folder / MANIFEST).exists()]

@@ -221,8 +221,8 @@ class Run:
                 found[language] = float(total / count)
         if self._metrics and found:
             self._metrics.write({"step": self.state.step, "held_out": found})
-            worst = sorted(found.items(), key=lambda item: item[1])
-            shown = " · ".join(f"{name} {loss:.2f}" for name, loss in worst)
+            ordered = [f"{name} {loss:.2f}" for name, loss in sorted(found.items(), key=lambda item: item[1])]
+            shown = " · ".join(ordered if len(ordered) <= 8 else [*ordered[:3], "…", *ordered[-5:]])
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
         return found
 
