@@ -60,7 +60,7 @@ train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machin
 		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy --repetition-penalty 1.3; done
 
 test: $(VENV)/.installed-dev ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## check style
 	$(BIN)/ruff check .
