@@ -33,7 +33,8 @@ def main() -> None:
         "counting_peak": taken()["peak"],
         "words": counted[0].num_rows,
     }
-    trained = train_tokenizer(counted.pop(), arguments.vocabulary, pattern=pattern, allow_fewer=True)
+    # With special tokens we would cut what spells them out of the words, which the peers do not.
+    trained = train_tokenizer(counted.pop(), arguments.vocabulary, pattern=pattern, special_tokens=(), allow_fewer=True)
     with tempfile.TemporaryDirectory(dir=arguments.output.parent) as folder:
         trained.save(folder)
         finished()

@@ -86,7 +86,7 @@ def _measured(text: Sample, pattern: str, vocabulary: int, peers: Sequence[str],
         f"{runs['openroots'][0]['words']:,} distinct pre-tokens",
         ["", "seconds", "processor seconds", "speed", "peak memory, MB", "merges"],
         rows,
-        NOTES,
+        list(NOTES),
         data,
     )
 
