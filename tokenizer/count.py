@@ -32,6 +32,11 @@ class WordCounter:
         """Distinct words so far."""
         return self._table.words
 
+    @property
+    def occurrences(self) -> int:
+        """Of all words so far."""
+        return self._table.occurrences
+
     def add_texts(self, texts: pa.Array | pa.ChunkedArray, weight: int = 1) -> None:
         """Count the pre-tokens of texts (string or large_string; nulls are skipped), each occurrence as `weight`."""
         for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:

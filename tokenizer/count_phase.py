@@ -165,9 +165,8 @@ class AddWork:
         counter = WordCounter()
         for path, _ in task.payload["tables"]:
             _add_file(counter, path, 1)
-        every = counter.words()
         words = counter.words(self.count_min, is_sorted=True)
-        total, kept = (pc.sum(table["count"]).as_py() or 0 for table in (every, words))
+        total, kept = counter.occurrences, pc.sum(words["count"]).as_py() or 0
         folder.data.update(
             language=task.payload["language"],
             bytes=task.payload["bytes"],
@@ -192,6 +191,11 @@ class WeighWork:
         _write(counter.words(is_sorted=True), folder)
 
 
+JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
+WITH_COLUMNS = (".arrow", ".parquet", *JSON_LINES)
+"""Endings of files that have a column `text`; any other is plain text."""
+
+
 def read_texts(path: str) -> Iterator[pa.Array]:
     """Texts of a file, batch by batch; how it is read goes by the name's ending. Raises InputError."""
     fs, inner = storage.filesystem(path)
@@ -204,7 +208,7 @@ def read_texts(path: str) -> Iterator[pa.Array]:
             with fs.open(inner, "rb") as stream:
                 for batch in pq.ParquetFile(stream).iter_batches(columns=["text"]):
                     yield _strings(batch["text"])
-        elif path.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
+        elif path.endswith(JSON_LINES):
             yield from _json_texts(path)
         else:
             yield from _plain_texts(path)

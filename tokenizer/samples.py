@@ -14,11 +14,10 @@ import xxhash
 
 from configs.errors import InputError
 from pipeline import storage
-from tokenizer.count_phase import TextFile, read_texts
+from tokenizer.count_phase import WITH_COLUMNS, TextFile, read_texts
 
 SAMPLE_BYTES = 100_000
 _SEED = 29
-_PLAIN = (".arrow", ".parquet", ".jsonl", ".jsonl.gz", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,6 @@ def _documents(path: str) -> Iterator[tuple[Sequence[bytes], pa.Array]]:
         if has_ids:
             return
     for texts in read_texts(path):
-        if not path.endswith(_PLAIN):
+        if not path.endswith(WITH_COLUMNS):
             texts = pc.list_flatten(pc.split_pattern(texts, "\n"))
         yield [(text or "").encode() for text in texts.to_pylist()], texts

@@ -48,6 +48,11 @@ class Table(NamedTuple):
         return int(self.sizes[0] + self.sizes[1])
 
     @property
+    def occurrences(self) -> int:
+        """Of all words."""
+        return int(self.short[:, 1].sum() + self.entries[: self.sizes[1], 1].sum())
+
+    @property
     def bytes(self) -> int:
         """Bytes of all distinct words."""
         return int(self.sizes[2] + self.entries[self.sizes[1], 0])
