@@ -16,7 +16,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 from configs.errors import ConfigurationError, InputError
 from pipeline import storage
 from tokenizer.encoders import ByteLevelEncoder, Encoder, LibraryEncoder, SentencePieceEncoder, TiktokenEncoder
-from tokenizer.load import Backend, Tokenizer
+from tokenizer.load import Backend, Tokenizer, is_byte_level
 from tokenizer.pretokenize import GPT2_PATTERN, Pattern
 from tokenizer.verify import differing_text
 
@@ -86,14 +86,10 @@ def open_encoder(
 def _from_json(data: bytes, place: str, name: str, is_fast: bool) -> Encoder:
     try:
         text = data.decode()
-        content = json.loads(text)
         library = tokenizers.Tokenizer.from_str(text)
-        parts = json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
     except Exception as error:  # tokenizers raises plain Exception
         raise InputError(place, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
-    if content["model"]["type"] != "BPE" or "ByteLevel" not in parts:
-        return LibraryEncoder(name, library)
-    return _byte_level(text, name, is_fast)
+    return _byte_level(text, name, is_fast) if is_byte_level(library) else LibraryEncoder(name, library)
 
 
 def _byte_level(text: str, name: str, is_fast: bool) -> ByteLevelEncoder:

@@ -212,9 +212,14 @@ def _check(tokenizer: Tokenizer, file: str) -> None:
         library = tokenizer.library
     except Exception as error:  # tokenizers raises plain Exception
         raise InputError(file, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
-    kind = type(library.model).__name__
-    if kind != "BPE" or "ByteLevel" not in f"{library.pre_tokenizer!r} {library.decoder!r}":
-        raise InputError(file, f"holds a {kind} model that is not byte-level", _REMEDY)
+    if not is_byte_level(library):
+        raise InputError(file, f"holds a {type(library.model).__name__} model that is not byte-level", _REMEDY)
+
+
+def is_byte_level(library: tokenizers.Tokenizer) -> bool:
+    """Whether it is a byte-level BPE, whose tokens are bytes of the text."""
+    parts = f"{library.pre_tokenizer!r} {library.decoder!r}"
+    return isinstance(library.model, tokenizers.models.BPE) and "ByteLevel" in parts
 
 
 def _read_configuration(file: str) -> dict[str, Any]:

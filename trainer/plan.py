@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from configs.errors import ConfigurationError
-from trainer.config import Batch, ModelConfig, TrainingConfig
+from trainer.config import Batch, TrainingConfig
 from trainer.flops import PEAK_TFLOPS, flops_per_token
 from trainer.memory import FP32, Memory, estimate, sizes_of, stages_held
 from trainer.parallel.data import DTYPES
@@ -312,8 +312,3 @@ def parse_memory(text: str) -> int:
     if not found:
         raise ConfigurationError(f"`{text}` is no amount of memory, such as 80GB or 80GiB")
     return int(float(found[1]) * (2**30 if found[2].lower() == "gib" else 10**9))
-
-
-def describe_model(model: ModelConfig) -> str:
-    """A line on the shape."""
-    return f"{model.layers} layers, hidden {model.hidden:,}, {model.heads} heads, vocabulary {model.vocabulary_size:,}"
