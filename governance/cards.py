@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from configs.load import Plan
 from governance import figures
+from governance.rendering import markdown_environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -104,14 +105,7 @@ def head(statistics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _environment() -> Environment:
     # Markdown, not HTML: `md` escapes for it, and every value from a source goes through it.
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown_environment(TEMPLATES)
     environment.filters |= {
         "md": markdown,
         "fenced": fenced,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from configs.load import load_languages
 from governance import figures
 from governance.cards import hub_licences, markdown
+from governance.rendering import markdown_environment
 from pipeline import storage
 from tokenizer.count_phase import WordTable
 from tokenizer.pretokenize import Pattern
@@ -100,14 +100,7 @@ def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ())
     codes = {*record["languages"], *(row["language"] for row in fertility)}
     pattern = Pattern.named(record["settings"]["pattern"]).expression
     front = yaml.safe_dump(head(record), allow_unicode=True, sort_keys=False, width=120)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown_environment(Path(__file__).parent)
     environment.filters |= {
         "md": markdown,
         "code": _code,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from governance import figures
+from governance.rendering import html_environment
 from pipeline import storage
 from pipeline.report import svg
 from tokenizer.fertility import ENGLISH, PREMIUM_LIMIT, Report, Row
@@ -58,13 +58,7 @@ def write_html(report: Report, path: str) -> None:
 
 def render(report: Report) -> str:
     """The page."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(_FOLDER)
     environment.filters |= {"count": figures.count, "percent": figures.percent, "size": figures.size}
     order = dearest_first(report)
     names = [summary.tokenizer for summary in report.summaries]

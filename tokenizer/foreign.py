@@ -14,6 +14,7 @@ import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers
 
 from configs.errors import ConfigurationError, InputError
+from configs.extras import need
 from pipeline import storage
 from tokenizer.encoders import ByteLevelEncoder, Encoder, LibraryEncoder, SentencePieceEncoder, TiktokenEncoder
 from tokenizer.load import Backend, Tokenizer, is_byte_level
@@ -126,7 +127,7 @@ def gpt2_encoder(vocabulary: bytes, merges: bytes, name: str = "gpt2", is_fast: 
 
 
 def _tiktoken(place: str, name: str, pattern: str) -> Encoder:
-    _need("tiktoken")
+    need("tiktoken", "tiktoken")
     try:
         lines = [line.split() for line in _read(place).splitlines() if line]
         ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
@@ -145,7 +146,7 @@ def _tiktoken(place: str, name: str, pattern: str) -> Encoder:
 
 
 def _sentencepiece(place: str, name: str) -> Encoder:
-    _need("sentencepiece")
+    need("sentencepiece", "sentencepiece")
     import sentencepiece
 
     try:
@@ -167,11 +168,6 @@ def _from_hub(place: str, name: str, is_fast: bool) -> Encoder:
         cause = f"no such file or folder, and not to be had from the Hugging Face Hub ({type(error).__name__})"
         raise InputError(place, cause, f"{_REMEDY}; the Hub wants a network") from error
     return _from_json(library.to_str().encode(), place, name, is_fast)
-
-
-def _need(package: str) -> None:
-    if find_spec(package) is None:
-        raise ConfigurationError(f"this needs `{package}`, which is not installed: pip install 'openroots[{package}]'")
 
 
 def _read(place: str) -> bytes:

@@ -28,7 +28,7 @@ def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, li
     openroots export --checkpoint runs/tiny --output hf-model
     python -c 'from transformers import pipeline; print(pipeline("text-generation", "hf-model")("Habari"))'
     """
-    from openroots.extras import need
+    from configs.extras import need
 
     need("torch", "train")
     from trainer.export import export

@@ -88,7 +88,7 @@ def generate_command(
     openroots generate --model hf-model --prompt "Habari ya dunia," --max-tokens 30
     openroots generate --model hf-model --language yo --greedy
     """
-    from openroots.extras import need
+    from configs.extras import need
 
     need("torch", "train")
     from tokenizer.load import Tokenizer

@@ -39,7 +39,7 @@ def plan_command(
     openroots plan --config 7b1 --gpus 8 --memory 40GB --set batch.micro=4
     openroots plan
     """
-    from openroots.extras import need
+    from configs.extras import need
 
     need("torch", "train")
     from configs.errors import ConfigurationError

@@ -17,7 +17,7 @@ def train_command(name: str, packed: str | None, output: str | None, changes: tu
     openroots train --config tiny --set schedule.learning_rate=1e-3
     torchrun --nproc-per-node 8 -m trainer.train --config configs/training/560m.toml
     """
-    from openroots.extras import need
+    from configs.extras import need
 
     need("torch", "train")
     from trainer.config import load_training_config

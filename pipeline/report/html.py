@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from configs.load import Plan
 from governance import figures
+from governance.rendering import html_environment
 from pipeline.report import svg
 from pipeline.schema import UNDETERMINED
 
@@ -40,13 +40,7 @@ MEASURE_NAMES = {
 
 def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan) -> str:
     """The page for the content of `statistics.json` and `manifest.json`."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(FOLDER)
     environment.filters |= {
         "count": figures.count,
         "counted": figures.counted,
