@@ -13,7 +13,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer train-tiny test lint types bench bench-train clean
+.PHONY: help install build-corpus tokenizer train-tiny test test-all lint types bench bench-train clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -59,7 +59,10 @@ train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machin
 	@for language in en fr hi zh; do \
 		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy --repetition-penalty 1.3; done
 
-test: $(VENV)/.installed-dev ## run the tests
+test: $(VENV)/.installed-dev ## run the tests, but for the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.installed-dev ## run all tests, the slow ones too: kills, mutations, many layouts
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## check style
