@@ -4,6 +4,7 @@ OpenRootsError
 ├── ConfigurationError     a TOML file, a key or a value is wrong; names the key and the nearest right one
 ├── SourceError            a source cannot be had: no licence, no package, no client, wrong checksum
 ├── InputError             a file cannot be read; names file, cause and remedy
+│   ├── NoTextError        nothing is wrong, but there is no text to take: an image in a web archive, an empty page
 │   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
 ├── OutputError            the output cannot be written: full disk, read-only folder
 │   └── BuildLockedError   another build works in the same folder
@@ -29,8 +30,10 @@ class SourceError(OpenRootsError):
 class InputError(OpenRootsError):
     """An input file cannot be read.
 
-    `file` names it, `cause` says why, `remedy` what the user can do.
+    `file` names it, `cause` says why, `remedy` what the user can do. `reason` is the ledger's word for it.
     """
+
+    reason = "unreadable"
 
     def __init__(self, file: str, cause: str, remedy: str) -> None:
         super().__init__(f"{file}: {cause}. {remedy}")
@@ -39,6 +42,12 @@ class InputError(OpenRootsError):
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         # Exceptions cross process borders; the default would call the class with one argument.
         return type(self), (self.file, self.cause, self.remedy)
+
+
+class NoTextError(InputError):
+    """A record, page or file that is whole but holds no text. It has its row in the ledger, and is no problem."""
+
+    reason = "empty"
 
 
 class UnsafeArchiveError(InputError):

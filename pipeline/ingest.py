@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from configs.errors import InputError
+from configs.errors import InputError, NoTextError
 from configs.load import Plan
 from configs.models import Source
 from governance.licences import LicenceGate
@@ -80,7 +80,7 @@ def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, details: pa.Arr
 
 
 def problem_row(source: str, problem: InputError) -> pa.RecordBatch:
-    """The ledger row of a file, or a line of it, that could not be read: no bytes, but cause and remedy."""
+    """The ledger row of a file, or a part of it, that gave no document: no bytes, but cause and remedy."""
     row = {
         "id": xxhash.xxh3_128_digest(f"{source}\0{problem.file}\0{problem.cause}".encode(errors="replace")),
         "source": source,
@@ -89,7 +89,7 @@ def problem_row(source: str, problem: InputError) -> pa.RecordBatch:
         "bytes_kept": 0,
         "decision": "dropped",
         "stage": "ingest",
-        "reason": "unreadable",
+        "reason": problem.reason,
         "detail": f"{problem.cause}. {problem.remedy}",
         "uri": problem.file,
     }
@@ -121,16 +121,17 @@ class IngestWork:
                     shards.write(kept)
             shards.close()
             for problem in problems:
-                dropped.write(problem_row(source.id, problem), "ingest", "unreadable")
+                dropped.write(problem_row(source.id, problem), "ingest", problem.reason)
         folder.data["dropped"] = [[*key, *total] for key, total in sorted(dropped.totals.items())]
         folder.data["problems"] = [
             {"source": source.id, "file": problem.file, "cause": problem.cause, "remedy": problem.remedy}
             for problem in problems
+            if not isinstance(problem, NoTextError)
         ]
 
     def _read(self, unit: Unit, source: Source, problems: list[InputError]) -> Iterator[pa.RecordBatch]:
         def on_problem(problem: InputError) -> None:
-            if self.strict:
+            if self.strict and not isinstance(problem, NoTextError):
                 raise problem
             problems.append(problem)
 
