@@ -8,6 +8,7 @@ OpenRootsError
 │   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
 ├── OutputError            the output cannot be written: full disk, read-only folder
 │   └── BuildLockedError   another build works in the same folder
+├── WorkerDiedError        worker processes were killed or crashed, again and again
 ├── BalanceError           documents that entered are neither kept nor in the ledger: a bug of ours
 └── ModelError             a language-ID or perplexity model cannot be loaded
 
@@ -60,6 +61,10 @@ class OutputError(OpenRootsError):
 
 class BuildLockedError(OutputError):
     """Another build holds the output folder."""
+
+
+class WorkerDiedError(OpenRootsError):
+    """A worker process was killed or crashed."""
 
 
 class BalanceError(OpenRootsError):

@@ -1,7 +1,8 @@
 """The one place that starts Beam pipelines.
 
-Local default: Beam's DirectRunner, in this process for one worker or little work, in worker processes otherwise.
-Any other runner gets the user's options untouched.
+Local default: Beam's FnApiRunner, in this process for one worker or little work, in worker processes otherwise. It is
+what Beam's DirectRunner comes down to, but for the attempt to download another runner and start that. Any other runner
+gets the user's options untouched.
 """
 
 import json
@@ -17,10 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
+from pipeline.workers import WorkerProcesses
 
+_LOGGER = logging.getLogger("openroots")
+_ATTEMPTS = 3
+_PROCESSES = "--direct_running_mode=multi_processing"
 _MARK = "OPENROOTS-ERROR:"
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 SMALL_BYTES = 32 << 20
@@ -50,15 +59,32 @@ class Engine:
         """Build a pipeline by `construct`, run it and wait for its end.
 
         `label` names the job. Work on less than `SMALL_BYTES` stays in this process when local. Raises the
-        OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it.
+        OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it. Where a local worker
+        process dies, the pipeline is built and run again, from the third time on by fewer workers; WorkerDiedError
+        after that.
         """
         quiet_beam()
-        flags = self._flags(label, input_bytes)
-        pipeline = beam.Pipeline(options=PipelineOptions(flags))
-        processes = "--direct_running_mode=multi_processing" in flags
+        workers = self.workers
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._run(construct, self._flags(label, input_bytes, workers))
+                return
+            except errors.WorkerDiedError as error:
+                if attempt == _ATTEMPTS:
+                    raise errors.WorkerDiedError(
+                        f"{label}: {error}; {attempt} attempts ended so. What is finished is kept: start again with "
+                        f"fewer --workers or more memory{f'. The workers wrote to {self.log}' if self.log else ''}"
+                    ) from error
+                workers = max(1, workers // 2) if attempt > 1 else workers
+                _LOGGER.warning("%s: %s; its work is done again", label, error)
+
+    def _run(self, construct: Callable[[beam.Pipeline], Any], flags: list[str]) -> None:
+        processes = self.is_local and _PROCESSES in flags
+        options = PipelineOptions([flag for flag in flags if not (processes and flag == _PROCESSES)])
+        pipeline = beam.Pipeline(_local_runner(options, processes) if self.is_local else None, options)
         try:
             construct(pipeline)
-            with _worker_output(self.log) if processes and self.log else nullcontext():
+            with _worker_output(self.log or os.devnull) if processes else nullcontext():
                 result = pipeline.run()
                 state = result.wait_until_finish()
                 if hasattr(result, "client"):  # Dask's runner opens a client a pipeline and leaves it open
@@ -66,9 +92,10 @@ class Engine:
         except Exception as failure:
             raise (_carried_error(str(failure)) or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
-            raise errors.OpenRootsError(f"pipeline `{label}` ended as {state}; see the runner's log")
+            name = options.view_as(GoogleCloudOptions).job_name
+            raise errors.OpenRootsError(f"pipeline `{name}` ended as {state}; see the runner's log")
 
-    def _flags(self, label: str, input_bytes: int | None) -> list[str]:
+    def _flags(self, label: str, input_bytes: int | None, workers: int | None = None) -> list[str]:
         # Beam knows its Dask runner only by its full name.
         flags = [re.sub("^--runner=DaskRunner$", f"--runner={_DASK}", option) for option in self.options]
         given = " ".join(flags)
@@ -77,8 +104,17 @@ class Engine:
         if not self.is_local:
             return flags
         if "--direct_num_workers" not in given and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
-            flags += [f"--direct_num_workers={self.workers}", "--direct_running_mode=multi_processing"]
+            flags += [f"--direct_num_workers={workers or self.workers}", _PROCESSES]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
+
+
+def _local_runner(options: PipelineOptions, processes: bool) -> fn_runner.FnApiRunner:
+    """Beam's local runner, with workers in this process or in processes of their own."""
+    WorkerProcesses.death = staticmethod(lambda message: str(carry(errors.WorkerDiedError(message))))
+    environment = WorkerProcesses(python_sdk_capabilities()) if processes else None
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = fn_runner.ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded))
+    return fn_runner.FnApiRunner(environment, provision_info=provision)
 
 
 @contextmanager
