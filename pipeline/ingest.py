@@ -3,7 +3,6 @@
 Unreadable files become problems (file, cause, remedy) and ledger rows; what could be read of them stays.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from configs.models import Source
 from governance.licences import LicenceGate
 from pipeline import storage
 from pipeline.columns import constant_column, filter_batch, string_bytes
+from pipeline.normal_form import to_nfc
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.units import resolve
@@ -31,16 +31,6 @@ def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
     """Ids of documents: xxh3-128 of source id, a zero byte and the document's key. Returns binary(16)."""
     prefix = source.encode() + b"\0"
     return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
-
-
-def to_nfc(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Texts in Unicode normalisation form C; the very same array where all are already."""
-    values = texts.to_pylist()
-    changed = {row for row, text in enumerate(values) if not unicodedata.is_normalized("NFC", text)}
-    if not changed:
-        return texts
-    normal = [unicodedata.normalize("NFC", text) if row in changed else text for row, text in enumerate(values)]
-    return pa.array(normal, pa.large_string())
 
 
 def to_documents(batch: pa.RecordBatch, source: Source) -> pa.RecordBatch:
