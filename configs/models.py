@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
+from configs.text_encodings import text_encoding
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -120,6 +122,9 @@ ReaderName = Literal[
 ]  # fmt: skip
 
 
+_OWN_ENCODING = ("parquet", "arrow", "datasets", "warc", "wet")
+
+
 class Source(Model):
     """A source of text: an entry of the registry (`configs/sources/*.toml`)."""
 
@@ -130,7 +135,10 @@ class Source(Model):
     packages: tuple[Package, ...] = Field(min_length=1, description="what to read, see below")
     reader: ReaderName = Field(description="the format of its files")
     columns: Columns = Field(default=Columns(), description="of tabular formats, see below")
-    encoding: str = Field(default="utf-8", description="of its text")
+    encoding: str = Field(
+        default="utf-8", description="of its text; UTF-16 and UTF-32 are recognised, and byte order marks win"
+    )
+    documents: Literal["file", "line"] = Field(default="file", description="of `text`: a file or a line a document")
     document_bytes: ByteSize = Field(
         default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
     )
@@ -141,6 +149,21 @@ class Source(Model):
     consent: str = Field(default="", description="what its authors agreed to")
     personal_data: str = Field(default="", description="what personal data a reader must expect")
     priority: int = Field(default=100, ge=0, le=255, description="of near-duplicates the lowest number is kept")
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if text_encoding(value) is None:
+            raise ValueError(f"{value[:50]!r} is no character encoding that Python knows, such as latin-1 or cp1252")
+        return value
+
+    @model_validator(mode="after")
+    def _reader_heeds(self) -> "Source":
+        if self.reader in _OWN_ENCODING and text_encoding(self.encoding) != "utf-8":
+            raise ValueError(f"encoding: {self.reader} files say themselves how their text is encoded; leave it out")
+        if self.documents != "file" and self.reader != "text":
+            raise ValueError(f"documents: only the reader `text` can take a {self.documents} for a document")
+        return self
 
 
 class LicencePolicy(Model):

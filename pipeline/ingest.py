@@ -23,7 +23,7 @@ from pipeline.readers import Unit, read_unit
 from pipeline.readers.units import resolve
 from pipeline.schema import DICTIONARY, DOCUMENT, LEDGER, UNDETERMINED
 
-VERSION = 1
+VERSION = 2
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 

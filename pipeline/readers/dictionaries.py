@@ -7,8 +7,8 @@ import re2
 
 from configs.errors import InputError
 from pipeline.readers.containers import Member, without_compression
+from pipeline.readers.encodings import decode
 from pipeline.readers.rows import Context, Row, join_messages
-from pipeline.readers.texts import decode
 
 _DIGITS = {character: value for value, character in enumerate(string.ascii_uppercase + string.ascii_lowercase)} | {
     character: 52 + value for value, character in enumerate(string.digits + "+/")

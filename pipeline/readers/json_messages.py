@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.readers.containers import Member
+from pipeline.readers.encodings import decode
 from pipeline.readers.messages import clean_message
 from pipeline.readers.rows import Context, Row, join_messages
 from pipeline.readers.streams import input_errors
-from pipeline.readers.texts import decode
 
 
 def strings(value: Any) -> Iterator[str]:

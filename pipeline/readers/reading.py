@@ -12,8 +12,9 @@ from configs.errors import ConfigurationError, InputError, UnsafeArchiveError
 from configs.models import Columns, Languages, Package, Source
 from pipeline.readers.containers import Member, is_archive, members, without_compression
 from pipeline.readers.dictionaries import Dictionaries
+from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_messages import read_json
-from pipeline.readers.messages import read_fluent, read_gettext, read_properties
+from pipeline.readers.messages import read_fluent, read_properties
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.tables import read_arrow, read_csv, read_dataset, read_jsonl, read_parquet, read_tsv

@@ -62,10 +62,10 @@ class Batcher:
         U+0000 is taken out of text: it means nothing in prose, and many consumers cut strings there.
         """
         text, suffix, key, language, licence, uri, metadata = row
-        size = len(text) if text.isascii() else len(text) * 2  # close enough to its bytes for a limit
-        if size > streams.DOCUMENT_BYTES_MAX:
-            self._on_problem(too_large((uri or origin.uri) + suffix))
+        if _is_too_large(text) or _is_too_large(metadata) or _is_too_large(uri or "") or _is_too_large(key or ""):
+            self._on_problem(too_large(origin.uri + suffix))
             return None
+        size = len(metadata) + (len(text) if text.isascii() else len(text) * 2)  # about its bytes
         if "\0" in text:
             text = text.replace("\0", "")
         batch = self.flush() if self._rows and self._bytes + size > self._size else None
@@ -100,6 +100,14 @@ class Batcher:
             self._on_problem(InputError(shown, cause, "the document is skipped; repair it"))
             return False
         return True
+
+
+def _is_too_large(text: str) -> bool:
+    """Whether a text has more than DOCUMENT_BYTES_MAX bytes in UTF-8."""
+    limit = streams.DOCUMENT_BYTES_MAX
+    if len(text) * 4 <= limit:
+        return False
+    return len(text) > limit or (not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limit)
 
 
 def _batch(rows: list[tuple[str, str, str | None, str | None, str, str]]) -> pa.RecordBatch | None:

@@ -14,8 +14,9 @@ from configs.errors import InputError
 from configs.models import Columns
 from pipeline.readers import streams
 from pipeline.readers.containers import Member
+from pipeline.readers.encodings import text_lines
 from pipeline.readers.rows import Context, Row, limited, metadata_json
-from pipeline.readers.streams import Stream, input_errors, lines, seekable
+from pipeline.readers.streams import Stream, input_errors, seekable
 
 _LINE = "the line is skipped; repair it"
 
@@ -67,11 +68,11 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
     on_problem = limited(context.on_problem, member.name)
     columns, parse = context.source.columns, orjson.loads
     simple = set(_wanted(columns)) == {columns.text}
-    for number, line in lines(member.stream, on_problem):
+    for number, line in text_lines(member.stream, context.source.encoding, on_problem):
         if not line or line.isspace():
             continue
         try:
-            record = parse(line if number > 1 else line.removeprefix(b"\xef\xbb\xbf"))
+            record = parse(line)
             text = record.get(columns.text) if simple and isinstance(record, dict) else None
             if isinstance(text, str):  # most files, and twice as fast
                 yield Row(text, f"#{number}")
@@ -100,12 +101,13 @@ def read_tsv(member: Member, context: Context) -> Iterator[Row]:
 
 def _delimited(member: Member, context: Context, dialect: dict[str, Any]) -> Iterator[Row]:
     on_problem = limited(context.on_problem, member.name)
-    columns, encoding = context.source.columns, context.source.encoding
+    columns = context.source.columns
     csv.field_size_limit(streams.DOCUMENT_BYTES_MAX)
     # Bytes that do not decode become surrogates, which the batcher refuses document by document.
-    texts = (line.decode(encoding, "surrogateescape") + "\n" for _, line in lines(member.stream, on_problem))
+    numbered = text_lines(member.stream, context.source.encoding, on_problem)
+    texts = (line.decode("utf-8", "surrogateescape") + "\n" for _, line in numbered)
     reader = csv.reader(texts, **dialect)
-    header = [name.removeprefix("\ufeff") for name in next(reader, [])]
+    header = next(reader, [])
     if not header:
         return
     for column in _wanted(columns):

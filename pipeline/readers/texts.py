@@ -2,26 +2,39 @@
 
 from collections.abc import Iterator
 
+import re2
+
 from configs.errors import InputError
+from configs.text_encodings import text_encoding
 from pipeline.code_language import HEAD_BYTES, identify_code
 from pipeline.readers.containers import Member
+from pipeline.readers.encodings import decode, text_lines, utf8_head
 from pipeline.readers.html import html_to_text
 from pipeline.readers.man import man_to_text
-from pipeline.readers.rows import Context, Row
-from pipeline.readers.streams import input_errors
+from pipeline.readers.rows import Context, Row, limited
 
-
-def decode(data: bytes, encoding: str, name: str) -> str:
-    """Bytes as text without byte order mark; raises InputError at the first byte that is wrong."""
-    with input_errors(name):
-        return data.decode(encoding).removeprefix("\ufeff")
+_CODING = re2.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 
 def read_text(member: Member, context: Context) -> Iterator[Row]:
-    """Plain text. An empty file gives nothing."""
+    """Plain text, a file a document or, as the source's `documents` says, a line. Empty ones give nothing."""
+    if context.source.documents == "line":
+        yield from _lines(member, context)
+        return
     data = member.stream.document()
     if data:
         yield Row(decode(data, context.source.encoding, member.name))
+
+
+def _lines(member: Member, context: Context) -> Iterator[Row]:
+    on_problem = limited(context.on_problem, member.name)
+    for number, line in text_lines(member.stream, context.source.encoding, on_problem):
+        if line and not line.isspace():
+            try:
+                yield Row(line.decode(), f"#{number}")
+            except UnicodeDecodeError:
+                cause = f"bytes that are not in the encoding {context.source.encoding}"
+                on_problem(InputError(f"{member.name}, line {number}", cause, "set the source's `encoding`"))
 
 
 def read_html(member: Member, context: Context) -> Iterator[Row]:
@@ -39,13 +52,35 @@ def read_man(member: Member, context: Context) -> Iterator[Row]:
 
 
 def read_code(member: Member, context: Context) -> Iterator[Row]:
-    """A source file as it is, in the language that its name and content show; others are passed over."""
-    language = identify_code(member.path, member.stream.peek(HEAD_BYTES))
-    if language is None:
+    """A source file as it is, in the language that its name and content show; others are passed over.
+
+    A Python file that is not in the source's encoding is read in the one that its first lines declare (PEP 263).
+    """
+    head = utf8_head(member.stream.peek(HEAD_BYTES), context.source.encoding)
+    language = identify_code(member.path, head)
+    if language is None and not (b"\0" in head and identify_code(member.path, b"")):
         return
-    data = member.stream.document()
-    if b"\0" in data[:8192]:
+    if language is None:
         cause = "a binary file with the name of source code"
         raise InputError(member.name, cause, "it is skipped; exclude it to hear no more of it")
+    data = member.stream.document()
     if data:
-        yield Row(decode(data, "utf-8", member.name), language=language)
+        yield Row(_code(data, context.source.encoding, member.name), language=language)
+
+
+def _code(data: bytes, encoding: str, name: str) -> str:
+    try:
+        return decode(data, encoding, name)
+    except InputError:
+        declared = _declared(data) if name.endswith((".py", ".pyi", ".pyw")) else None
+        if declared is None:
+            raise
+        return decode(data, declared, name)
+
+
+def _declared(data: bytes) -> str | None:
+    for line in data[:HEAD_BYTES].split(b"\n", 2)[:2]:
+        match = _CODING.match(line)
+        if match:
+            return text_encoding(match.group(1).decode())
+    return None

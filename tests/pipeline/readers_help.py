@@ -13,7 +13,7 @@ from pipeline.schema import RAW
 
 
 def make_source(reader: str, path: str = "pkg", client: str = "path", columns: dict | None = None, **package: Any):
-    fields = {name: package.pop(name) for name in ("document_bytes", "encoding") if name in package}
+    fields = {name: package.pop(name) for name in ("document_bytes", "documents", "encoding") if name in package}
     return Source(
         id="made-up",
         title="Made up",
