@@ -32,17 +32,19 @@ class InputError(OpenRootsError):
     """An input file cannot be read.
 
     `file` names it, `cause` says why, `remedy` what the user can do. `reason` is the ledger's word for it.
+    `documents` is how many documents are lost, each of which gets a row of the ledger: as counted, never as a file
+    claims; a file or member that cannot be read is one.
     """
 
     reason = "unreadable"
 
-    def __init__(self, file: str, cause: str, remedy: str) -> None:
+    def __init__(self, file: str, cause: str, remedy: str, documents: int = 1) -> None:
         super().__init__(f"{file}: {cause}. {remedy}")
-        self.file, self.cause, self.remedy = file, cause, remedy
+        self.file, self.cause, self.remedy, self.documents = file, cause, remedy, documents
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[str, str, str, int]]:
         # Exceptions cross process borders; the default would call the class with one argument.
-        return type(self), (self.file, self.cause, self.remedy)
+        return type(self), (self.file, self.cause, self.remedy, self.documents)
 
 
 class NoTextError(InputError):

@@ -13,7 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from configs import CONFIGS
 from configs.errors import ConfigurationError
+from configs.language_codes import LanguageCodes
 from configs.models import Language, Languages, ProgrammingLanguage, QualityParameters, Recipe, Source
+
+PROBLEMS_SHOWN_MAX = 10
+VALUE_CHARACTERS_MAX = 200
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
@@ -61,8 +65,11 @@ def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> Mod
         problems = error.errors()
         # A list whose entries are all wrong is called too short as well: that would be no help.
         wrong = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
-        lines = [_explain(model, problem) for problem in problems if problem["loc"] not in wrong]
-        raise ConfigurationError("\n".join(f"{where}: {line}" for line in lines)) from None
+        told = [problem for problem in problems if problem["loc"] not in wrong]
+        lines = [f"{where}: {_explain(model, problem)}" for problem in told[:PROBLEMS_SHOWN_MAX]]
+        if len(told) > PROBLEMS_SHOWN_MAX:
+            lines.append(f"{where}: and {len(told) - PROBLEMS_SHOWN_MAX:,} more")
+        raise ConfigurationError("\n".join(lines)) from None
 
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
@@ -74,7 +81,13 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"unknown key `{path}`" + (f"; did you mean `{near[0]}`?" if near else "")
     if problem["type"] == "missing":
         return f"missing key `{path}`"
-    return f"`{path}`: {problem['msg']} (got {problem['input']!r})"
+    return f"`{path}`: {problem['msg']} (got {shorten(problem['input'])})"
+
+
+def shorten(value: Any) -> str:
+    """What was given, as far as a message has room for it."""
+    shown = repr(value)
+    return shown if len(shown) <= VALUE_CHARACTERS_MAX else f"{shown[:VALUE_CHARACTERS_MAX]}…"
 
 
 def _field_names(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
@@ -203,8 +216,14 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
         check_licences(source, f"{path}: source.{source_id}")
         named_languages += [*source.languages, *(p.language for p in source.packages if p.language)]
         named_languages += [code for p in source.packages for code in p.languages_by_path.values()]
-    for code in named_languages:
-        _known(code, languages.codes, f"{path}: unknown language")
+    codes = LanguageCodes(languages)
+    for code in dict.fromkeys(named_languages):
+        if code not in languages:
+            near = difflib.get_close_matches(code, languages.codes, n=1, cutoff=0.85)
+            meant = codes.resolve(code)
+            hint = near[0] if near else meant if meant in languages else codes.nearest(code)
+            ending = f"; did you mean `{hint}`?" if hint else "; `openroots languages` lists them"
+            raise ConfigurationError(f"{path}: unknown language `{code}`{ending}")
     for code, changed in recipe.quality.overrides.items():
         validate_keys(QualityParameters, changed, f"{path}: quality.overrides.{code}")
         if code != "default":

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 
 from configs.text_encodings import text_encoding
 
+LanguageCode = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$", max_length=35)]
+"""It names folders and files of a corpus (RFC 5646, section 4.4.1: 35 characters hold any tag in use)."""
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -48,7 +51,7 @@ class QualityParameters(Model):
 class Language(Model):
     """A natural language: one entry of `configs/languages.toml`; `code` is its BCP-47 tag."""
 
-    code: str = Field(description="BCP-47; taken from the name of the table")
+    code: LanguageCode = Field(description="BCP-47; taken from the name of the table")
     name: str = Field(description="in English")
     iso639_3: str = Field(pattern="^[a-z]{3}$", description="its ISO 639-3 code")
     script: str = Field(pattern="^[A-Z][a-z]{3}$", description="ISO 15924")
@@ -63,7 +66,7 @@ class Language(Model):
 class ProgrammingLanguage(Model):
     """A programming language: one entry of `configs/languages.toml`."""
 
-    code: str
+    code: LanguageCode
     name: str
     extensions: tuple[str, ...] = Field(min_length=1, description="with the leading dot; case matters")
 

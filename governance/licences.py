@@ -13,9 +13,13 @@ import pyarrow as pa
 from license_expression import ExpressionError, LicenseWithExceptionSymbol, Licensing
 
 from configs.models import LicencePolicy
+from governance.licence_names import spdx_of
 
-EXPRESSION_CHARACTERS_MAX = 4096
+EXPRESSION_CHARACTERS_MAX = 1000
 """Longer ones are refused unread: they come from files, and the parser holds a tree of them in memory."""
+
+VERDICTS_MAX = 10_000
+"""Verdicts remembered: a hostile file may give every document a licence of its own."""
 
 _LICENSING = Licensing()
 
@@ -45,8 +49,12 @@ def parse_expression(expression: str) -> object:
     except (ExpressionError, IndexError, RecursionError):
         tree = None
     if tree is None or any(" " in name for name in _names(tree)):
-        raise LicenceSyntaxError(f"`{expression}` is not an SPDX expression")
+        raise LicenceSyntaxError(f"`{_shown(expression)}` is not an SPDX expression")
     return tree
+
+
+def _shown(expression: str) -> str:
+    return expression if len(expression) <= 100 else f"{expression[:100]}…"
 
 
 def _names(tree: object) -> list[str]:
@@ -65,16 +73,21 @@ class LicenceGate:
     Patterns are fnmatch over SPDX ids, blind to case as SPDX ids are. A licence with an exception is compared both
     without it and as a whole (`GPL-2.0-only WITH Classpath-exception-2.0`), so that a recipe may allow the whole; a
     pattern in `deny` that fits either denies it. What is no SPDX expression is refused: nobody can tell what it says.
+    So is an id that SPDX does not list (`other`, `unknown`), unless it is a spelling of one that it does (`GPLv3`).
     """
 
     policy: LicencePolicy
     code_languages: frozenset[str]
+    trusted: frozenset[str] = frozenset()
+    """Expressions that the recipe was checked for already: the SPDX list, slow to load, is not asked about them."""
     _verdicts: dict[tuple[str | None, bool], Verdict] = field(default_factory=dict, repr=False)
 
     def judge(self, expression: str | None, code: bool) -> Verdict:
         """The verdict on one expression; `code` tells whether the document is in a programming language."""
         key = (expression, code)
         if key not in self._verdicts:
+            if len(self._verdicts) >= VERDICTS_MAX:
+                self._verdicts.clear()
             self._verdicts[key] = self._judge(expression, code)
         return self._verdicts[key]
 
@@ -82,10 +95,23 @@ class LicenceGate:
         if not expression or not expression.strip():
             return Verdict(False, "no licence is given")
         try:
-            reasons = self._refusals(parse_expression(expression), code)
+            reasons = self._refusals(self._tree(expression), code)
         except LicenceSyntaxError as error:
             return Verdict(False, str(error))
         return Verdict(not reasons, "; ".join(dict.fromkeys(reasons)))
+
+    def _tree(self, expression: str) -> object:
+        """The tree of an expression, with known spellings of licences as SPDX ids; raises LicenceSyntaxError."""
+        if expression in self.trusted:
+            return parse_expression(expression)
+        if len(expression) > EXPRESSION_CHARACTERS_MAX:
+            raise LicenceSyntaxError(f"`{expression[:40]}…` is too long for an SPDX expression")
+        spdx = spdx_of(expression)
+        if spdx is None:
+            raise LicenceSyntaxError(
+                f"`{_shown(expression)}` is not a licence of the SPDX list, nor an expression of such"
+            )
+        return parse_expression(spdx)
 
     def _refusals(self, tree: object, code: bool) -> list[str]:
         """Why a tree does not pass; empty if it does."""
@@ -106,6 +132,7 @@ class LicenceGate:
         else:
             names = (tree.key,)  # type: ignore[attr-defined]
         whole = names[-1]
+        names = (*names, *(old for name in names if (old := _former_id(name))))
         if pattern := _match(names, self.policy.deny):
             return [f"{whole} denied by {pattern}"]
         if code and (pattern := _match(names, self.policy.deny_code)):
@@ -127,6 +154,13 @@ class LicenceGate:
         admitted = np.array([verdict.admitted for verdict in verdicts])
         details = pa.array([verdict.detail or None for verdict in verdicts], pa.string())
         return pa.array(admitted[rows]), details.take(pa.array(rows))
+
+
+def _former_id(name: str) -> str:
+    """The id that SPDX had for a licence of the GNU family before it said `-only` and `-or-later`; "" for others."""
+    if name.endswith("-or-later"):
+        return name.removesuffix("-or-later") + "+"
+    return name.removesuffix("-only") if name.endswith("-only") else ""
 
 
 def _match(names: tuple[str, ...], patterns: tuple[str, ...]) -> str | None:

@@ -36,6 +36,9 @@ from pipeline.settle import (
 from pipeline.write import Part, corpus_digest, ledger_phase, ledger_tasks, plan_shards, write_phase
 
 MANIFEST_FORMAT = 1
+PROBLEMS_MAX = 10_000
+"""Problems that the manifest names."""
+
 STAGES = ("ingest", "licence", "language", "quality", "personal_data", "deduplicate", "sample")
 """Stages at which a document can leave, in order."""
 
@@ -327,7 +330,7 @@ def _manifest(
         "packages": fetched.packages,
         "unavailable": fetched.unavailable,
         "languages_lost": fetched.languages_lost,
-        "problems": [problem for record in ingested for problem in record.data["problems"]],
+        **_problems(ingested),
         "stages": stages,
         "drops": [
             {"stage": stage, "reason": reason, "documents": total[0], "bytes": total[1]}
@@ -337,6 +340,13 @@ def _manifest(
         "samples": {code: sample.as_dict() for code, sample in samples.items()},
         "phases": build.times,
     }
+
+
+def _problems(ingested: Sequence[Record]) -> dict[str, Any]:
+    """The first problems, and how many there are besides: the ledger has a row for each document lost."""
+    named = [problem for record in ingested for problem in record.data["problems"]]
+    unnamed = sum(record.data["problems_unnamed"] for record in ingested)
+    return {"problems": named[:PROBLEMS_MAX], "problems_unnamed": unnamed + max(0, len(named) - PROBLEMS_MAX)}
 
 
 def _versions() -> dict[str, str]:

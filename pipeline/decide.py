@@ -11,9 +11,9 @@ from pipeline import storage
 from pipeline.columns import decode, encode
 from pipeline.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.quality import QualityRules
-from pipeline.schema import DICTIONARY
+from pipeline.schema import DICTIONARY, UNDETERMINED
 
-VERSION = 1
+VERSION = 2
 COLUMN_BYTES = 200
 """About what a document's columns take beside its text."""
 
@@ -34,7 +34,8 @@ def language_verdict(batch: pa.RecordBatch, wanted: frozenset[str], score_min: f
     unwanted = pc.and_(pc.invert(pc.is_in(language, pa.array(sorted(wanted)))), pa.scalar(not keep_other))
     reason = pc.if_else(denied, "language_mismatch", pc.if_else(unwanted, "language_other", None))
     said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
-    other = pc.binary_join_element_wise("identified ", language, "")
+    was_said = pc.not_equal(decode(batch["language_declared"]), UNDETERMINED)
+    other = pc.binary_join_element_wise(pc.if_else(was_said, "declared ", "identified "), language, "")
     detail = pc.if_else(denied, said, pc.if_else(unwanted, other, None))
     return "language", reason.cast(pa.string()), detail
 

@@ -1,30 +1,40 @@
 """Ingest: read a unit of a source, give each document its id, make its text NFC, and hold its licence at the gate.
 
-Unreadable files become problems (file, cause, remedy) and ledger rows; what could be read of them stays.
+What could not be read becomes a problem (file, cause, remedy) and a ledger row a document; what could be read stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import InputError, NoTextError
+from configs.language_codes import DECLARED_CHARACTERS_MAX, LanguageCodes
 from configs.load import Plan
 from configs.models import Source
-from governance.licences import LicenceGate
+from governance.licence_names import spdx_of
+from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline import storage
-from pipeline.columns import constant_column, filter_batch, string_bytes
+from pipeline.columns import constant_column, encode, filter_batch, string_bytes
 from pipeline.normal_form import to_nfc
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.readers import Unit, read_unit
+from pipeline.readers.names import visible
 from pipeline.readers.units import resolve
-from pipeline.schema import DICTIONARY, DOCUMENT, LEDGER, UNDETERMINED
+from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
 
-VERSION = 2
+VERSION = 3
 """Raised when the same input would give other bytes than before, so that older work is done again."""
+
+NAMED_PER_TASK_MAX = 1000
+"""Problems that a task's record, and so the manifest, names; all are in the ledger."""
+
+PROBLEM_ROWS = 10_000
+"""Ledger rows of problems written at a time."""
 
 
 def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
@@ -33,22 +43,55 @@ def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
     return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
 
 
-def to_documents(batch: pa.RecordBatch, source: Source) -> pa.RecordBatch:
-    """A reader's batch (schema RAW) as documents (schema DOCUMENT)."""
+def to_documents(batch: pa.RecordBatch, source: Source, codes: LanguageCodes) -> tuple[pa.RecordBatch, pa.StringArray]:
+    """A reader's batch (schema RAW) as documents (schema DOCUMENT), and why a row's language is refused, else null.
+
+    Languages are codes of ours or BCP-47, licences SPDX where what the row says can be told; see `LanguageCodes` and
+    `spdx_of`. A language that is refused is `und`.
+    """
     texts = batch["text"] if source.kind == "code" else to_nfc(batch["text"])
-    languages = pc.fill_null(batch["language"], UNDETERMINED)
-    licences = pc.fill_null(batch["licence"], source.licence)
+    languages, refused = _languages(batch["language"], codes)
     columns = [
         document_ids(source.id, batch["key"]),
         texts,
         constant_column(source.id, batch.num_rows),
-        languages.cast(DICTIONARY) if pa.types.is_dictionary(languages.type) else pc.dictionary_encode(languages),
-        pc.dictionary_encode(licences),
+        languages,
+        _licences(batch["licence"], source),
         batch["uri"],
         batch["metadata"],
         string_bytes(texts),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT), refused
+
+
+def _languages(column: pa.StringArray, codes: LanguageCodes) -> tuple[pa.DictionaryArray, pa.StringArray]:
+    said = pc.dictionary_encode(pc.fill_null(column, UNDETERMINED))
+    values = said.dictionary.to_pylist()
+    resolved = [codes.resolve(value) for value in values]
+    why = [None if code else _no_language(value, codes) for value, code in zip(values, resolved, strict=True)]
+    found = pa.array([code or UNDETERMINED for code in resolved], pa.string()).take(said.indices)
+    return encode(found), pa.array(why, pa.string()).take(said.indices)
+
+
+def _no_language(value: str, codes: LanguageCodes) -> str:
+    near = codes.nearest(value)
+    shown = value if len(value) <= DECLARED_CHARACTERS_MAX else f"{value[:DECLARED_CHARACTERS_MAX]}…"
+    return f"declared `{shown}`, which is no language code" + (f"; did you mean `{near}`?" if near else "")
+
+
+def _licences(column: pa.StringArray, source: Source) -> pa.DictionaryArray:
+    said = pc.dictionary_encode(pc.fill_null(column, source.licence))
+    trusted = trusted_licences(source)
+    spdx = [
+        value if value in trusted or len(value) > EXPRESSION_CHARACTERS_MAX else spdx_of(value) or value
+        for value in said.dictionary.to_pylist()
+    ]
+    return encode(pa.array(spdx, pa.string()).take(said.indices))
+
+
+def trusted_licences(source: Source) -> frozenset[str]:
+    """Licences that the source's entry names; they were compared with the SPDX list when the recipe was read."""
+    return frozenset((source.licence, *(package.licence for package in source.packages if package.licence)))
 
 
 def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, details: pa.Array) -> pa.RecordBatch:
@@ -69,21 +112,34 @@ def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, details: pa.Arr
     return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
 
 
-def problem_row(source: str, problem: InputError) -> pa.RecordBatch:
-    """The ledger row of a file, or a part of it, that gave no document: no bytes, but cause and remedy."""
-    row = {
-        "id": xxhash.xxh3_128_digest(f"{source}\0{problem.file}\0{problem.cause}".encode(errors="replace")),
-        "source": source,
-        "language": UNDETERMINED,
-        "bytes": 0,
-        "bytes_kept": 0,
-        "decision": "dropped",
-        "stage": "ingest",
-        "reason": problem.reason,
-        "detail": f"{problem.cause}. {problem.remedy}",
-        "uri": problem.file,
-    }
-    return pa.RecordBatch.from_pylist([row], schema=LEDGER)
+def problem_rows(source: str, problems: Sequence[InputError], first: int = 0) -> pa.RecordBatch:
+    """Ledger rows of what gave no document, one a document that is lost: no bytes, but cause and remedy.
+
+    All problems are of one reason. `first` numbers the first row among those of its task, so that no id comes twice.
+    """
+    counts = pa.array(np.repeat(np.arange(len(problems)), [problem.documents for problem in problems]))
+    rows = len(counts)
+    names = [visible(problem.file) for problem in problems]
+    prefixes = [f"{source}\0{name}\0".encode() for name in names]
+    ids = [
+        xxhash.xxh3_128_digest(b"%s%d" % (prefixes[problem], number))
+        for number, problem in enumerate(counts.to_pylist(), first)
+    ]
+    details = pa.array([visible(f"{problem.cause}. {problem.remedy}") for problem in problems], pa.string())
+    files = pa.array(names, pa.string())
+    zeros = pa.array(np.zeros(rows, np.int64))
+    constants = (constant_column(value, rows) for value in ("dropped", "ingest", problems[0].reason))
+    columns = [
+        pa.array(ids, pa.binary(16)),
+        constant_column(source, rows),
+        constant_column(UNDETERMINED, rows),
+        zeros,
+        zeros,
+        *constants,
+        details.take(counts),
+        files.take(counts),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
 
 
 @dataclass
@@ -95,36 +151,29 @@ class IngestWork:
     gate: LicenceGate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gate = LicenceGate(self.plan.recipe.licences, frozenset(self.plan.languages.programming))
+        trusted = frozenset(licence for source in self.plan.sources for licence in trusted_licences(source))
+        self.gate = LicenceGate(self.plan.recipe.licences, frozenset(self.plan.languages.programming), trusted)
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Read the unit, write shards `TASK-00000.arrow` … and the dropped rows `TASK.dropped.arrow`."""
         unit: Unit = task.payload
         source = self.plan.source(unit.source)
-        problems: list[InputError] = []
+        codes = LanguageCodes(self.plan.languages)
         shards = _Shards(folder, self.plan.recipe.output.work_shard_bytes)
         with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as shard:
             dropped = _Dropped(shard)
+            problems = _Problems(source.id, dropped, self.strict)
             for raw in self._read(unit, source, problems):
-                kept = self._admit(to_documents(raw, source), dropped)
+                kept = self._admit(*to_documents(raw, source, codes), dropped)
                 if kept.num_rows:
                     shards.write(kept)
             shards.close()
-            for problem in problems:
-                dropped.write(problem_row(source.id, problem), "ingest", problem.reason)
+            problems.flush()
         folder.data["dropped"] = [[*key, *total] for key, total in sorted(dropped.totals.items())]
-        folder.data["problems"] = [
-            {"source": source.id, "file": problem.file, "cause": problem.cause, "remedy": problem.remedy}
-            for problem in problems
-            if not isinstance(problem, NoTextError)
-        ]
+        folder.data["problems"] = problems.named
+        folder.data["problems_unnamed"] = problems.unnamed
 
-    def _read(self, unit: Unit, source: Source, problems: list[InputError]) -> Iterator[pa.RecordBatch]:
-        def on_problem(problem: InputError) -> None:
-            if self.strict and not isinstance(problem, NoTextError):
-                raise problem
-            problems.append(problem)
-
+    def _read(self, unit: Unit, source: Source, problems: "_Problems") -> Iterator[pa.RecordBatch]:
         output = self.plan.recipe.output
         return read_unit(
             unit,
@@ -132,11 +181,17 @@ class IngestWork:
             self.plan.languages,
             batch_documents=output.batch_documents,
             batch_bytes=output.batch_bytes,
-            on_problem=on_problem,
+            on_problem=problems,
         )
 
-    def _admit(self, batch: pa.RecordBatch, dropped: "_Dropped") -> pa.RecordBatch:
+    def _admit(self, batch: pa.RecordBatch, no_language: pa.StringArray, dropped: "_Dropped") -> pa.RecordBatch:
         """The documents that may enter; the rest goes to `dropped`."""
+        wrong = no_language.is_valid()
+        if wrong.true_count:
+            rows = filter_batch(batch, wrong)
+            why = no_language.filter(wrong)
+            dropped.write(dropped_rows(rows, "language", "language_unknown", why), "language", "language_unknown")
+            batch = filter_batch(batch, pc.invert(wrong))
         admitted, details = self.gate.admit(batch["licence"], batch["language"])
         refused = pc.invert(admitted)
         if refused.true_count:
@@ -168,6 +223,49 @@ class _Dropped:
         total[1] += size
 
 
+class _Problems:
+    """Ledger rows of what could not be read, and the problems that are named in the task's record."""
+
+    def __init__(self, source: str, dropped: _Dropped, strict: bool) -> None:
+        self._source, self._dropped, self._strict = source, dropped, strict
+        self._held: dict[str, list[InputError]] = {}
+        self._documents = self._written = 0
+        self.named: list[dict[str, str]] = []
+        self.unnamed = 0
+
+    def __call__(self, problem: InputError) -> None:
+        if isinstance(problem, NoTextError):
+            self._hold(problem)
+            return
+        if self._strict:
+            raise problem
+        if len(self.named) < NAMED_PER_TASK_MAX:
+            told = {"file": problem.file, "cause": problem.cause, "remedy": problem.remedy}
+            self.named.append({"source": self._source} | {key: visible(value) for key, value in told.items()})
+        else:
+            self.unnamed += 1
+        self._hold(problem)
+
+    def _hold(self, problem: InputError) -> None:
+        left = problem.documents
+        while left > 0:  # one may count many
+            documents = min(left, PROBLEM_ROWS)
+            part = type(problem)(problem.file, problem.cause, problem.remedy, documents)
+            self._held.setdefault(problem.reason, []).append(part)
+            self._documents += documents
+            left -= documents
+            if self._documents >= PROBLEM_ROWS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write the rows held."""
+        for reason, problems in sorted(self._held.items()):
+            rows = problem_rows(self._source, problems, self._written)
+            self._dropped.write(rows, "ingest", reason)
+            self._written += rows.num_rows
+        self._held, self._documents = {}, 0
+
+
 class _Shards:
     """Rolls over to a new shard file when one is full."""
 
@@ -192,6 +290,12 @@ class _Shards:
         self._context = self._shard = None
 
 
+def recipe_languages(plan: Plan) -> dict[str, list[str]]:
+    """What declared languages are compared with: code → the names that mean it."""
+    natural = {code: [e.iso639_3, e.name, e.script, *e.lid_labels] for code, e in plan.languages.natural.items()}
+    return natural | {code: [entry.name] for code, entry in plan.languages.programming.items()}
+
+
 def ingest_phase(plan: Plan, strict: bool) -> Phase:
     """The phase that reads every unit."""
     recipe = plan.recipe
@@ -200,6 +304,7 @@ def ingest_phase(plan: Plan, strict: bool) -> Phase:
         "licences": recipe.licences,
         "output": recipe.output,
         "strict": strict,
+        "languages": recipe_languages(plan),
         "extensions": {code: language.extensions for code, language in plan.languages.programming.items()},
     }
     return Phase("ingest", configuration, IngestWork(plan, strict))

@@ -30,8 +30,9 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     problems = manifest["problems"]
     for problem in problems[:5]:
         console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}", markup=False)
-    if len(problems) > 5:
-        console.print(f"… and {len(problems) - 5} more unreadable files; see manifest.json")
+    more = len(problems[5:]) + manifest.get("problems_unnamed", 0)
+    if more:
+        console.print(f"… and {more:,} more; all are in the ledger, the first in manifest.json")
     console.print(f"digest  {manifest['digest']}")
     console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)", markup=False)
     console.print(f"report  {output}/report.html")

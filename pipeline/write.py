@@ -5,6 +5,7 @@ from the work shards where they lie.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from configs.errors import OutputError
 from pipeline import storage
 from pipeline.columns import decode, string_bytes, unify
 from pipeline.deduplication.lines import cut_lines
@@ -23,6 +25,8 @@ from pipeline.schema import LEDGER
 
 VERSION = 1
 LEDGER_PART_ROWS = 1_000_000
+_FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
+"""The last gate: languages come from documents and from models, and name folders here."""
 
 DROPPED_COLUMNS = ("language_identified",)
 """Columns of the work shards that the corpus does without: among kept documents it is the language."""
@@ -50,6 +54,8 @@ def plan_shards(parts: Mapping[str, Sequence[Part]], shard_bytes: int) -> list[T
     """Fill output shards of each language with parts in order, none above `shard_bytes`, and name them."""
     tasks = []
     for language in sorted(parts):
+        if not _FOLDER.fullmatch(language):
+            raise OutputError(f"`{language}` is no language code: no folder of the corpus can be named after it")
         shards = list(_filled(parts[language], shard_bytes))
         for number, shard in enumerate(shards):
             name = f"{language}/shard-{number:05d}-of-{len(shards):05d}"

@@ -15,6 +15,7 @@ from pipeline.readers.dictionaries import Dictionaries
 from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_messages import read_json
 from pipeline.readers.messages import read_fluent, read_properties
+from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.tables import read_arrow, read_csv, read_dataset, read_jsonl, read_parquet, read_tsv
@@ -57,45 +58,26 @@ def read_unit(
     """Yield the documents of a unit as batches of `pipeline.schema.RAW`, in the order of the files.
 
     Batches hold at most `batch_documents` rows and about `batch_bytes` bytes of text. What cannot be read (a file, a
-    member, a line) goes to `on_problem` as an InputError, once each; what was read before it is yielded, and reading
-    goes on behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose
-    file is one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
+    member, a line) goes to `on_problem` as an InputError, once each; of those of a file beyond the first hundred one
+    counts the rest. What was read before is yielded, and reading goes on behind it. `on_problem` may raise to stop.
+    Memory does not follow the size of files, but for formats whose file is one document (at most
+    `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
     """
     unit = replace(unit, uri=resolve(unit.uri))
-    report = _once(on_problem)
+    report = Problems(on_problem)
     context = Context(source, languages, report, batch_documents)
     batcher = Batcher(batch_documents, batch_bytes, report)
-    for row, origin in _rows(unit, context):
+    for row, origin in _rows(unit, context, report):
         batch = batcher.add(row, origin)
         if batch is not None:
             yield batch
     last = batcher.flush()
+    report.sum_up()
     if last is not None:
         yield last
 
 
-def _once(on_problem: Callable[[InputError], None]) -> Callable[[InputError], None]:
-    """`on_problem` for each file and cause only once: a truncated archive ends the member and the archive."""
-    last: tuple[str, str] | None = None
-    stopped: BaseException | None = None
-
-    def report(problem: InputError) -> None:
-        nonlocal last, stopped
-        if stopped:  # the caller's refusal passes through handlers that report what they catch
-            raise stopped
-        this = (problem.file, problem.cause)
-        if this != last:
-            last = this
-            try:
-                on_problem(problem)
-            except BaseException as error:
-                stopped = error
-                raise
-
-    return report
-
-
-def _rows(unit: Unit, context: Context) -> Iterator[tuple[Row, Origin]]:
+def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row, Origin]]:
     package = context.source.packages[unit.package]
     if context.source.reader == "datasets":
         origin = Origin(unit.name, unit.name, package.language, package.licence)
@@ -105,6 +87,7 @@ def _rows(unit: Unit, context: Context) -> Iterator[tuple[Row, Origin]]:
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
     try:
         for member in _members(unit, package, context):
+            report.begin(member.name)
             yield from _guarded(reader(member, context), _origin(member, unit, package, context.source), context)
     except InputError as error:
         context.on_problem(error)

@@ -13,8 +13,6 @@ from pipeline.readers import streams
 from pipeline.readers.streams import too_large
 from pipeline.schema import RAW
 
-PROBLEMS_PER_FILE_MAX = 100
-
 
 class Row(NamedTuple):
     """A document as a format reader gives it. `key` replaces the file's name and `suffix`; None: not said."""
@@ -119,21 +117,8 @@ def _batch(rows: list[tuple[str, str, str | None, str | None, str, str]]) -> pa.
 
 
 def limited(on_problem: Callable[[InputError], None], name: str) -> Callable[[InputError], None]:
-    """`on_problem` that stays silent about a file after PROBLEMS_PER_FILE_MAX problems, and says that it does."""
-    count = 0
-
-    def report(problem: InputError) -> None:
-        nonlocal count
-        count += 1
-        if count == PROBLEMS_PER_FILE_MAX:
-            cause = f"{count} problems, the last: {problem.cause}"
-            on_problem(
-                InputError(name, cause, "further ones in this file are skipped without mention; repair the file")
-            )
-        elif count < PROBLEMS_PER_FILE_MAX:
-            on_problem(problem)
-
-    return report
+    """`on_problem` itself: problems are counted and the first of each file named in `reading.Problems`."""
+    return on_problem
 
 
 def metadata_json(values: dict[str, Any]) -> str:

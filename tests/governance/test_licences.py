@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.models import LicencePolicy
+from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate, LicenceSyntaxError, parse_expression
 
 CODE = frozenset({"c", "python"})
@@ -43,6 +44,51 @@ def test_code_enters_if_one_way_to_satisfy_its_licence_is_not_copyleft(expressio
     assert DEFAULT.judge(expression, code=True).admitted is admitted
 
 
+@pytest.mark.parametrize(
+    ("said", "spdx"),
+    [
+        ("GPLv3", "GPL-3.0-only"),
+        ("gpl3", "GPL-3.0-only"),
+        ("GPL", "GPL-1.0-or-later"),
+        ("GNU-GPL-3.0", "GPL-3.0-only"),
+        ("GNU GPL v3", "GPL-3.0-only"),
+        ("GNU General Public License v2.0 or later", "GPL-2.0-or-later"),
+        ("LGPLv2.1", "LGPL-2.1-only"),
+        ("LGPL-2.1+", "LGPL-2.1-or-later"),
+        ("AGPLv3", "AGPL-3.0-only"),
+        ("mit", "MIT"),
+        ("the MIT license", "MIT"),
+        ("Apache License 2.0", "Apache-2.0"),
+        ("CC BY-SA 4.0", "CC-BY-SA-4.0"),
+        ("cc-by-nc-nd-3.0", "CC-BY-NC-ND-3.0"),
+        ("gpl-2.0-only with classpath-exception-2.0", "GPL-2.0-only WITH Classpath-exception-2.0"),
+        ("mit or gpl-3.0", "MIT OR GPL-3.0-only"),
+        ("LicenseRef-house.1", "LicenseRef-house.1"),
+        ("NOASSERTION", "NOASSERTION"),
+    ],
+)
+def test_spellings_with_one_meaning_become_spdx(said, spdx):
+    assert spdx_of(said) == spdx
+
+
+@pytest.mark.parametrize("said", ["other", "unknown", "NONE", "BSD", "MIT/GPL-3.0", "MIT, ISC", "['mit']", "-"])
+def test_what_spdx_does_not_know_is_refused_by_name(said):
+    verdict = DEFAULT.judge(said, code=True)
+    assert not verdict.admitted and said in verdict.detail
+
+
+@pytest.mark.parametrize("said", ["GPLv3", "gpl3", "GPL", "LGPLv2.1", "AGPLv3", "GNU-GPL-3.0", "GNU GPL v3"])
+def test_copyleft_is_denied_for_code_however_it_is_written(said):
+    verdict = DEFAULT.judge(said, code=True)
+    assert not verdict.admitted and "denied for code" in verdict.detail
+
+
+def test_a_pattern_may_use_the_former_id():
+    gate = LicenceGate(LicencePolicy(deny=("GPL-2.0",)), CODE)
+    assert not gate.judge("GPL-2.0-only", code=False).admitted
+    assert gate.judge("GPL-2.0-or-later", code=False).admitted
+
+
 def test_copyleft_prose_enters_by_default():
     assert DEFAULT.judge("GPL-3.0-or-later", code=False).admitted
 
@@ -76,7 +122,7 @@ def test_an_exception_can_be_allowed_as_a_whole():
 
 
 @pytest.mark.parametrize(
-    "expression", ["CC BY 4.0", "(MIT", "MIT AND", "()", "a/b", "MIT " * EXPRESSION_CHARACTERS_MAX]
+    "expression", ["CC BY 4 0", "(MIT", "MIT AND", "()", "a/b", "MIT " * EXPRESSION_CHARACTERS_MAX]
 )
 def test_what_is_no_expression_is_refused(expression):
     with pytest.raises(LicenceSyntaxError):

@@ -12,7 +12,7 @@ import pytest
 from configs.errors import InputError, OpenRootsError
 from configs.load import load_languages
 from pipeline.readers import list_units, read_unit, streams
-from pipeline.readers.rows import PROBLEMS_PER_FILE_MAX
+from pipeline.readers.problems import NAMED_PER_FILE_MAX
 from tests.pipeline.readers_help import make_source, mo_bytes, read, tar_bytes, texts
 from tests.pipeline.test_readers import COMPRESS, JSONL
 
@@ -141,8 +141,9 @@ def test_parquet_strings_that_are_no_text_are_problems_of_their_rows(tmp_path):
 def test_many_bad_lines_are_summed_up(tmp_path):
     rows, problems = read_bytes(tmp_path, "a.jsonl", b"bad\n" * 500 + b'{"text": "b"}')
     assert texts(rows) == ["b"]
-    assert len(problems) == PROBLEMS_PER_FILE_MAX
-    assert "further ones" in problems[-1].remedy
+    assert len(problems) == NAMED_PER_FILE_MAX + 1
+    assert sum(problem.documents for problem in problems) == 500
+    assert "400 further ones" in problems[-1].cause
 
 
 @pytest.mark.parametrize(

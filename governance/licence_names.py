@@ -1,0 +1,81 @@
+"""How people write licences (`GPLv3`, `Apache License 2.0`, `cc-by-4.0`), brought to SPDX ids.
+
+Only what has one meaning is mapped: `BSD`, `other` and `unknown` have none. A version without a word on later ones is
+taken as that version only, which is what it says.
+"""
+
+import functools
+import re
+from typing import Any
+
+from license_expression import ExpressionError
+
+_WORDS = re.compile(r"gnu|licence|license|version|the|[\s_,-]|v(?=[0-9])")
+_GNU = re.compile(r"(?P<kind>[al]?)gpl(?P<number>[1-3](?:\.[01])?)(?:only|(?P<later>\+|orlater))?")
+_CREATIVE_COMMONS = re.compile(r"ccby(?P<parts>(?:sa|nc|nd|ncsa|ncnd)?)(?P<number>[1-4]\.[05])")
+_PLAIN = {
+    "afl3": "AFL-3.0", "apache2": "Apache-2.0", "apache2.0": "Apache-2.0", "artistic2": "Artistic-2.0",
+    "boost1.0": "BSL-1.0", "bsd2": "BSD-2-Clause", "bsd3": "BSD-3-Clause", "bsd2clause": "BSD-2-Clause",
+    "bsd3clause": "BSD-3-Clause", "cc0": "CC0-1.0", "cc01.0": "CC0-1.0", "epl2": "EPL-2.0", "eupl1.2": "EUPL-1.2",
+    "isc": "ISC", "mit": "MIT", "mpl2": "MPL-2.0", "mpl2.0": "MPL-2.0", "newbsd": "BSD-3-Clause",
+    "odcby": "ODC-By-1.0", "odbl": "ODbL-1.0", "pddl": "PDDL-1.0", "publicdomaincc0": "CC0-1.0",
+    "simplifiedbsd": "BSD-2-Clause", "unlicense": "Unlicense", "zlib": "Zlib",
+}  # fmt: skip
+_OF_SPDX = ("NOASSERTION",)
+_OWN = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.+-]+")
+_IDS = re.compile(r"[^\s()]+")
+
+
+@functools.cache
+def _spdx() -> Any:
+    """The SPDX list; half a second to load, so only where a document says its licence."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
+@functools.lru_cache(maxsize=4096)
+def spdx_of(said: str) -> str | None:
+    """The SPDX expression for what a document says of its licence; None where it says nothing that can be told.
+
+    Ids come in SPDX's own spelling; deprecated ones as their successors (`GPL-3.0` is `GPL-3.0-only`).
+    """
+    said = said.strip()
+    if _OWN.fullmatch(said):
+        return said
+    if said.upper() in _OF_SPDX:
+        return said.upper()
+    if plain := _of_name(said):
+        return plain
+    words = _IDS.findall(said)
+    if not words or not all(word.casefold() in _known_words() or _OWN.fullmatch(word) for word in words):
+        return None  # told without the parser, which is slow
+    try:
+        return str(_spdx().parse(said).render())
+    except (ExpressionError, IndexError, RecursionError, AttributeError):
+        return None
+
+
+@functools.cache
+def _known_words() -> frozenset[str]:
+    """What may stand in an expression, case-folded: ids, their former spellings, operators."""
+    symbols = _spdx().known_symbols.values()
+    names = [name for symbol in symbols for name in (symbol.key, *symbol.aliases)]
+    return frozenset(name.casefold() for name in (*names, *_OF_SPDX, "and", "or", "with"))
+
+
+def _of_name(said: str) -> str | None:
+    plain = _WORDS.sub("", said.casefold())
+    plain = plain.replace("generalpublic", "gpl").replace("attribution", "by").replace("creativecommons", "cc")
+    plain = plain.replace("lessergpl", "lgpl").replace("librarygpl", "lgpl").replace("afferogpl", "agpl")
+    if plain in _PLAIN:
+        return _PLAIN[plain]
+    if match := _GNU.fullmatch(plain):
+        number = match["number"] if "." in match["number"] else f"{match['number']}.0"
+        spdx = f"{match['kind'].upper()}GPL-{number}-{'or-later' if match['later'] else 'only'}"
+        return spdx if spdx in _spdx().known_symbols else None
+    if match := _CREATIVE_COMMONS.fullmatch(plain):
+        parts = {"ncsa": "-NC-SA", "ncnd": "-NC-ND"}.get(match["parts"], f"-{match['parts'].upper()}".rstrip("-"))
+        spdx = f"CC-BY{parts}-{match['number']}"
+        return spdx if spdx in _spdx().known_symbols else None
+    return None
