@@ -1,17 +1,23 @@
-"""Checkpoints that can be trusted: written aside by `torch.distributed.checkpoint`, sealed by a manifest of digests.
+"""Checkpoints that can be trusted: written in the background, sealed by a manifest of digests.
 
     RUN/step-00001000/*.distcp, .metadata   the state, by names in the whole model; loads on any layout
     RUN/step-00001000/tokenizer/            so that nothing else is needed to export the model
-    RUN/step-00001000/manifest.json         step, samples, settings, sizes and digests of all files; written last
-A folder without a manifest, or whose files do not fit it, is no checkpoint. `.metadata` is a pickle of torch's; it is
-read by an unpickler that makes nothing but the classes of such metadata, so that a checkpoint cannot run code.
+    RUN/step-00001000/manifest.json         step, samples, settings, sizes and digests of all files, its own; last
+A folder without a manifest, or whose files do not fit it, is not a checkpoint. No rank reads what another wrote: each
+hashes its file while it writes it, in the thread that saves, and the digests travel with the results that
+`torch.distributed.checkpoint` gathers anyway. Before a checkpoint is loaded each rank verifies its share of the files.
+`.metadata` is a pickle of torch's; it is read by an unpickler that makes nothing but the classes of such metadata, so
+that a checkpoint cannot run code.
 """
 
+import json
 import pickle
 import shutil
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -19,13 +25,22 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+import xxhash
+from torch.distributed.checkpoint.filesystem import FileSystem
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+from torch.distributed.checkpoint.storage import WriteResult
 
 from configs.errors import InputError
 from pipeline import storage
 
-FORMAT = 1
+FORMAT = 2
+"""The manifest has a digest of itself; one of format 1 has none and is still read."""
 MANIFEST = "manifest.json"
+PATIENCE = timedelta(hours=4)
+"""For the slowest rank of a save or a check: what goes on meanwhile, or waits, does not depend on it."""
+_READERS = 8
+"""Files that a process verifies at once: hashing is fast, a shared file system answers many readers faster than one."""
+_REMEDY = "Use an older checkpoint of the run"
 
 
 @dataclass(frozen=True)
@@ -42,26 +57,55 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Check sizes and digests of a checkpoint's files. Raises InputError that names what is wrong."""
-    remedy = "Use an older checkpoint of the run"
+    """Check the manifest, and sizes and digests of all files. Raises InputError that names what is wrong."""
+    checkpoint = read_manifest(folder)
+    if error := verify(checkpoint):
+        raise error
+    return checkpoint
+
+
+def read_manifest(folder: Path) -> Checkpoint:
+    """A checkpoint whose manifest is whole and whose files have their sizes. Raises InputError."""
     try:
         manifest = storage.read_json(str(folder / MANIFEST))
-        if manifest["format"] != FORMAT:
+        if manifest["format"] not in (1, FORMAT):
             raise ValueError("it is of another format")
+        if manifest["format"] != 1 and manifest["digest"] != _digest_of(manifest):
+            raise ValueError("its digest is not that of its content")
         if missing := {"step", "state", "identity", "config"} - set(manifest):
             raise ValueError(f"it does not say its {', '.join(sorted(missing))}")
-        files = [(folder / file["path"], file["bytes"], file["digest"]) for file in manifest["files"]]
+        sizes = [(folder / file["path"], file["bytes"], file["digest"]) for file in manifest["files"]]
     except FileNotFoundError:
-        raise InputError(str(folder), "is no checkpoint, or one that was not finished", remedy) from None
+        raise InputError(str(folder), "is not a checkpoint, or one that was not finished", _REMEDY) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(folder / MANIFEST), f"is damaged ({error})", remedy) from error
-    for path, size, _ in files:
+        raise InputError(str(folder / MANIFEST), f"is damaged ({error})", _REMEDY) from error
+    for path, size, _ in sizes:
         if not path.exists() or path.stat().st_size != size:
-            raise InputError(str(path), "is missing or cut short", remedy)
-    for path, _, digest in files:
-        if storage.file_digest(str(path)) != digest:
-            raise InputError(str(path), "is damaged: its digest is not that of the manifest", remedy)
+            raise InputError(str(path), "is missing or cut short", _REMEDY)
     return Checkpoint(folder, manifest)
+
+
+def verify(checkpoint: Checkpoint, share: int = 0, shares: int = 1) -> InputError | None:
+    """Compare every `shares`-th file with its digest, from the `share`-th on; what is wrong, if anything is."""
+
+    def check(file: dict[str, Any]) -> InputError | None:
+        path = str(checkpoint.folder / file["path"])
+        try:
+            if storage.file_digest(path) == file["digest"]:
+                return None
+            return InputError(path, "is damaged: its digest is not that of the manifest", _REMEDY)
+        except OSError as error:
+            return InputError(path, f"cannot be read ({error.strerror})", _REMEDY)
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = readers.map(check, checkpoint.manifest["files"][share::shares])
+        return next((error for error in found if error), None)
+
+
+def _digest_of(manifest: dict[str, Any]) -> str:
+    """Of all that a manifest says but its digest."""
+    said = {key: value for key, value in manifest.items() if key != "digest"}
+    return xxhash.xxh3_128(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def newest(run: Path, say: Callable[[str], None]) -> Checkpoint | None:
@@ -125,79 +169,174 @@ def _is_data(kind: type) -> bool:
     return is_dataclass(kind) or issubclass(kind, Enum)
 
 
+@dataclass(frozen=True)
+class _Written(WriteResult):
+    """What torch gathers of each tensor written, and of the file that it is in."""
+
+    path: str
+    bytes: int
+    digest: str
+
+
+class _Writer(dcp.FileSystemWriter):
+    """Hashes what it writes; `seal` is called on the main rank with all ranks' files once they are on disk."""
+
+    def __init__(self, folder: Path, seal: Callable[[dict[str, tuple[int, str]]], None]) -> None:
+        super().__init__(str(folder), sync_files=True)
+        self.fs = self._files = _HashingFileSystem()
+        self._seal = seal
+
+    def write_data(self, *plan: Any, **named: Any) -> Any:
+        """As torch's, its results with the digests of the files."""
+        written: Any = super().write_data(*plan, **named)
+        streams = self._files.streams
+        rows: list[WriteResult] = []
+        for result in written.value():
+            path = result.storage_data.relative_path
+            rows.append(_Written(**vars(result), path=path, bytes=streams[path].size, digest=streams[path].digest))
+        found: torch.futures.Future[list[WriteResult]] = torch.futures.Future()
+        found.set_result(rows)
+        return found
+
+    def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
+        """Called on the main rank, in its thread that saves, when all ranks have written."""
+        super().finish(metadata, results)
+        rows = [row for of_rank in results for row in of_rank if isinstance(row, _Written)]
+        self._seal({row.path: (row.bytes, row.digest) for row in rows})
+
+
+class _HashingFileSystem(FileSystem):
+    """Keeps size and digest of each file that it writes, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: dict[str, _HashingStream] = {}
+
+    @contextmanager
+    def create_stream(self, path: Any, mode: str) -> Iterator[Any]:
+        """A file, opened for reading or writing."""
+        with super().create_stream(path, mode) as stream:
+            if mode != "wb":
+                yield stream
+                return
+            hashing = self.streams[Path(path).name] = _HashingStream(stream)
+            yield hashing
+
+
+class _HashingStream:
+    """A binary stream that is written from begin to end."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._hash, self.size = stream, xxhash.xxh3_128(), 0
+
+    @property
+    def digest(self) -> str:
+        """xxh3-128 of what was written, 32 hex digits."""
+        return self._hash.hexdigest()
+
+    def write(self, data: Any) -> int:
+        """Write bytes; returns how many."""
+        self._hash.update(data)
+        self.size += memoryview(data).nbytes
+        return int(self._stream.write(data))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Checkpoints:
     """Saves and finds the checkpoints of a run. Every rank has one and calls the same methods in the same order."""
 
     def __init__(self, run: Path, keep: int, keep_every: int | None, say: Callable[[str], None]) -> None:
         self._run, self._keep, self._keep_every, self._say = run, keep, keep_every, say
         # A group of its own: a save that is under way must not meet the messages of training.
-        self._group = dist.new_group(backend="gloo")
+        self._group = dist.new_group(backend="gloo", timeout=PATIENCE)
         self._main = dist.get_rank() == 0
-        self._pending: tuple[Path, dict[str, Any], Future[Any]] | None = None
+        self._pending: tuple[Path, Future[Any]] | None = None
+        self._is_well = True
 
     def find(self) -> Checkpoint | None:
-        """The newest whole checkpoint; the main rank looks, all get its answer. What was not finished is removed."""
-        found: list[Checkpoint | None] = [None]
-        if self._main:
-            found[0] = newest(self._run, self._say)
-            for folder in self._run.glob("step-*"):
-                if not (folder / MANIFEST).exists():
-                    shutil.rmtree(folder, ignore_errors=True)
-        dist.broadcast_object_list(found, src=0, group=self._group)
-        return found[0]
+        """The newest whole checkpoint, each rank having verified its share of it. What was not finished is removed."""
+        folders: Sequence[Path] = sorted(self._run.glob("step-*"), reverse=True) if self._main else ()
+        for folder in folders:
+            if not (folder / MANIFEST).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        candidates = self._candidates(folders)
+        while True:
+            found: list[Checkpoint | None] = [next(candidates, None)]
+            dist.broadcast_object_list(found, src=0, group=self._group)
+            if found[0] is None:
+                return None
+            errors: list[InputError | None] = [None] * dist.get_world_size()
+            mine = verify(found[0], dist.get_rank(), dist.get_world_size())
+            dist.all_gather_object(errors, mine, group=self._group)
+            if (error := next(filter(None, errors), None)) is None:
+                return found[0]
+            if self._main:
+                self._pass_over(error)
+
+    def _candidates(self, folders: Sequence[Path]) -> Iterator[Checkpoint]:
+        for folder in folders:
+            try:
+                if folder.exists():
+                    yield read_manifest(folder)
+            except InputError as error:
+                self._pass_over(error)
+
+    def _pass_over(self, error: InputError) -> None:
+        self._say(f"{error.file}: {error.cause}; the one before is used")
 
     def load(self, checkpoint: Checkpoint, state: dict[str, Any]) -> None:
         """Fill the tensors of `state` in place."""
         dcp.load(state, storage_reader=SafeReader(str(checkpoint.folder)), process_group=self._group)
 
     def save(self, step: int, state: dict[str, Any], about: dict[str, Any], tokenizer: Path, *, wait: bool) -> bool:
-        """Save in the background, or with `wait` now; returns whether all saves up to this call are well."""
-        well = self.finish()
+        """Save in the background, or with `wait` now; False where that failed."""
+        self.finish()
         folder = self._run / f"step-{step:08d}"
         if self._main and tokenizer.exists():
             try:
                 shutil.copytree(tokenizer, folder / "tokenizer", dirs_exist_ok=True)
             except OSError as error:
                 self._say(f"{folder} cannot be written: {error}")
-        writer = dcp.FileSystemWriter(str(folder), sync_files=True)
-        future = dcp.async_save(state, storage_writer=writer, process_group=self._group)
+
+        def seal(written: dict[str, tuple[int, str]]) -> None:
+            self._seal(folder, {"step": step, **about}, written)
+
+        future = dcp.async_save(state, storage_writer=_Writer(folder, seal), process_group=self._group)
         assert isinstance(future, Future)
-        self._pending = folder, {"step": step, **about}, future
-        return self.finish() and well if wait else well
+        self._pending = folder, future
+        return self.finish() if wait else True
 
     def poll(self) -> None:
-        """Seal a save that has come to its end."""
-        if self._main and self._pending is not None and self._pending[2].done():
+        """Take note of a save that has come to its end."""
+        if self._pending is not None and self._pending[1].done():
             self.finish()
 
     def finish(self) -> bool:
-        """Wait for the save under way and seal it; False where it failed: its folder is gone, older ones are kept."""
+        """Wait for the newest save; False where it failed: its folder is gone, older ones are kept."""
         if self._pending is None:
-            return True
-        folder, about, future = self._pending
+            return self._is_well
+        folder, future = self._pending
         self._pending = None
         error = future.exception()
-        if not self._main:
-            return error is None
-        if error is None:
-            try:
-                files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
-                rows = [
-                    {
-                        "path": str(path.relative_to(folder)),
-                        "bytes": path.stat().st_size,
-                        "digest": storage.file_digest(str(path)),
-                    }
-                    for path in files
-                ]
-                storage.write_json(str(folder / MANIFEST), {"format": FORMAT, **about, "files": rows})
-                self._retire()
-                return True
-            except Exception as failure:
-                error = failure
-        self._say(f"[red]checkpoint {folder.name} could not be saved[/] ({self._cause(error)}); older ones are kept")
-        shutil.rmtree(folder, ignore_errors=True)
-        return False
+        if error is not None and self._main:
+            why = self._cause(error)
+            self._say(f"[red]checkpoint {folder.name} could not be saved[/] ({why}); older ones are kept")
+            shutil.rmtree(folder, ignore_errors=True)
+        self._is_well = error is None
+        return self._is_well
+
+    def _seal(self, folder: Path, about: dict[str, Any], written: dict[str, tuple[int, str]]) -> None:
+        """Write the manifest: the checkpoint is whole from here on. Older ones that are not kept go."""
+        rows = []
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
+            name = str(path.relative_to(folder))
+            size, digest = written.get(name) or (path.stat().st_size, storage.file_digest(str(path)))
+            rows.append({"path": name, "bytes": size, "digest": digest})
+        manifest = {"format": FORMAT, **about, "files": rows}
+        storage.write_json(str(folder / MANIFEST), {**manifest, "digest": _digest_of(manifest)})
+        self._retire()
 
     def _cause(self, error: BaseException) -> str:
         """What went wrong, in a line. torch's own words for a full disk are `unexpected pos 704 vs 598`."""

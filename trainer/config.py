@@ -136,11 +136,14 @@ class Logging(Model):
 
 
 class Faults(Model):
-    """What happens when the loss is not a number, or jumps."""
+    """What happens when the loss or the gradient is not a number, or jumps."""
 
     policy: Literal["skip", "stop", "roll-back"] = Field(default="skip", description="with the batch at fault")
-    spike: float = Field(default=3.0, gt=0, description="jump over the running mean of the loss, in nats")
-    most: int = Field(default=10, ge=1, description="faults in a row before the run stops")
+    spike: float = Field(default=3.0, gt=0, description="jump over the running median of the loss, in nats")
+    norm_spike: float = Field(default=20.0, gt=1, description="jump of the gradient's norm, times its running median")
+    most: int = Field(default=10, ge=1, description="faults before the run stops; they count until it has recovered")
+    recovery: int = Field(default=100, ge=1, description="good steps in a row, not counted before, that clear faults")
+    window: int = Field(default=100, ge=1, description="batches left out by a roll-back, half of them before the fault")
 
 
 class TrainingConfig(Model):

@@ -1,44 +1,68 @@
-"""When the loss is not a number, or jumps; and fp16's loss scale, whose overflows are part of the method."""
+"""When a step goes wrong: a loss or a gradient that is not a number, or that jumps; and fp16's loss scale.
+
+Jumps are judged against running medians, which a few spikes do not move as they would a mean. How often a run may fail
+is counted over new ground only: steps that are made again after a roll-back are no sign of recovery.
+"""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
+from statistics import median
 from typing import Any
 
 from trainer.config import Faults
 
-DECAY = 0.98
-"""Of the running mean of the loss: about the last fifty steps."""
+WINDOW = 100
+"""Good steps that the medians are of."""
 SETTLING = 20
 """Steps before a jump can be told from the first descent."""
 
 
 @dataclass
 class LossWatch:
-    """The running mean of the loss, and faults in a row. All of it is in the checkpoint."""
+    """The newest good losses and norms, and the faults that count. All of it is in the checkpoint."""
 
-    mean: float = 0.0
-    steps: int = 0
-    in_a_row: int = 0
+    losses: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    faults: int = 0
+    """Since the last `recovery` good steps in a row."""
+    good: int = 0
+    """Steps since the last fault, those made again left out."""
+    until: int = 0
+    """Samples up to which steps are made again, after a roll-back."""
 
-    def fault(self, loss: float, norm: float, settings: Faults) -> str | None:
-        """What is wrong with a step, in words; None where nothing is."""
+    def fault(self, loss: float, norm: float, settings: Faults, clip: float) -> str | None:
+        """What is wrong with a step, in words; None where nothing is.
+
+        A norm that `clip` would not touch is no fault, however large it is beside the others.
+        """
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         if not math.isfinite(norm):
             return f"the gradient's norm is {norm}"
-        if self.steps >= SETTLING and loss > self.mean + settings.spike:
-            return f"the loss jumped to {loss:.3f} from a mean of {self.mean:.3f}"
+        if len(self.losses) < SETTLING:
+            return None
+        if loss > (usual := median(self.losses)) + settings.spike:
+            return f"the loss jumped to {loss:.3f} from a median of {usual:.3f}"
+        if norm > max(settings.norm_spike * (usual := median(self.norms)), clip):
+            return f"the gradient's norm jumped to {norm:.3g} from a median of {usual:.3g}"
         return None
 
-    def accept(self, loss: float) -> None:
-        """Count a good step."""
-        self.mean = loss if self.steps == 0 else DECAY * self.mean + (1 - DECAY) * loss
-        self.steps += 1
-        self.in_a_row = 0
+    def count(self, end: int) -> None:
+        """Count a fault whose batch ends at the sample `end`."""
+        self.faults, self.good, self.until = self.faults + 1, 0, max(self.until, end)
 
-    def state(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+    def accept(self, loss: float, norm: float, end: int, recovery: int) -> None:
+        """Count a good step whose batch ends at the sample `end`."""
+        self.losses, self.norms = [*self.losses[1 - WINDOW :], loss], [*self.norms[1 - WINDOW :], norm]
+        if end > self.until:
+            self.good += 1
+        if self.good >= recovery:
+            self.faults = 0
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "LossWatch":
+        """The inverse of `asdict`; what an older version kept is left out."""
+        return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
 
 
 @dataclass
@@ -49,6 +73,11 @@ class LossScaler:
     good_steps: int = 0
     is_dynamic: bool = False
     window: int = 1000
+
+    @property
+    def is_least(self) -> bool:
+        """Whether the scale can fall no further: an overflow is a fault then, no part of the method."""
+        return not self.is_dynamic or self.scale <= 1.0
 
     def overflowed(self) -> None:
         """A gradient was infinite."""

@@ -4,7 +4,6 @@ All that decides the next step is in `State`, which is in the checkpoint: a run 
 been. Data has no state but the number of samples consumed (see `trainer.data`).
 """
 
-import json
 import math
 import signal
 import threading
@@ -20,11 +19,12 @@ from rich.console import Console
 from configs.errors import ConfigurationError, OpenRootsError, OutputError
 from pipeline import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
+from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig
 from trainer.data import Batch, TrainingData, rank_positions
 from trainer.faults import LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
-from trainer.metrics import Clock, Metrics, drop_rows_after, duration
+from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
 from trainer.schedule import batch_size, check_batches, learning_rate
 
@@ -36,7 +36,7 @@ class State:
     step: int = 0
     samples: int = 0
     skipped: dict[int, int] = field(default_factory=dict)
-    """Batches to leave out after a roll-back: first sample → the sample after the last."""
+    """Samples to leave out after a roll-back: the first → the one after the last. A batch that meets them goes too."""
     watch: LossWatch = field(default_factory=LossWatch)
     scaler: LossScaler = field(default_factory=LossScaler)
 
@@ -48,7 +48,17 @@ class State:
     def from_json(cls, data: dict[str, Any]) -> "State":
         """The inverse of `to_json`."""
         skipped = {int(begin): end for begin, end in data["skipped"].items()}
-        return cls(data["step"], data["samples"], skipped, LossWatch(**data["watch"]), LossScaler(**data["scaler"]))
+        watch = LossWatch.from_json(data["watch"])
+        return cls(data["step"], data["samples"], skipped, watch, LossScaler(**data["scaler"]))
+
+    def pass_over(self, batch: BatchSettings) -> int:
+        """Move past the batches that are left out; returns the size of the next one."""
+        while True:
+            size = batch_size(self.samples, batch)
+            ends = [end for begin, end in self.skipped.items() if begin < self.samples + size and end > self.samples]
+            if not ends:
+                return size
+            self.samples = max(ends)
 
 
 class Run:
@@ -70,7 +80,7 @@ class Run:
         self._stop = threading.Event()
         self._metrics: Metrics | None = None
         self._clock = Clock()
-        self._is_well, self._saved = True, -1
+        self._saved = -1
 
     def train(self) -> State:
         """Train to the end, from the newest checkpoint if there is one. Raises OpenRootsError."""
@@ -81,50 +91,48 @@ class Run:
             self._metrics = Metrics(
                 self._folder, self.state.step, tensorboard=self.config.logging.tensorboard, console=self._console
             )
-            drop_rows_after(self._folder / "faults.jsonl", self.state.step)
             storage.write_json(str(self._folder / "config.json"), self.config.model_dump(mode="json"))
         budget = self.config.schedule.tokens
         parameters = f"{self.config.model.parameters:,} parameters"
         world = self._layout.world
         self._say(f"{self.config.name}: {parameters}, {budget:,} tokens, {world} process{'es' * (world > 1)}")
-        with _told_to_stop(self._stop):
-            while self._tokens() < budget and not self._must_stop():
-                self._step()
-                self._checkpoints.poll()
-                if self.state.step % self.config.checkpoints.every == 0:
-                    self._save(wait=not self.config.checkpoints.asynchronous)
-                every = self.config.logging.evaluate_every
-                if every and self.state.step % every == 0:
-                    self.evaluate()
-        return self._end()
+        try:
+            with _told_to_stop(self._stop):
+                while self._tokens() < budget and not self._must_stop():
+                    self._step()
+                    self._checkpoints.poll()
+                    if self.state.step % self.config.checkpoints.every == 0:
+                        self._save(wait=not self.config.checkpoints.asynchronous)
+                    every = self.config.logging.evaluate_every
+                    if every and self.state.step % every == 0:
+                        self.evaluate()
+            return self._end()
+        finally:
+            self._checkpoints.finish()  # whatever ended the run: a save under way is sealed or removed, never left half
+            if self._metrics:
+                self._metrics.close()
 
     def _end(self) -> State:
         finished = self._tokens() >= self.config.schedule.tokens
         if finished:
             self.evaluate()
-        self._save(wait=True)
-        if self._metrics:
-            self._metrics.close()
-        if not self._is_well:
-            raise OutputError(f"no checkpoint could be saved in {self._folder} at the end; free some room, start again")
+        self._save(wait=True, last=True)
         where = f"step {self.state.step:,}, {self._tokens():,} tokens"
         self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command goes on from there")
         return self.state
 
     def _step(self) -> None:
         state, config = self.state, self.config
-        while (end := state.skipped.get(state.samples)) is not None:
-            state.samples = end
-        size = batch_size(state.samples, config.batch)
+        size = state.pass_over(config.batch)
         rate = learning_rate(self._tokens(), config.schedule)
         mine = rank_positions(state.samples, size, self._layout.data_rank, self._layout.data)
         batch = self.data.read(mine).to(self._layout.device)
         loss = float(self.model.forward_backward(batch, state.scaler.scale))
         norm = float(self.model.gradient_norm()) / state.scaler.scale
-        if state.scaler.is_dynamic and math.isfinite(loss) and not math.isfinite(norm):
+        if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
             state.scaler.overflowed()
-        elif fault := state.watch.fault(loss, norm, config.faults):
-            if self._handle(fault, loss, size):
+        elif fault := state.watch.fault(loss, norm, config.faults, config.optimizer.clip):
+            if self._handle(fault, loss, norm, size):
                 return
         else:
             factor = min(1.0, config.optimizer.clip / (norm + 1e-6)) / state.scaler.scale
@@ -132,52 +140,69 @@ class Run:
                 self.model.scale_gradients(factor)
             self.model.step(rate)
             state.scaler.stepped()
-            state.watch.accept(loss)
+            state.watch.accept(loss, norm, state.samples + size, config.faults.recovery)
         self.model.zero_grad()
         state.samples += size
         state.step += 1
         if state.step % config.logging.every == 0 or state.step == 1:
             self._tell(loss, norm, rate, size)
 
-    def _handle(self, fault: str, loss: float, size: int) -> bool:
+    def _handle(self, fault: str, loss: float, norm: float, size: int) -> bool:
         """Act on a fault; True where the run was rolled back, so that this step did not happen."""
-        state, policy = self.state, self.config.faults.policy
+        state, settings = self.state, self.config.faults
         positions = range(state.samples, state.samples + size)
-        state.watch.in_a_row += 1
-        if self._layout.is_main:
-            documents = self.data.documents(positions)
-            languages = self.data.language_of(positions)
+        state.watch.count(positions.stop)
+        self._record(fault, loss, norm, positions)
+        if settings.policy == "stop" or state.watch.faults > settings.most:
+            self.model.zero_grad()
+            many = f" ({state.watch.faults} faults, faults.most is {settings.most})" * (settings.policy != "stop")
+            remedy = 'with a lower learning rate, or with faults.policy = "roll-back"'
+            raise OpenRootsError(
+                f"step {state.step + 1}: {fault}{many}; {self._folder}/faults.jsonl names the documents of the batch. "
+                f"Resume {remedy if settings.policy != 'roll-back' else 'with a lower learning rate'}"
+            )
+        if settings.policy == "skip":
+            return False
+        return self._roll_back(positions)
+
+    def _record(self, fault: str, loss: float, norm: float, positions: range) -> None:
+        policy = self.config.faults.policy
+        if self._metrics:
+            documents, languages = self.data.documents(positions), self.data.language_of(positions)
             row = {
-                "step": state.step + 1,
+                "step": self.state.step + 1,
                 "fault": fault,
                 "policy": policy,
                 "loss": repr(loss),
+                "gradient_norm": repr(norm),
+                "loss_scale": self.state.scaler.scale,
                 "samples": [positions.start, positions.stop],
                 "documents": [{"language": n, "ids": ids} for n, ids in zip(languages, documents, strict=True)],
             }
-            with (self._folder / "faults.jsonl").open("a") as stream:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._say(f"[yellow]step {state.step + 1:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
-        if policy == "stop" or state.watch.in_a_row > self.config.faults.most:
-            self.model.zero_grad()
-            raise OpenRootsError(
-                f"step {state.step + 1}: {fault}; {self._folder}/faults.jsonl names the documents of the batch. "
-                'Resume with a lower learning rate, or with faults.policy = "roll-back"'
-            )
-        if policy == "skip":
-            return False
+            self._metrics.write_fault(row)
+        self._say(f"[yellow]step {self.state.step + 1:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
+
+    def _roll_back(self, positions: range) -> bool:
+        """Return to the newest checkpoint and leave out the batches around the one at fault; False without one.
+
+        What makes a loss jump is often in the batches before (Chowdhery et al. 2022, "PaLM", section 5.1).
+        """
         self._checkpoints.finish()
         checkpoint = self._checkpoints.find()
         if checkpoint is None:
             self._say("there is no checkpoint to roll back to: the batch is skipped")
             return False
-        skipped = {**state.skipped, positions.start: positions.stop}
-        in_a_row = state.watch.in_a_row
+        window, watch, skipped = self.config.faults.window, self.state.watch, self.state.skipped
         self.model.zero_grad()
         self._resume(checkpoint)
-        self.state.skipped, self.state.watch.in_a_row = skipped, in_a_row
+        begin = max(self.state.samples, positions.start - window // 2 * len(positions))
+        end = positions.stop + (window - 1) // 2 * len(positions)
+        self.state.skipped = {**skipped, begin: max(end, skipped.get(begin, 0))}
+        self.state.watch.faults, self.state.watch.until = watch.faults, max(watch.until, end)
+        self.state.watch.good = 0
+        self._say(f"samples {begin:,} to {end - 1:,} are left out")
         if self._metrics:
-            drop_rows_after(self._folder / "log.jsonl", self.state.step)
+            self._metrics.roll_back(self.state.step)
         return True
 
     def _resume(self, checkpoint: Checkpoint) -> None:
@@ -195,10 +220,8 @@ class Run:
         self._saved = self.state.step
         self._say(f"resumed from {checkpoint.folder} at step {self.state.step:,}")
 
-    def _save(self, *, wait: bool) -> None:
-        if self._saved == self.state.step:
-            if wait:
-                self._is_well = self._checkpoints.finish()
+    def _save(self, *, wait: bool, last: bool = False) -> None:
+        if self._saved == self.state.step and (not wait or self._checkpoints.finish()):
             return
         self._saved = self.state.step
         about = {
@@ -209,7 +232,9 @@ class Run:
             "packed": {key: value for key, value in self.data.manifest.items() if key != "files"},
         }
         tokenizer = Path(self.config.data.packed) / "tokenizer"
-        self._is_well = self._checkpoints.save(self.state.step, self.model.state_dict(), about, tokenizer, wait=wait)
+        is_well = self._checkpoints.save(self.state.step, self.model.state_dict(), about, tokenizer, wait=wait)
+        if not is_well and last:
+            raise OutputError(f"no checkpoint could be saved in {self._folder} at the end; free some room, start again")
 
     def evaluate(self) -> dict[str, float]:
         """Held-out loss of each language, nats a token; the same on all ranks."""
@@ -236,8 +261,8 @@ class Run:
             "step": self.state.step,
             "samples": self.state.samples,
             "tokens": tokens,
-            "loss": loss,
-            "gradient_norm": norm,
+            "loss": loss if math.isfinite(loss) else None,
+            "gradient_norm": norm if math.isfinite(norm) else None,
             "learning_rate": rate,
             "batch_size": size,
             "loss_scale": self.state.scaler.scale,

@@ -1,7 +1,10 @@
 """What a run tells: rows of JSON, TensorBoard's events, lines on the terminal. Only the main rank has one."""
 
 import json
+import os
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,22 @@ from configs.errors import ConfigurationError, OutputError
 
 
 class Metrics:
-    """Writes `log.jsonl` and, if wanted, `tensorboard/` in the run's folder; prints to a console."""
+    """Writes `log.jsonl`, `faults.jsonl` and, if wanted, `tensorboard/` in the run's folder; prints to a console.
+
+    A log that cannot be written ends no run: it is said once, rows wait in memory until there is room, and whether the
+    run can go on is for its checkpoints to say.
+    """
 
     def __init__(self, folder: Path, step: int, *, tensorboard: bool, console: Console) -> None:
-        """`step` is where the run goes on: rows of later steps, of a run that was killed, are dropped."""
-        self.console, self._path = console, folder / "log.jsonl"
+        """`step` is where the run resumes: rows of later steps, of a run that was killed, are dropped."""
+        self.console, self._folder = console, folder
+        self._waiting: dict[str, list[str]] = {"log.jsonl": [], "faults.jsonl": []}
+        self._failed: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            drop_rows_after(self._path, step)
-            self._events = _events(folder / "tensorboard", step) if tensorboard else None
+            for name in self._waiting:
+                drop_rows_after(folder / name, step)
+            self._events = Events(folder / "tensorboard", step) if tensorboard else None
         except OSError as error:
             raise OutputError(
                 f"{folder} cannot be written: {error.strerror}; free some room, or choose another folder for the run"
@@ -27,22 +37,105 @@ class Metrics:
 
     def write(self, row: dict[str, Any]) -> None:
         """Append a row; its numbers go to TensorBoard under their names."""
-        try:
-            with self._path.open("a") as stream:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror}; free some room, resume") from error
+        self._append("log.jsonl", row)
         if self._events is not None:
-            tables = {name: values for name, values in row.items() if isinstance(values, dict)}
-            inner = {f"{name}/{key}": value for name, values in tables.items() for key, value in values.items()}
-            for name, value in {**row, **inner}.items():
-                if isinstance(value, int | float) and name != "step":
-                    self._events.add_scalar(name, value, row["step"])
+            try:
+                self._events.add(row["step"], _numbers(row))
+            except OSError as error:
+                self._say_once("tensorboard", error, "no more events are written")
+                self._events = None
+
+    def write_fault(self, row: dict[str, Any]) -> None:
+        """Append a row to `faults.jsonl`."""
+        self._append("faults.jsonl", row)
+
+    def roll_back(self, step: int) -> None:
+        """Drop the rows of later steps, which will come again; faults stay. Raises OutputError."""
+        self._waiting["log.jsonl"].clear()
+        try:
+            drop_rows_after(self._folder / "log.jsonl", step)
+            if self._events is not None:
+                self._events.restart(step)
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be written: {error.strerror}; free some room, resume") from error
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        waiting = self._waiting[name]
+        waiting.append(json.dumps(row, ensure_ascii=False) + "\n")
+        try:
+            _append(self._folder / name, "".join(waiting))
+            waiting.clear()
+            self._failed.discard(name)
+        except OSError as error:
+            self._say_once(name, error, "its rows are written as soon as there is room")
 
     def close(self) -> None:
-        """Flush the events."""
+        """Close the files."""
         if self._events is not None:
             self._events.close()
+
+    def _say_once(self, name: str, error: OSError, outcome: str) -> None:
+        if name not in self._failed:
+            self._failed.add(name)
+            self.console.print(f"[yellow]{name} cannot be written[/] ({error.strerror}); {outcome}")
+
+
+def _append(path: Path, text: str) -> None:
+    """Append to a file all of a text, or nothing. Raises OSError."""
+    with path.open("ab") as stream:
+        size = stream.tell()
+        try:
+            stream.write(text.encode())
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.truncate(path, size)
+            raise
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a row by name, those of its tables by `table/name`."""
+    tables = {name: values for name, values in row.items() if isinstance(values, dict)}
+    inner = {f"{name}/{key}": value for name, values in tables.items() for key, value in values.items()}
+    found = {**row, **inner}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and name != "step"}
+
+
+class Events:
+    """TensorBoard's events, written at once: its own writer has a thread, whose errors come as stack traces."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Events from `step` on, of a run that was killed, are hidden. Raises ConfigurationError, OSError."""
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.record_writer import RecordWriter
+        except ImportError:
+            remedy = "pip install tensorboard, or set logging.tensorboard = false"
+            raise ConfigurationError(f"TensorBoard is not installed: {remedy}") from None
+        self._event, self._summary = Event, Summary
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}.{os.getpid()}"
+        self._stream = open(folder / name, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._writer = RecordWriter(self._stream)
+        self._writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        self._start = SessionLog(status=SessionLog.START)
+        self.restart(step)
+
+    def restart(self, step: int) -> None:
+        """Hide what was written of later steps. Raises OSError."""
+        event = self._event(wall_time=time.time(), step=step + 1, session_log=self._start)
+        self._writer.write(event.SerializeToString())
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        """Write scalars. Raises OSError."""
+        values = [self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+        event = self._event(wall_time=time.time(), step=step, summary=self._summary(value=values))
+        self._writer.write(event.SerializeToString())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
 
 
 def drop_rows_after(path: Path, step: int) -> None:
@@ -59,15 +152,6 @@ def drop_rows_after(path: Path, step: int) -> None:
     temporary = path.with_suffix(".jsonl.tmp")
     temporary.write_text("".join(kept))
     temporary.replace(path)
-
-
-def _events(folder: Path, step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        remedy = "pip install tensorboard, or set logging.tensorboard = false"
-        raise ConfigurationError(f"TensorBoard is not installed: {remedy}") from None
-    return SummaryWriter(str(folder), purge_step=step)  # type: ignore[no-untyped-call]
 
 
 class Clock:

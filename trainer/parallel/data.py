@@ -55,6 +55,13 @@ def set_last_backward(part: nn.Module, sharding: str, is_last: bool) -> None:
         part.set_reshard_after_backward(reduces)
 
 
+def share_again(part: nn.Module) -> None:
+    """Forget weights that a forward pass without a backward pass has left gathered, such as an evaluation's."""
+    for module in part.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def reduce_gradients(part: Bloom, layout: Layout) -> None:
     """Sum the gradients of an unshared part over the data axis, in one message a dtype."""
     if layout.data == 1 or isinstance(part, FSDPModule):

@@ -17,7 +17,7 @@ from trainer.config import TrainingConfig
 from trainer.data import Batch
 from trainer.model import Bloom
 from trainer.parallel.checkpointing import apply_checkpointing
-from trainer.parallel.data import DTYPES, apply_data_parallel, local, reduce_gradients, set_last_backward
+from trainer.parallel.data import DTYPES, apply_data_parallel, local, reduce_gradients, set_last_backward, share_again
 from trainer.parallel.layout import Layout, make_layout
 from trainer.parallel.optimizer import fill_states, make_optimizer, states_by_name
 from trainer.parallel.pipeline import Pipeline, build_parts, tied_group
@@ -152,6 +152,8 @@ class ParallelModel:
 
     def state_dict(self) -> dict[str, Any]:
         """The state for `torch.distributed.checkpoint`, by names in the whole model: it loads on any layout."""
+        for part in self.parts:
+            share_again(part)
         fill_states(self.optimizer)
         model = {name: parameter.detach() for name, parameter in self.named_parameters()}
         return {"model": model, "optimizer": states_by_name(self.optimizer, self.named_parameters())}
