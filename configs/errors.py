@@ -15,6 +15,8 @@ OpenRootsError
 A message says what is wrong, where, and what to do. The command line prints it without a stack trace.
 """
 
+from configs.shown import shown
+
 
 class OpenRootsError(Exception):
     """Base of all errors of OpenRoots."""
@@ -39,7 +41,7 @@ class InputError(OpenRootsError):
     reason = "unreadable"
 
     def __init__(self, file: str, cause: str, remedy: str, documents: int = 1) -> None:
-        super().__init__(f"{file}: {cause}. {remedy}")
+        super().__init__(f"{shown(file)}: {cause}. {remedy}")
         self.file, self.cause, self.remedy, self.documents = file, cause, remedy, documents
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, int]]:

@@ -50,7 +50,7 @@ def train_tokenizer(
     _check(training)
     files = corpus_files(corpus) if corpus is not None else text_files(text)
     say: Say = watch.console.print if isinstance(watch, ProgressWatch) else lambda _: None
-    with build_lock(output):
+    with build_lock(output, "tokenizer"):
         work = storage.join(output, ".work")
         counting = Counting(
             Pattern.named(training.pattern),

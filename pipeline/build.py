@@ -6,22 +6,26 @@ of finished tasks, never documents.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-from configs.errors import BalanceError, SourceError
+from configs.errors import BalanceError, ConfigurationError, OutputError, SourceError
 from configs.load import Plan
+from configs.shown import shown, shown_list
 from pipeline import storage
 from pipeline.annotate import annotate_phase
 from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
 from pipeline.engine import Engine
 from pipeline.fetch import FetchReport, fetch
+from pipeline.finished import damaged
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.lock import build_lock
+from pipeline.ownership import KINDS, remove_half_written
 from pipeline.phases import OutputFile, Phase, Record, Task, Watch
-from pipeline.readers import list_units
+from pipeline.readers import Unit, list_units
 from pipeline.report import tally_phase, tally_tasks, write_report
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
@@ -71,6 +75,11 @@ class Build:
         """Folder of intermediate shards and records; what a rerun goes on from."""
         return storage.join(self.output, ".work")
 
+    @property
+    def vouchers(self) -> tuple[str, ...]:
+        """Files that tell readers what the corpus holds, and are removed before its files change."""
+        return tuple(storage.join(self.output, name) for name in ("manifest.json", "croissant.json", "README.md"))
+
     def run(self, phase: Phase, tasks: Sequence[Task]) -> list[Record]:
         """Run a phase and note its time and amounts."""
         started = time.perf_counter()
@@ -106,12 +115,13 @@ def build_corpus(
 ) -> dict[str, Any]:
     """Build the corpus of a plan into `output` (any fsspec path) and return its manifest.
 
-    A build that was stopped goes on where it was. `cache` keeps fetched packages. With `strict` the first unreadable
+    A build that was stopped resumes where it was. `cache` keeps fetched packages. With `strict` the first unreadable
     file ends the build. With `clean` the work folder, which holds texts as they were before redaction, is removed at
     the end; a later build then starts anew. Raises OpenRootsError.
     """
     build = Build(plan, output, engine, watch or Watch(), strict)
-    with build_lock(output):
+    with build_lock(output, "corpus"):
+        remove_half_written(storage.join(output, "cards"), [f"{code}.md" for code in plan.languages.codes])
         started = time.perf_counter()
         fetched = fetch(plan, cache, offline=offline, on_progress=build.watch.fetched)
         build.note("fetch", started, [])
@@ -150,11 +160,36 @@ def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
     written = _write(build, annotated, files, settled, settle.files(build.work), duplicates)
     ledger = _write_ledger(build, ingested, ingest.files(build.work), settled, settle.files(build.work))
     stages = balance(ingested, settled, written)
-    manifest = _manifest(build, fetched, ingested, settled, written, samples, stages)
-    storage.write_json(storage.join(build.output, "manifest.json"), manifest)
     tallied = build.run(tally_phase(build.output), tally_tasks({"data": written, "ledger": ledger}))
+    manifest = _manifest(build, fetched, ingested, settled, written, samples, stages)
+    _check_files(build, {"data": written, "ledger": ledger})
     write_report(build.output, plan, manifest, duplicates.statistics, merge_examples(settled), tallied)
+    storage.write_json(storage.join(build.output, "manifest.json"), manifest)
     return manifest
+
+
+def _refuse_own_files(output: str, units: Sequence[Unit]) -> None:
+    """Refuse a source that reads what this build writes. Raises ConfigurationError."""
+    if not storage.is_local(output):
+        return
+    whole = Path(storage.filesystem(output)[1]).resolve()
+    own = [whole / folder for folder in KINDS["corpus"].folders]
+    for unit in units:
+        path = Path(unit.uri).resolve()
+        if whole in path.parents and any(folder in path.parents for folder in own):
+            raise ConfigurationError(f"{shown(unit.uri)} is a file of this corpus; choose another --output")
+
+
+def _check_files(build: Build, written: dict[str, list[Record]]) -> None:
+    """Make sure, before the manifest vouches for them, that files are still as the tasks wrote them."""
+    for folder, records in written.items():
+        place = storage.join(build.output, folder)
+        files = [file for record in records for file in record.files]
+        bad = damaged(place, files, storage.list_files(place), check=False)
+        if bad:
+            raise OutputError(
+                f"{shown_list(sorted(bad))} in {shown(place)} changed while the build ran; start again: it is repaired"
+            )
 
 
 def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
@@ -164,6 +199,7 @@ def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
             "none of the recipe's sources has any input; see the notes on unavailable packages above, "
             "or check the paths of its sources"
         )
+    _refuse_own_files(build.output, units)
     phase = ingest_phase(build.plan, build.strict)
     return phase, build.run(phase, ingest_tasks(build.plan, units))
 
@@ -224,7 +260,11 @@ def _write(
             parts.setdefault(language, []).append(part)
     tasks = plan_shards(parts, build.plan.recipe.output.shard_bytes)
     return build.run(
-        write_phase(build.output, duplicates.recurring_lines, frozenset(build.plan.languages.programming)), tasks
+        replace(
+            write_phase(build.output, duplicates.recurring_lines, frozenset(build.plan.languages.programming)),
+            vouchers=build.vouchers,
+        ),
+        tasks,
     )
 
 
@@ -243,7 +283,7 @@ def _write_ledger(
         for file in record.files
         if file.path.endswith(LEDGER_ENDING)
     ]
-    return build.run(ledger_phase(build.output), ledger_tasks(entries))
+    return build.run(replace(ledger_phase(build.output), vouchers=build.vouchers), ledger_tasks(entries))
 
 
 def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequence[Record]) -> list[dict[str, Any]]:

@@ -43,12 +43,14 @@ class Engine:
     A pipeline that is to run on every runner has one terminal collection: Dask's computes no more than the last.
 
     `workers` is for the local DirectRunner; it is ignored where `options` name another `--runner`. What local worker
-    processes print goes to the file `log`.
+    processes print goes to the file `log`. With `check`, files that an earlier run left are trusted by their digests
+    alone, not by length and time of change.
     """
 
     workers: int = 1
     options: tuple[str, ...] = ()
     log: str | None = None
+    check: bool = False
 
     @property
     def is_local(self) -> bool:

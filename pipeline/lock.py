@@ -1,4 +1,4 @@
-"""One build at a time in one folder."""
+"""One command at a time in one folder, and only in a folder that is ours."""
 
 import fcntl
 import json
@@ -10,19 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs.errors import BuildLockedError, OutputError
+from configs.shown import shown
 from pipeline import storage
+from pipeline.ownership import check_output, claim
 
 
 @contextmanager
-def build_lock(output: str) -> Iterator[None]:
-    """Hold the output folder; raises BuildLockedError where another build does, OutputError where it is not writable.
+def build_lock(output: str, kind: str = "corpus") -> Iterator[None]:
+    """Hold an output folder for one `kind` of output, of `ownership.KINDS`.
 
     On a local disk the system's file lock is used, which a killed process loses. An object store has none: there the
-    lock is an object, and after a crash a person must remove it (the message says so). Temporary files that a killed
-    process left in the folder are removed.
+    lock is an object, and after a crash a person must remove it (the message says so). Raises BuildLockedError where
+    another command works in it, OutputError where it holds files that are not ours or cannot be written.
     """
+    check_output(output, kind)
     with _local_lock(output) if storage.is_local(output) else _object_lock(output):
-        storage.remove_leftovers(output)
+        claim(output, kind)
         yield
 
 
@@ -39,7 +42,7 @@ def _local_lock(output: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = open(folder / ".lock", "a+")  # noqa: SIM115 - held open for as long as the build runs
     except OSError as error:
-        raise OutputError(f"{output} cannot be written: {error.strerror}; choose another --output") from error
+        raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; choose another --output") from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,14 +50,14 @@ def _local_lock(output: str) -> Iterator[None]:
             stream.seek(0)
             holder = stream.read().strip()
             raise BuildLockedError(
-                f"another build works in {output} ({holder}); wait for it, stop it, or choose another --output"
+                f"another command works in {shown(output)} ({holder}); wait for it, stop it, or choose another --output"
             ) from None
         try:
             stream.truncate(0)
             stream.write(_holder())
             stream.flush()
         except OSError as error:
-            raise OutputError(f"{output} cannot be written: {error.strerror}; free some room") from error
+            raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; free some room") from error
         try:
             yield
         finally:
@@ -67,7 +70,7 @@ def _object_lock(output: str) -> Iterator[None]:
     fs, inner = storage.filesystem(path)
     if fs.exists(inner):
         holder = fs.cat_file(inner).decode(errors="replace").strip()
-        raise BuildLockedError(f"another build works in {output} ({holder}); if it has died, remove {path}")
+        raise BuildLockedError(f"another command works in {shown(output)} ({holder}); if it has died, remove {path}")
     fs.makedirs(fs._parent(inner), exist_ok=True)
     fs.pipe_file(inner, _holder().encode())
     try:

@@ -1,35 +1,37 @@
 """Restartable phases: many small tasks, each of which writes its files and then a record that it is done.
 
 A task's record holds the key under which it was made: a digest of the phase's configuration and of the task's inputs.
-A rerun runs the tasks whose record is missing or has another key, and nothing else. Records are written last and
-appear whole or not at all, so a build may be killed at any moment.
+A rerun runs the tasks whose record is missing or has another key, or whose files are damaged, and nothing else. Records
+are written last and appear whole or not at all, so a build may be killed at any moment.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import xxhash
 
 from configs.errors import OpenRootsError
 from pipeline import storage
 from pipeline.engine import Engine, carry
+from pipeline.finished import Names, OutputFile, Record, damaged, read_record, retract, write_record
+from pipeline.storage import digest_of
 
-
-@dataclass(frozen=True)
-class OutputFile:
-    """A finished file: path relative to the phase's place, xxh3-128 of its bytes, and what it holds."""
-
-    path: str
-    digest: str
-    documents: int
-    bytes: int
-    extra: dict[str, Any] = field(default_factory=dict)
+__all__ = [
+    "ArrowShard",
+    "OutputFile",
+    "Phase",
+    "Record",
+    "RunTask",
+    "RunTasks",
+    "Task",
+    "TaskFolder",
+    "Watch",
+    "digest_of",
+]
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,6 @@ class Task:
     inputs: tuple[str, ...]
     payload: Any
     size: int = 0
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a finished task leaves: its key, its files and any further data (JSON)."""
-
-    task: str
-    key: str
-    files: tuple[OutputFile, ...]
-    data: dict[str, Any]
-    seconds: float = 0.0
 
 
 class TaskFolder:
@@ -69,7 +60,8 @@ class TaskFolder:
         with storage.create(target) as stream, pa.ipc.new_stream(stream, schema) as writer:
             shard = ArrowShard(writer)
             yield shard
-        self.files.append(OutputFile(relative, stream.digest, shard.documents, shard.bytes, {**extra, **shard.extra}))
+        about = {**extra, **shard.extra}
+        self._add(relative, stream, shard.documents, shard.bytes, about)
 
     @contextmanager
     def binary(self, suffix: str, documents: int = 0) -> Iterator[storage.DigestingStream]:
@@ -77,7 +69,13 @@ class TaskFolder:
         relative = f"{self._task}{suffix}"
         with storage.create(storage.join(self._place, relative)) as stream:
             yield stream
-        self.files.append(OutputFile(relative, stream.digest, documents, stream.size))
+        self._add(relative, stream, documents, stream.size, {})
+
+    def _add(
+        self, path: str, stream: storage.DigestingStream, documents: int, size: int, extra: dict[str, Any]
+    ) -> None:
+        file = OutputFile(path, stream.digest, documents, size, extra, stream.size, stream.changed)
+        self.files.append(file)
 
 
 class ArrowShard:
@@ -98,16 +96,6 @@ class ArrowShard:
 Work = Callable[[Task, TaskFolder], None]
 
 
-def digest_of(value: Any) -> str:
-    """xxh3-128 of a JSON-able value, 32 hex digits."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=_jsonable)
-    return xxhash.xxh3_128_hexdigest(text.encode())
-
-
-def _jsonable(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else list(value)
-
-
 @dataclass
 class Phase:
     """One phase of a build.
@@ -116,62 +104,86 @@ class Phase:
     configuration  all settings that change what the tasks write; part of every task's key
     work           the function that does a task: pure but for the files it writes through its TaskFolder
     place          folder for the files, where it is not WORK/name/files
+    vouchers       paths of files that tell readers what `place` holds: removed before anything in it changes
     """
 
     name: str
     configuration: Any
     work: Work
     place: str | None = None
+    vouchers: tuple[str, ...] = ()
 
     def files(self, folder: str) -> str:
         """Where the files of this phase lie, given the work folder."""
         return self.place or storage.join(folder, self.name, "files")
 
     def run(self, engine: Engine, folder: str, tasks: Sequence[Task], watch: "Watch | None" = None) -> list[Record]:
-        """Do what is missing and return all records in the order of `tasks`.
+        """Do what is missing or damaged and return all records in the order of `tasks`.
 
         Raises the OpenRootsError of a task that failed; what other tasks finished stays.
         """
         started = time.perf_counter()
+        watch = watch or Watch()
         configuration = digest_of({"configuration": self.configuration, "phase": self.name})
         keys = {task.name: digest_of([configuration, task.inputs]) for task in tasks}
-        records = self._finished(folder, keys)
+        before = self._read(folder)
+        records = self._whole(folder, before, keys, engine.check, watch)
         pending = sorted((task for task in tasks if task.name not in records), key=lambda task: (-task.size, task.name))
-        if watch:
-            watch.begin(self.name, tasks, records, storage.join(folder, self.name, "records"))
+        watch.begin(self.name, tasks, records, self._records(folder))
+        names = Names(storage.join(folder, self.name, "names.json"))
         if pending:
+            names.add(keys, before.values())
+            retract(self.vouchers)
+            storage.remove(self._records(folder), [f"{task.name}.json" for task in pending if task.name in before])
             do = RunTask(self, folder, {task.name: keys[task.name] for task in pending})
             size = sum(task.size for task in pending)
             engine.run(self.name, lambda pipeline: pipeline | RunTasks(pending, do), input_bytes=size)
-            records = self._finished(folder, keys)
+            records = {name: record for name, record in self._read(folder).items() if record.key == keys.get(name)}
         ordered = [records[task.name] for task in tasks]
-        self._sweep(folder, ordered)
-        if watch:
-            watch.end(self.name, ordered, time.perf_counter() - started)
+        names.add(keys, [*before.values(), *ordered])
+        self._sweep(folder, ordered, names, watch)
+        watch.end(self.name, ordered, time.perf_counter() - started)
         return ordered
 
-    def _finished(self, folder: str, keys: Mapping[str, str]) -> dict[str, Record]:
-        """Records of tasks that are done under their present key and whose files are all there."""
-        names = set(_list(self.files(folder)))
+    def _records(self, folder: str) -> str:
+        return storage.join(folder, self.name, "records")
+
+    def _read(self, folder: str) -> dict[str, Record]:
+        """All records that can be read, by task; damaged ones are as good as missing."""
+        place = self._records(folder)
         records = {}
-        for name in _list(storage.join(folder, self.name, "records")):
-            task = name.removesuffix(".json")
-            if task not in keys:
-                continue
-            try:
-                record = _read_record(storage.join(folder, self.name, "records", name))
-            except (ValueError, KeyError, TypeError):
-                continue  # damaged: as good as missing
-            if record.key == keys[task] and all(file.path in names for file in record.files):
-                records[task] = record
+        for name in storage.list_files(place):
+            if name.endswith(".json"):
+                with suppress(ValueError, FileNotFoundError):
+                    records[name.removesuffix(".json")] = read_record(storage.join(place, name))
         return records
 
-    def _sweep(self, folder: str, records: Sequence[Record]) -> None:
-        """Remove files that no record names: of tasks that are gone, or of a killed build."""
-        wanted = {file.path for record in records for file in record.files}
-        _remove(self.files(folder), set(_list(self.files(folder))) - wanted)
-        place = storage.join(folder, self.name, "records")
-        _remove(place, set(_list(place)) - {f"{record.task}.json" for record in records})
+    def _whole(
+        self, folder: str, records: Mapping[str, Record], keys: Mapping[str, str], check: bool, watch: "Watch"
+    ) -> dict[str, Record]:
+        """Those of the records that have their task's present key, and whose files are as they were written."""
+        records = {name: record for name, record in records.items() if record.key == keys.get(name)}
+        place = self.files(folder)
+        files = (file for record in records.values() for file in record.files)
+        bad = damaged(place, files, storage.list_files(place), check) if records else set()
+        if bad:
+            watch.damaged(self.name, sorted(bad))
+        return {name: record for name, record in records.items() if not any(file.path in bad for file in record.files)}
+
+    def _sweep(self, folder: str, records: Sequence[Record], names: Names, watch: "Watch") -> None:
+        """Remove files of ours that no record names: of tasks that are gone, or of a killed build."""
+        place, found = self.files(folder), storage.list_files(self.files(folder))
+        others = set(found) - {file.path for record in records for file in record.files}
+        stale = names.ours(others)
+        if stale:
+            retract(self.vouchers)
+            storage.remove(place, stale)
+        if self.place and others - stale:
+            watch.foreign(place, sorted(others - stale))
+        tasks = [record.task for record in records]
+        written = set(storage.list_files(self._records(folder))) - {f"{task}.json" for task in tasks}
+        storage.remove(self._records(folder), names.ours(written, [".json"]))
+        names.keep(tasks)
 
 
 class RunTasks(beam.PTransform):
@@ -201,40 +213,26 @@ class RunTask(beam.DoFn):
         """Tasks write files; nothing flows on."""
         for task in element[1]:
             started = time.perf_counter()
-            place = TaskFolder(self._phase.files(self._folder), task.name)
+            files = self._phase.files(self._folder)
+            path = storage.join(self._folder, self._phase.name, "records", f"{task.name}.json")
+            if _is_done(path, self._keys[task.name]):
+                continue
+            place = TaskFolder(files, task.name)
             try:
                 self._phase.work(task, place)
-                record = {
-                    "task": task.name,
-                    "key": self._keys[task.name],
-                    "files": [asdict(file) for file in place.files],
-                    "data": place.data,
-                    "seconds": round(time.perf_counter() - started, 3),
-                }
-                storage.write_json(storage.join(self._folder, self._phase.name, "records", f"{task.name}.json"), record)
+                seconds = round(time.perf_counter() - started, 3)
+                write_record(path, Record(task.name, self._keys[task.name], tuple(place.files), place.data, seconds))
             except OpenRootsError as error:
                 raise carry(error) from error
         yield from ()
 
 
-def _read_record(path: str) -> Record:
-    value = storage.read_json(path)
-    files = tuple(OutputFile(**file) for file in value["files"])
-    return Record(value["task"], value["key"], files, value["data"], value["seconds"])
-
-
-def _list(folder: str) -> list[str]:
-    """Paths of all files below a folder, relative to it, sorted; none where it does not exist."""
-    fs, inner = storage.filesystem(folder)
-    fs.invalidate_cache()
-    root = fs._strip_protocol(inner).rstrip("/")
-    return sorted(path[len(root) + 1 :] for path in fs.find(root)) if fs.exists(inner) else []
-
-
-def _remove(folder: str, names: set[str]) -> None:
-    fs, inner = storage.filesystem(folder)
-    for name in sorted(names):
-        fs.rm(f"{inner}/{name}")
+def _is_done(path: str, key: str) -> bool:
+    """Whether another attempt at this pipeline, or a twin of this worker, has done the task meanwhile."""
+    try:
+        return read_record(path).key == key
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 class Watch:
@@ -245,6 +243,12 @@ class Watch:
 
     def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
         """A phase begins; `records` is the folder where records of finished tasks appear."""
+
+    def damaged(self, phase: str, paths: Sequence[str]) -> None:
+        """Files of an earlier run are gone or are not as they were written; they are made again."""
+
+    def foreign(self, place: str, paths: Sequence[str]) -> None:
+        """Files lie in a folder of the output that are not of this build; they are left alone."""
 
     def end(self, phase: str, records: Sequence[Record], seconds: float) -> None:
         """A phase has ended."""

@@ -4,9 +4,9 @@ import errno
 import io
 import json
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -18,7 +18,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import ConfigurationError, OutputError
 
-_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")
 _BLOCK = 8 << 20
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it goes on",
@@ -54,10 +53,14 @@ def join(folder: str, *names: str) -> str:
 
 
 class DigestingStream(io.RawIOBase):
-    """A binary file that hashes (xxh3-128) and counts what is written through it."""
+    """A binary file that hashes (xxh3-128) and counts what is written through it.
+
+    `changed` is, once it is closed, the time of its last change on a local disk; 0.0 elsewhere.
+    """
 
     def __init__(self, stream: BinaryIO, path: str) -> None:
         self._stream, self._path, self._hash, self.size = stream, path, xxhash.xxh3_128(), 0
+        self.changed = 0.0
 
     def writable(self) -> bool:
         return True
@@ -102,10 +105,12 @@ def create(path: str) -> Iterator[DigestingStream]:
         fs.makedirs(fs._parent(inner), exist_ok=True)
         stream = open(target, "wb") if local else fs.open(inner, "wb")  # noqa: SIM115 - closed below, errors apart
     try:
-        yield DigestingStream(stream, path)
+        digesting = DigestingStream(stream, path)
+        yield digesting
         with _writing(path):
             stream.close()
             if local:
+                digesting.changed = Path(target).stat().st_mtime
                 os.replace(target, inner)  # noqa: PTH105 - fsspec's own move is no atomic rename
     except BaseException:
         with suppress(OSError):  # closing a file on a full disk fails a second time
@@ -115,18 +120,54 @@ def create(path: str) -> Iterator[DigestingStream]:
         raise
 
 
-def remove_leftovers(folder: str) -> None:
-    """Remove what `create` left under temporary names below a local folder when its process was killed."""
-    if is_local(folder):
-        for path in Path(filesystem(folder)[1]).rglob("*.tmp"):
-            if _TEMPORARY.search(path.name):
-                path.unlink(missing_ok=True)
+@dataclass(frozen=True)
+class Entry:
+    """A file as a listing shows it: length in bytes, time of its last change (0.0 where the store is not local)."""
+
+    size: int
+    changed: float
+
+
+def list_files(folder: str) -> dict[str, Entry]:
+    """All files below a folder by path relative to it, sorted; none where it does not exist."""
+    fs, inner = filesystem(folder)
+    fs.invalidate_cache()
+    if not fs.exists(inner):
+        return {}
+    root, local = fs._strip_protocol(inner).rstrip("/"), isinstance(fs, LocalFileSystem)
+    found = fs.find(root, detail=True)
+    return {
+        path[len(root) + 1 :]: Entry(int(about["size"]), float(about["mtime"]) if local else 0.0)
+        for path, about in sorted(found.items())
+    }
+
+
+def remove(folder: str, names: Iterable[str]) -> None:
+    """Remove files below a folder, in order; one that is gone is no error. Raises OutputError."""
+    fs, inner = filesystem(folder)
+    for name in sorted(names):
+        with _writing(join(folder, name)), suppress(FileNotFoundError):
+            fs.rm_file(f"{inner}/{name}")
+
+
+def digest_of(value: Any) -> str:
+    """xxh3-128 of a JSON-able value, 32 hex digits."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=_jsonable)
+    return xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def _jsonable(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else list(value)
 
 
 def write_json(path: str, value: Any) -> None:
     """Write a value as JSON with sorted keys, whole or not at all."""
     with create(path) as stream:
-        stream.write((json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode())
+        try:
+            data = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+        except UnicodeEncodeError:  # half a surrogate pair, as names of files have that are not UTF-8
+            data = json.dumps(value, sort_keys=True, indent=1).encode()
+        stream.write(data + b"\n")
 
 
 def read_json(path: str) -> Any:

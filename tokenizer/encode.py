@@ -132,7 +132,8 @@ def encode_files(
         "special_tokens": special_tokens,
     }
     work = EncodeWork(own, loaded.backend, special_tokens, threads)
-    phase = Phase("encode", configuration, work, place=storage.join(output, "data"))
+    vouchers = tuple(storage.join(output, name) for name in ("manifest.json", "README.md"))
+    phase = Phase("encode", configuration, work, place=storage.join(output, "data"), vouchers=vouchers)
     records = phase.run(engine, storage.join(output, ".work"), _tasks(files), watch)
     manifest = _manifest(loaded, records, corpus)
     _write_card(output, manifest)

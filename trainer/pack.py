@@ -136,7 +136,8 @@ def pack(
     ]
     settings = [_VERSION, packing.held_out, packing.seed, eos, vocabulary]
     work = PackWork(tokens, packing, vocabulary)
-    phase = Phase("pack", settings, work, place=storage.join(output, "data"))
+    vouchers = (storage.join(output, "manifest.json"),)
+    phase = Phase("pack", settings, work, place=storage.join(output, "data"), vouchers=vouchers)
     records = phase.run(engine or Engine(), storage.join(output, ".work"), tasks, watch)
     _copy_tokenizer(storage.join(tokens, "tokenizer"), storage.join(output, "tokenizer"))
     manifest = _manifest(source, packing, records)

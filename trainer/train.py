@@ -33,7 +33,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> State:
         _join(device)
     try:
         # Two runs in one folder would remove each other's checkpoints as unfinished ones.
-        with build_lock(config.checkpoints.folder) if dist.get_rank() == 0 else nullcontext():
+        with build_lock(config.checkpoints.folder, "run") if dist.get_rank() == 0 else nullcontext():
             return Run(config, device, console or Console(stderr=True, highlight=False, soft_wrap=True)).train()
     finally:
         if started:

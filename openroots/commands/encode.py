@@ -68,7 +68,7 @@ def encode_command(
     engine = Engine(workers, tuple(options), log)
     watch = Watch() if quiet else ProgressWatch()
     started = time.perf_counter()
-    with build_lock(output):
+    with build_lock(output, "tokens"):
         digest = corpus_manifest_digest(corpus) if corpus is not None else None
         manifest = encode_files(
             inputs, tokenizer, output, engine=engine, watch=watch, special_tokens=special_tokens, corpus=digest

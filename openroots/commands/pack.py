@@ -52,7 +52,7 @@ def pack_command(
     log = None if "://" in output else storage.join(output, ".work", "workers.log")
     engine = Engine(workers, tuple(options), log)
     watch = Watch() if quiet else ProgressWatch()
-    with build_lock(output):
+    with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
     sums = manifest["languages"].values()

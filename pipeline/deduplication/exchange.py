@@ -8,19 +8,23 @@ What a round shuffles is bounded, so memory follows the bound and not the corpus
 of partitions. Buffers arrive in any order; `reduce` and `merge` sort by total orders, so the files do not depend on it.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import xxhash
 
 from configs.errors import OpenRootsError
 from pipeline import storage
 from pipeline.deduplication.records import read_all
 from pipeline.engine import Engine, carry
-from pipeline.phases import digest_of
+from pipeline.finished import OutputFile, Record, damaged, kept_file, read_record, write_record
+from pipeline.storage import digest_of
 
+_FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
 PARTITION_BYTES = 8 << 20
 PARTITIONS_MAX = 1 << 16
 
@@ -56,53 +60,49 @@ class Exchange:
         rounds = max(1, -(-total_bytes // round_bytes))
         partitions = _partitions(total_bytes, rounds)
         key = digest_of([self.name, self.configuration, list(inputs), partitions, rounds])
-        files: list[list[str]] = []
-        if _record(storage.join(place, "key.json")) != {"key": key}:
-            storage.remove_tree(place)
-            storage.write_json(storage.join(place, "key.json"), {"key": key})
+        records = []
         for number in range(rounds):
-            done = storage.join(place, f"round-{number:05d}.json")
-            record = _record(done)
             target = storage.join(place, f"round-{number:05d}")
-            if record is None or record != _names(target):
+            record = _whole(target, key, engine.check)
+            if record is None:
                 chosen = range(number * partitions // rounds, (number + 1) * partitions // rounds)
-                storage.remove_tree(target)
+                storage.remove(place, [f"round-{number:05d}.json"])
+                storage.remove(target, [name for name in storage.list_files(target) if _FILE.fullmatch(name)])
                 label = f"{self.name} {number + 1} of {rounds}"
                 transform = _Shuffle(self, shards, partitions, chosen, target)
                 if total_bytes:
                     engine.run(label, transform.apply_to, total_bytes // rounds)
-                record = _names(target)
-                storage.write_json(done, record)
-            files.append(record)
-        return Exchanged(place, key, tuple(tuple(names) for names in files))
+                record = Record(f"round-{number:05d}", key, _written(target), {})
+                write_record(f"{target}.json", record)
+            records.append(record)
+        _sweep(place, rounds)
+        names = tuple(tuple(file.path for file in record.files) for record in records)
+        return Exchanged(place, key, names, engine.check)
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """The files of a finished exchange, by round."""
+    """The files of a finished exchange, by round; a file is called NAME.DIGEST."""
 
     place: str
     key: str
     names: tuple[tuple[str, ...], ...]
+    check: bool = False
 
     def files(self, name: str) -> list[str]:
         """Paths of a file's parts, one a round, in the order of rounds."""
-        return [
-            storage.join(self.place, f"round-{number:05d}", name)
-            for number, names in enumerate(self.names)
-            if name in names
-        ]
+        return [path for path, short in zip(self.all_files, self._short, strict=True) if short == name]
 
     def joined(self, name: str, merge: Merge) -> str:
         """Path of a file with all its parts merged; written where there are several."""
         parts = self.files(name)
         if len(parts) == 1:
             return parts[0]
-        path = storage.join(self.place, "joined", name)
-        if not storage.exists(path):
-            with storage.create(path) as stream:
-                stream.write(merge(name, read_all(parts, np.dtype("u1")).tobytes()))
-        return path
+
+        def merged() -> bytes:
+            return merge(name, read_all(parts, np.dtype("u1")).tobytes())
+
+        return kept_file(storage.join(self.place, "joined"), name, self.key, merged, self.check)
 
     @property
     def all_files(self) -> list[str]:
@@ -113,7 +113,11 @@ class Exchanged:
     @property
     def all_names(self) -> list[str]:
         """Names of all files, sorted."""
-        return sorted({name for names in self.names for name in names})
+        return sorted(set(self._short))
+
+    @property
+    def _short(self) -> list[str]:
+        return [name.rsplit(".", 1)[0] for names in self.names for name in names]
 
 
 def _partitions(total_bytes: int, rounds: int) -> int:
@@ -121,18 +125,31 @@ def _partitions(total_bytes: int, rounds: int) -> int:
     return -(-wanted // rounds) * rounds
 
 
-def _record(path: str) -> Any:
+def _whole(target: str, key: str, check: bool) -> Record | None:
+    """The record of a round that was done under `key`, if its files are as they were written."""
     try:
-        return storage.read_json(path)
+        record = read_record(f"{target}.json")
     except (FileNotFoundError, ValueError):
         return None
+    is_whole = record.key == key and not damaged(target, record.files, storage.list_files(target), check)
+    return record if is_whole else None
 
 
-def _names(folder: str) -> list[str]:
-    fs, inner = storage.filesystem(folder)
-    fs.invalidate_cache()
-    names = [path.rsplit("/", 1)[-1] for path in fs.find(inner)] if fs.exists(inner) else []
-    return sorted(name for name in names if not name.endswith(".tmp"))
+def _written(target: str) -> tuple[OutputFile, ...]:
+    """The files that a round has just written; their names hold their digests."""
+    return tuple(
+        OutputFile(name, name.rsplit(".", 1)[1], 0, 0, {}, entry.size, entry.changed)
+        for name, entry in storage.list_files(target).items()
+        if _FILE.fullmatch(name) and not name.endswith(".tmp")
+    )
+
+
+def _sweep(place: str, rounds: int) -> None:
+    """Remove what an earlier exchange with more rounds left."""
+    for name in storage.list_files(place):
+        match = re.fullmatch(r"round-([0-9]{5})(/(.*)|\.json)", name)
+        if match and int(match[1]) >= rounds and (match[3] is None or _FILE.fullmatch(match[3])):
+            storage.remove(place, [name])
 
 
 class _Shuffle(beam.PTransform):
@@ -190,8 +207,10 @@ class _WriteFile(beam.DoFn):
     def process(self, element: tuple[str, Any]) -> Iterator[None]:
         name, buffers = element
         try:
-            with storage.create(storage.join(self._place, name)) as stream:
-                stream.write(self._merge(name, b"".join(buffers)))
+            content = self._merge(name, b"".join(buffers))
+            digest = xxhash.xxh3_128_hexdigest(content)
+            with storage.create(storage.join(self._place, f"{name}.{digest}")) as stream:
+                stream.write(content)
         except OpenRootsError as error:
             raise carry(error) from error
         yield from ()

@@ -45,6 +45,7 @@ from pipeline.deduplication.resolve import (
     write_result,
 )
 from pipeline.engine import Engine
+from pipeline.finished import kept_file
 from pipeline.phases import Phase, Record, Task, Watch, digest_of
 
 VERSION = 1
@@ -239,12 +240,11 @@ class _Run:
         if sum(_size(path) for path in edges) // EDGE.itemsize > self.settings.in_memory_edges_max:
             return star_components(self.engine, self.work, edges, key, self.settings.shuffle_bytes)
         folder = storage.join(self.work, "deduplicate-clusters")
-        path = storage.join(folder, f"{key}.edges")
-        if not storage.exists(path):
-            storage.remove_tree(folder)
-            with storage.create(path) as stream:
-                stream.write(components(read_all(edges, EDGE)).tobytes())
-        return [path]
+
+        def whole() -> bytes:
+            return components(read_all(edges, EDGE)).tobytes()
+
+        return [kept_file(folder, "clusters.edges", key, whole, self.engine.check)]
 
     def _results(
         self,

@@ -47,9 +47,12 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_temporary_files_of_a_killed_process_are_removed_and_no_others(tmp_path: Path) -> None:
-    ours, theirs = tmp_path / "data" / "statistics.json.e13ad516.tmp", tmp_path / "notes.tmp"
-    ours.parent.mkdir()
-    ours.touch()
-    theirs.touch()
     with build_lock(str(tmp_path)):
-        assert not ours.exists() and theirs.exists()
+        pass
+    ours = tmp_path / "statistics.json.e13ad516.tmp"
+    theirs = [tmp_path / "notes.tmp", tmp_path / "notes.json.e13ad516.tmp", tmp_path / "data" / ours.name]
+    theirs[2].parent.mkdir()
+    for path in (ours, *theirs):
+        path.touch()
+    with build_lock(str(tmp_path)):
+        assert not ours.exists() and all(path.exists() for path in theirs)

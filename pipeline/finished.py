@@ -1,0 +1,171 @@
+"""What finished tasks have left: records, and whether the files that they name are still as they were written.
+
+A file is trusted where its size and time of change are those of its record; where the time differs, or the engine is
+told to check, its digest decides. A record vouches for itself by a digest of its own. What is damaged counts as
+missing.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline import storage
+from pipeline.storage import Entry, digest_of
+
+BEING_REBUILT = """# Being rebuilt
+
+The files here are of two builds, until the build that is under way has ended. If it was stopped, the same command
+resumes it.
+"""
+_TEMPORARY = r"(?:\.[0-9a-f]{8}\.tmp)?"
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A finished file: path relative to the phase's place, xxh3-128 of its bytes, and what it holds.
+
+    `size` is its length in bytes, `changed` when it was written (seconds since 1970; 0 where the store does not tell);
+    `bytes` counts text.
+    """
+
+    path: str
+    digest: str
+    documents: int
+    bytes: int
+    extra: dict[str, Any] = field(default_factory=dict)
+    size: int = -1
+    changed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished task leaves: its key, its files and any further data (JSON)."""
+
+    task: str
+    key: str
+    files: tuple[OutputFile, ...]
+    data: dict[str, Any]
+    seconds: float = 0.0
+
+
+def write_record(path: str, record: Record) -> None:
+    """Write a record with a digest of itself."""
+    value = json.loads(json.dumps(asdict(record)))  # as it will be read: keys are strings, tuples are lists
+    storage.write_json(path, {**value, "digest": digest_of(value)})
+
+
+def read_record(path: str) -> Record:
+    """Read a record. Raises FileNotFoundError, or ValueError where it is damaged."""
+    value = storage.read_json(path)
+    try:
+        if digest_of({name: entry for name, entry in value.items() if name != "digest"}) != value["digest"]:
+            raise ValueError(f"{path} is damaged")
+        files = tuple(OutputFile(**file) for file in value["files"])
+        return Record(value["task"], value["key"], files, value["data"], value["seconds"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged") from error
+
+
+def damaged(place: str, files: Iterable[OutputFile], found: Mapping[str, Entry], check: bool) -> set[str]:
+    """Paths of those files below `place` that are gone or are not as they were written.
+
+    `found` is what lies there; with `check` every file is read.
+    """
+    bad, doubtful = set(), []
+    for file in files:
+        entry = found.get(file.path)
+        if entry is None or entry.size != file.size:
+            bad.add(file.path)
+        elif check or entry.changed != file.changed:
+            doubtful.append(file)
+
+    def differs(file: OutputFile) -> bool:
+        try:
+            return storage.file_digest(storage.join(place, file.path)) != file.digest
+        except OSError:
+            return True
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        bad |= {file.path for file, is_bad in zip(doubtful, pool.map(differs, doubtful), strict=True) if is_bad}
+    return bad
+
+
+def kept_file(folder: str, name: str, key: str, make: Callable[[], bytes], check: bool = False) -> str:
+    """Path of the file FOLDER/NAME that was made under `key`, with a record beside it; made now if it is not whole."""
+    path, note = storage.join(folder, name), storage.join(folder, f"{name}.json")
+    try:
+        record = read_record(note)
+        if record.key == key and not damaged(folder, record.files, storage.list_files(folder), check):
+            return path
+    except (FileNotFoundError, ValueError):
+        pass
+    storage.remove(folder, [f"{name}.json"])
+    with storage.create(path) as stream:
+        stream.write(make())
+    write_record(note, Record(name, key, (OutputFile(name, stream.digest, 0, 0, {}, stream.size, stream.changed),), {}))
+    return path
+
+
+def retract(paths: Iterable[str]) -> None:
+    """Remove the files that tell readers what an output holds, since it is about to change; its README says why."""
+    for path in paths:
+        folder, name = path.rsplit("/", 1)
+        if name != "README.md":
+            storage.remove(folder, [name])
+        elif storage.exists(path):
+            with storage.create(path) as stream:
+                stream.write(BEING_REBUILT.encode())
+
+
+class Names:
+    """The names that files of a phase may have: those of its tasks, ended as its tasks end them. Others are not ours.
+
+    They are noted in a file before the tasks start, so that what a killed one left is known for ours later.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            noted = storage.read_json(path)
+            self.tasks, self._endings = set(map(str, noted["tasks"])), set(map(str, noted["endings"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            self.tasks, self._endings = set(), set()
+
+    def add(self, tasks: Iterable[str], records: Iterable[Record]) -> None:
+        """Note tasks that are about to run, and the names that finished ones chose."""
+        before = len(self.tasks), len(self._endings)
+        self.tasks |= set(tasks)
+        for record in records:
+            self.tasks.add(record.task)
+            self._endings |= {
+                re.sub("[0-9]+", "0", file.path.removeprefix(record.task))
+                for file in record.files
+                if file.path.startswith(record.task)
+            }
+        if (len(self.tasks), len(self._endings)) != before:
+            self._write()
+
+    def keep(self, tasks: Sequence[str]) -> None:
+        """Forget all tasks but these."""
+        if self.tasks != set(tasks):
+            self.tasks = set(tasks)
+            self._write()
+
+    def _write(self) -> None:
+        storage.write_json(self._path, {"tasks": sorted(self.tasks), "endings": sorted(self._endings)})
+
+    def ours(self, names: Iterable[str], endings: Iterable[str] | None = None) -> set[str]:
+        """Those of the names that are ours, temporary ones among them."""
+        shapes = [
+            re.compile("(.*?)" + re.escape(ending).replace("0", "[0-9]+") + _TEMPORARY, re.DOTALL)
+            for ending in (self._endings if endings is None else endings)
+        ]
+        return {
+            name
+            for name in names
+            if any((match := shape.fullmatch(name)) and match.group(1) in self.tasks for shape in shapes)
+        }

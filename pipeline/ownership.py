@@ -1,0 +1,162 @@
+"""Whose a folder or file is: nothing of the user's is overwritten or removed.
+
+A folder is ours if it is new, empty, or bears the marker that `claim` leaves; it is for one kind of output. Anything
+else is refused before a byte is written.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configs.errors import OutputError
+from configs.shown import shown, shown_list
+from pipeline import storage
+
+MARKER = ".openroots.json"
+FORMAT = 1
+_IGNORED = {".DS_Store", ".directory", ".gitkeep", "Thumbs.db", "desktop.ini", "lost+found"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of output: what it is called, and the files at its root that we write and may leave half-written."""
+
+    name: str
+    files: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+
+
+KINDS = {
+    "corpus": Kind(
+        "a corpus",
+        ("README.md", "croissant.json", "manifest.json", "report.html", "statistics.json"),
+        ("cards", "data", "index", "ledger"),
+    ),
+    "language-id": Kind("a language-ID model", ("README.md",)),
+    "packed": Kind("packed text", ("README.md", "manifest.json"), ("data",)),
+    "run": Kind("a training run", ("config.json", "metrics.jsonl")),
+    "tokenizer": Kind(
+        "a tokenizer",
+        ("README.md", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "training.json"),
+    ),
+    "tokens": Kind("token shards", ("README.md", "manifest.json"), ("data",)),
+}
+
+
+def check_output(output: str, kind: str, option: str = "--output") -> None:
+    """Refuse a folder that is not ours to write to. Writes nothing. Raises OutputError.
+
+    It may be new, empty, or hold what an earlier run of the same kind left; it may not be a file, nor lie among the
+    files of another output.
+    """
+    name = shown(output)
+    fs, inner = storage.filesystem(output)
+    remedy = f"choose an empty or a new folder with {option}"
+    if storage.is_local(output):
+        _check_local(Path(inner), name, option)
+    elif fs.isfile(inner):
+        raise OutputError(f"{name} is a file; {remedy}")
+    try:
+        found = _names(fs, inner)
+    except OSError as error:
+        raise OutputError(f"{name} cannot be read: {error.strerror or error}; {remedy}") from error
+    holds = _kind(output, found)
+    if holds is None and found:
+        raise OutputError(f"{name} holds files that are not OpenRoots' own ({shown_list(sorted(found), 3)}); {remedy}")
+    if holds is not None and holds != kind:
+        held = KINDS[holds].name if holds in KINDS else "something else"
+        raise OutputError(f"{name} holds {held}, not {KINDS[kind].name}; {remedy}")
+
+
+def claim(output: str, kind: str) -> None:
+    """Mark a folder, which `check_output` let pass, as ours, and remove what a killed run left half-written."""
+    path = storage.join(output, MARKER)
+    if not storage.exists(path):
+        storage.write_json(path, {"format": FORMAT, "kind": kind, "note": "This folder was made by OpenRoots."})
+    remove_half_written(output, [MARKER, *KINDS[kind].files])
+
+
+def check_file(path: str, option: str, *, signs: tuple[bytes, ...]) -> None:
+    """Refuse to overwrite a file that we did not write: one whose first bytes are none of `signs`.
+
+    A file that is new or empty passes. Raises OutputError.
+    """
+    fs, inner = storage.filesystem(path)
+    try:
+        if fs.isdir(inner):
+            raise OutputError(f"{shown(path)} is a folder; give a file with {option}")
+        if not fs.exists(inner):
+            return
+        with fs.open(inner, "rb") as stream:
+            start = stream.read(4096)
+    except OSError as error:
+        raise OutputError(
+            f"{shown(path)} cannot be written: {error.strerror or error}; choose another {option}"
+        ) from error
+    if start and not any(sign in start for sign in signs):
+        raise OutputError(
+            f"{shown(path)} exists and was not written by OpenRoots; choose another {option}, or remove it"
+        )
+
+
+def remove_half_written(folder: str, names: list[str]) -> None:
+    """Remove what a killed process left of these files of a local folder, under their temporary names."""
+    if not storage.is_local(folder):
+        return
+    place = Path(storage.filesystem(folder)[1])
+    shape = re.compile(f"({'|'.join(map(re.escape, names))})" + r"\.[0-9a-f]{8}\.tmp")
+    for path in place.iterdir() if place.is_dir() else []:
+        if shape.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _check_local(folder: Path, name: str, option: str) -> None:
+    if folder.is_symlink() and not folder.exists():
+        raise OutputError(f"{name} is a symbolic link to nothing; choose another {option}")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{name} is a file; choose another {option}")
+    whole = folder.resolve()
+    for parent in whole.parents:
+        if (parent / MARKER).exists():
+            inside = whole.relative_to(parent).parts[0]
+            holds = _kind(str(parent), {MARKER})
+            if inside == ".work" or (holds in KINDS and inside in KINDS[holds].folders):
+                raise OutputError(f"{name} lies within the files of {shown(str(parent))}; choose another {option}")
+
+
+def _names(fs: Any, inner: str) -> set[str]:
+    if not fs.exists(inner):
+        return set()
+    return {path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(inner, detail=False)} - _IGNORED - {""}
+
+
+def _kind(output: str, found: set[str]) -> str | None:
+    """What kind of output a folder holds; None if it is not ours."""
+    if MARKER in found:
+        try:
+            return str(storage.read_json(storage.join(output, MARKER))["kind"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "unknown"
+    return _earlier(output) if found & {"manifest.json", "training.json", "config.json"} else None
+
+
+_EARLIER = {
+    "corpus": ("manifest.json", {"digest", "recipe", "stages"}),
+    "tokens": ("manifest.json", {"digest", "tokenizer", "shards"}),
+    "packed": ("manifest.json", {"digest", "sequence_length", "tokens_digest"}),
+    "tokenizer": ("training.json", {"fertility"}),
+    "run": ("config.json", {"checkpoints", "schedule", "data"}),
+}
+"""By what a folder is known that was made before there were markers: a file, and keys in it."""
+
+
+def _earlier(output: str) -> str | None:
+    for kind, (name, keys) in _EARLIER.items():
+        try:
+            value = storage.read_json(storage.join(output, name))
+        except (OSError, ValueError):
+            continue
+        if isinstance(value, dict) and keys <= set(value):
+            return kind
+    return None
