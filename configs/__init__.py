@@ -1,6 +1,35 @@
 """What to build, as data: languages, sources, recipes, and the models that validate them."""
 
+import os
+import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 CONFIGS = Path(__file__).parent
 """Folder of the TOML files that come with the package."""
+
+
+def _place_compiled_kernels() -> None:
+    """Where this package cannot be written to, let numba keep compiled kernels in a folder of this user's.
+
+    Numba refuses to compile what it is told to cache and cannot. It reads the variable when it is imported.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ or all(os.access(CONFIGS.parent / name, os.W_OK) for name in _COMPILED):
+        return
+    places = [Path(tempfile.gettempdir()), Path("/dev/shm")]
+    with suppress(RuntimeError, KeyError):  # no home folder
+        places.insert(0, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
+    for number, place in enumerate(places):
+        folder = place / (f"openroots-{os.getuid()}" if number or place == places[-1] else "openroots") / "numba"
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            about = folder.stat()
+            is_ours = about.st_uid == os.geteuid() and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            if is_ours and os.access(folder, os.W_OK):  # what lies there is run
+                os.environ["NUMBA_CACHE_DIR"] = str(folder)
+                return
+
+
+_COMPILED = ("pipeline", "tokenizer")
+_place_compiled_kernels()

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from configs.errors import OpenRootsError
+from configs.shown import shown, shown_lines
+from openroots.guard import guarded
 
 LAZY = {
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
@@ -26,6 +28,10 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 class Commands(click.Group):
     """Lists commands in the order of the work, and prints our errors without a stack trace."""
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the script `openroots` calls."""
+        return guarded(lambda: self.main(*args, **kwargs))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Commands as they were added."""
         return [*self.commands, *LAZY]
@@ -43,11 +49,20 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OpenRootsError as error:
-            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-            click.echo(str(error), err=True)
-            ctx.exit(1)
+            _fail(ctx, str(error))
         except BrokenPipeError:
             ctx.exit(0)
+        except MemoryError:
+            _fail(ctx, "memory ran out; give fewer --workers, or a machine with more memory")
+        except OSError as error:
+            cause = error.strerror or str(error)
+            _fail(ctx, f"{error.filename}: {cause}" if error.filename is not None else cause)
+
+
+def _fail(ctx: click.Context, message: str) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(shown_lines(message), err=True)
+    ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -73,6 +88,7 @@ def main() -> None:
 @click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
 @click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
 @click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@click.option("--check", is_flag=True, help="verify all that earlier runs left byte by byte, not by length and time")
 @click.option("--clean", is_flag=True, help="remove OUTPUT/.work at the end: it holds texts before redaction")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
@@ -84,13 +100,14 @@ def build_corpus_command(
     cache: str,
     offline: bool,
     strict: bool,
+    check: bool,
     clean: bool,
     quiet: bool,
 ) -> None:
     """Build a corpus: fetch, ingest, annotate, deduplicate, sample, write.
 
-    A build that was stopped goes on where it was when the same command is given again; a changed setting redoes only
-    what depends on it. Options that are not listed here go to Apache Beam untouched:
+    A build that was stopped resumes when the same command is given again; a changed setting redoes only what depends
+    on it, and what is damaged is made again. Options that are not listed here go to Apache Beam untouched:
 
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
@@ -108,7 +125,7 @@ def build_corpus_command(
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     _check_url(output)
     plan = load_recipe(recipe)
-    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
+    engine = Engine(workers, tuple(options), _log(output), check)
     watch = Watch() if quiet else ProgressWatch()
     manifest = build_corpus(
         plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict, clean=clean
@@ -134,8 +151,12 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
             amount = f"{row['bytes']:,} bytes" + (f", {row['bytes_kept']:,} kept" if row["decision"] == "kept" else "")
-            click.echo(f"{row['id']}  {row['decision']}  {row['stage']}: {row['reason']}  {row['detail']}".rstrip())
-            click.echo(f"    {row['source']} · {row['language']} · {amount} · {row['uri']}")
+            click.echo(
+                shown(
+                    f"{row['id']}  {row['decision']}  {row['stage']}: {row['reason']}  {row['detail']}", 2000
+                ).rstrip()
+            )
+            click.echo(shown(f"    {row['source']} · {row['language']} · {amount} · {row['uri']}", 2000))
     if len(rows) > 50:
         click.echo(f"… and {len(rows) - 50:,} more", err=True)
 
@@ -192,7 +213,7 @@ def redact_command(language: str | None, kinds: str | None) -> None:
     _check_language(language)
     regions = {code: entry.phone_regions for code, entry in load_languages().natural.items()}
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    click.echo(Redactor(chosen, regions).redact_text(text, language), nl=False)
+    sys.stdout.buffer.write(Redactor(chosen, regions).redact_text(text, language).encode())
 
 
 @main.command("deduplicate", context_settings=PASS_THROUGH)
@@ -241,7 +262,7 @@ def deduplicate_command(
     plan = deduplication_plan(
         patterns, text=text_column, key=id_column, language=language, jaccard_min=jaccard, near=not exact_only
     )
-    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
+    engine = Engine(workers, tuple(options), _log(output))
     watch = ProgressWatch()
     manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
     print_summary(manifest, plan, output, watch.console)
@@ -256,6 +277,11 @@ def train_lid_command(output: str, archive: str | None) -> None:
     from pipeline.language_id import train_command
 
     train_command(output, archive)
+
+
+def _log(output: str) -> str | None:
+    """Where worker processes write, which chatter; nowhere where the output is no local folder."""
+    return None if "://" in output else f"{output}/.work/workers.log"
 
 
 def _check_language(code: str | None) -> None:
@@ -297,8 +323,9 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from pipeline.terminal import Terminal
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0]:
@@ -306,18 +333,16 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    console = Console()
+    console = Terminal()
     if not console.is_terminal:
         console.width = 200
     console.print(table)
 
 
 def _cell(value: Any) -> str:
-    from rich.markup import escape
-
     if isinstance(value, int):
         return f"{value:,}"
-    return escape(" ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 if __name__ == "__main__":

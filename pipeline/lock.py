@@ -6,13 +6,26 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from configs.errors import BuildLockedError, OutputError
 from configs.shown import shown
 from pipeline import storage
 from pipeline.ownership import check_output, claim
+
+_held: list[str] = []
+
+
+def let_go() -> list[str]:
+    """Folders that this process holds; locks in object stores are removed. For a process that is about to end."""
+    held = list(_held)
+    for output in held:
+        if not storage.is_local(output):
+            with suppress(Exception):
+                fs, inner = storage.filesystem(storage.join(output, "lock.json"))
+                fs.rm(inner)
+    return held
 
 
 @contextmanager
@@ -26,7 +39,11 @@ def build_lock(output: str, kind: str = "corpus") -> Iterator[None]:
     check_output(output, kind)
     with _local_lock(output) if storage.is_local(output) else _object_lock(output):
         claim(output, kind)
-        yield
+        _held.append(output)
+        try:
+            yield
+        finally:
+            _held.remove(output)
 
 
 def _holder() -> str:

@@ -15,6 +15,7 @@ from pipeline import storage
 
 MARKER = ".openroots.json"
 FORMAT = 1
+_START = 1 << 20
 _IGNORED = {".DS_Store", ".directory", ".gitkeep", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
@@ -78,7 +79,7 @@ def claim(output: str, kind: str) -> None:
 
 
 def check_file(path: str, option: str, *, signs: tuple[bytes, ...]) -> None:
-    """Refuse to overwrite a file that we did not write: one whose first bytes are none of `signs`.
+    """Refuse to overwrite a file that we did not write: one that has none of `signs` in its first megabyte.
 
     A file that is new or empty passes. Raises OutputError.
     """
@@ -89,7 +90,7 @@ def check_file(path: str, option: str, *, signs: tuple[bytes, ...]) -> None:
         if not fs.exists(inner):
             return
         with fs.open(inner, "rb") as stream:
-            start = stream.read(4096)
+            start = stream.read(_START)
     except OSError as error:
         raise OutputError(
             f"{shown(path)} cannot be written: {error.strerror or error}; choose another {option}"

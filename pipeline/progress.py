@@ -4,7 +4,6 @@ The amounts come from the records that finished tasks leave, so that they are tr
 file system this machine can list.
 """
 
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from configs.shown import shown_list
 from pipeline import storage
 from pipeline.phases import Record, Task, Watch
+from pipeline.terminal import standard_error
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 15.0
@@ -22,16 +23,11 @@ UNITS = {"count-words": "distinct word", "add-words": "distinct word", "weigh-wo
 """What a phase's files hold, by its name, where that is not documents."""
 
 
-def terminal_console() -> Console:
-    """A console on a duplicate of standard error: the descriptor itself is lent to worker processes meanwhile."""
-    return Console(file=os.fdopen(os.dup(2), "w"), highlight=False, soft_wrap=True)
-
-
 class ProgressWatch(Watch):
     """Shows documents, bytes, MB/s, time left and drops of each phase."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or terminal_console()
+        self.console = console or standard_error()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._said = time.monotonic()
@@ -42,7 +38,7 @@ class ProgressWatch(Watch):
         now = time.monotonic()
         if done == total or now - self._said >= (POLL_SECONDS if self.console.is_terminal else LINE_SECONDS):
             self._said = now
-            self.console.print(f"fetch        {done}/{total} packages · {package}", markup=False)
+            self.console.print(f"fetch        {done}/{total} packages · {package}")
 
     def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
         """Start to follow a phase."""
@@ -52,6 +48,14 @@ class ProgressWatch(Watch):
         state = _State(phase, sizes, set(done), records)
         self._thread = threading.Thread(target=self._follow, args=(state,), daemon=True)
         self._thread.start()
+
+    def damaged(self, phase: str, paths: Sequence[str]) -> None:
+        """Say which files are made again."""
+        self.console.print(f"{phase:<12} · damaged since it was written, made again: {shown_list(paths)}")
+
+    def foreign(self, place: str, paths: Sequence[str]) -> None:
+        """Say which files are none of ours."""
+        self.console.print(f"not of this build, left alone: in {place} {shown_list(paths)}")
 
     def end(self, phase: str, records: Sequence[Record], seconds: float) -> None:
         """Say in one line what the phase did."""
@@ -78,7 +82,11 @@ class ProgressWatch(Watch):
 
     def _follow(self, state: "_State") -> None:
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.fields[text]}"))
+            columns = (
+                TextColumn("{task.description:<12}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[text]}", markup=False),
+            )
             with Progress(*columns, console=self.console, transient=True) as progress:
                 bar = progress.add_task(state.phase, total=1.0, text="")
                 self._poll(state, progress, bar)

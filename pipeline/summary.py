@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.load import Plan
+from configs.shown import shown_list
 
 
 def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Console) -> None:
@@ -20,7 +21,7 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     wanted = len(plan.wanted_languages)
     if plan.recipe.language_identification.model != "none":  # else nobody knows
         console.print(
-            f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {', '.join(missing)}" if missing else "")
+            f"{wanted - len(missing)} of {wanted} languages" + (f"; none of {shown_list(missing)}" if missing else "")
         )
     if manifest["languages_lost"]:
         names = ", ".join(plan.languages.name(code) for code in manifest["languages_lost"])
@@ -29,12 +30,12 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
         console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
     problems = manifest["problems"]
     for problem in problems[:5]:
-        console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}", markup=False)
+        console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}")
     more = len(problems[5:]) + manifest.get("problems_unnamed", 0)
     if more:
         console.print(f"… and {more:,} more; all are in the ledger, the first in manifest.json")
     console.print(f"digest  {manifest['digest']}")
-    console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)", markup=False)
+    console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)")
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
     console.print(f"work    {output}/.work    text before redaction, for reruns: delete it before you share the folder")

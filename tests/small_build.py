@@ -9,10 +9,9 @@ from configs.load import load_recipe
 from pipeline.build import build_corpus
 from pipeline.engine import Engine
 
-WORDS = (
-    "people country water house river school market children morning evening music letter garden mountain story winter "
-    "summer village teacher doctor window bread table family friend history language question answer"
-).split()
+TEXT = """people country water house river school market children morning evening music letter garden mountain story
+winter summer village teacher doctor window bread table family friend history language question answer"""
+WORDS = TEXT.split()
 RECIPE = """
 name = "small"
 title = "Small"

@@ -73,10 +73,15 @@ def fertility_command(
 
     from openroots.cli import _check_language
     from openroots.fertility_command import check_failures, fertility
+    from pipeline.ownership import check_file
     from tokenizer.fertility_page import write_html
     from tokenizer.fertility_report import print_report, write_csv, write_json
 
     _check_language(language)
+    signs = {"--html": b'content="OpenRoots"', "--json": b'"tokens_per_word"', "--csv": b"tokenizer,language,name"}
+    for option, path in (("--html", html), ("--json", as_json), ("--csv", csv)):
+        if path:
+            check_file(path, option, signs=(signs[option],))
     report = fertility(
         tokenizers,
         text=text,

