@@ -27,7 +27,7 @@ from pipeline.readers.names import visible
 from pipeline.readers.units import resolve
 from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
 
-VERSION = 3
+VERSION = 4
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000

@@ -52,7 +52,7 @@ def decode(data: bytes, declared: str | None = None, *, name: str = "", html: bo
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(codec, "replace")
-    if (codec_of_zeros := _by_zeros(data)) is not None:
+    if (codec_of_zeros := codec_by_zeros(data)) is not None:
         return data.decode(codec_of_zeros, "replace")
     labels = (known(declared), declared_in_page(data) if html else None)
     encodings = [encoding for encoding in labels if encoding]
@@ -120,7 +120,7 @@ def _of_page(label: bytes) -> str | None:
     return {"utf-16le": "utf-8", "utf-16be": "utf-8", "x-user-defined": "windows-1252"}.get(encoding or "", encoding)
 
 
-def _by_zeros(data: bytes) -> str | None:
+def codec_by_zeros(data: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark, by where zero bytes stand; only where all of it decodes."""
     head = data[:4096]
     if b"\0" not in head or len(data) % 2:
@@ -132,9 +132,9 @@ def _by_zeros(data: bytes) -> str | None:
         codec = "utf-32-le"
     elif min(zeros[:2]) > 0.9 * quarter and zeros[3] < 0.9 * quarter:
         codec = "utf-32-be"
-    elif odd > 0.2 * quarter and odd > 10 * even:
+    elif odd > 10 * even and _many(odd, 2 * quarter):
         codec = "utf-16-le"
-    elif even > 0.2 * quarter and even > 10 * odd:
+    elif even > 10 * odd and _many(even, 2 * quarter):
         codec = "utf-16-be"
     else:
         return None
@@ -143,6 +143,11 @@ def _by_zeros(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return codec
+
+
+def _many(zeros: int, characters: float) -> bool:
+    """Whether so many characters below U+0100 show UTF-16: half of all, or spaces and line ends of a longer text."""
+    return zeros >= max(2, characters / 2) or (zeros >= 8 and zeros >= characters / 20)
 
 
 def _as_utf8(data: bytes, encoding: str | None) -> str | None:

@@ -11,6 +11,7 @@ import io
 import lzma
 import tempfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -25,6 +26,7 @@ BOMB_BYTES = 1 << 30
 DOCUMENT_BYTES_MAX = 64 << 20
 """A document, or a line of a table, above it is a problem and is skipped without being held."""
 CHUNK = 1 << 18
+GZIP_HELD_BYTES = 1 << 18
 SPOOL_BYTES = 32 << 20
 XZ_MEMORY = 512 << 20
 
@@ -131,6 +133,19 @@ class Stream(io.RawIOBase):
             have += len(piece)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def resume(self) -> bool:
+        """After a fault, go on at the next gzip member that can be found; whether there is one."""
+        again = getattr(self._read_some, "resume", None)
+        if again is None or self._fault is None or isinstance(self._fault, UnsafeArchiveError):
+            return False
+        try:
+            if not again():
+                return False
+        except InputError:  # what is compressed cannot be read either
+            return False
+        self._fault = None
+        return True
+
     def readinto(self, buffer: Any) -> int:
         data = self.read(len(buffer))
         buffer[: len(data)] = data
@@ -219,17 +234,50 @@ def unpack(stream: Stream) -> Stream:
 
 
 class _Gunzip:
-    """Reads concatenated gzip members; raises EOFError where the last is cut short."""
+    """Reads concatenated gzip members; raises EOFError where the last is cut short.
+
+    `resume` passes over a damaged member. The damage of a shortened one shows only after bytes of those behind it have
+    been taken for its own, so what was read of a member is held, up to GZIP_HELD_BYTES.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream, self._data, self._member = stream, b"", zlib.decompressobj(31)
         self._began = False
+        self._held: deque[bytes] = deque()  # what has been read of this member
+        self._held_bytes = 0
+
+    def resume(self) -> bool:
+        """Find a member behind the damaged one; whether there is one. Raises InputError where the file itself ends."""
+        data = b"".join((*self._held, self._data))
+        at = 0
+        while True:
+            at = data.find(_GZIP_MEMBER, at + 1)
+            if at < 0:
+                more = self._stream.read(1 << 16)
+                if not more:
+                    return False
+                data, at = data[-len(_GZIP_MEMBER) :] + more, -1
+            elif _begins_member(data[at : at + 1024]):
+                self._data, self._began = data[at:], True
+                self._begin()
+                return True
+
+    def _begin(self) -> None:
+        self._member = zlib.decompressobj(31)
+        self._held.clear()
+        self._held_bytes = 0
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        while self._held_bytes > GZIP_HELD_BYTES:
+            self._held_bytes -= len(self._held.popleft())
 
     def __call__(self, size: int) -> bytes:
         while True:
             if self._member.eof:
-                self._data = self._member.unused_data.lstrip(b"\0")  # tapes pad with zeros
-                self._member, self._began = zlib.decompressobj(31), False
+                self._data, self._began = self._member.unused_data.lstrip(b"\0"), False  # tapes pad with zeros
+                self._begin()
             if not self._data:
                 self._data = self._stream.read(1 << 16)
                 if not self._began:
@@ -240,9 +288,24 @@ class _Gunzip:
                 return b""
             self._began = True
             out = self._member.decompress(self._data, size)
-            self._data = b"" if self._member.eof else self._member.unconsumed_tail
+            rest = b"" if self._member.eof else self._member.unconsumed_tail
+            self._hold(self._data[: len(self._data) - len(rest)])
+            self._data = rest
             if out:
                 return out
+
+
+_GZIP_MEMBER = b"\x1f\x8b\x08"
+
+
+def _begins_member(data: bytes) -> bool:
+    """Whether a gzip member may begin here: a head without reserved flags, and data that unpacks."""
+    if len(data) < 18 or data[3] & 0xE0:
+        return False
+    try:
+        return bool(zlib.decompressobj(31).decompress(data, 64))
+    except zlib.error:
+        return False
 
 
 def _zstd(stream: Stream) -> Callable[[int], bytes]:

@@ -1,118 +1,109 @@
 """Web archives: WARC (pages as crawled) and WET (their text), ISO 28500.
 
-The record grammar is read here, in order and bounded: FastWARC 2.0 wants to seek, and its native code panics, beyond
-what Python can catch as an error, where a stream reports damage.
+Each record gives a document, or is told to `on_problem` once, with its cause: as NoTextError where nothing is wrong
+with it (another status than 200, an image, a page without text), else as InputError.
 """
 
-import zlib
 from collections.abc import Iterator
-from email.message import Message
-from email.parser import BytesHeaderParser
-from io import BytesIO
 
-from configs.errors import InputError
-from pipeline.readers import streams
+from configs.errors import InputError, NoTextError
+from pipeline.readers.charset import decode
 from pipeline.readers.containers import Member
 from pipeline.readers.html import html_to_text
-from pipeline.readers.rows import Context, Row, limited, metadata_json
-from pipeline.readers.streams import Stream, input_errors, too_large, unpack
+from pipeline.readers.http_message import media_type_of, parse_answer, parse_content_type
+from pipeline.readers.media_type import is_binary, is_xhtml
+from pipeline.readers.rows import Context, Row, metadata_json
+from pipeline.readers.streams import input_errors
+from pipeline.readers.warc import Record, read_records
 
-_PAGES = ("text/html", "application/xhtml+xml")
-_HEADER_BYTES_MAX = 1 << 18
+_PAGES = ("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml")
+_XML = ("text/xml", "application/xml")
+_WARC_KINDS = ("response", "resource", "conversion", "revisit", "continuation")
+_WET_KINDS = ("conversion", "response", "resource")
 
 
 def read_warc(member: Member, context: Context) -> Iterator[Row]:
     """The main text of each HTML page that was answered with status 200; plain text as it is."""
-    for headers, body in _records(member, context, "response"):
-        head, _, payload = body.partition(b"\r\n\r\n")
-        status, _, fields = head.partition(b"\r\n")
-        if status.split(b" ")[1:2] != [b"200"]:
+    for record in read_records(member.stream, _WARC_KINDS, context.on_problem):
+        try:
+            with input_errors(record.name):
+                text, damage = _text_of(record)
+        except InputError as error:
+            context.on_problem(error)
             continue
-        http = BytesHeaderParser().parsebytes(fields)
-        kind, charset = http.get_content_type(), http.get_content_charset() or "utf-8"
-        if kind not in (*_PAGES, "text/plain"):
-            continue
-        page = _payload(http, payload, member.name)
-        text = html_to_text(page, charset, web=True) if kind in _PAGES else page.decode("utf-8", "replace")
-        if text:
-            yield _row(headers, text)
+        if damage:
+            context.on_problem(InputError(record.name, f"lost: {damage}", "what came before has been read"))
+        yield _row(record, text)
 
 
 def read_wet(member: Member, context: Context) -> Iterator[Row]:
-    """The text of each `conversion` record; one that is not UTF-8 is a problem."""
-    on_problem = limited(context.on_problem, member.name)
-    for headers, body in _records(member, context, "conversion"):
+    """The text of each `conversion` record; one that is not in UTF-8, nor in what it declares, is a problem."""
+    texts, others = 0, 0
+    for record in read_records(member.stream, _WET_KINDS, context.on_problem):
+        if record.kind != "conversion":
+            others += 1
+            continue
+        texts += 1
         try:
-            with input_errors(f"{member.name}, record {headers.get('WARC-Record-ID', '')}"):
-                text = body.decode()
+            with input_errors(record.name):
+                text = _converted(record)
         except InputError as error:
-            on_problem(error)
+            context.on_problem(error)
             continue
-        yield _row(headers, text)
+        yield _row(record, text)
+    if others and not texts:
+        cause = f"{others:,} records of pages as crawled, none of text"
+        context.on_problem(InputError(member.name, cause, 'set the source\'s reader = "warc"'))
 
 
-def _records(member: Member, context: Context, kind: str) -> Iterator[tuple[Message, bytes]]:
-    """Headers and body of the records of a type. A body above the limit is a problem and is passed over."""
-    stream = member.stream
-    on_problem = limited(context.on_problem, member.name)
-    while True:
-        while stream.peek(2) == b"\r\n":
-            stream.read(2)
-        if not stream.peek(1):
-            stream.read(1)  # a fault shows now
-            return
-        end = stream.peek(_HEADER_BYTES_MAX).find(b"\r\n\r\n")
-        if end < 0 or not stream.peek(5).startswith(b"WARC/"):
-            raise InputError(member.name, "not a WARC record, or a damaged one", "repair the file, or exclude it")
-        headers = BytesHeaderParser().parsebytes(stream.read(end + 4).partition(b"\r\n")[2])
-        with input_errors(member.name):
-            left = int(headers.get("Content-Length", ""))
-        if headers.get("WARC-Type") == kind and left <= streams.DOCUMENT_BYTES_MAX:
-            body = stream.read(left)
-            if len(body) < left:
-                raise InputError(member.name, "truncated within a record", "fetch the file again")
-            yield headers, body
-            continue
-        if headers.get("WARC-Type") == kind:
-            on_problem(too_large(f"{member.name}, record {headers.get('WARC-Record-ID', '')}"))
-        while left:
-            data = stream.read(min(left, streams.CHUNK))
-            if not data:
-                raise InputError(member.name, "truncated within a record", "fetch the file again")
-            left -= len(data)
+def _text_of(record: Record) -> tuple[str, str]:
+    """The text of a record, and what was lost of it in words. Raises NoTextError and InputError."""
+    if record.kind == "conversion":
+        return _converted(record), ""
+    if record.kind == "revisit":
+        raise NoTextError(record.name, "a revisit: the page was the same as before", "its text is in an earlier record")
+    if record.kind == "continuation":
+        raise InputError(record.name, "a later part of a record in parts", "it is passed over; join them first")
+    if record.uri.startswith("metadata:"):
+        raise NoTextError(record.name, "a record about the crawl", "it holds no page")
+    media_type, charset = parse_content_type(record.fields.get("content-type", ""))
+    payload, damage = record.body, ""
+    if record.kind == "response" and (media_type == "application/http" or payload.startswith(b"HTTP")):
+        answer = parse_answer(payload, record.name, cut="warc-truncated" in record.fields)
+        media_type, charset, payload, damage = answer.media_type, answer.charset, answer.payload, answer.damage
+    text = _text(payload, media_type_of(media_type, payload), charset, record.name)
+    return text, damage
 
 
-def _payload(http: Message, data: bytes, name: str) -> bytes:
-    """The page of an HTTP answer: chunks joined, gzip or deflate undone."""
-    if "chunked" in http.get("Transfer-Encoding", "").lower():
-        data = _joined_chunks(data)
-    encoding = http.get("Content-Encoding", "").lower()
-    with input_errors(name):
-        if encoding == "deflate":
-            return zlib.decompressobj().decompress(data, streams.DOCUMENT_BYTES_MAX)
-        if encoding == "gzip":
-            return unpack(Stream(BytesIO(data).read, name)).document()
-    return data
+def _text(payload: bytes, media_type: str, charset: str | None, name: str) -> str:
+    if not payload.strip():
+        raise NoTextError(name, "an empty page", "it holds no text")
+    if media_type in _PAGES or (media_type in _XML and is_xhtml(payload)):
+        text = html_to_text(decode(payload, charset, name=name, html=True), web=True)
+    elif media_type == "text/plain":
+        if is_binary(payload):
+            raise NoTextError(name, "binary data under media type text/plain", "it holds no text")
+        text = decode(payload, charset, name=name)
+    else:
+        raise NoTextError(name, f"media type {media_type[:100]}", "pages and plain text are read")
+    if not text.strip():
+        raise NoTextError(name, "a page without text", "it holds no text")
+    return text
 
 
-def _joined_chunks(data: bytes) -> bytes:
-    """Bodies in chunks (RFC 9112, section 7.1); what does not look so is left as it is."""
-    parts: list[bytes] = []
-    at = 0
-    while (end := data.find(b"\r\n", at, at + 40)) >= 0:
-        try:
-            size = int(data[at:end].partition(b";")[0], 16)
-        except ValueError:
-            return b"".join(parts) or data
-        if size <= 0:
-            break
-        parts.append(data[end + 2 : end + 2 + size])
-        at = end + 4 + size
-    return b"".join(parts) or data
+def _converted(record: Record) -> str:
+    """The text of a conversion record. Raises InputError where it is not in the encoding it declares, or UTF-8."""
+    media_type, charset = parse_content_type(record.fields.get("content-type", ""))
+    if media_type not in ("", "text/plain"):
+        raise NoTextError(record.name, f"media type {media_type[:100]}", "plain text is read")
+    text = decode(record.body, charset, name=record.name) if charset else record.body.decode().removeprefix("\ufeff")
+    if not text.strip():
+        raise NoTextError(record.name, "an empty record", "it holds no text")
+    return text
 
 
-def _row(headers: Message, text: str) -> Row:
-    uri = headers.get("WARC-Target-URI", "").strip("<>")
-    key = headers.get("WARC-Record-ID", "").strip("<>")
-    date = headers.get("WARC-Date", "")
-    return Row(text, key=key or None, uri=uri or None, metadata=metadata_json({"date": date} if date else {}))
+def _row(record: Record, text: str) -> Row:
+    key = record.fields.get("warc-record-id", "").strip("<>")
+    date = record.fields.get("warc-date", "")
+    metadata = metadata_json({"date": date} if date else {})
+    return Row(text, suffix=f":{record.number}", key=key or None, uri=record.uri or None, metadata=metadata)
