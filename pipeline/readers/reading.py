@@ -10,15 +10,17 @@ import re2
 
 from configs.errors import ConfigurationError, InputError, UnsafeArchiveError
 from configs.models import Columns, Languages, Package, Source
+from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
 from pipeline.readers.containers import Member, is_archive, members, without_compression
+from pipeline.readers.delimited import read_csv, read_tsv
 from pipeline.readers.dictionaries import Dictionaries
 from pipeline.readers.gettext import read_gettext
+from pipeline.readers.json_lines import read_jsonl
 from pipeline.readers.json_messages import read_json
 from pipeline.readers.messages import read_fluent, read_properties
 from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
-from pipeline.readers.tables import read_arrow, read_csv, read_dataset, read_jsonl, read_parquet, read_tsv
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
 from pipeline.readers.units import SUFFIXES, Unit, language_of, link_target_outside, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
