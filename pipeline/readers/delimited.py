@@ -77,20 +77,24 @@ def _header(source: "_Lines", name: str, context: Context, dialect: dict[str, An
         return [], dialect
     source.back(line)
     candidates = [dialect] + [dialect | {"delimiter": mark} for mark in _DELIMITERS if mark != dialect["delimiter"]]
-    headers = []
+    headers: list[list[str]] = []
+    fault = ""
     for candidate in candidates:
         source.begin()
         try:
-            headers.append(next(csv.reader(source, **candidate)))
+            header = next(csv.reader(source, **candidate))
         except (csv.Error, StopIteration) as error:
-            raise InputError(name, f"its header is not valid CSV: {error}", "repair the file") from None
-        if all(column in headers[-1] for column in wanted):
-            twice = next((column for column in wanted if headers[-1].count(column) > 1), None)
+            header, fault = [], fault or str(error)
+        if all(column in header for column in wanted):
+            twice = next((column for column in wanted if header.count(column) > 1), None)
             if twice:
-                cause = f"there are {headers[-1].count(twice)} columns named `{twice}`"
+                cause = f"there are {header.count(twice)} columns named `{twice}`"
                 raise InputError(name, cause, "give each its own name in the header")
-            return headers[-1], candidate
+            return header, candidate
+        headers.append(header)
         source.back_all()
+    if not headers[0]:
+        raise InputError(name, f"its header is not valid CSV: {fault}", "repair the file")
     column = next(column for column in wanted if column not in headers[0])
     raise missing_column(name, column, max(headers, key=len) if len(headers[0]) == 1 else headers[0])
 

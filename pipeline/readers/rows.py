@@ -1,6 +1,8 @@
 """From documents to batches of `pipeline.schema.RAW`."""
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -122,8 +124,26 @@ def limited(on_problem: Callable[[InputError], None], name: str) -> Callable[[In
 
 
 def metadata_json(values: dict[str, Any]) -> str:
-    """Metadata as JSON with sorted keys; what JSON lacks (dates, bytes) as its text."""
-    return json.dumps(values, ensure_ascii=False, sort_keys=True, default=str) if values else "{}"
+    """Metadata as JSON with sorted keys; what JSON lacks (dates, bytes, NaN, lone surrogates) as text."""
+    if not values:
+        return "{}"
+    try:
+        text = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str, allow_nan=False)
+    except (ValueError, TypeError):
+        text = json.dumps(_plain(values), ensure_ascii=False, sort_keys=True, default=str)
+    return text if text.isascii() or not _SURROGATE.search(text) else _SURROGATE.sub("\ufffd", text)
+
+
+def _plain(value: Any) -> Any:
+    """A value with text for fractions that are no numbers, and for keys."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def join_messages(messages: Iterator[str], size: int) -> Iterator[Row]:
