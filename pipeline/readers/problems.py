@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from configs.errors import InputError
+from configs.errors import InputError, NoTextError
 
 NAMED_PER_FILE_MAX = 100
 """Problems of one file that are named one by one; a file of ten million bad lines must not name them all."""
@@ -34,6 +34,9 @@ class Problems:
         if problem is self._last:
             return
         self._last = problem
+        if isinstance(problem, NoTextError):  # each has an address and a cause of its own, and is only a row
+            self._pass_on(problem)
+            return
         self._named += 1
         if self._named > NAMED_PER_FILE_MAX:
             count, _ = self._more.get(type(problem), (0, problem))
