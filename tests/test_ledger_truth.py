@@ -1,5 +1,6 @@
 """Whatever comes in, the funnel, the ledger, the shards and the problems tell of the same documents."""
 
+import bz2
 import gzip
 import io
 import json
@@ -56,6 +57,7 @@ FILES: dict[str, tuple[str, bytes, int, int]] = {
     "twins": ("a.jsonl", rows(1) * 3, 3, 0),
     "truncated": ("a.jsonl.gz", gzip.compress(rows(*range(3)), mtime=0)[:-4], 3, 1),
     "damaged-second": ("a.jsonl.xz", lzma.compress(rows(1)) + lzma.compress(rows(2))[:-20], 2, 1),
+    "damaged-bz2": ("a.jsonl.bz2", bz2.compress(rows(1)) + b"BZh91AY&SY rubbish", 1, 1),
     "out-of-zip": ("a.zip", zip_of(("../a.jsonl", rows(1)), ("b.jsonl", rows(2))), 1, 1),
     "twice-in-zip": ("a.zip", zip_of(("a.jsonl", rows(1)), ("b.jsonl", rows(2))), 2, 0),
 }  # fmt: skip

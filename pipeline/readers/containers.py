@@ -15,12 +15,12 @@ from typing import cast
 
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers import streams
+from pipeline.readers.compression import COMPRESSION_SUFFIXES
 from pipeline.readers.streams import Stream, input_errors, seekable, unpack
 
 DEPTH_MAX = 3
 ZIP_SUFFIXES = (".zip", ".whl", ".xpi", ".jar", ".egg")
 TAR_SUFFIXES = (".tar", ".tgz", ".txz", ".tbz2", ".tzst", ".crate", ".gem")
-COMPRESSION_SUFFIXES = (".gz", ".xz", ".zst", ".bz2", ".dz")
 
 OnProblem = Callable[[InputError], None]
 
@@ -35,7 +35,7 @@ class Member:
 
 
 def without_compression(path: str) -> str:
-    """The path without `.gz`, `.xz`, `.zst`, `.bz2` or `.dz` at its end."""
+    """The path without a compression's ending, such as `.gz`."""
     for suffix in COMPRESSION_SUFFIXES:
         if path.endswith(suffix):
             return path.removesuffix(suffix)
@@ -64,7 +64,7 @@ def members(
     Each member must be read before the next is asked for. Problems of a member go to `on_problem` and the walk goes
     on; raises InputError where the archive itself cannot be read further.
     """
-    stream = unpack(stream)
+    stream = unpack(stream, path)
     walk = _walker(stream, path, depth)
     if walk is None:
         yield Member(name, path, stream)

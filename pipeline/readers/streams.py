@@ -5,30 +5,25 @@ one. A stream that unpacks to more than `BOMB_BYTES` and more than `BOMB_RATIO` 
 natural text reaches ratios of 3 to 20, and source code with long runs about 100.
 """
 
-import bz2
-import gzip
 import io
-import lzma
 import tempfile
-import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 import fsspec
-import pyarrow as pa
 
 from configs.errors import InputError, OpenRootsError, UnsafeArchiveError
+from pipeline.readers.compression import decompress, refuse_misnamed, refuse_unreadable
 
 BOMB_RATIO = 200
 BOMB_BYTES = 1 << 30
 DOCUMENT_BYTES_MAX = 64 << 20
 """A document, or a line of a table, above it is a problem and is skipped without being held."""
 CHUNK = 1 << 18
-GZIP_HELD_BYTES = 1 << 18
 SPOOL_BYTES = 32 << 20
-XZ_MEMORY = 512 << 20
+PASS_RATIO = 1100
+"""What walks past the members of an archive may unpack more than its readers: deflate's most is 1032."""
 
 _DAMAGED = "fetch or make the file again; what came before the damage has been read"
 
@@ -49,7 +44,7 @@ def input_errors(file: str) -> Iterator[None]:
     except UnicodeDecodeError as error:
         cause = f"not valid {error.encoding.upper()} at byte {error.start}"
         raise InputError(file, cause, "set the source's `encoding`, convert the file, or exclude it") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+    except EOFError as error:
         raise InputError(file, f"damaged or truncated ({error})", _DAMAGED) from error
     except Exception as error:
         cause = f"cannot be read ({type(error).__name__}: {str(error)[:300]})"
@@ -75,6 +70,7 @@ class Stream(io.RawIOBase):
         self._buffer = b""
         self._fault: InputError | None = None
         self.given = 0
+        self.passing = False  # whether an archive's walker reads it, which hands out its members and passes by others
 
     def readable(self) -> bool:
         return True
@@ -94,10 +90,11 @@ class Stream(io.RawIOBase):
         return data
 
     def _check_bomb(self) -> None:
-        compressed = self.compressed
-        bomb = compressed and self.given > BOMB_BYTES and self.given > BOMB_RATIO * max(compressed.given, 1)
+        compressed, passing = self.compressed, self.passing
+        limit, ratio = (2 * BOMB_BYTES, PASS_RATIO) if passing else (BOMB_BYTES, BOMB_RATIO)
+        bomb = compressed and self.given > limit and self.given > ratio * max(compressed.given, 1)
         if bomb or (self._refuse and self._refuse(self.given)):
-            cause = f"unpacks to more than {BOMB_BYTES >> 20} MiB and {BOMB_RATIO} times its size"
+            cause = f"unpacks to more than {limit >> 20} MiB and {ratio} times its size"
             raise UnsafeArchiveError(self.name, cause, "it looks like a bomb: remove the file or exclude it")
 
     def peek(self, size: int) -> bytes:
@@ -222,109 +219,23 @@ def seekable(stream: Stream) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, copy)
 
 
-def unpack(stream: Stream) -> Stream:
-    """The stream without its compression (gzip, xz, zstd or bzip2, told by the first bytes), up to three layers."""
-    for _ in range(3):
-        head = stream.peek(6)
-        opener = next((opener for magic, opener in _COMPRESSIONS.items() if head.startswith(magic)), None)
-        if opener is None:
-            break
-        stream = Stream(opener(stream), stream.name, compressed=stream)
-    return stream
+LAYERS_MAX = 3
 
 
-class _Gunzip:
-    """Reads concatenated gzip members; raises EOFError where the last is cut short.
+def unpack(stream: Stream, path: str = "") -> Stream:
+    """The stream without its compression, up to LAYERS_MAX layers: told by the first bytes, or `path` for lack of such.
 
-    `resume` passes over a damaged member. The damage of a shortened one shows only after bytes of those behind it have
-    been taken for its own, so what was read of a member is held, up to GZIP_HELD_BYTES.
+    Raises InputError where there are more layers, or the bytes are of a format that is not read.
     """
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream, self._data, self._member = stream, b"", zlib.decompressobj(31)
-        self._began = False
-        self._held: deque[bytes] = deque()  # what has been read of this member
-        self._held_bytes = 0
-
-    def resume(self) -> bool:
-        """Find a member behind the damaged one; whether there is one. Raises InputError where the file itself ends."""
-        data = b"".join((*self._held, self._data))
-        at = 0
-        while True:
-            at = data.find(_GZIP_MEMBER, at + 1)
-            if at < 0:
-                more = self._stream.read(1 << 16)
-                if not more:
-                    return False
-                data, at = data[-len(_GZIP_MEMBER) :] + more, -1
-            elif _begins_member(data[at : at + 1024]):
-                self._data, self._began = data[at:], True
-                self._begin()
-                return True
-
-    def _begin(self) -> None:
-        self._member = zlib.decompressobj(31)
-        self._held.clear()
-        self._held_bytes = 0
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._held_bytes += len(data)
-        while self._held_bytes > GZIP_HELD_BYTES:
-            self._held_bytes -= len(self._held.popleft())
-
-    def __call__(self, size: int) -> bytes:
-        while True:
-            if self._member.eof:
-                self._data, self._began = self._member.unused_data.lstrip(b"\0"), False  # tapes pad with zeros
-                self._begin()
-            if not self._data:
-                self._data = self._stream.read(1 << 16)
-                if not self._began:
-                    self._data = self._data.lstrip(b"\0")
-            if not self._data:
-                if self._began:
-                    raise EOFError("it ends before its end-of-stream marker")
-                return b""
-            self._began = True
-            out = self._member.decompress(self._data, size)
-            rest = b"" if self._member.eof else self._member.unconsumed_tail
-            self._hold(self._data[: len(self._data) - len(rest)])
-            self._data = rest
-            if out:
-                return out
-
-
-_GZIP_MEMBER = b"\x1f\x8b\x08"
-
-
-def _begins_member(data: bytes) -> bool:
-    """Whether a gzip member may begin here: a head without reserved flags, and data that unpacks."""
-    if len(data) < 18 or data[3] & 0xE0:
-        return False
-    try:
-        return bool(zlib.decompressobj(31).decompress(data, 64))
-    except zlib.error:
-        return False
-
-
-def _zstd(stream: Stream) -> Callable[[int], bytes]:
-    # Arrow's stream knows a truncated frame (python-zstandard's reader takes it for the end) and bounds each read.
-    reader = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
-    return lambda size: bytes(reader.read(min(size, 1 << 16)))
-
-
-def _xz(stream: Stream) -> Callable[[int], bytes]:
-    return lzma.LZMAFile(cast(Any, stream)).read1
-
-
-def _bz2(stream: Stream) -> Callable[[int], bytes]:
-    return bz2.BZ2File(stream).read1
-
-
-_COMPRESSIONS: dict[bytes, Callable[[Stream], Callable[[int], bytes]]] = {
-    b"\x1f\x8b": _Gunzip,
-    b"\xfd7zXZ\x00": _xz,
-    b"\x28\xb5\x2f\xfd": _zstd,
-    b"BZh": _bz2,
-}
+    for layer in range(LAYERS_MAX + 1):
+        head = stream.peek(512)
+        read_some = decompress(stream, head, path)
+        if read_some is None:
+            refuse_unreadable(stream.name, head)
+            if layer == 0:
+                refuse_misnamed(stream.name, path, head)
+            return stream
+        stream = Stream(read_some, stream.name, compressed=stream)
+        path = ""
+    cause = f"compressed more than {LAYERS_MAX} times over"
+    raise UnsafeArchiveError(stream.name, cause, "unpack it, or exclude it")
