@@ -232,8 +232,10 @@ class PersonalData(Model):
     """Which kinds of personal data are replaced by `PI:KIND`."""
 
     kinds: tuple[PiiKind, ...] = Field(
-        default=("KEY", "EMAIL", "USER", "IP_ADDRESS", "IBAN", "CREDIT_CARD"), description="empty: nothing is replaced"
+        default=("KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD"),
+        description="empty: nothing is replaced; NATIONAL_ID too has to be asked for",
     )
+    obfuscated_email: bool = Field(default=False, description="`name [at] host [dot] org` is an EMAIL too")
     drop_above: int | None = Field(default=None, ge=0, description="drop documents with more findings than this")
 
 

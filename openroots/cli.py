@@ -198,7 +198,8 @@ def identify_command() -> None:
     default=None,
     help="comma-separated, of KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID",
 )
-def redact_command(language: str | None, kinds: str | None) -> None:
+@click.option("--obfuscated-email", is_flag=True, help="take `name [at] host [dot] org` for an address too")
+def redact_command(language: str | None, kinds: str | None, *, obfuscated_email: bool) -> None:
     """Replace personal data in standard input by PI:KIND."""
     from configs.load import load_languages
     from configs.models import PII_KINDS, PersonalData
@@ -213,7 +214,8 @@ def redact_command(language: str | None, kinds: str | None) -> None:
     _check_language(language)
     regions = {code: entry.phone_regions for code, entry in load_languages().natural.items()}
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    sys.stdout.buffer.write(Redactor(chosen, regions).redact_text(text, language).encode())
+    redactor = Redactor(chosen, regions, obfuscated_email=obfuscated_email)
+    sys.stdout.buffer.write(redactor.redact_text(text, language).encode())
 
 
 @main.command("deduplicate", context_settings=PASS_THROUGH)

@@ -21,7 +21,7 @@ from pipeline.pii import Redactor
 from pipeline.quality import Measures
 from pipeline.schema import UNDETERMINED
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,12 @@ class Annotator:
         self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, recipe.quality)
         regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
-        self._redactor = Redactor(recipe.personal_data.kinds, regions, frozenset(plan.languages.programming))
+        self._redactor = Redactor(
+            recipe.personal_data.kinds,
+            regions,
+            frozenset(plan.languages.programming),
+            obfuscated_email=recipe.personal_data.obfuscated_email,
+        )
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Documents (schema DOCUMENT) with all annotation columns; `text` redacted; `bytes` its UTF-8 length."""
@@ -173,7 +178,7 @@ def annotate_phase(plan: Plan) -> Phase:
         "version": VERSION,
         "identifier": identifier.digest if identifier else None,
         "measures": Measures(plan.languages, recipe.quality).configuration,
-        "pii": recipe.personal_data.kinds,
+        "pii": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email],
         "regions": {code: language.phone_regions for code, language in plan.languages.natural.items()},
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }

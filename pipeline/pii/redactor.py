@@ -15,10 +15,11 @@ import re2
 from configs.errors import ConfigurationError
 from configs.models import PII_KINDS, PiiKind
 from pipeline.columns import text_buffers
-from pipeline.pii import keys, recognizers, rules
-from pipeline.pii.sieve import candidates
+from pipeline.pii import addresses, handles, keys, national_ids, numbers, phones
+from pipeline.pii.sieve import KEY_START, KEY_URL, candidates
 
 ROUNDS_MAX = 16
+CONTEXT = 96  # bytes on each side of a candidate that its judge may look at
 _MARKER = re2.compile(rb"PI:(?:" + "|".join(PII_KINDS).encode() + rb")")
 _MARKER_MAX = len("PI:") + max(map(len, PII_KINDS))
 # Where two findings overlap, the more certain one stays.
@@ -38,6 +39,7 @@ class Candidate:
     start: int
     end: int
     regions: tuple[str, ...]
+    code: bool
 
     @property
     def window(self) -> str:
@@ -46,106 +48,102 @@ class Candidate:
 
     @property
     def before(self) -> bytes:
-        return self.document[max(0, self.start - rules.CONTEXT) : self.start]
+        return self.document[max(0, self.start - CONTEXT) : self.start]
 
     @property
     def after(self) -> bytes:
-        return self.document[self.end : self.end + rules.CONTEXT]
+        return self.document[self.end : self.end + CONTEXT]
 
-    def located(self, window: str, spans: Iterator[Span]) -> Iterator[tuple[Span, str, bytes, bytes]]:
-        """Spans of characters in `window` as spans of bytes in the document, each with its text and surroundings."""
+    def located(self, window: str, spans: Iterator[Span]) -> Iterator[Span]:
+        """Spans of characters in `window` as spans of bytes in the document."""
         for first, last in spans:
             start = self.start + len(window[:first].encode())
-            end = start + len(window[first:last].encode())
-            before = self.document[max(0, start - rules.CONTEXT) : start]
-            yield (start, end), window[first:last], before, self.document[end : end + rules.CONTEXT]
+            yield start, start + len(window[first:last].encode())
 
 
 def _key(at: Candidate) -> Iterator[Span]:
-    found = keys.find_key(at.document, at.start, at.end)
+    yield from _one(keys.find_key(at.document, at.start, at.end))
+
+
+def _key_start(at: Candidate) -> Iterator[Span]:
+    yield from _one(keys.find_issued(at.document, at.start, at.end))
+
+
+def _key_url(at: Candidate) -> Iterator[Span]:
+    yield from _one(keys.find_url_password(at.document, at.start, at.end))
+
+
+def _one(found: Span | None) -> Iterator[Span]:
     if found is not None:
         yield found
 
 
 def _email(at: Candidate) -> Iterator[Span]:
     window = at.window
-    found = recognizers.spans(recognizers.recognizer("EmailRecognizer"), "EMAIL_ADDRESS", window)
-    for span, text, _, after in at.located(window, found):
-        if rules.is_mailbox(text, after):
-            yield span
-
-
-def _user(at: Candidate) -> Iterator[Span]:
-    if rules.is_handle(at.window[1:], at.before, at.after):
-        yield at.start, at.end
+    yield from at.located(window, addresses.find_mailboxes(window, _text(at.after[:1])))
 
 
 def _ip_address(at: Candidate) -> Iterator[Span]:
-    window = at.window
-    # The rules are cheaper than the recogniser and throw out most: `127.0.0.1`, versions.
-    if not rules.is_public_ip(window, at.before, at.after):
-        return
-    found = recognizers.spans(recognizers.recognizer("IpRecognizer"), "IP_ADDRESS", window)
-    for span, _, _, _ in at.located(window, found):
-        yield span
+    if addresses.is_public_ip(at.window, at.before, at.after):
+        yield at.start, at.end
 
 
 def _phone(at: Candidate) -> Iterator[Span]:
-    start = at.start
-    while start > 0 and at.start - start < 2 and at.document[start - 1 : start] in (b"+", b"("):
-        start -= 1
-    at = Candidate(at.document, start, at.end, at.regions)
-    if not rules.may_be_phone(at.window, _text(at.before)):
-        return
-    window = at.window
-    # A number in international form is the same in all regions: once is enough.
-    regions = at.regions[:1] if window.startswith("+") else at.regions
-    found = recognizers.spans(recognizers.phone_recognizer(regions), "PHONE_NUMBER", window)
-    for span, text, head, tail in at.located(window, found):
-        if rules.is_phone(text, _text(head), _text(tail)):
-            yield span
+    window, before = at.window, _text(at.before)
+    found = phones.find_phones(
+        window, before, _text(at.after), at.regions, plus=before.rstrip("(").endswith(("+", "＋")), code=at.code
+    )
+    for start, end in at.located(window, found):
+        opening = start
+        if start == at.start:
+            while opening > 0 and start - opening < 4 and at.document[opening - 1 : opening] in (b"+", b"("):
+                opening -= 1
+            if at.document[opening - 3 : opening] == "＋".encode():
+                opening -= 3
+        yield opening, end
 
 
 def _iban(at: Candidate) -> Iterator[Span]:
-    window = at.window
-    for span, _, _, after in at.located(
-        window, recognizers.spans(recognizers.recognizer("IbanRecognizer"), "IBAN_CODE", window)
-    ):
-        if not after[:1].isalnum():
-            yield span
+    if numbers.is_account(at.window, _text(at.before), _text(at.after)):
+        yield at.start, at.end
 
 
 def _credit_card(at: Candidate) -> Iterator[Span]:
     window = at.window
-    found = recognizers.spans(recognizers.recognizer("CreditCardRecognizer"), "CREDIT_CARD", window)
-    for span, text, before, after in at.located(window, found):
-        if rules.is_card(text, _text(before), _text(after)):
-            yield span
+    found = numbers.find_cards(window, _text(at.before), _text(at.after), code=at.code)
+    yield from at.located(window, found)
+
+
+def _obfuscated(document: bytes) -> Iterator[Span]:
+    text = _text(document)
+    whole = Candidate(document, 0, len(document), (), code=False)
+    yield from whole.located(text, addresses.find_obfuscated(text))
 
 
 def _national_id(at: Candidate) -> Iterator[Span]:
-    if not rules.names_an_id(_text(at.before) + " " + _text(at.after)):
-        return
     window = at.window
-    for span, text, before, after in at.located(window, recognizers.national_ids(window)):
-        if rules.is_national_id(text, before, after):
-            yield span
+    yield from at.located(window, national_ids.find_ids(window, _text(at.before), _text(at.after)))
 
 
 def _text(context: bytes) -> str:
     return context.decode("utf-8", errors="ignore")
 
 
-_JUDGES: dict[str, Callable[[Candidate], Iterator[Span]]] = {
+_BY_KIND: dict[PiiKind, Callable[[Candidate], Iterator[Span]]] = {
     "KEY": _key,
     "EMAIL": _email,
-    "USER": _user,
     "IP_ADDRESS": _ip_address,
     "PHONE": _phone,
     "IBAN": _iban,
     "CREDIT_CARD": _credit_card,
     "NATIONAL_ID": _national_id,
 }
+_JUDGES: dict[int, tuple[PiiKind, Callable[[Candidate], Iterator[Span]]]] = {
+    KEY_START: ("KEY", _key_start),
+    KEY_URL: ("KEY", _key_url),
+    **{PII_KINDS.index(kind): (kind, judge) for kind, judge in _BY_KIND.items()},
+}
+_USER = PII_KINDS.index("USER")
 
 
 def _touches_marker(document: bytes, start: int, end: int) -> bool:
@@ -156,9 +154,9 @@ def _touches_marker(document: bytes, start: int, end: int) -> bool:
     return any(first + m.start() < end and first + m.end() > start for m in _MARKER.finditer(window))
 
 
-def _settle(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+def _settle(found: list[tuple[int, int, PiiKind]]) -> list[tuple[int, int, PiiKind]]:
     """Findings in order, without overlap: of two that do, the one of better rank."""
-    kept: list[tuple[int, int, str]] = []
+    kept: list[tuple[int, int, PiiKind]] = []
     for finding in sorted(set(found), key=lambda f: (f[0], _RANK[f[2]], -f[1])):
         if kept and finding[0] < kept[-1][1]:
             if _RANK[finding[2]] < _RANK[kept[-1][2]]:
@@ -174,7 +172,9 @@ class Redactor:
     Args:
         kinds: which of `configs.models.PII_KINDS` to look for.
         regions: language (BCP-47) → ISO 3166 regions whose national phone numbers its documents may hold.
+            A language that is not among them (or is not known) has those of English.
         code_languages: languages in which `@name` is syntax; default: all programming languages configured.
+        obfuscated_email: whether `name [at] host [dot] org` is taken for an address too.
 
     Cheap to make and to pickle: recognisers are made at first use, once a process.
 
@@ -187,6 +187,8 @@ class Redactor:
         kinds: Sequence[PiiKind],
         regions: Mapping[str, tuple[str, ...]],
         code_languages: frozenset[str] | None = None,
+        *,
+        obfuscated_email: bool = False,
     ) -> None:
         unknown = [kind for kind in kinds if kind not in PII_KINDS]
         if unknown:
@@ -199,6 +201,7 @@ class Redactor:
         self._enabled = np.array([kind in kinds for kind in PII_KINDS])
         self._regions = {language: tuple(of_it) for language, of_it in regions.items()}
         self._code = code_languages
+        self._obfuscated_email = obfuscated_email and "EMAIL" in kinds
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -243,6 +246,16 @@ class Redactor:
         redacted, _ = self.redact(pa.array([text], pa.large_string()), pa.array([language], pa.string()))
         return str(redacted[0].as_py())
 
+    def find(self, text: str, language: str | None) -> list[tuple[int, int, PiiKind]]:
+        """First character, end and kind of each finding in one text, in order; nothing is replaced."""
+        document = text.encode("utf-8", errors="replace")
+        offsets = np.array([0, len(document)], dtype=np.int64)
+        passed = candidates(
+            np.frombuffer(document, dtype=np.uint8), offsets, np.array([language in self._code]), self._enabled
+        )
+        found = self._judge(document, passed[:, 1:], 0, language)
+        return [(len(document[:start].decode()), len(document[:end].decode()), kind) for start, end, kind in found]
+
     def _round(
         self,
         data: npt.NDArray[np.uint8],
@@ -256,11 +269,10 @@ class Redactor:
         passed = candidates(data, offsets, is_code, self._enabled)
         starts = np.searchsorted(passed[:, 0], np.arange(len(rows) + 1))
         changed: dict[int, bytes] = {}
-        for i in np.unique(passed[:, 0]).tolist():
+        for i in range(len(rows)) if self._obfuscated_email else np.unique(passed[:, 0]).tolist():
             row, base = int(rows[i]), int(offsets[i])
             document = data[base : offsets[i + 1]].tobytes()
-            regions = self._regions.get(language_of(row) or "", ())
-            found = self._judge(document, passed[starts[i] : starts[i + 1], 1:], base, regions)
+            found = self._judge(document, passed[starts[i] : starts[i + 1], 1:], base, language_of(row))
             if found:
                 changed[row] = _replace(document, found)
                 for _, _, kind in found:
@@ -268,14 +280,24 @@ class Redactor:
         return changed
 
     def _judge(
-        self, document: bytes, passed: npt.NDArray[np.int64], base: int, regions: tuple[str, ...]
-    ) -> list[tuple[int, int, str]]:
-        found = []
+        self, document: bytes, passed: npt.NDArray[np.int64], base: int, language: str | None
+    ) -> list[tuple[int, int, PiiKind]]:
+        """Findings in one document: bounds in bytes and kinds, in order and without overlap."""
+        regions = self._regions.get(language or "") or self._regions.get("en", ())
+        code = language in self._code
+        found: list[tuple[int, int, PiiKind]] = []
+        users = []
         for kind, start, end in passed.tolist():
-            for span in _JUDGES[PII_KINDS[kind]](Candidate(document, start - base, end - base, regions)):
-                if not _touches_marker(document, *span):
-                    found.append((*span, PII_KINDS[kind]))
-        return _settle(found)
+            if kind == _USER:
+                users.append((start - base, end - base))
+                continue
+            name, judge = _JUDGES[kind]
+            found += [(*span, name) for span in judge(Candidate(document, start - base, end - base, regions, code))]
+        if users:
+            found += [(*span, "USER") for span in handles.find_handles(document, users)]
+        if self._obfuscated_email:
+            found += [(*span, "EMAIL") for span in _obfuscated(document)]
+        return _settle([finding for finding in found if not _touches_marker(document, finding[0], finding[1])])
 
 
 def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[int], str | None]:
@@ -285,7 +307,7 @@ def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[in
     return lambda row: names[indices[row]]
 
 
-def _replace(document: bytes, found: list[tuple[int, int, str]]) -> bytes:
+def _replace(document: bytes, found: list[tuple[int, int, PiiKind]]) -> bytes:
     pieces, position = [], 0
     for start, end, kind in found:
         pieces += [document[position:start], b"PI:", kind.encode()]

@@ -5,13 +5,18 @@ must miss nothing that a recogniser would accept under `pipeline.pii.rules`, and
 passes costs a hundred times as much a byte. Each byte is looked at a bounded number of times, whatever the text.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from configs.models import PII_KINDS
+from pipeline.pii.issuers import BBAN, KEY_STARTS
 
 KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID = range(len(PII_KINDS))
+KEY_START, KEY_URL = len(PII_KINDS), len(PII_KINDS) + 1
+"""More kinds of candidates: where a word begins as an issuer's keys do; an address with a password in it."""
 
 DIGIT, UPPER, LOWER, KEY_CHARACTER, LOCAL, HIGH, SEPARATOR, HEXADECIMAL = (1 << bit for bit in range(8))
 WORD = DIGIT | UPPER | LOWER | HIGH
@@ -20,8 +25,10 @@ LOCAL_MAX = 64  # octets of the part before `@` (RFC 5321, 4.5.3.1.1)
 DOMAIN_MAX = 255  # octets of a domain (RFC 5321, 4.5.3.1.2)
 KEY_MIN, KEY_MAX = 20, 256  # bytes of a secret; longer runs are data
 IDENTIFIER_MIN, IDENTIFIER_MAX = 8, 24  # letters and digits of a national id
-PHONE_MIN, PHONE_MAX = 7, 15  # digits (E.164 ends at 15)
-CARD_MIN, CARD_MAX = 14, 19  # digits (ISO/IEC 7812)
+NUMBER_MIN, NUMBER_MAX = 7, 64  # digits of a row of numbers; the longest number looked for has 19 (ISO/IEC 7812)
+CARD_MIN = 13  # digits
+ROW_MAX = 240  # bytes of a row of numbers
+USERINFO_MAX = 128  # bytes of `name:password` in an address
 
 
 def _classes() -> npt.NDArray[np.uint16]:
@@ -41,6 +48,89 @@ def _classes() -> npt.NDArray[np.uint16]:
 
 
 CLASSES = _classes()
+
+
+def _start_table(size: int) -> npt.NDArray[np.bool_]:
+    """Which hashes of the first `size` bytes of a word are those of an issuer's key."""
+    table = np.zeros(1 << 13, dtype=np.bool_)
+    for start in KEY_STARTS:
+        if min(len(start), 4) == size:
+            table[_start_hash(np.frombuffer(start.ljust(4), np.uint8), 0, size)] = True
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _start_hash(data: np.ndarray, i: int, size: int) -> Any:
+    value = np.int64(data[i]) * 31 + np.int64(data[i + 1])
+    value = value * 31 + np.int64(data[i + 2])
+    if size == 4:
+        value = value * 31 + np.int64(data[i + 3])
+    return (value ^ (value >> 7)) & 0x1FFF
+
+
+STARTS_3, STARTS_4 = _start_table(3), _start_table(4)
+
+
+def _account_lengths() -> npt.NDArray[np.int64]:
+    """Characters of an IBAN by country, at 26 × first letter + second letter; 0: the country has none."""
+    table = np.zeros(26 * 26, dtype=np.int64)
+    for country, parts in BBAN.items():
+        table[26 * (ord(country[0]) - 65) + ord(country[1]) - 65] = 4 + sum(length for length, _ in parts)
+    return table
+
+
+ACCOUNT_LENGTHS = _account_lengths()
+
+
+@njit(cache=True, nogil=True)
+def _digit(data: np.ndarray, i: int, hi: int) -> int:
+    """Bytes of the decimal digit at `i`, of any script that our languages use; 0 if there is none."""
+    byte = data[i]
+    if byte < 0x80:
+        return 1 if 0x30 <= byte <= 0x39 else 0
+    if i + 1 >= hi:
+        return 0
+    second = data[i + 1]
+    if (byte == 0xD9 and 0xA0 <= second <= 0xA9) or (byte == 0xDB and 0xB0 <= second <= 0xB9):
+        return 2  # Arabic, and its eastern form
+    if byte == 0xDF and 0x80 <= second <= 0x89:
+        return 2  # N'Ko
+    if i + 2 >= hi:
+        return 0
+    third = data[i + 2]
+    if byte == 0xE0 and 0xA6 <= third <= 0xAF and 0xA5 <= second <= 0xB5 and second & 1:
+        return 3  # Devanagari to Malayalam
+    if byte == 0xEF and second == 0xBC and 0x90 <= third <= 0x99:
+        return 3  # full width
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _separator(data: np.ndarray, i: int, hi: int) -> int:
+    """Bytes of what may stand between the digits of one number at `i`; 0 if there is none.
+
+    Space, hyphen, dot, slash, parentheses; their relatives in Unicode; marks of writing direction.
+    """
+    byte = data[i]
+    if byte < 0x80:
+        return 1 if CLASSES[byte] & SEPARATOR else 0
+    if i + 1 >= hi:
+        return 0
+    second = data[i + 1]
+    if byte == 0xC2:
+        return 2 if second == 0xA0 or second == 0xB7 or second == 0xAD else 0
+    if i + 2 >= hi:
+        return 0
+    third = data[i + 2]
+    if byte == 0xE2:
+        if second == 0x80:
+            return 3 if third <= 0x95 or 0xAA <= third <= 0xAF else 0
+        if second == 0x81:
+            return 3 if third == 0xA0 or 0xA6 <= third <= 0xA9 else 0
+        return 3 if second == 0x88 and third == 0x92 else 0
+    if byte == 0xE3:
+        return 3 if second == 0x80 and third == 0x80 else 0
+    return 3 if byte == 0xEF and second == 0xBC and third in (0x88, 0x89, 0x8D, 0x8E, 0x8F) else 0
 
 
 @njit(cache=True, nogil=True)
@@ -104,7 +194,7 @@ def _email(data: np.ndarray, at: int, lo: int, hi: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _user(data: np.ndarray, at: int, lo: int, hi: int) -> int:
-    """End of the handle behind the `@` at `at`, or -1."""
+    """End of the handle behind the `@` at `at`, or -1: letters, digits and `_`, with single `.` and `-` between."""
     if at > lo:
         before = data[at - 1]
         if before == 0x40 or before == 0x5C or (before != 0x27 and CLASSES[before] & (LOCAL | DIGIT)):
@@ -112,16 +202,23 @@ def _user(data: np.ndarray, at: int, lo: int, hi: int) -> int:
         if before >= 0x80 and _latin_tail(data, at - 1, lo):
             return -1
     end, letters = at + 1, 0
-    while end < hi and end - at <= 31 and (CLASSES[data[end]] & (DIGIT | UPPER | LOWER) or data[end] == 0x5F):
-        letters += (CLASSES[data[end]] & (UPPER | LOWER)) != 0
+    while end < hi and end - at <= 41:
+        if CLASSES[data[end]] & (DIGIT | UPPER | LOWER) or data[end] == 0x5F:
+            letters += (CLASSES[data[end]] & (UPPER | LOWER)) != 0
+        elif not (
+            (data[end] == 0x2E or data[end] == 0x2D)
+            and end > at + 1
+            and _in_class(data, end + 1, lo, hi, DIGIT | UPPER | LOWER)
+        ):
+            break
         end += 1
-    if letters == 0 or end - at < 3 or end - at > 31:
+    if letters == 0 or end - at < 3 or end - at > 41:
         return -1
     if end < hi:
         after = data[end]
-        if after == 0x2F or after == 0x40 or after == 0x28 or after == 0x7B or after == 0x3D or after == 0x2D:
+        if after == 0x2F or after == 0x40 or after == 0x28 or after == 0x7B or after == 0x3D or after == 0x5B:
             return -1
-        if (after == 0x2E or after == 0x3A) and _in_class(data, end + 1, lo, hi, WORD):
+        if after == 0x3A and _in_class(data, end + 1, lo, hi, WORD):
             return -1
     return end
 
@@ -129,7 +226,7 @@ def _user(data: np.ndarray, at: int, lo: int, hi: int) -> int:
 @njit(cache=True, nogil=True)
 def _ip4(data: np.ndarray, start: int, lo: int, hi: int) -> int:
     """End of exactly four dotted numbers of up to three digits that begin at `start`, or -1."""
-    if start > lo and (data[start - 1] == 0x2E or CLASSES[data[start - 1]] & WORD or data[start - 1] == 0x5F):
+    if start > lo and _joined_before(data, start, lo):
         return -1
     i, groups = start, 0
     while True:
@@ -155,71 +252,123 @@ def _ip4(data: np.ndarray, start: int, lo: int, hi: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _ip6(data: np.ndarray, colon: int, lo: int, hi: int) -> int:
-    """End of what may be a global IPv6 address whose first `:` is at `colon` (it starts 4 bytes before), or -1."""
-    start = colon - 4
-    if start < lo or not (data[start] == 0x32 or data[start] == 0x33):
-        return -1
-    if start > lo and (CLASSES[data[start - 1]] & WORD or data[start - 1] in (0x3A, 0x5F, 0x2E)):
-        return -1
-    for i in range(start, colon):
-        if not CLASSES[data[i]] & HEXADECIMAL:
-            return -1
+def _joined_before(data: np.ndarray, start: int, lo: int) -> bool:
+    """Whether a Latin letter, a digit, `_` or `.` stands right before `start`; letters of other scripts part words."""
+    byte = data[start - 1]
+    if byte >= 0x80:
+        return _latin_tail(data, start - 1, lo)
+    return byte == 0x2E or byte == 0x5F or (CLASSES[byte] & (DIGIT | UPPER | LOWER)) != 0
+
+
+@njit(cache=True, nogil=True)
+def _group_before(data: np.ndarray, start: int, lo: int) -> bool:
+    """Whether `:` stands before `start`, and before it one more group of an address, not a word."""
+    if data[start - 1] != 0x3A:
+        return False
+    i = start - 1
+    while i > lo and start - i < 8 and CLASSES[data[i - 1]] & HEXADECIMAL:
+        i -= 1
+    word = i > lo and (data[i - 1] >= 0x80 or CLASSES[data[i - 1]] & (UPPER | LOWER))
+    return start - 1 - i <= 4 and not word
+
+
+@njit(cache=True, nogil=True)
+def _ip6(data: np.ndarray, colon: int, lo: int, hi: int) -> tuple[int, int]:
+    """Bounds of what may be an IPv6 address whose first `:` is at `colon`, or (-1, -1).
+
+    Global addresses begin with 2 or 3 and have four digits there; `fe80` and `::ffff:` (IPv4-mapped) are passed too.
+    """
+    start = colon
+    while start > lo and colon - start < 4 and CLASSES[data[start - 1]] & HEXADECIMAL:
+        start -= 1
+    if start == colon:
+        if colon + 8 > hi or data[colon + 1] != 0x3A or data[colon + 6] != 0x3A or data[colon + 2] | 0x20 != 0x66:
+            return -1, -1
+    elif colon - start != 4 or data[start] | 0x20 not in (0x32, 0x33, 0x66):
+        return -1, -1
+    if start > lo and (_group_before(data, start, lo) or _joined_before(data, start, lo)):
+        return -1, -1
     i, colons, double = colon, 0, False
     while i < hi and i - start <= 46 and (CLASSES[data[i]] & HEXADECIMAL or data[i] == 0x3A or data[i] == 0x2E):
         if data[i] == 0x3A:
             colons += 1
-            double |= data[i - 1] == 0x3A
+            double |= i > lo and data[i - 1] == 0x3A
         i += 1
     while i > colon and (data[i - 1] == 0x2E or (data[i - 1] == 0x3A and data[i - 2] != 0x3A)):
         colons -= data[i - 1] == 0x3A
         i -= 1
-    if i - start > 45 or (colons < 7 and not (double and colons >= 3)):
-        return -1
-    if i < hi and (CLASSES[data[i]] & WORD or data[i] == 0x5F):
-        return -1
-    return i
+    if i - start > 45 or (colons < 7 and not (double and colons >= 2)):
+        return -1, -1
+    if i < hi and (CLASSES[data[i]] & (DIGIT | UPPER | LOWER) or data[i] == 0x5F):
+        return -1, -1
+    return start, i
 
 
 @njit(cache=True, nogil=True)
 def _iban(data: np.ndarray, start: int, lo: int, hi: int) -> int:
-    """End of two capitals, two digits and 11 to 30 capitals and digits with single separators, or -1."""
-    if start + 15 > hi or not (CLASSES[data[start + 1]] & UPPER):
+    """End of an IBAN of its country's length, in capitals or small letters, with single separators; -1 for none."""
+    if start + 15 > hi or not (CLASSES[data[start + 2]] & DIGIT and CLASSES[data[start + 3]] & DIGIT):
         return -1
-    if not (CLASSES[data[start + 2]] & DIGIT and CLASSES[data[start + 3]] & DIGIT):
+    if not CLASSES[data[start + 1]] & (UPPER | LOWER):
         return -1
-    if start > lo and CLASSES[data[start - 1]] & (DIGIT | UPPER | LOWER):
+    length = ACCOUNT_LENGTHS[26 * ((data[start] | 0x20) - 0x61) + (data[start + 1] | 0x20) - 0x61]
+    if length == 0 or (start > lo and CLASSES[data[start - 1]] & (DIGIT | UPPER | LOWER)):
         return -1
     i, count = start + 4, 4
-    while i < hi and i - start < 48:
-        if CLASSES[data[i]] & (DIGIT | UPPER):
+    while i < hi:
+        if CLASSES[data[i]] & (DIGIT | UPPER | LOWER):
+            if count == length:
+                return -1
             count += 1
-        elif not ((data[i] == 0x20 or data[i] == 0x2D) and CLASSES[data[i - 1]] & (DIGIT | UPPER)):
-            break
-        i += 1
-    return i if count >= 15 else -1
+            i += 1
+            if count == length and (i == hi or not CLASSES[data[i]] & (DIGIT | UPPER | LOWER)):
+                return i
+        else:
+            size = _separator(data, i, hi)
+            if size == 0 or not CLASSES[data[i - 1]] & (DIGIT | UPPER | LOWER):
+                return -1
+            i += size
+    return -1
 
 
 @njit(cache=True, nogil=True)
-def _digits(data: np.ndarray, start: int, hi: int) -> tuple[int, int, bool]:
-    """The run of digits with up to two separators between that begins at `start`: its end, its digits, and whether
-    only spaces and hyphens separate them."""
-    i, last, digits, plain = start, start, 0, True
-    tight = True
+def _row(data: np.ndarray, start: int, hi: int) -> tuple[int, int, bool]:
+    """The row of digits with up to three separators between that begins at `start`: end, digits, whether it has the
+    form of a decimal fraction, `123.4567`."""
+    i, last, digits, apart, separators, dots = start, start, 0, 0, 0, 0
     while i < hi:
-        byte = data[i]
-        if CLASSES[byte] & DIGIT:
+        size = _digit(data, i, hi)
+        if size:
             digits += 1
-            plain = plain and tight
-            last = i + 1
-        elif CLASSES[byte] & SEPARATOR and i - last < 2:
-            tight = tight and (byte == 0x20 or byte == 0x2D) and i == last
-        else:
+            i += size
+            last, apart = i, 0
+            continue
+        size = _separator(data, i, hi)
+        if size == 0 or apart == 3:
             break
-        i += 1
-        if last == i:
-            tight = True
-    return last, digits, plain
+        dots += data[i] == 0x2E
+        separators += 1
+        apart += 1
+        i += size
+    return last, digits, separators - apart == 1 and dots - (data[last] == 0x2E if last < hi else 0) == 1
+
+
+@njit(cache=True, nogil=True)
+def _password_address(data: np.ndarray, colon: int, lo: int, hi: int) -> int:
+    """End of `//name:password@` behind the `:` at `colon`, or -1."""
+    if colon + 8 > hi or data[colon + 1] != 0x2F or data[colon + 2] != 0x2F:
+        return -1
+    if colon == lo or not CLASSES[data[colon - 1]] & (DIGIT | UPPER | LOWER):
+        return -1
+    colons = 0
+    for i in range(colon + 3, min(hi, colon + 3 + USERINFO_MAX)):
+        byte = data[i]
+        if byte <= 0x20 or byte == 0x2F or byte == 0x22 or byte == 0x3C or byte == 0x3E or byte == 0x60:
+            return -1
+        colons += byte == 0x3A
+        if byte == 0x40:
+            return i + 1 if colons else -1
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -258,7 +407,7 @@ def _is_secret_shape(data: np.ndarray, start: int, end: int) -> bool:
         letters += kind & (UPPER | LOWER) != 0
         changes += kind != 0 and before != 0 and kind != before
         before = kind
-    return digits >= 2 and letters >= 2 and changes >= 3
+    return letters >= 2 and ((digits >= 2 and changes >= 3) or changes >= 7)
 
 
 @njit(cache=True, nogil=True)
@@ -285,7 +434,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
     number = enabled[PHONE] or enabled[CREDIT_CARD]
     for document in range(len(offsets) - 1):
         lo, hi = offsets[document], offsets[document + 1]
-        run, number_until, identifier_until, colon_until = lo, lo, lo, lo
+        run, identifier_until, colon_until, row_until = lo, lo, lo, lo
+        before = np.uint16(0)
         for i in range(lo, hi + 1):
             # One step past the end closes the last run.
             byte = data[i] if i < hi else np.uint8(0)
@@ -295,44 +445,53 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                     n = _put(out, n, document, KEY, run, i)
                 run = i + 1
                 if byte == 0x40 and i < hi:
-                    start, end = _email(data, i, lo, hi)
-                    if start >= 0:
-                        if enabled[EMAIL]:
+                    if enabled[EMAIL]:
+                        start, end = _email(data, i, lo, hi)
+                        if start >= 0:
                             n = _put(out, n, document, EMAIL, start, end)
-                    elif enabled[USER] and not is_code[document]:
+                    if enabled[USER] and not is_code[document]:
                         end = _user(data, i, lo, hi)
                         if end >= 0:
                             n = _put(out, n, document, USER, i, end)
-                elif byte == 0x3A and i >= colon_until and i < hi and enabled[IP_ADDRESS]:
-                    end = _ip6(data, i, lo, hi)
-                    if end >= 0:
-                        n = _put(out, n, document, IP_ADDRESS, i - 4, end)
-                        colon_until = end
-            elif kinds & DIGIT:
-                first = i == lo or not CLASSES[data[i - 1]] & DIGIT
-                if first and enabled[IP_ADDRESS]:
-                    end = _ip4(data, i, lo, hi)
-                    if end >= 0:
-                        n = _put(out, n, document, IP_ADDRESS, i, end)
-                if number and i >= number_until:
-                    end, digits, plain = _digits(data, i, hi)
-                    number_until = end
-                    if enabled[PHONE] and PHONE_MIN <= digits <= PHONE_MAX:
-                        n = _put(out, n, document, PHONE, i, end)
-                    if enabled[CREDIT_CARD] and plain and CARD_MIN <= digits <= CARD_MAX:
-                        n = _put(out, n, document, CREDIT_CARD, i, end)
-            elif kinds & UPPER:
+                elif byte == 0x3A and i < hi:
+                    if enabled[IP_ADDRESS] and i >= colon_until:
+                        start, end = _ip6(data, i, lo, hi)
+                        if end >= 0:
+                            n = _put(out, n, document, IP_ADDRESS, start, end)
+                            colon_until = end
+                    if enabled[KEY]:
+                        end = _password_address(data, i, lo, hi)
+                        if end >= 0:
+                            n = _put(out, n, document, KEY_URL, i, end)
+            elif kinds & (UPPER | LOWER) and not before & (DIGIT | UPPER | LOWER):
                 if enabled[IBAN]:
                     end = _iban(data, i, lo, hi)
                     if end >= 0:
                         n = _put(out, n, document, IBAN, i, end)
-                if byte == 0x42 and enabled[KEY] and _is_begin(data, i, lo, hi):
-                    n = _put(out, n, document, KEY, i, i + 6)
+                if enabled[KEY] and i + 8 < hi:
+                    if STARTS_4[_start_hash(data, i, 4)] or STARTS_3[_start_hash(data, i, 3)]:
+                        n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
+                    elif byte == 0x42 and _is_begin(data, i, lo, hi):
+                        n = _put(out, n, document, KEY, i, i + 6)
+            if kinds & DIGIT and not before & DIGIT and enabled[IP_ADDRESS]:
+                end = _ip4(data, i, lo, hi)
+                if end >= 0:
+                    n = _put(out, n, document, IP_ADDRESS, i, end)
+            if number and i >= row_until and kinds & (DIGIT | HIGH) and _digit(data, i, hi):
+                end, digits, fraction = _row(data, i, hi)
+                row_until = end
+                joined = before & (UPPER | LOWER) or (i > lo and data[i - 1] == 0x5F)
+                if NUMBER_MIN <= digits <= NUMBER_MAX and end - i <= ROW_MAX and not joined:
+                    if enabled[PHONE] and not (fraction and not (i > lo and data[i - 1] == 0x2B)):
+                        n = _put(out, n, document, PHONE, i, end)
+                    if enabled[CREDIT_CARD] and digits >= CARD_MIN:
+                        n = _put(out, n, document, CREDIT_CARD, i, end)
             if enabled[NATIONAL_ID] and i >= identifier_until and kinds & (DIGIT | UPPER | LOWER):
                 end, digits, total = _identifier(data, i, hi)
                 identifier_until = end
                 if digits >= 5 and IDENTIFIER_MIN <= total <= IDENTIFIER_MAX:
                     n = _put(out, n, document, NATIONAL_ID, i, end)
+            before = kinds
     return n
 
 
@@ -351,8 +510,8 @@ def candidates(
         enabled: bool, shape (8,), which of `PII_KINDS` to look for.
 
     Returns:
-        int64, shape (candidates, 4): document, index of the kind in `PII_KINDS`, first byte and end in `data`; by
-        document, then roughly by position.
+        int64, shape (candidates, 4): document, index of the kind in `PII_KINDS` (or KEY_START, KEY_URL), first byte and
+        end in `data`; by document, then roughly by position.
     """
     size = int(offsets[-1] - offsets[0])
     out = np.empty((256 + size // 256, 4), dtype=np.int64)

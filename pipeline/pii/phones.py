@@ -1,0 +1,314 @@
+"""Telephone numbers: valid in the numbering plan of their region, and written as one writes a number to call.
+
+A plan's patterns are those of `phonenumbers`, compiled for RE2 once a process; a number is valid exactly where
+`phonenumbers.is_valid_number` says so. A national number wants more than validity, for years, prices and orders are
+valid numbers somewhere: a word such as "phone", or the grouping and the leading zero of its region.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import re2
+
+from pipeline.pii.words import PHONE_BEGINNINGS, PHONE_WORDS
+
+Span = tuple[int, int]
+
+TYPES = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
+    "voicemail",
+)  # fmt: skip
+DIGITS_MIN, DIGITS_MAX = 7, 17  # with trunk prefix; a country's code and number have at most 15 (E.164)
+CUE_DISTANCE = 40  # characters between a word such as "phone" and the number
+
+
+def _alternatives(words: list[str]) -> str:
+    return "|".join(re.escape(word).replace("_", r"[\s\p{Zs}]") for word in sorted(set(words), key=len, reverse=True))
+
+
+_CUE = re2.compile(
+    rf"(?i)(?:^|[^\p{{L}}\p{{M}}])(?:(?:{_alternatives(PHONE_WORDS)})(?:[^\p{{L}}\p{{M}}]|$)|(?:{_alternatives(PHONE_BEGINNINGS)}))"
+    r"|\p{Han}(?:电话|電話|手机|手機|热线|熱線|致电|致電|联系|聯絡)"
+    r"|(?:^|[\s|,;(•·])[TMPFC][:.] ?$|(?:^|[^\p{L}])(?:fon|tel|telefon)[oaei]?\w{0,3}[:.]"
+)
+_CUE_AFTER = re2.compile(
+    r"(?i)^ ?[(\[—–-]? ?(?:tel|phone|mobile|mob|cell|fax|office|home|work|whatsapp|sms|hotline|voice|téléphone|móvil|"
+    r"portable|celular|mobil|电话|手机|電話|手機|पर कॉल|पर फोन|पर संपर्क|নম্বরে|ਤੇ ਕਾਲ|પર કૉલ|پر کال|پر رابطہ|எண்ணில்|నంబర్|"
+    r"এ কল|ನಲ್ಲಿ|on whatsapp|ext\b)"
+)
+# Words that say the number behind them is something else; the nearest word decides.
+_OTHER = re2.compile(
+    r"(?i)(?:^|[^\p{L}])(?:isbn|issn|doi|arxiv|pmid|oclc|lccn|asin|imei|iban|account|acct|invoice|order|orders|tracking|"
+    r"parcel|serial|ticket|case|ref|reference|refs|booking|receipt|id|uid|no|nr|part|model|sku|barcode|ean|upc|vat|"
+    r"version|build|revision|rev|commit|issue|bug|patent|policy|licen[cs]e|registration|population|total|votes|"
+    r"page|pages|pp|chapter|section|year|years|lat|lon|latitude|longitude|timestamp|unix|epoch|seconds|bytes|size|"
+    r"pin|otp|code|codes|code postal|swift|bic|zip|factura|facture|commande|pedido|encomenda|konto|cuenta|conta|compte|"
+    r"siret|siren|cnpj|cpf|nif|dni|rut|nit|curp|bvn|nin|pan|gst|gstin|tin|pesanan|resi|rekening|faktur|mã|đơn hàng|"
+    r"oda|agizo|rangi|order number|version)\.?(?:[^\p{L}]|$)"
+    r"|[$€£¥₹₦₵]|[№#]|(?:订单|訂單|编号|編號|单号|單號|账号|帳號|版本|身份证|邮编|طلب|فاتورة|حساب|रसीद|ऑर्डर|खाता|অর্ডার|ஆர்டர்|ఆర్డర్|آرڈر|"
+    r"USD|EUR|Rs\.?|INR|NGN|KES|KSh|FCFA|CFA)[\s:.]*"
+)
+_JOINED_BEFORE = re2.compile(r"(?:[\p{L}\p{N}_]|[\p{N}][.,:/=-]|[-=#$%&/\\@.,*^])$")
+_NATIONAL_JOIN = re2.compile(r"[\p{Latin}\p{N}_]$|[#$%&\\@*^=]$|\p{N}[.,:/-]$|/$")
+_DATE_OR_RANGE = re2.compile(
+    r"(?:(?:1[5-9]|20)[0-9]{2}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}.*"
+    r"|[0-9]{1,2}[-./ ]{1,2}[0-9]{1,2}[-./ ]{1,2}(?:1[5-9]|20)[0-9]{2}.*"
+    r"|(?:1[5-9]|20)[0-9]{2} ?[-/–] ?(?:1[5-9]|20)[0-9]{2}|97[89][- ].*"
+    r"|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2}|[0-9]+\.[0-9]+|(?:[0-9]{4} ){3,}[0-9]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
+)
+_NORTH_AMERICAN = re2.compile(
+    r"(?:[2-9][0-9]{2}\) ?|[2-9][0-9]{2}[- ])[2-9][0-9]{2}[- ][0-9]{4}|[2-9][0-9]{2}\.[2-9][0-9]{2}\.[0-9]{4}"
+)
+_THOUSANDS = re2.compile(r"[0-9]{1,3}(?:[. \x{a0}\x{202f}][0-9]{3})+")
+_PLUS_NUMBER = re2.compile(r"\+[0-9]{4,}\.[0-9]+")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbering plan of one region."""
+
+    code: str
+    trunk: Any
+    transform: str | None
+    valid: Any
+    mobile: Any
+    formats: tuple[tuple[Any, Any, str], ...]
+    uses_trunk: bool
+
+    def national(self, digits: str) -> tuple[str, bool] | None:
+        """The national number in `digits` without trunk prefix, and whether it had one; None if it is not valid."""
+        if self.trunk is not None:
+            found = self.trunk.match(digits)
+            if found is not None and found.end() > 0:
+                rest = digits[found.end() :]
+                if self.transform is not None and found.lastindex and found[found.lastindex] is not None:
+                    rest = found.expand(self.transform) + rest
+                if self.valid.fullmatch(rest):
+                    return rest, True
+        return (digits, False) if self.valid.fullmatch(digits) else None
+
+    def is_grouped_so(self, national: str, groups: list[int]) -> bool:
+        """Whether the region writes `national` in groups of those lengths; the first may hold the trunk prefix."""
+        for pattern, leading, form in self.formats:
+            if leading is not None and leading.match(national) is None:
+                continue
+            found = pattern.fullmatch(national)
+            if found is None:
+                continue
+            lengths = [len(found[int(number)]) for number in re.findall(r"\\([0-9])", form)]
+            if len(lengths) > 1 and groups[-len(lengths) + 1 :] == lengths[1:] and len(groups) >= len(lengths):
+                return True
+        return False
+
+
+@cache
+def plan(region: str) -> Plan | None:
+    """The numbering plan of a region (ISO 3166), compiled at first use; None for a region without one."""
+    from phonenumbers import PhoneMetadata
+
+    data = PhoneMetadata.metadata_for_region(region)
+    if data is None:
+        return None
+    formats = data.number_format
+    if not formats:  # Canada writes its numbers as the United States do
+        main = PhoneMetadata.metadata_for_region(_country_codes()[str(data.country_code)][0])
+        formats = main.number_format if main is not None else []
+    prefix = data.national_prefix_for_parsing or data.national_prefix
+    return Plan(
+        str(data.country_code),
+        re.compile(prefix) if prefix else None,
+        data.national_prefix_transform_rule,
+        re2.compile(_types(data, TYPES)),
+        re2.compile(_types(data, ("mobile",)) or r"\b\B"),
+        tuple(
+            (
+                re2.compile(entry.pattern),
+                re2.compile(entry.leading_digits_pattern[-1]) if entry.leading_digits_pattern else None,
+                entry.format or "",
+            )
+            for entry in formats
+        ),
+        data.national_prefix is not None and data.national_prefix == "0",
+    )
+
+
+def _types(data: Any, names: tuple[str, ...]) -> str:
+    found = (getattr(data, name) for name in names)
+    return "|".join(f"(?:{kind.national_number_pattern})" for kind in found if kind and kind.national_number_pattern)
+
+
+@cache
+def _country_codes() -> dict[str, tuple[str, ...]]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    return {str(code): regions for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if regions != ("001",)}
+
+
+def is_international(digits: str, regions: tuple[str, ...] | None = None) -> bool:
+    """Whether `digits` are a country's code and a number valid there; with `regions`, in one of them."""
+    for length in (1, 2, 3):
+        for region in _country_codes().get(digits[:length], ()):
+            of_it = plan(region)
+            if of_it is None or (regions is not None and region not in regions):
+                continue
+            rest = digits[length:]
+            # People write `+44 (0)20 …`; `phonenumbers` takes that too.
+            if of_it.valid.fullmatch(rest) or (
+                of_it.uses_trunk and rest[:1] == "0" and of_it.valid.fullmatch(rest[1:])
+            ):
+                return True
+    return False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of digits: its groups as spans of characters, with the digits in 0 to 9."""
+
+    text: str
+    groups: tuple[tuple[int, int, str], ...]
+
+
+_GROUP = re.compile(r"\d+")
+
+
+def row_of(text: str) -> Row:
+    """The groups of digits of a row; digits of any script."""
+    groups = []
+    for found in _GROUP.finditer(text):
+        digits = found[0] if found[0].isascii() else "".join(str(int(digit)) for digit in found[0])
+        groups.append((found.start(), found.end(), digits))
+    return Row(text, tuple(groups))
+
+
+def find_phones(
+    text: str, before: str, after: str, regions: tuple[str, ...], *, plus: bool, code: bool
+) -> Iterator[Span]:
+    """Spans of the telephone numbers in a row of digits.
+
+    Args:
+        text: the row, from its first digit on.
+        before: what stands before it, with the `+` or `(`; of `text` a few dozen characters suffice.
+        after: what stands behind it.
+        regions: whose national numbers to look for.
+        plus: whether a `+` stands right before the row.
+        code: whether the document is source code: there a national number needs a word such as "phone".
+    """
+    if _JOINED_BEFORE.search(before.rstrip("+＋(")) and not plus and _NATIONAL_JOIN.search(before.rstrip("(")):
+        return
+    if plus and before.rstrip("+＋(")[-1:].isalnum() and before.rstrip("+＋(")[-1:].isascii():
+        return
+    if after[:1].isascii() and (after[:1].isalnum() or after[:1] in ("_", "%")) and not after.startswith(("x", "ext")):
+        return
+    if after[:1] in (".", ",", "-", "/") and after[1:2].isdigit():
+        return
+    row = row_of(text)
+    cue = _has_cue(before, after)
+    first = 0
+    while first < len(row.groups):
+        last = _longest(row, first, regions, cue=cue, plus=plus and first == 0, code=code, before=before)
+        if last is None:
+            if plus and first == 0 and not cue:
+                return
+            first += 1
+            continue
+        yield row.groups[first][0], row.groups[last][1]
+        first = last + 1
+
+
+def _has_cue(before: str, after: str) -> bool:
+    near = before[-CUE_DISTANCE - 24 :]
+    cues = [found.end() for found in _CUE.finditer(near)]
+    others = [found.end() for found in _OTHER.finditer(near)]
+    if cues and len(near) - cues[-1] <= CUE_DISTANCE and (not others or others[-1] < cues[-1]):
+        return True
+    return not others and _CUE_AFTER.search(after) is not None
+
+
+def _longest(
+    row: Row, first: int, regions: tuple[str, ...], *, cue: bool, plus: bool, code: bool, before: str
+) -> int | None:
+    """Index of the last group of the longest telephone number that begins with group `first`."""
+    digits, ends = "", []
+    for index in range(first, len(row.groups)):
+        digits += row.groups[index][2]
+        if len(digits) > DIGITS_MAX:
+            break
+        ends.append((index, digits))
+    for index, digits in reversed(ends):
+        if len(digits) < DIGITS_MIN:
+            break
+        whole = first == 0 and index == len(row.groups) - 1
+        if _is_phone(row, first, index, digits, regions, cue=cue, plus=plus, code=code, whole=whole, before=before):
+            return index
+    return None
+
+
+def _is_phone(
+    row: Row,
+    first: int,
+    last: int,
+    digits: str,
+    regions: tuple[str, ...],
+    *,
+    cue: bool,
+    plus: bool,
+    code: bool,
+    whole: bool,
+    before: str,
+) -> bool:
+    start, end = row.groups[first][0], row.groups[last][1]
+    written = row.text[start:end]
+    if plus:
+        return _PLUS_NUMBER.fullmatch("+" + written) is None and is_international(digits)
+    if _DATE_OR_RANGE.fullmatch(written) and not (cue and digits[0] == "0"):
+        return False
+    if len(set(digits)) < 3 or (not cue and digits[0] != "0" and _THOUSANDS.fullmatch(written)):
+        return False
+    if cue:
+        if digits.startswith("00") and is_international(digits[2:]):
+            return True
+        if any(_national(region, digits) for region in regions):
+            return True
+        return len(digits) >= 10 and is_international(digits, regions)
+    if code or not whole or _OTHER.search(before[-24:]) is not None:
+        return False
+    groups = [len(group) for _, _, group in row.groups[first : last + 1]]
+    if digits.startswith("00"):
+        return len(groups) > 2 and is_international(digits[2:])
+    return any(_looks_national(region, digits, groups, row.text, before) for region in regions)
+
+
+def _national(region: str, digits: str) -> bool:
+    of_it = plan(region)
+    return of_it is not None and of_it.national(digits) is not None
+
+
+def _looks_national(region: str, digits: str, groups: list[int], written: str, before: str) -> bool:
+    """Whether a number without a word before it is written as the region writes its numbers."""
+    of_it = plan(region)
+    found = of_it.national(digits) if of_it is not None else None
+    if of_it is None or found is None:
+        return False
+    national, with_trunk = found
+    in_parentheses = before.endswith("(") and ")" in written
+    if len(groups) == 1:
+        is_long = len(digits) >= 10
+        if with_trunk or of_it.code == "86":
+            return is_long and of_it.mobile.fullmatch(national) is not None and not before.endswith("(")
+        return False
+    if len(digits) < 8 or (len(groups) == 2 and min(groups) < 3 and not in_parentheses and not with_trunk):
+        return False
+    grouped = of_it.is_grouped_so(national, groups)
+    if of_it.code == "1":
+        return _NORTH_AMERICAN.fullmatch(written) is not None
+    if in_parentheses:
+        return with_trunk or grouped
+    if with_trunk:
+        return grouped or (len(groups) <= 5 and of_it.mobile.fullmatch(national) is not None)
+    if of_it.uses_trunk and of_it.code != "86":
+        # `98765 43210`: written without the zero only where mobile numbers are.
+        return grouped and len(groups) == 2 and len(national) == 10 and of_it.mobile.fullmatch(national) is not None
+    return grouped and len(groups) > 2 and of_it.mobile.fullmatch(national) is not None
