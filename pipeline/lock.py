@@ -1,12 +1,13 @@
 """One command at a time in one folder, and only in a folder that is ours."""
 
+import errno
 import fcntl
 import json
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from configs.errors import BuildLockedError, OutputError
@@ -18,23 +19,31 @@ _held: list[str] = []
 
 
 def let_go() -> list[str]:
-    """Folders that this process holds; locks in object stores are removed. For a process that is about to end."""
+    """Folders that this process holds; locks that are files are removed. For a process that is about to end."""
     held = list(_held)
     for output in held:
-        if not storage.is_local(output):
+        if storage.is_local(output):
+            with suppress(OSError):
+                Path(storage.filesystem(output)[1], "lock.json").unlink(missing_ok=True)
+        else:
             with suppress(Exception):
                 fs, inner = storage.filesystem(storage.join(output, "lock.json"))
                 fs.rm(inner)
     return held
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
+"""What `flock` answers where a file system has no locks."""
+
+
 @contextmanager
 def build_lock(output: str, kind: str = "corpus") -> Iterator[None]:
     """Hold an output folder for one `kind` of output, of `ownership.KINDS`.
 
-    On a local disk the system's file lock is used, which a killed process loses. An object store has none: there the
-    lock is an object, and after a crash a person must remove it (the message says so). Raises BuildLockedError where
-    another command works in it, OutputError where it holds files that are not ours or cannot be written.
+    On a local disk the system's file lock is used, which a killed process loses. An object store has none, nor have
+    some cluster file systems (Lustre mounted without `flock`): there the lock is an object or a file, and after a crash
+    a person must remove it (the message says so). Raises BuildLockedError where another command works in it,
+    OutputError where it holds files that are not ours or cannot be written.
     """
     check_output(output, kind)
     with _local_lock(output) if storage.is_local(output) else _object_lock(output):
@@ -60,6 +69,7 @@ def _local_lock(output: str) -> Iterator[None]:
         stream = open(folder / ".lock", "a+")  # noqa: SIM115 - held open for as long as the build runs
     except OSError as error:
         raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; choose another --output") from error
+    has_locks = True
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,6 +79,12 @@ def _local_lock(output: str) -> Iterator[None]:
             raise BuildLockedError(
                 f"another command works in {shown(output)} ({holder}); wait for it, stop it, or choose another --output"
             ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise OutputError(
+                    f"{shown(output)} cannot be locked: {error.strerror}; choose another --output"
+                ) from error
+            has_locks = False
         try:
             stream.truncate(0)
             stream.write(_holder())
@@ -76,9 +92,29 @@ def _local_lock(output: str) -> Iterator[None]:
         except OSError as error:
             raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; free some room") from error
         try:
-            yield
+            with nullcontext() if has_locks else _file_lock(output, folder / "lock.json"):
+                yield
         finally:
             stream.truncate(0)  # the file stays; the name of this machine does not
+
+
+@contextmanager
+def _file_lock(output: str, path: Path) -> Iterator[None]:
+    """A file that only one process can make: for file systems that have no locks."""
+    try:
+        with open(path, "x") as stream:
+            stream.write(_holder())
+    except FileExistsError:
+        holder = path.read_text().strip()
+        raise BuildLockedError(
+            f"another command works in {shown(output)} ({holder}); if it has died, remove {shown(path)}"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; free some room") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

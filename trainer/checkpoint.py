@@ -79,10 +79,21 @@ def read_manifest(folder: Path) -> Checkpoint:
         raise InputError(str(folder), "is not a checkpoint, or one that was not finished", _REMEDY) from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(str(folder / MANIFEST), f"is damaged ({error})", _REMEDY) from error
+    if manifest["format"] == 1:
+        _bring_up_to_date(manifest)
     for path, size, _ in sizes:
         if not path.exists() or path.stat().st_size != size:
             raise InputError(str(path), "is missing or cut short", _REMEDY)
     return Checkpoint(folder, manifest)
+
+
+def _bring_up_to_date(manifest: dict[str, Any]) -> None:
+    """Give a manifest of format 1 today's settings."""
+    config = manifest["config"]
+    config["precision"].pop("softmax_fp32", None)
+    if config["logging"].get("evaluate_every", 0) is None:
+        config["logging"]["evaluate_every"] = 0
+    manifest["identity"]["model"].setdefault("tied", True)
 
 
 def verify(checkpoint: Checkpoint, share: int = 0, shares: int = 1) -> InputError | None:

@@ -28,6 +28,7 @@ class ModelConfig(Model):
     heads: int = Field(ge=1, description="of attention")
     vocabulary_size: int = Field(default=250_880, ge=1, description="rows of the embedding, padding included")
     epsilon: float = Field(default=1e-5, gt=0, description="of layer norms")
+    tied: bool = Field(default=True, description="the embedding is the output matrix; training needs it")
     initializer_std: float | None = Field(default=None, gt=0, description="of weights; left out: sqrt(1 / (3 hidden))")
 
     @model_validator(mode="after")
@@ -48,9 +49,9 @@ class ModelConfig(Model):
 
     @property
     def parameters(self) -> int:
-        """Parameters, the tied embedding once."""
+        """Parameters, a tied embedding once."""
         h = self.hidden
-        return self.vocabulary_size * h + 2 * h + self.layers * (12 * h * h + 13 * h) + 2 * h
+        return self.vocabulary_size * h * (1 if self.tied else 2) + 2 * h + self.layers * (12 * h * h + 13 * h) + 2 * h
 
 
 class Data(Model):
@@ -71,14 +72,49 @@ class Batch(Model):
     ramp_samples: int = Field(default=0, ge=0, description="samples until the batch has its size")
 
 
+WARMUP_TOKENS = 375_000_000
+"""BLOOM's own, of any size (Scao et al. 2022, table 3)."""
+
+
 class Schedule(Model):
-    """Learning rate by tokens seen: linear warm-up, cosine decay, then flat."""
+    """Learning rate by tokens seen: linear warm-up, cosine decay, then flat. What is left out fits the budget."""
 
     tokens: int = Field(ge=1, description="budget of the run")
     learning_rate: float = Field(gt=0, description="peak")
-    min_learning_rate: float = Field(default=1e-5, ge=0, description="at the end of the cosine, and after")
-    warmup_tokens: int = Field(default=375_000_000, ge=0, description="until the peak")
-    decay_tokens: int = Field(default=410_000_000_000, ge=1, description="from the start to the end of the cosine")
+    min_learning_rate: float = Field(
+        default_factory=lambda data: min(1e-5, data.get("learning_rate", 0.0) / 10),
+        ge=0,
+        description="at the end of the cosine, and after; left out: 1e-5, at most a tenth of the peak",
+    )
+    warmup_tokens: int = Field(
+        default_factory=lambda data: min(WARMUP_TOKENS, data.get("tokens", 0) // 20),
+        ge=0,
+        description="until the peak; left out: BLOOM's 375,000,000, at most a twentieth of `tokens`",
+    )
+    decay_tokens: int = Field(
+        default_factory=lambda data: data.get("tokens", 1),
+        ge=1,
+        description="from the start to the end of the cosine; left out: `tokens`",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Schedule":
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate ({self.min_learning_rate:g}) is over the peak, learning_rate "
+                f"({self.learning_rate:g}): the rate would rise to the end"
+            )
+        if self.warmup_tokens > self.tokens:
+            raise ValueError(
+                f"warmup_tokens ({self.warmup_tokens:,}) is more than tokens ({self.tokens:,}): the rate would never "
+                "reach its peak; leave it out, and it fits the budget"
+            )
+        if self.decay_tokens <= self.warmup_tokens:
+            raise ValueError(
+                f"decay_tokens ({self.decay_tokens:,}) counts from the start and must be more than warmup_tokens "
+                f"({self.warmup_tokens:,}): the rate would fall to the minimum at its peak"
+            )
+        return self
 
 
 class Optimizer(Model):
@@ -95,8 +131,9 @@ class Precision(Model):
     """Number formats. Parameters and optimizer states are kept in fp32 (master weights); `compute` is autocast's."""
 
     compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="of matrix products (autocast)")
-    softmax_fp32: bool = Field(default=False, description="attention's softmax in fp32, as in the original")
-    attention: Attention = Field(default="sdpa", description="how it is computed; all give the same numbers")
+    attention: Attention = Field(
+        default="sdpa", description="how it is computed; all give the same numbers, softmax in fp32"
+    )
     loss_scale: float = Field(default=65536.0, gt=0, description="initial; fp16 only")
     loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are held at once")
 
@@ -113,6 +150,7 @@ class Parallel(Model):
     stages_per_rank: int = Field(default=1, ge=1, description="of the interleaved schedule")
     checkpointing: Literal["none", "selective", "full"] = Field(default="none", description="of activations")
     compile: bool = Field(default=False, description="torch.compile each layer")
+    timeout: float = Field(default=600.0, gt=0, description="seconds that a message may take after the first step")
 
 
 class Checkpoints(Model):
@@ -129,10 +167,21 @@ class Logging(Model):
     """What is told, and when."""
 
     every: int = Field(default=10, ge=1, description="steps")
-    evaluate_every: int | None = Field(default=None, ge=1, description="steps; left out: at the end only")
+    evaluate_every: int = Field(default=1000, ge=0, description="steps; 0: at the end only")
     held_out_sequences: int = Field(default=8, ge=1, description="a language")
     tensorboard: bool = Field(default=True, description="write its events too")
+    wandb: str | None = Field(default=None, min_length=1, description="project of Weights & Biases; left out: none")
+    profile: str | None = Field(
+        default=None, pattern=r"^[1-9][0-9]*(-[1-9][0-9]*)?$", description="steps to trace, such as `10-12`"
+    )
     peak_tflops: float | None = Field(default=None, gt=0, description="a device's, for MFU; left out: by its name")
+
+    @model_validator(mode="after")
+    def _profile_is_forward(self) -> "Logging":
+        first, _, last = (self.profile or "0").partition("-")
+        if last and int(last) < int(first):
+            raise ValueError(f"profile ({self.profile}) ends before it begins")
+        return self
 
 
 class Faults(Model):
@@ -162,6 +211,12 @@ class TrainingConfig(Model):
     logging: Logging = Logging()
     faults: Faults = Faults()
     sequence_length: int = Field(default=2048, ge=1, description="tokens; that of the packed text")
+
+    @model_validator(mode="after")
+    def _is_tied(self) -> "TrainingConfig":
+        if not self.model.tied:
+            raise ValueError("model.tied = false is for models from elsewhere, to generate with; training needs true")
+        return self
 
 
 def load_model_config(name: str) -> ModelConfig:

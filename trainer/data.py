@@ -89,8 +89,16 @@ class TrainingData:
 
     def by_language(self, language: str, limit: int) -> Batch | None:
         """The first sequences of a language, at most `limit`; None where there is no whole one."""
-        count = min(limit, self._counts.get(language, 0))
-        return self._batch([(language, i) for i in range(count)]) if count else None
+        where = self.first(language, limit)
+        return self.sequences(where) if where else None
+
+    def first(self, language: str, limit: int) -> list[tuple[str, int]]:
+        """Places of the first sequences of a language, at most `limit`, for `sequences`."""
+        return [(language, i) for i in range(min(limit, self._counts.get(language, 0)))]
+
+    def sequences(self, where: Sequence[tuple[str, int]]) -> Batch:
+        """Sequences by language and number within it."""
+        return self._batch(where)
 
     def _where(self, positions: Sequence[int] | np.ndarray) -> list[tuple[str, int]]:
         assert self.order is not None

@@ -48,7 +48,7 @@ def export(
         names = _write_weights(source.folder, target, kind, shard_bytes)
         _write_tokenizer(source.folder / "tokenizer", target)
         roles = _roles(target)
-        described = to_config(config.model, dtype=kind, **roles)
+        described = to_config(config.model, dtype=kind, sequence_length=config.sequence_length, **roles)
         _write_json(target / "config.json", described)
         generation = {"_from_model_config": True, **{f"{k.removesuffix('_id')}_token_id": v for k, v in roles.items()}}
         _write_json(target / "generation_config.json", generation)

@@ -31,6 +31,8 @@ _LAYER = {
 
 def to_name(name: str) -> str:
     """Hugging Face's name of a parameter of ours; raises KeyError where there is none."""
+    if name == "output.weight":
+        return "lm_head.weight"
     if name.startswith("layers."):
         _, layer, rest = name.split(".", 2)
         module = next((module for module in _LAYER if rest.startswith(module)), None)
@@ -43,10 +45,10 @@ def to_name(name: str) -> str:
     return f"transformer.{_MODULES[module]}{name[len(module) :]}"
 
 
-def from_name(name: str) -> str | None:
-    """Our name of a parameter of `BloomForCausalLM` or `BloomModel`; None for the tied output matrix."""
+def from_name(name: str, *, tied: bool = True) -> str | None:
+    """Our name of a parameter of `BloomForCausalLM` or `BloomModel`; None for a tied output matrix."""
     if name == "lm_head.weight":
-        return None
+        return None if tied else "output.weight"
     name = name.removeprefix("transformer.")
     if name.startswith("h."):
         _, layer, rest = name.split(".", 2)
@@ -73,9 +75,18 @@ def from_state(state: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> It
 
 
 def to_config(
-    config: ModelConfig, *, dtype: torch.dtype, eos_id: int | None, pad_id: int | None, bos_id: int | None
+    config: ModelConfig,
+    *,
+    dtype: torch.dtype,
+    eos_id: int | None,
+    pad_id: int | None,
+    bos_id: int | None,
+    sequence_length: int | None = None,
 ) -> dict[str, Any]:
-    """`config.json` of a model, as `transformers` reads it."""
+    """`config.json` of a model, as `transformers` reads it.
+
+    `sequence_length` is what it was trained on. `transformers` takes any, as ALiBi does; other programs look there.
+    """
     return {
         "architectures": ["BloomForCausalLM"],
         "model_type": "bloom",
@@ -88,7 +99,7 @@ def to_config(
         "apply_residual_connection_post_layernorm": False,
         "hidden_dropout": 0.0,
         "attention_dropout": 0.0,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": config.tied,
         "slow_but_exact": False,
         "pretraining_tp": 1,
         "use_cache": True,
@@ -96,6 +107,7 @@ def to_config(
         "eos_token_id": eos_id,
         "pad_token_id": pad_id,
         "dtype": str(dtype).removeprefix("torch."),
+        **({} if sequence_length is None else {"seq_length": sequence_length}),
     }
 
 
@@ -113,6 +125,7 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
         "vocabulary_size": data.get("vocab_size"),
         "epsilon": data.get("layer_norm_epsilon", 1e-5),
         "initializer_std": data.get("initializer_range", 0.02),
+        "tied": data.get("tie_word_embeddings", True),
     }
     return validate(ModelConfig, shape, f"config.json of {name}")
 
@@ -130,7 +143,7 @@ def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str |
     missing = dict(model.named_parameters())
     for file in _weight_files(place):
         for theirs, tensor in _tensors(file):
-            name = from_name(theirs)
+            name = from_name(theirs, tied=config.tied)
             if name is None:
                 continue
             expected = missing.pop(name, None)

@@ -5,10 +5,7 @@ been. Data has no state but the number of samples consumed (see `trainer.data`).
 """
 
 import math
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from trainer.faults import LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
 from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
+from trainer.process import Garbage, Trace, limit_messages, told_to_stop
 from trainer.schedule import batch_size, check_batches, learning_rate
 
 
@@ -88,29 +86,43 @@ class Run:
         if checkpoint is not None:
             self._resume(checkpoint)
         if self._layout.is_main:
-            self._metrics = Metrics(
-                self._folder, self.state.step, tensorboard=self.config.logging.tensorboard, console=self._console
-            )
+            self._metrics = Metrics(self._folder, self.state.step, self.config, self._console)
             storage.write_json(str(self._folder / "config.json"), self.config.model_dump(mode="json"))
         budget = self.config.schedule.tokens
         parameters = f"{self.config.model.parameters:,} parameters"
         world = self._layout.world
         self._say(f"{self.config.name}: {parameters}, {budget:,} tokens, {world} process{'es' * (world > 1)}")
         try:
-            with _told_to_stop(self._stop):
-                while self._tokens() < budget and not self._must_stop():
-                    self._step()
-                    self._checkpoints.poll()
-                    if self.state.step % self.config.checkpoints.every == 0:
-                        self._save(wait=not self.config.checkpoints.asynchronous)
-                    every = self.config.logging.evaluate_every
-                    if every and self.state.step % every == 0:
-                        self.evaluate()
+            with told_to_stop(self._stop), Garbage() as garbage:
+                self._loop(garbage)
             return self._end()
         finally:
             self._checkpoints.finish()  # whatever ended the run: a save under way is sealed or removed, never left half
             if self._metrics:
                 self._metrics.close()
+
+    def _loop(self, garbage: Garbage) -> None:
+        config, is_first = self.config, True
+        layout = self._layout
+        traced = config.logging.profile if layout.data_rank == layout.tensor_rank == 0 else None
+        trace = Trace(traced, self._folder, layout.rank, layout.device)
+        while self._tokens() < config.schedule.tokens and not self._must_stop():
+            trace.before(self.state.step + 1)
+            self._step()
+            if path := trace.after(self.state.step):
+                self._say(f"trace of steps {config.logging.profile}: {path}")
+            if is_first:
+                is_first = False
+                limit_messages(config.parallel.timeout, self.model.groups())
+            garbage.step(self.state.step)
+            self._checkpoints.poll()
+            if self.state.step % config.checkpoints.every == 0:
+                self._save(wait=not config.checkpoints.asynchronous)
+            every = config.logging.evaluate_every
+            if every and self.state.step % every == 0:
+                self.evaluate()
+        if path := trace.close():
+            self._say(f"trace of the steps that there were: {path}")
 
     def _end(self) -> State:
         finished = self._tokens() >= self.config.schedule.tokens
@@ -118,7 +130,7 @@ class Run:
             self.evaluate()
         self._save(wait=True, last=True)
         where = f"step {self.state.step:,}, {self._tokens():,} tokens"
-        self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command goes on from there")
+        self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command resumes from there")
         return self.state
 
     def _step(self) -> None:
@@ -238,13 +250,21 @@ class Run:
 
     def evaluate(self) -> dict[str, float]:
         """Held-out loss of each language, nats a token; the same on all ranks."""
-        found = {}
-        for language in self._held_out.languages:
-            batch = self._held_out.by_language(language, self.config.logging.held_out_sequences)
-            if batch is not None:
-                total, count = self.model.evaluate(_share(batch, self._layout.data_rank, self._layout.data))
-                found[language] = float(total / count)
-        if self._metrics and found:
+        limit, names = self.config.logging.held_out_sequences, self._held_out.languages
+        where = [(number, place) for number, name in enumerate(names) for place in self._held_out.first(name, limit)]
+        if not where:
+            return {}
+        ranks, rank = self._layout.data, self._layout.data_rank
+        share = -(-len(where) // ranks)
+        mine = where[rank * share : (rank + 1) * share]
+        batch = self._held_out.sequences([place for _, place in mine] or [where[0][1]])
+        batch = _fill(batch, len(mine), share).to(self._layout.device)
+        numbers = [number for number, _ in mine]
+        groups = torch.tensor(numbers + [0] * (share - len(mine)))
+        totals, counts = self.model.evaluate(batch, groups, len(names))
+        losses = (totals / counts).tolist()
+        found = {name: losses[number] for number, name in enumerate(names) if counts[number] > 0}
+        if self._metrics:
             self._metrics.write({"step": self.state.step, "held_out": found})
             ordered = [f"{name} {loss:.2f}" for name, loss in sorted(found.items(), key=lambda item: item[1])]
             shown = " · ".join(ordered if len(ordered) <= 8 else [*ordered[:3], "…", *ordered[-5:]])
@@ -292,20 +312,6 @@ class Run:
             self._console.print(text)
 
 
-@contextmanager
-def _told_to_stop(event: threading.Event) -> Iterator[None]:
-    """Within, SIGTERM and SIGINT set the event instead of ending the process."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before[number] = signal.signal(number, lambda *_: event.set())
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _identity(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
     """What must not change in the middle of a run."""
     model = config.model.model_dump(mode="json")
@@ -331,13 +337,8 @@ def _check_data(config: TrainingConfig, data: TrainingData) -> None:
         )
 
 
-def _share(batch: Batch, rank: int, ranks: int) -> Batch:
-    """A rank's part of a batch, of the same size on all; rows that fill up have no labels."""
-    if ranks == 1:
-        return batch
-    size = -(-len(batch) // ranks)
-    rows = torch.arange(rank * size, (rank + 1) * size)
-    there = rows < len(batch)
-    rows = rows.clamp(max=len(batch) - 1)
-    labels = torch.where(there[:, None], batch.labels[rows], -100)
+def _fill(batch: Batch, count: int, size: int) -> Batch:
+    """The first `count` sequences of a batch, and such without labels up to `size`."""
+    rows = torch.arange(size).clamp(max=len(batch) - 1)
+    labels = torch.where(torch.arange(size)[:, None] < count, batch.labels[rows], -100)
     return Batch(batch.input_ids[rows], labels, batch.documents[rows])

@@ -50,6 +50,28 @@ def cross_entropy_sum(
     return loss
 
 
+@torch.no_grad()
+def row_losses(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole | None = None) -> Tensor:
+    """Sum of the cross-entropies of each row of labels, fp32 (b,): as `cross_entropy_sum`, without a gradient."""
+    share, (rows, positions) = share or Whole(), labels.shape
+    hidden, labels = hidden.flatten(0, -2), labels.flatten()
+    device = hidden.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+    losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+    with torch.autocast(device, enabled=False):
+        matrix = weight.to(dtype)
+        for begin in range(0, len(hidden), chunk):
+            part = slice(begin, begin + chunk)
+            logits = (hidden[part].to(dtype) @ matrix.T).float()
+            top = share.maximum(logits.amax(-1))
+            whole = top + share.total((logits - top[:, None]).exp_().sum(-1)).log()
+            local = labels[part] - share.first
+            here = (local >= 0) & (local < len(matrix))
+            target = logits.gather(1, local.clamp(0, len(matrix) - 1)[:, None])[:, 0].where(here, 0.0)
+            losses[part] = (whole - share.total(target)).where(labels[part] != -100, 0.0)
+    return losses.view(rows, positions).sum(1)
+
+
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
     def forward(

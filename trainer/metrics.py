@@ -4,13 +4,14 @@ import json
 import os
 import socket
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
 
 from configs.errors import ConfigurationError, OutputError
+from trainer.config import TrainingConfig
 
 
 class Metrics:
@@ -20,7 +21,7 @@ class Metrics:
     run can go on is for its checkpoints to say.
     """
 
-    def __init__(self, folder: Path, step: int, *, tensorboard: bool, console: Console) -> None:
+    def __init__(self, folder: Path, step: int, config: TrainingConfig, console: Console) -> None:
         """`step` is where the run resumes: rows of later steps, of a run that was killed, are dropped."""
         self.console, self._folder = console, folder
         self._waiting: dict[str, list[str]] = {"log.jsonl": [], "faults.jsonl": []}
@@ -29,7 +30,8 @@ class Metrics:
             folder.mkdir(parents=True, exist_ok=True)
             for name in self._waiting:
                 drop_rows_after(folder / name, step)
-            self._events = Events(folder / "tensorboard", step) if tensorboard else None
+            self._events = Events(folder / "tensorboard", step) if config.logging.tensorboard else None
+            self._wandb = _wandb(folder, config) if config.logging.wandb else None
         except OSError as error:
             raise OutputError(
                 f"{folder} cannot be written: {error.strerror}; free some room, or choose another folder for the run"
@@ -44,6 +46,8 @@ class Metrics:
             except OSError as error:
                 self._say_once("tensorboard", error, "no more events are written")
                 self._events = None
+        if self._wandb is not None:
+            self._wandb.log(_numbers(row), step=row["step"])
 
     def write_fault(self, row: dict[str, Any]) -> None:
         """Append a row to `faults.jsonl`."""
@@ -73,6 +77,8 @@ class Metrics:
         """Close the files."""
         if self._events is not None:
             self._events.close()
+        if self._wandb is not None:
+            self._wandb.finish()
 
     def _say_once(self, name: str, error: OSError, outcome: str) -> None:
         if name not in self._failed:
@@ -82,14 +88,14 @@ class Metrics:
 
 def _append(path: Path, text: str) -> None:
     """Append to a file all of a text, or nothing. Raises OSError."""
-    with path.open("ab") as stream:
+    data = text.encode()
+    with open(path, "ab", buffering=0) as stream:  # what a buffer holds would be written again as it is closed
         size = stream.tell()
         try:
-            stream.write(text.encode())
-            stream.flush()
+            while data:
+                data = data[stream.write(data) :]
         except OSError:
-            with suppress(OSError):
-                os.truncate(path, size)
+            os.truncate(path, size)
             raise
 
 
@@ -136,6 +142,23 @@ class Events:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def _wandb(folder: Path, config: TrainingConfig) -> Any:
+    """A run at Weights & Biases; one that is resumed here is resumed there. Raises ConfigurationError."""
+    try:
+        import wandb
+    except ImportError:
+        remedy = "pip install wandb, or leave logging.wandb out"
+        raise ConfigurationError(f"Weights & Biases is not installed: {remedy}") from None
+    known = folder / "wandb-id"
+    if not known.exists():
+        known.write_text(uuid4().hex[:8])
+    settings = config.model_dump(mode="json")
+    project = config.logging.wandb
+    return wandb.init(
+        project=project, name=config.name, id=known.read_text(), resume="allow", dir=str(folder), config=settings
+    )
 
 
 def drop_rows_after(path: Path, step: int) -> None:

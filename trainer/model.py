@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from trainer.attention import attend
 from trainer.config import Attention, ModelConfig
-from trainer.loss import Whole, cross_entropy_sum, embed_tied
+from trainer.loss import Whole, cross_entropy_sum, embed_tied, row_losses
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -140,6 +140,8 @@ class Bloom(nn.Module):
         self.config, self.embeds, self.predicts = config, embeds, predicts
         self.loss_chunk, self.compiles_loss, self.ties_gradients = 1024, False, False
         self.vocabulary = Whole()
+        self.row_losses: list[Tensor] | None = None
+        """Where it is a list, losses come without gradients, and those of each sequence (b,) are appended here."""
         if embeds or predicts:
             self.embedding = nn.Embedding(config.vocabulary_size, config.hidden)
         if embeds:
@@ -148,6 +150,8 @@ class Bloom(nn.Module):
         self.layers = nn.ModuleDict({str(layer): Layer(config, layer) for layer in numbers})
         if predicts:
             self.final_norm = nn.LayerNorm(config.hidden, config.epsilon)
+        if predicts and not config.tied:
+            self.output = nn.Linear(config.hidden, config.vocabulary_size, bias=False)
 
     def initialize(self, seed: int) -> None:
         """Draw all weights (see `fresh_weights`) and fill buffers: completes a model from the meta device."""
@@ -205,7 +209,7 @@ class Bloom(nn.Module):
         last_only  logits of the last position only, (b, 1, vocabulary)
         A part that does not predict returns hidden states (b, s, h) instead.
         """
-        matrix = self.embedding.weight if self.predicts else None
+        matrix = self._matrix() if self.predicts else None
         if self.ties_gradients:
             hidden, matrix = embed_tied(inputs, self.embedding.weight)
         else:
@@ -220,7 +224,14 @@ class Bloom(nn.Module):
         if labels is None:
             return functional.linear(hidden, matrix)
         rows = self.vocabulary.rows(matrix)
+        if self.row_losses is not None:
+            self.row_losses.append(row_losses(hidden, rows, labels, self.loss_chunk, self.vocabulary))
+            return self.row_losses[-1].sum()
         return cross_entropy_sum(hidden, rows, labels, self.loss_chunk, self.vocabulary, is_compiled=self.compiles_loss)
+
+    def _matrix(self) -> Tensor:
+        """That gives the logits."""
+        return self.embedding.weight if self.config.tied else self.output.weight
 
     def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""

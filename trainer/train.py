@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from configs.errors import ConfigurationError, OpenRootsError
 from pipeline.lock import build_lock
 from trainer.config import TrainingConfig, load_training_config
 from trainer.loop import Run, State
+from trainer.process import join
 
 
 def train(config: TrainingConfig, console: Console | None = None) -> State:
@@ -30,7 +30,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> State:
     device = _device()
     started = not dist.is_initialized()
     if started:
-        _join(device)
+        join(device)
     try:
         # Two runs in one folder would remove each other's checkpoints as unfinished ones.
         with build_lock(config.checkpoints.folder, "run") if dist.get_rank() == 0 else nullcontext():
@@ -62,22 +62,28 @@ def _device() -> torch.device:
     return device
 
 
-def _join(device: torch.device) -> None:
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    if "WORLD_SIZE" in os.environ:
-        dist.init_process_group(backend, timeout=timedelta(minutes=30))
-    else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+def configure(
+    name: str, changes: Sequence[str], packed: str | None, output: str | None, profile: str | None
+) -> TrainingConfig:
+    """The settings of a run as the command lines give them. Raises ConfigurationError."""
+    options = {"data.packed": packed, "checkpoints.folder": output, "logging.profile": profile}
+    given = {key: value for key, value in options.items() if value is not None}
+    return load_training_config(name, {**parse_changes(changes), **given})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The entry for torchrun; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="trainer.train", description=__doc__)
-    parser.add_argument("--config", required=True, help="a name of configs/training, or a .toml file")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting in the file's stead")
+    """The entry for torchrun, with the options of `openroots train`; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="trainer.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", default="tiny", help="a name of configs/training, or a .toml file (tiny)")
+    parser.add_argument("--packed", help="output of `openroots pack`, instead of data.packed")
+    parser.add_argument("--output", help="folder of the run, instead of checkpoints.folder")
+    parser.add_argument("--profile", metavar="STEPS", help="write a trace of these steps, such as 10-12")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the file")
     given = parser.parse_args(arguments)
     try:
-        train(load_training_config(given.config, parse_changes(given.set)))
+        train(configure(given.config, given.set, given.packed, given.output, given.profile))
     except OpenRootsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

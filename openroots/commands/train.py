@@ -5,13 +5,16 @@ import click
 
 @click.command("train")
 @click.option("--config", "name", default="tiny", show_default=True, help="a name of configs/training, or a .toml file")
-@click.option("--packed", default=None, help="output of `openroots pack`, in the stead of data.packed")
-@click.option("--output", default=None, help="folder of the run, in the stead of checkpoints.folder")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting in the file's stead")
-def train_command(name: str, packed: str | None, output: str | None, changes: tuple[str, ...]) -> None:
-    """Train a BLOOM model in this process. The same command goes on where a run was stopped or killed.
+@click.option("--packed", default=None, help="output of `openroots pack`, instead of data.packed")
+@click.option("--output", default=None, help="folder of the run, instead of checkpoints.folder")
+@click.option("--profile", default=None, metavar="STEPS", help="write a trace of these steps, such as 10-12")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
+def train_command(
+    name: str, packed: str | None, output: str | None, profile: str | None, changes: tuple[str, ...]
+) -> None:
+    """Train a BLOOM model in this process. The same command resumes a run that was stopped or killed.
 
-    On many devices, start it by torchrun; settings are the same:
+    On many devices, start it by torchrun; options and settings are the same:
 
     \b
     openroots train --config tiny --set schedule.learning_rate=1e-3
@@ -20,8 +23,6 @@ def train_command(name: str, packed: str | None, output: str | None, changes: tu
     from configs.extras import need
 
     need("torch", "train")
-    from trainer.config import load_training_config
-    from trainer.train import parse_changes, train
+    from trainer.train import configure, train
 
-    more = {key: value for key, value in (("data.packed", packed), ("checkpoints.folder", output)) if value}
-    train(load_training_config(name, {**parse_changes(changes), **more}))
+    train(configure(name, changes, packed, output, profile))

@@ -1,5 +1,7 @@
 """One build at a time in one folder."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -56,3 +58,16 @@ def test_temporary_files_of_a_killed_process_are_removed_and_no_others(tmp_path:
         path.touch()
     with build_lock(str(tmp_path)):
         assert not ours.exists() and all(path.exists() for path in theirs)
+
+
+def test_without_file_locks_a_file_is_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")  # as Lustre without -o flock
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    refused = pytest.raises(BuildLockedError, match=r"if it has died, remove .*lock\.json")
+    with build_lock(str(tmp_path)), refused, build_lock(str(tmp_path)):
+        pass
+    with build_lock(str(tmp_path)):
+        pass
+    assert not (tmp_path / "lock.json").exists()

@@ -3,11 +3,12 @@
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from configs.errors import ConfigurationError
-from trainer.config import Batch, load_training_config
+from trainer.config import Batch, Schedule, load_training_config
 from trainer.schedule import batch_size, check_batches, learning_rate
 
 SIZES = {"560m": (256, 3e-4), "1b1": (256, 2.5e-4), "1b7": (512, 2e-4), "3b": (512, 1.6e-4), "7b1": (512, 1.2e-4)}
@@ -54,3 +55,27 @@ def test_batches_that_ranks_cannot_share_are_refused() -> None:
         check_batches(Batch(size=12, micro=2), 4)
     with pytest.raises(ConfigurationError, match="does not lead"):
         check_batches(Batch(size=12, ramp_start=3, ramp_step=2, ramp_samples=10), 1)
+
+
+def test_what_is_left_out_fits_the_budget() -> None:
+    small = Schedule(tokens=1_000_000, learning_rate=1e-5)
+    assert (small.warmup_tokens, small.decay_tokens, small.min_learning_rate) == (
+        50_000,
+        1_000_000,
+        pytest.approx(1e-6),
+    )
+    assert learning_rate(50_000, small) == 1e-5 and learning_rate(1_000_000, small) == pytest.approx(1e-6)
+    assert Schedule(tokens=10**11, learning_rate=1e-3).warmup_tokens == 375_000_000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"min_learning_rate": 1e-3}, "rise to the end"),
+        ({"warmup_tokens": 2000}, "never reach its peak"),
+        ({"warmup_tokens": 500, "decay_tokens": 500}, "minimum at its peak"),
+    ],
+)
+def test_schedules_that_would_waste_a_run_are_refused(wrong: dict[str, float], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Schedule.model_validate({"tokens": 1000, "learning_rate": 1e-4, **wrong})

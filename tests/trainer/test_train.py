@@ -17,7 +17,7 @@ from pipeline.lock import build_lock
 from tests.trainer.packed import packed_text
 from trainer.checkpoint import newest, read_checkpoint
 from trainer.config import TrainingConfig, load_training_config
-from trainer.train import parse_changes, train
+from trainer.train import main, parse_changes, train
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -286,3 +286,26 @@ def test_files_in_place_of_folders_are_named(packed: Path, tmp_path: Path) -> No
 def test_two_runs_do_not_share_a_folder(packed: Path, tmp_path: Path) -> None:
     with build_lock(str(tmp_path / "run")), pytest.raises(BuildLockedError, match="run"):
         train(configuration(packed, tmp_path / "run"), quiet())
+
+
+def test_the_entry_of_torchrun_takes_the_options_of_openroots_train(packed: Path, tmp_path: Path) -> None:
+    config = configuration(
+        packed, tmp_path / "not-here", schedule={"tokens": 32 * 8 * 4}, logging={"evaluate_every": 2}
+    )
+    asked = [
+        "--config",
+        str(toml(config, tmp_path / "a.toml")),
+        "--packed",
+        str(packed),
+        "--output",
+        str(tmp_path / "b"),
+    ]
+    assert main([*asked, "--profile", "2-3", "--set", "batch.size=16"]) == 0
+    assert not (tmp_path / "not-here").exists()
+    log = [json.loads(line) for line in (tmp_path / "b" / "log.jsonl").read_text().splitlines()]
+    assert log[0]["batch_size"] == 16
+    held_out = [set(row["held_out"]) for row in log if "held_out" in row]
+    assert held_out and all(len(languages) > 1 for languages in held_out)
+    assert (tmp_path / "b" / "profile" / "steps-2-3-rank-00000.json.gz").stat().st_size > 1000
+    assert "aten::" in (tmp_path / "b" / "profile" / "steps-2-3-rank-00000.txt").read_text()
+    assert main([*asked, "--profile", "3-2"]) == 1

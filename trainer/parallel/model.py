@@ -23,11 +23,14 @@ from trainer.parallel.optimizer import fill_states, make_optimizer, states_by_na
 from trainer.parallel.pipeline import Pipeline, build_parts, tied_group
 from trainer.parallel.tensor import apply_tensor_parallel
 
+_PASS = 16
+"""Of an evaluation: so many times what fills a pipeline go through it together."""
+
 
 def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
     """Apply to a stage, on the meta device, all that is not the pipeline."""
     parallel, precision = config.parallel, config.precision
-    part.set_attention(precision.attention, precision.softmax_fp32)
+    part.set_attention(precision.attention, softmax_fp32=True)
     part.loss_chunk = precision.loss_chunk
     if layout.tensor > 1:
         apply_tensor_parallel(part, layout, parallel.sequence_parallel)
@@ -107,25 +110,52 @@ class ParallelModel:
         return total
 
     @torch.no_grad()
-    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(sum of losses, labels counted) over the data axis, the same on all ranks; `batch` may be of any size."""
-        micro = self.config.batch.micro
-        unit = micro * self.config.parallel.pipeline  # what any schedule takes
-        padded = _pad(batch, -(-len(batch) // unit) * unit)
-        documents = padded.documents if self.config.data.document_mask else None
-        if self._pipeline is not None:
-            self._pipeline.loss_scale = 1.0
+    def evaluate(self, batch: Batch, groups: Tensor | None = None, count: int = 1) -> tuple[Tensor, Tensor]:
+        """(sum of losses, labels) of each of `count` groups, fp32 (count,), over all ranks and the same on each.
+
+        `batch` is this data rank's share, of any size but the same on all; `groups` int64 (b,) says of each sequence
+        which group it is of. Sequences of many groups fill micro-batches together.
+        """
+        unit = self.config.batch.micro * self.config.parallel.pipeline  # what any schedule takes
+        groups = torch.zeros(len(batch), dtype=torch.int64) if groups is None else groups
+        sums = torch.zeros(2, count, device=self.layout.device)
+        for begin in range(0, len(batch), _PASS * unit):
+            piece = batch.slice(begin, begin + _PASS * unit)
+            losses = self._row_losses(_pad(piece, -(-len(piece) // unit) * unit))[: len(piece)]
+            if self.layout.tensor_rank == 0 and len(losses):
+                labels = (piece.labels != -100).sum(1).float()
+                where = groups[begin : begin + len(piece)].to(sums.device)
+                sums.index_add_(1, where, torch.stack([losses, labels]))
+        losses, labels = self.layout.sum(sums)
+        return losses, labels
+
+    def _row_losses(self, batch: Batch) -> Tensor:
+        """Sum of the losses of each sequence (b,), fp32; none where this rank does not hold the last stage."""
+        documents = batch.documents if self.config.data.document_mask else None
+        found: list[Tensor] = []
+        for part in self.parts:
+            part.row_losses = found
+        try:
             with self._autocast():
-                total = self._pipeline.run(padded.input_ids, padded.labels, documents, micro, backward=False)
-        else:
-            total = torch.zeros((), device=self.layout.device)
-            for begin in range(0, len(padded), micro):
-                piece = padded.slice(begin, begin + micro)
-                with self._autocast():
-                    total += self.parts[0](
-                        piece.input_ids, piece.labels, documents=None if documents is None else piece.documents
+                if self._pipeline is not None:
+                    self._pipeline.loss_scale = 1.0
+                    self._pipeline.run(
+                        batch.input_ids, batch.labels, documents, self.config.batch.micro, backward=False
                     )
-        return self._sum_of_losses(total), self._sum_over_data((batch.labels != -100).sum().float())
+                else:
+                    for begin in range(0, len(batch), self.config.batch.micro):
+                        piece = batch.slice(begin, begin + self.config.batch.micro)
+                        kept = None if documents is None else piece.documents
+                        self.parts[0](piece.input_ids, piece.labels, documents=kept)
+        finally:
+            for part in self.parts:
+                part.row_losses = None
+        return torch.cat(found) if found else torch.empty(0)
+
+    def groups(self) -> list[dist.ProcessGroup]:
+        """Of the ranks that this one sends messages to, in a step."""
+        mesh = self.layout.mesh
+        return [*([] if mesh is None else mesh.get_all_groups()), *([] if self._tied is None else [self._tied])]
 
     def gradient_norm(self) -> Tensor:
         """L2 norm of the whole gradient, fp32, the same on all ranks; not finite where any rank's is not."""

@@ -1,0 +1,62 @@
+"""Logs: what cannot be written ends no run and is not lost."""
+
+import io
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.trainer.test_train import SETTINGS
+from trainer.config import TrainingConfig
+from trainer.metrics import Metrics
+
+CONFIG = TrainingConfig.model_validate({**SETTINGS, "logging": {"tensorboard": True}})
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_rows_wait_until_there_is_room(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    metrics = Metrics(tmp_path, 0, CONFIG, console)
+    with files_up_to(2000):
+        for step in range(1, 101):
+            metrics.write({"step": step, "loss": 1.0 / step})
+    metrics.write_fault({"step": 100, "fault": "x"})
+    metrics.write({"step": 101, "loss": 0.0})
+    metrics.close()
+    said = console.file.getvalue()
+    assert said.count("log.jsonl cannot be written") == said.count("tensorboard cannot be written") == 1
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 102))
+    assert json.loads((tmp_path / "faults.jsonl").read_text())["fault"] == "x"
+
+
+def test_tensorboard_shows_each_step_once_after_a_resume_and_a_roll_back(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    first = Metrics(tmp_path, 0, CONFIG, console)
+    for step in (1, 2, 3):
+        first.write({"step": step, "loss": 3.0, "held_out": {"sw": 2.0}})
+    first.close()
+    second = Metrics(tmp_path, 2, CONFIG, console)
+    for step in (3, 4):
+        second.write({"step": step, "loss": 1.0})
+    second.roll_back(3)
+    second.write({"step": 4, "loss": 0.5})
+    second.close()
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
+    shown = EventAccumulator(str(tmp_path / "tensorboard"))
+    shown.Reload()
+    assert [(e.step, e.value) for e in shown.Scalars("loss")] == [(1, 3.0), (2, 3.0), (3, 1.0), (4, 0.5)]
+    assert [e.step for e in shown.Scalars("held_out/sw")] == [1, 2]
