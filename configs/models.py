@@ -248,7 +248,7 @@ class Deduplication(Model):
     recurring_lines_documents_min: int | None = Field(
         default=10, ge=2, description="cut lines seen in at least this many documents of one source; false: never"
     )
-    recurring_lines_characters_min: int = Field(default=1, ge=0, description="shorter lines are left alone")
+    recurring_lines_characters_min: int = Field(default=15, ge=0, description="shorter lines are left alone")
     near: bool = Field(default=True, description="drop near-duplicates, by MinHash")
     permutations: int = Field(default=112, ge=2, description="hashes of a MinHash signature")
     bands: int = Field(default=14, ge=1, description="into which a signature is cut; must divide `permutations`")
@@ -257,7 +257,7 @@ class Deduplication(Model):
     verify_jaccard_min: Share | None = Field(
         default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; false: all are"
     )
-    in_memory_edges_max: int = Field(default=200_000_000, description="above it clusters are found by Beam rounds")
+    in_memory_edges_max: int = Field(default=200_000_000, description="above it documents are decided by component, in Beam rounds")
     shuffle_bytes: ByteSize = Field(default=ByteSize(32 << 20), description="keys shuffled in one round")
     against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
 

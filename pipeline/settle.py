@@ -19,7 +19,7 @@ from pipeline.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.schema import LEDGER
 
-VERSION = 1
+VERSION = 2
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
@@ -83,10 +83,8 @@ def _joined(batch: pa.RecordBatch, decision: pa.Table, duplicate: pa.Table) -> p
     why = decode(decision["reason"].combine_chunks())
     duplicate_why = decode(duplicate["reason"].combine_chunks())
     is_duplicate = pc.and_(pc.is_null(why), pc.is_valid(duplicate_why))
-    kept = pa.array([value.hex() if value else None for value in duplicate["kept_id"].to_pylist()], pa.string())
-    kept_text = pc.fill_null(pc.binary_join_element_wise("kept ", kept, ""), "")
     stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"].combine_chunks()))
-    detail = pc.if_else(is_duplicate, kept_text, decision["detail"].combine_chunks())
+    detail = pc.if_else(is_duplicate, _kept_instead(duplicate), decision["detail"].combine_chunks())
     cut = pc.fill_null(duplicate["bytes_cut"].combine_chunks(), 0)
     return (
         batch.append_column("stage", stage)
@@ -95,6 +93,16 @@ def _joined(batch: pa.RecordBatch, decision: pa.Table, duplicate: pa.Table) -> p
         .append_column("cluster_size", duplicate["cluster_size"].combine_chunks())
         .append_column("bytes_kept", pc.subtract(batch["bytes"], cut))
     )
+
+
+def _kept_instead(duplicate: pa.Table) -> pa.StringArray:
+    """For each duplicate the document kept instead, its source, and how similar they are; else an empty string."""
+    details = [""] * duplicate.num_rows
+    valid = np.flatnonzero(pc.is_valid(duplicate["kept_id"]).to_numpy())
+    for row, found in zip(valid.tolist(), duplicate.take(pa.array(valid)).to_pylist(), strict=True):
+        similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
+        details[row] = f"kept {found['kept_id'].hex()} of {found['kept_source']}{similarity}"
+    return pa.array(details, pa.string())
 
 
 @dataclass

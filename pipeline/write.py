@@ -23,7 +23,7 @@ from pipeline.deduplication.lines import cut_lines
 from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.schema import LEDGER
 
-VERSION = 1
+VERSION = 2
 LEDGER_PART_ROWS = 1_000_000
 _FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 """The last gate: languages come from documents and from models, and name folders here."""

@@ -9,7 +9,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
+
+from pipeline.columns import text_buffers
 
 SIZE = 0xE0200
 """Code points from here on are private or not assigned: no word characters, no white space."""
@@ -21,17 +24,33 @@ SPACE, WORD, OTHER = 0, 1, 2
 """Classes of characters in code: white space, part of an identifier or number, a token of its own."""
 
 
+_UNSPACED = (
+    *(range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0xA9E0, 0xAA00), range(0xAA60, 0xAA80)),  # Thai, Lao, Burmese
+    *(range(0x1780, 0x1800), range(0x19E0, 0x1A00)),  # Khmer
+    *(range(0x1950, 0x19E0), range(0x1A20, 0x1AB0), range(0xAA80, 0xAAE0)),  # Tai Le, New Tai Lue, Tai Tham, Tai Viet
+    *(range(0x1B00, 0x1B80), range(0xA980, 0xA9E0)),  # Balinese, Javanese
+    *(range(0x2E80, 0x2FE0), range(0x3005, 0x3008), range(0x3400, 0x4DC0), range(0x4E00, 0xA000)),  # Han
+    *(range(0xF900, 0xFB00), range(0x20000, 0x40000)),
+    *(range(0x3040, 0x3130), range(0x31A0, 0x3200), range(0xFF66, 0xFFA0), range(0x1B000, 0x1B170)),  # kana, bopomofo
+)
+"""Code points of scripts that are written without spaces between words."""
+_SAMPLES, _SAMPLE_BYTES = 64, 64
+"""Of a long document so many places, evenly spread, tell the script: 4 kB, as exact as any share is."""
+
+
 class Tables(NamedTuple):
     """Tables over code points.
 
     fold      uint32 (SIZE,): the case-folded character; 0 if no word character; MULTIPLE + row of `several`
     several   uint32 (k, 4): count, then up to three characters that one character folds to
     kind      uint8 (SIZE,): SPACE, WORD or OTHER; `_` counts as WORD
+    unspaced  bool (SIZE,): the character belongs to a script without spaces between words
     """
 
     fold: np.ndarray
     several: np.ndarray
     kind: np.ndarray
+    unspaced: np.ndarray
 
 
 @cache
@@ -52,12 +71,44 @@ def tables() -> Tables:
             kind[code] = SPACE
         elif character == "_" or is_word_character(character):
             kind[code] = WORD
-    return Tables(fold, np.array(several, np.uint32), kind)
+    unspaced = np.zeros(SIZE, np.bool_)
+    for block in _UNSPACED:
+        unspaced[block.start : block.stop] = True
+    return Tables(fold, np.array(several, np.uint32), kind, unspaced)
 
 
 def is_word_character(character: str) -> bool:
     """Whether a character is a letter, a mark or a number."""
     return unicodedata.category(character)[0] in "LMN"
+
+
+def is_unspaced(texts: pa.LargeStringArray) -> np.ndarray:
+    """Whether most word characters of each text belong to scripts without spaces between words, bool (n,)."""
+    offsets, data = text_buffers(texts)
+    known = tables()
+    out = np.zeros(len(texts), np.bool_)
+    _is_unspaced(offsets, data, known.fold, known.unspaced, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _is_unspaced(
+    offsets: np.ndarray, data: np.ndarray, fold: np.ndarray, unspaced: np.ndarray, out: np.ndarray
+) -> None:
+    for row in range(len(out)):
+        begin, end = offsets[row], offsets[row + 1]
+        step = max((end - begin) // _SAMPLES, _SAMPLE_BYTES)
+        balance = 0
+        for start in range(begin, end, step):
+            at = start
+            while at < end and (data[at] & 0xC0) == 0x80:
+                at += 1
+            stop = min(start + _SAMPLE_BYTES, end)
+            while at < stop:
+                code, at = decode(data, at)
+                if code < SIZE and fold[code]:
+                    balance += 1 if unspaced[code] else -1
+        out[row] = balance > 0
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -1,62 +1,36 @@
-"""Clusters: connected components of the graph whose edges are duplicates.
+"""Connected components of a graph of duplicates that does not fit in memory, so that each can be decided alone.
 
-Two ways with one answer, whatever the order of edges: union-find in memory, and, for graphs that do not fit,
-alternating large-star and small-star rounds over files (Kiveris et al., "Connected components in MapReduce and beyond",
-2014), which need O(log² n) rounds and as much memory as a round of the exchange.
+Alternating large-star and small-star rounds over files (Kiveris et al., "Connected components in MapReduce and beyond",
+2014), which need O(log² n) rounds and as much memory as a round of the exchange. The edges of a component must fit in
+the memory of the worker that decides it: about 100 bytes an edge.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from configs.errors import OpenRootsError
 from pipeline import storage
 from pipeline.deduplication.exchange import Exchange
+from pipeline.deduplication.greedy import read_edges
 from pipeline.deduplication.keys import sort_edges
-from pipeline.deduplication.records import EDGE, content_digest, partition_of, read_records, split, spread
+from pipeline.deduplication.records import (
+    EDGE,
+    PAIR,
+    EdgeFile,
+    content_digest,
+    distinct,
+    partition_of,
+    read_records,
+    split,
+    spread,
+)
 from pipeline.engine import Engine
 from pipeline.phases import digest_of
 
 ROUNDS_MAX = 100
-
-
-def components(edges: np.ndarray) -> np.ndarray:
-    """Every document that has an edge, with the smallest number of its component.
-
-    `edges` and the result are records EDGE; the result (document, smallest) is sorted and holds the smallest too.
-    """
-    pairs = np.ascontiguousarray(edges).view("<u8").reshape(-1, 2)
-    numbers = np.unique(pairs)
-    out = np.empty(len(numbers), EDGE)
-    out["left"] = numbers
-    out["right"] = numbers[_roots(pairs, numbers)] if len(numbers) else 0
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _roots(pairs: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Union-find with path halving; the smaller index becomes the root, so a root is the smallest of its component."""
-    parents = np.arange(len(numbers))
-    for row in range(len(pairs)):
-        left = _root(parents, np.searchsorted(numbers, pairs[row, 0]))
-        right = _root(parents, np.searchsorted(numbers, pairs[row, 1]))
-        if left < right:
-            parents[right] = left
-        else:
-            parents[left] = right
-    for at in range(len(parents)):
-        parents[at] = parents[parents[at]]  # parents come first, and theirs is settled
-    return parents
-
-
-@njit(cache=True, nogil=True)
-def _root(parents: np.ndarray, at: int) -> int:
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
+FILES = 16
 
 
 @dataclass(frozen=True)
@@ -65,9 +39,9 @@ class ReadEdges:
 
     both: bool
 
-    def __call__(self, path: str, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
+    def __call__(self, file: EdgeFile, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """Records EDGE (end, other end) by partition of the end; of one end only: the larger."""
-        edges = read_records(path, EDGE)
+        edges = read_records(file.path, PAIR if file.is_pairs else EDGE)
         low = np.minimum(edges["left"], edges["right"])
         high = np.maximum(edges["left"], edges["right"])
         directed = np.empty(len(edges) * (2 if self.both else 1), EDGE)
@@ -93,7 +67,7 @@ class Star:
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """Records EDGE (document, smaller document) by hash of the document, so that equal ones meet in a file."""
-        edges = np.unique(np.frombuffer(buffer, EDGE))
+        edges = distinct(np.frombuffer(buffer, EDGE))
         first = np.flatnonzero(np.r_[True, np.diff(edges["left"]) != 0])
         group = np.cumsum(np.r_[True, np.diff(edges["left"]) != 0]) - 1
         centres = edges["left"][first]
@@ -106,33 +80,34 @@ class Star:
             own = np.empty(len(centres), EDGE)
             own["left"], own["right"] = centres, smallest
             linked = np.concatenate([linked, own])
-        linked = np.unique(linked[linked["left"] != linked["right"]])
+        linked = distinct(linked[linked["left"] != linked["right"]])
         for number, part in split(linked, partition_of(spread(linked["left"]), self.files)):
             yield f"stars-{number:06d}", part.tobytes()
 
 
 def star_components(
-    engine: Engine, folder: str, files: Sequence[str], key: str, round_bytes: int, parts: int = 16
+    engine: Engine, folder: str, edges: Sequence[EdgeFile], key: str, round_bytes: int, parts: int = FILES
 ) -> list[str]:
     """Connected components by rounds of pipelines: files of records EDGE (document, smallest of its component).
 
-    `files` hold the edges, `key` tells when they change. As with `components`, the smallest has a record too; a
-    document is in one file only, and there records are sorted.
+    `key` tells when the edges change. Every document that has an edge to another has a record, the smallest too; it is
+    in the file `stars-N` of its hash, and there records are sorted.
     """
     before = ""
+    files = list(edges)
     for number in range(ROUNDS_MAX):
         for operation in ("large", "small"):
             large = operation == "large"
             exchange = Exchange(
                 f"star-{number:03d}-{operation}", {"files": parts}, ReadEdges(large), Star(large, parts), sort_edges
             )
-            size = sum(_size(path) for path in files) * (2 if large else 1)
+            size = sum(_size(file.path) for file in files) * (2 if large else 1)
             # One file a part, whatever the rounds: equal edges must meet.
             done = exchange.run(engine, folder, files, [key], size, round_bytes)
-            files = [done.joined(name, sort_edges) for name in done.all_names]
-        after = content_digest(files)
+            files = [EdgeFile(done.joined(name, sort_edges), False) for name in done.all_names]
+        after = content_digest([file.path for file in files])
         if after == before:
-            return _with_smallest(engine, folder, files, key, round_bytes, parts)
+            return _with_smallest(engine, folder, [file.path for file in files], key, round_bytes, parts)
         before = after
         key = digest_of([key, after])
     raise OpenRootsError(f"clusters are not complete after {ROUNDS_MAX} rounds; please report this")
@@ -152,7 +127,7 @@ def _read_with_smallest(path: str, partitions: int, chosen: range) -> Iterator[t
     edges = read_records(path, EDGE)
     own = np.empty(len(edges), EDGE)
     own["left"] = own["right"] = edges["right"]
-    both = np.unique(np.concatenate([edges, own]))
+    both = distinct(np.concatenate([edges, own]))
     where = partition_of(spread(both["left"]), partitions)
     mine = (where >= chosen.start) & (where < chosen.stop)
     for partition, part in split(both[mine], where[mine]):
@@ -166,6 +141,31 @@ def _with_smallest(
     exchange = Exchange("star-final", {"files": parts}, _read_with_smallest, _Identity(parts), sort_edges)
     done = exchange.run(engine, folder, files, [key], 2 * sum(_size(path) for path in files), round_bytes)
     return [done.joined(name, sort_edges) for name in done.all_names]
+
+
+@dataclass(frozen=True)
+class ReadComponents:
+    """Gives the edges of a file by component; `files` are those of `star_components`."""
+
+    files: tuple[str, ...]
+
+    def __call__(self, file: EdgeFile, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
+        """Records PAIR by partition of the smallest document of their component."""
+        edges = read_edges(file)
+        smallest = np.array(edges["left"])  # of a document with no edge but to itself
+        by_number = {int(path.rsplit("-", 1)[-1]): path for path in self.files}
+        where = partition_of(spread(smallest), FILES)
+        for number in np.unique(where).tolist():
+            if number in by_number:
+                mine = np.flatnonzero(where == number)
+                known = read_records(by_number[number], EDGE)
+                documents, wanted = np.ascontiguousarray(known["left"]), edges["left"][mine]
+                at = np.minimum(np.searchsorted(documents, wanted), len(documents) - 1)
+                smallest[mine] = np.where(documents[at] == wanted, known["right"][at], wanted)
+        where = partition_of(spread(smallest), partitions)
+        taken = (where >= chosen.start) & (where < chosen.stop)
+        for partition, part in split(edges[taken], where[taken]):
+            yield partition, part.tobytes()
 
 
 def _size(path: str) -> int:

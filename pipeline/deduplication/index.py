@@ -81,8 +81,8 @@ def _halves(high: np.ndarray, low: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(16), len(high), [None, pa.py_buffer(id_bytes(high, low))])
 
 
-def index_files(builds: Sequence[str]) -> list[str]:
-    """Paths of the index files of finished builds, sorted within each; raises InputError where there are none."""
+def index_files(builds: Sequence[str]) -> list[tuple[str, str]]:
+    """Finished builds with the paths of their index files, sorted within each; raises InputError without any."""
     found = []
     for build in builds:
         fs, inner = storage.filesystem(storage.join(build, FOLDER))
@@ -91,13 +91,13 @@ def index_files(builds: Sequence[str]) -> list[str]:
             raise InputError(
                 build, "it has no index to deduplicate against", "Name the folder of a finished build, as built here"
             )
-        found += [fs.unstrip_protocol(name) if not storage.is_local(build) else name for name in names]
+        found += [(build, fs.unstrip_protocol(name) if not storage.is_local(build) else name) for name in names]
     return found
 
 
 @dataclass
 class AdoptIndex:
-    """The task that turns an index file into the records of a shard whose documents always win."""
+    """The task that turns an index file (its payload: build, path) into a shard whose documents always win."""
 
     settings: Deduplication
 
@@ -106,8 +106,9 @@ class AdoptIndex:
         parts = []
         signed, rows = [], []
         row = 0
-        with storage.open_stream(task.payload) as reader:
-            self._check(task.payload, reader.schema)
+        build, path = task.payload
+        with storage.open_stream(path) as reader:
+            self._check(path, reader.schema)
             for batch in reader:
                 records = np.zeros(batch.num_rows, DOCUMENT)
                 records["alive"], records["mode"] = 1, WORDS
@@ -127,6 +128,7 @@ class AdoptIndex:
         if self.settings.near:
             write_signatures(folder, np.concatenate([*rows, np.zeros(0, np.int64)]), signed, self.settings)
         folder.data["count"] = folder.data["alive"] = len(documents)
+        folder.data["sources"] = [build]
 
     def _check(self, path: str, schema: pa.Schema) -> None:
         wanted = index_schema(self.settings)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.columns import decode
+from pipeline.deduplication.characters import is_unspaced
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS
 from pipeline.deduplication.records import (
@@ -18,6 +19,7 @@ from pipeline.deduplication.records import (
     RANKED,
     Shard,
     best_first,
+    distinct,
     id_numbers,
     nodes,
     partition_of,
@@ -51,7 +53,8 @@ class DeduplicationContext:
     """What deduplication must know of sources and languages.
 
     priorities  source → priority, of near-duplicates the lowest number is kept; sources not named have 100
-    unspaced    languages written without spaces between words: shingles of characters
+    unspaced    languages written without spaces between words: shingles of characters, as for every document that is
+                mostly in such a script, whatever its language is said to be
     code        programming languages: shingles of tokens, no line is cut
     """
 
@@ -59,11 +62,13 @@ class DeduplicationContext:
     unspaced: frozenset[str] = frozenset()
     code: frozenset[str] = frozenset()
 
-    def modes(self, languages: pa.Array) -> np.ndarray:
-        """How documents are cut into tokens, uint8 (n,), by language."""
+    def modes(self, languages: pa.Array, texts: pa.LargeStringArray) -> np.ndarray:
+        """How documents are cut into tokens, uint8 (n,), by language and by the script of the text."""
         names = decode(languages)
         is_code = pc.is_in(names, pa.array(sorted(self.code), pa.string()))
-        unspaced = pc.is_in(names, pa.array(sorted(self.unspaced), pa.string()))
+        unspaced = pc.or_(
+            pc.is_in(names, pa.array(sorted(self.unspaced), pa.string())), pa.array(is_unspaced(texts), pa.bool_())
+        )
         modes = pc.if_else(is_code, CODE, pc.if_else(unspaced, CHARACTERS, WORDS))
         return modes.to_numpy(zero_copy_only=False).astype(np.uint8)
 
@@ -90,22 +95,27 @@ class HashDocuments:
         parts = []
         row = 0
         alive = survivors(shard.decisions)
+        sources: dict[str, int] = {}
         with storage.open_stream(shard.path) as reader:
             for batch in reader:
                 mask = np.ones(batch.num_rows, bool) if alive is None else alive[row : row + batch.num_rows]
-                parts.append(self._documents(batch, mask))
+                parts.append(self._documents(batch, mask, sources))
                 row += batch.num_rows
         records = np.concatenate(parts) if parts else np.zeros(0, DOCUMENT)
         with folder.binary(".documents", len(records)) as stream:
             stream.write(records.tobytes())
         folder.data["count"] = len(records)
         folder.data["alive"] = int(records["alive"].sum())
+        folder.data["sources"] = list(sources)
 
-    def _documents(self, batch: pa.RecordBatch, alive: np.ndarray) -> np.ndarray:
+    def _documents(self, batch: pa.RecordBatch, alive: np.ndarray, sources: dict[str, int]) -> np.ndarray:
         records = np.zeros(batch.num_rows, DOCUMENT)
         records["alive"] = alive
-        records["mode"] = self.context.modes(batch["language"])
+        records["mode"] = self.context.modes(batch["language"], batch["text"])
         records["priority"] = self.context.ranks(batch["source"])
+        names = pc.dictionary_encode(decode(batch["source"]))
+        numbers = [sources.setdefault(name, len(sources)) for name in names.dictionary.to_pylist()]
+        records["source"] = np.array(numbers, np.uint32)[names.indices.to_numpy()] if batch.num_rows else 0
         records["length"] = pc.binary_length(batch["text"]).to_numpy()
         records["id_high"], records["id_low"] = id_numbers(batch["id"])
         if alive.any():
@@ -183,4 +193,4 @@ def shard_file(position: int) -> str:
 
 def sort_edges(_: str, buffer: bytes) -> bytes:
     """Distinct records EDGE, sorted."""
-    return np.unique(np.frombuffer(buffer, EDGE)).tobytes()
+    return distinct(np.frombuffer(buffer, EDGE)).tobytes()

@@ -2,6 +2,9 @@
 
 A line is what stands between two `\\n`, without white space at its ends (as `str.strip` takes it). Lines are compared
 by a 64-bit hash of their bytes; they are not changed in any other way.
+
+Lines without a letter or a number (rules, braces) and lines inside fenced code blocks (CommonMark, section 4.5) are
+neither counted nor cut: they recur because of what they are, not of where the document was published.
 """
 
 from typing import Any
@@ -11,8 +14,10 @@ import pyarrow as pa
 from numba import njit
 
 from pipeline.columns import text_buffers
-from pipeline.deduplication.characters import SIZE, SPACE, decode, tables
+from pipeline.deduplication.characters import SIZE, SPACE, WORD, decode, tables
 
+TICK, TILDE, UNDERSCORE = 0x60, 0x7E, 0x5F
+NEVER = 1 << 62
 _M = np.uint64(0xC6A4A7935BD1E995)
 
 
@@ -20,7 +25,7 @@ def line_hashes(texts: pa.LargeStringArray, characters_min: int = 1) -> tuple[np
     """Hashes of each document's distinct lines, sorted.
 
     Returns hashes, uint64 (m,), and row offsets, int64 (n + 1,): those of document i are hashes[offsets[i]:offsets[i +
-    1]]. Lines of fewer than `characters_min` characters, and empty ones, are left out.
+    1]]. Left out are lines of fewer than `characters_min` characters, without letters and numbers, and in code fences.
     """
     offsets, data = text_buffers(texts)
     kind = tables().kind
@@ -72,10 +77,15 @@ def _line_hashes(
     for row in range(len(offsets) - 1):
         first = to
         at, end = offsets[row], offsets[row + 1]
+        fenced, open_ticks, open_tildes = at - 1, NEVER, NEVER
         while at <= end:
             stop = _line_end(data, at, end)
             start, last = _strip(data, at, stop, kind)
-            if _characters(data, start, last) >= characters_min:
+            if at > fenced:
+                fenced, open_ticks, open_tildes = _fenced(
+                    data, start, last, stop, end, kind, fenced, open_ticks, open_tildes
+                )
+            if at > fenced and _characters(data, start, last) >= characters_min and _says(data, start, last, kind):
                 out[to] = hash_bytes(data, start, last)
                 to += 1
             at = stop + 1
@@ -107,10 +117,15 @@ def _cut_lines(
     for row in range(len(offsets) - 1):
         at, end = offsets[row], offsets[row + 1]
         is_first = True
+        fenced, open_ticks, open_tildes = at - 1, NEVER, NEVER
         while at <= end:
             stop = _line_end(data, at, end)
             start, last = _strip(data, at, stop, kind)
-            if start < last and _contains(recurring, hash_bytes(data, start, last)):
+            if at > fenced:
+                fenced, open_ticks, open_tildes = _fenced(
+                    data, start, last, stop, end, kind, fenced, open_ticks, open_tildes
+                )
+            if at > fenced and start < last and _contains(recurring, hash_bytes(data, start, last)):
                 cut = True
             else:
                 if not is_first:
@@ -149,6 +164,66 @@ def _strip(data: np.ndarray, start: int, end: int, kind: np.ndarray) -> tuple[in
             break
         end = last
     return start, end
+
+
+@njit(cache=True, nogil=True)
+def _fenced(
+    data: np.ndarray,
+    start: Any,
+    last: Any,
+    stop: Any,
+    end: Any,
+    kind: np.ndarray,
+    fenced: Any,
+    open_ticks: Any,
+    open_tildes: Any,
+) -> tuple[Any, Any, Any]:
+    """Where the code block ends that a line opens, else `fenced`; and the shortest fences known to stay open.
+
+    A fence that is never closed opens no block. From there on none of its length or longer is closed either, so that
+    the search for the end costs no more than a pass over the text for each length.
+    """
+    size = _fence(data, start, last)
+    if size < 3:
+        return fenced, open_ticks, open_tildes
+    if data[start] == TICK:
+        for place in range(start + size, last):
+            if data[place] == TICK:  # inline code
+                return fenced, open_ticks, open_tildes
+    if size >= (open_ticks if data[start] == TICK else open_tildes):
+        return fenced, open_ticks, open_tildes
+    at = stop + 1
+    while at <= end:
+        line_end = _line_end(data, at, end)
+        first, behind = _strip(data, at, line_end, kind)
+        closing = _fence(data, first, behind)
+        if closing >= size and closing == behind - first and data[first] == data[start]:
+            return line_end, open_ticks, open_tildes
+        at = line_end + 1
+    if data[start] == TICK:
+        return fenced, size, open_tildes
+    return fenced, open_ticks, size
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _fence(data: np.ndarray, start: Any, end: Any) -> Any:
+    """How many backticks or tildes a line begins with."""
+    at = start
+    if at < end and (data[at] == TICK or data[at] == TILDE):
+        while at < end and data[at] == data[start]:
+            at += 1
+    return at - start
+
+
+@njit(cache=True, nogil=True)
+def _says(data: np.ndarray, start: Any, end: Any, kind: np.ndarray) -> bool:
+    """Whether there is a letter, a mark or a number in a line."""
+    at = start
+    while at < end:
+        code, at = decode(data, at)
+        if code < SIZE and kind[code] == WORD and code != UNDERSCORE:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)

@@ -7,21 +7,23 @@ lines      shard → how many documents hold each line, by source             ta
 recurring  lines seen in many documents of a source                         exchange
 sign       shard → signatures and bands of what is left after line cuts     task a shard
 pairs      documents that share a band and are similar enough               exchange
-clusters   connected components over all three kinds of edges               in memory, or exchanges
-members    which document of a cluster is kept                              exchange
+kept       which documents are kept, and for which one others are dropped   one worker; if too many edges, exchanges
 result     shard → a row a document: reason, id kept, cluster size, cut     task a shard
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import xxhash
 
 from configs.models import Deduplication
 from pipeline import storage
-from pipeline.deduplication.clusters import components, star_components
+from pipeline.deduplication.clusters import ReadComponents, star_components
 from pipeline.deduplication.exchange import Exchange, Exchanged
+from pipeline.deduplication.greedy import STATISTICS, ChooseKept
 from pipeline.deduplication.index import AdoptIndex, WriteIndex, index_files, signed_files
 from pipeline.deduplication.keys import (
     DeduplicationContext,
@@ -32,23 +34,27 @@ from pipeline.deduplication.keys import (
     shard_file,
     sort_edges,
 )
-from pipeline.deduplication.near import FindPairs, SignaturePayload, SignDocuments, read_bands
-from pipeline.deduplication.records import EDGE, KEYED, LINE, RANKED, Shard, content_digest, read_all, rows_of
-from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
-from pipeline.deduplication.resolve import (
-    STATISTICS,
-    ChooseKept,
-    ResultPayload,
-    cluster_statistics,
-    merge_members,
-    read_members,
-    write_result,
+from pipeline.deduplication.near import SignaturePayload, SignDocuments, Signed, read_bands
+from pipeline.deduplication.pairs import FindPairs
+from pipeline.deduplication.records import (
+    EDGE,
+    KEYED,
+    LINE,
+    PAIR,
+    RANKED,
+    EdgeFile,
+    Shard,
+    content_digest,
+    distinct,
+    read_all,
+    rows_of,
 )
+from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
+from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
 from pipeline.engine import Engine
-from pipeline.finished import kept_file
 from pipeline.phases import Phase, Record, Task, Watch, digest_of
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,9 @@ class _Run:
         recurring, lines = self._recurring(shards, losers)
         signed = self._sign(shards, losers, recurring, lines)
         pairs = self._pairs(shards, signed) if self.settings.near else None
-        members = self._members(shards, hashed, [step for step in (ids, exact, pairs) if step])
-        results, place = self._results(shards, ids, exact, members, signed)
+        sources = sorted({source for record in hashed for source in record.data["sources"]})
+        members = self._members(shards, hashed, signed, (ids, exact, pairs), sources)
+        results, place = self._results(shards, (ids, exact, members), signed, tuple(sources))
         files = [storage.join(place, record.files[0].path) for record in results]
         if index is not None:
             self._index(shards, signed, results, files, index)
@@ -144,8 +151,8 @@ class _Run:
         if not paths:
             return [], ""
         tasks = [
-            Task(f"against-{number:06d}", (content_digest([path]),), path, _size(path))
-            for number, path in enumerate(paths)
+            Task(f"against-{number:06d}", (build, content_digest([path])), (build, path), _size(path))
+            for number, (build, path) in enumerate(paths)
         ]
         return self._phase("against", self._signature_settings, AdoptIndex(self.settings), tasks)
 
@@ -209,60 +216,82 @@ class _Run:
         )
         return [*((record, place) for record in records), *self._adopted]
 
+    @staticmethod
+    def _signed(shards: list[Shard], signed: list[tuple[Record, str]]) -> tuple[Signed, ...]:
+        pairs = zip(shards, signed, strict=True)
+        return tuple(signed_files(place, record.task, shard) for shard, (record, place) in pairs)
+
     def _pairs(self, shards: list[Shard], signed: list[tuple[Record, str]]) -> Exchanged:
-        files = tuple(
-            signed_files(place, record.task, shard) for shard, (record, place) in zip(shards, signed, strict=True)
-        )
-        jaccard_min = self.settings.verify_jaccard_min
+        files = self._signed(shards, signed)
         return self._exchange(
             "pairs",
-            jaccard_min,
-            (read_bands, FindPairs(files, jaccard_min), sort_edges),
+            self.settings.verify_jaccard_min,
+            (read_bands, FindPairs(files, self.settings.permutations, self._matches_min), sort_pairs),
             files,
             [file.digest for record, _ in signed for file in record.files],
             sum(record.data["bands"] for record, _ in signed) * KEYED.itemsize,
         )
 
-    def _members(self, shards: list[Shard], hashed: list[Record], steps: list[Exchanged]) -> Exchanged | None:
-        """Clusters over the edges of all steps, and the document kept of each."""
-        edges = [path for step in steps for path in step.all_files]
-        if not edges:
+    @property
+    def _matches_min(self) -> int:
+        """Equal values of signatures that make two documents similar enough; those that share a band have some."""
+        least = self.settings.verify_jaccard_min
+        return 1 if least is None else max(1, math.ceil(least * self.settings.permutations - 1e-9))
+
+    def _members(
+        self,
+        shards: list[Shard],
+        hashed: list[Record],
+        signed: list[tuple[Record, str]],
+        steps: tuple[Exchanged | None, ...],
+        sources: list[str],
+    ) -> Exchanged | None:
+        """What becomes of each document that has duplicates."""
+        edges = [EdgeFile(path, step is steps[2]) for step in steps if step for path in step.all_files]
+        total = sum(_size(file.path) for file in edges)
+        if not total:
             return None
-        key = digest_of([step.key for step in steps])
-        clusters = self._clusters(edges, key)
-        total = sum(_size(path) for path in clusters) // EDGE.itemsize * RANKED.itemsize
-        own = len(self.inputs)
-        functions = (read_members, ChooseKept(own), merge_members)
-        inputs = [key, *(record.files[0].digest for record in hashed)]
-        return self._exchange("members", own, functions, [(shard, clusters) for shard in shards], inputs, total)
-
-    def _clusters(self, edges: list[str], key: str) -> list[str]:
-        if sum(_size(path) for path in edges) // EDGE.itemsize > self.settings.in_memory_edges_max:
-            return star_components(self.engine, self.work, edges, key, self.settings.shuffle_bytes)
-        folder = storage.join(self.work, "deduplicate-clusters")
-
-        def whole() -> bytes:
-            return components(read_all(edges, EDGE)).tobytes()
-
-        return [kept_file(folder, "clusters.edges", key, whole, self.engine.check)]
+        numbers = {source: number for number, source in enumerate(sources)}
+        choose = ChooseKept(
+            own=len(self.inputs),
+            documents=tuple(shard.documents for shard in shards),
+            cuts=tuple(storage.join(place, f"{record.task}.cuts") for record, place in signed),
+            signed=self._signed(shards, signed) if self.settings.near else (),
+            sources=tuple(tuple(numbers[source] for source in record.data["sources"]) for record in hashed),
+            permutations=self.settings.permutations,
+            bands=self.settings.bands,
+            matches_min=self._matches_min,
+        )
+        key = digest_of([step.key for step in steps if step])
+        configuration = {"own": len(self.inputs), "sources": sources, "jaccard_min": self.settings.verify_jaccard_min}
+        inputs = [key, *(file.digest for record in hashed for file in record.files)]
+        inputs += [file.digest for record, _ in signed for file in record.files]
+        if total // PAIR.itemsize <= self.settings.in_memory_edges_max:
+            at_once = replace(choose, files=tuple(edges))
+            configured = {"version": VERSION, "settings": configuration}
+            exchange = Exchange("deduplicate-kept", configured, read_nothing, at_once, merge_members)
+            return exchange.run(self.engine, self.work, [None], inputs, total, total)
+        clusters = tuple(star_components(self.engine, self.work, edges, key, self.settings.shuffle_bytes))
+        return self._exchange(
+            "kept", configuration, (ReadComponents(clusters), choose, merge_members), edges, inputs, total
+        )
 
     def _results(
         self,
         shards: list[Shard],
-        ids: Exchanged,
-        exact: Exchanged | None,
-        members: Exchanged | None,
+        steps: tuple[Exchanged | None, ...],
         signed: list[tuple[Record, str]],
+        sources: tuple[str, ...],
     ) -> tuple[list[Record], str]:
         tasks = []
         for shard_input, shard, (record, place) in zip(self.inputs, shards, signed, strict=False):
             name = shard_file(shard.position)
-            parts = [tuple(step.files(name)) if step else () for step in (ids, exact, members)]
+            ids, exact, members = (tuple(step.files(name)) if step else () for step in steps)
             cuts = storage.join(place, f"{record.task}.cuts")
-            inputs = (shard_input.digest, *(content_digest(part) for part in parts), content_digest([cuts]))
-            payload = ResultPayload(shard, parts[0], parts[1], cuts, parts[2])
+            inputs = (shard_input.digest, *(content_digest(part) for part in (ids, exact, members, (cuts,))))
+            payload = ResultPayload(shard, ids, exact, cuts, members, sources)
             tasks.append(Task(shard_input.name, inputs, payload, shard.count))
-        return self._phase("result", self.context.as_dict(), write_result, tasks)
+        return self._phase("result", {**self.context.as_dict(), "sources": sources}, write_result, tasks)
 
     def _index(
         self,
@@ -280,6 +309,17 @@ class _Run:
         configuration = {"version": VERSION, "settings": self._signature_settings}
         phase = Phase("deduplicate-index", configuration, WriteIndex(self.settings), place)
         phase.run(self.engine, self.work, tasks, self.watch)
+
+
+def read_nothing(_: None, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
+    """One partition, for a step that reads all files itself."""
+    if chosen.start == 0:
+        yield 0, b""
+
+
+def sort_pairs(_: str, buffer: bytes) -> bytes:
+    """Distinct records PAIR, sorted."""
+    return distinct(np.frombuffer(buffer, PAIR)).tobytes()
 
 
 def _size(path: str) -> int:

@@ -1,37 +1,36 @@
-"""The end of deduplication: which document of each cluster is kept, and what became of every row."""
+"""The end of deduplication: what became of every row, and how large clusters are."""
 
-import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.deduplication.keys import ranked, shard_file
+from pipeline.deduplication.greedy import STATISTICS, largest
 from pipeline.deduplication.records import (
+    CLUSTERS,
     CUT,
     DOCUMENT,
+    DROPPED,
     EDGE,
+    EMPTIED,
     MEMBER,
-    RANKED,
     Shard,
-    best_first,
     id_bytes,
-    partition_of,
     read_all,
     read_records,
     rows_of,
-    split,
-    spread,
 )
 from pipeline.phases import Task, TaskFolder
 
 RESULT = pa.schema(
     [
         pa.field("reason", pa.string()),  # null: it stays
-        pa.field("kept_id", pa.binary(16)),  # the document kept in its stead
-        pa.field("cluster_size", pa.int32(), nullable=False),  # with itself; 0: it had left before
+        pa.field("kept_id", pa.binary(16)),  # the document kept instead
+        pa.field("kept_source", pa.string()),  # the source of that document; of a finished build, the build
+        pa.field("similarity", pa.float32()),  # estimated Jaccard with it, of near-duplicates
+        pa.field("cluster_size", pa.int32(), nullable=False),  # the one kept and all dropped for it; 0: left before
         pa.field("bytes_cut", pa.int64(), nullable=False),  # UTF-8 bytes of its recurring lines
     ]
 )
@@ -42,86 +41,18 @@ RECURRING_LINES_ONLY = "recurring_lines_only"
 REASONS = (None, DUPLICATE_ID, EXACT_DUPLICATE, NEAR_DUPLICATE, RECURRING_LINES_ONLY)
 
 RESULT_BATCH_ROWS = 1 << 16
-LARGEST = 20
-STATISTICS = "statistics"
-_COUNTED = np.dtype([("size", "<u4"), ("count", "<u8"), ("id_high", "<u8"), ("id_low", "<u8")])
-
-
-def read_members(payload: tuple[Shard, Sequence[str]], partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
-    """A shard's clustered documents as records RANKED, their key the smallest number of the cluster.
-
-    The payload is the shard and the files of all clusters (records EDGE, sorted).
-    """
-    shard, files = payload
-    parts = [_slice(read_records(path, EDGE), shard.position) for path in files]
-    members = np.concatenate([*parts, np.zeros(0, EDGE)])
-    where = partition_of(spread(members["right"]), partitions)
-    mine = (where >= chosen.start) & (where < chosen.stop)
-    members, where = members[mine], where[mine]
-    documents = read_records(shard.documents, DOCUMENT)
-    records = ranked(documents[rows_of(members["left"])], members["left"])
-    records["key_high"] = members["right"]
-    for partition, part in split(records, where):
-        yield partition, part.tobytes()
-
-
-def _slice(edges: np.ndarray, position: int) -> np.ndarray:
-    """Records of one shard among sorted ones, found without reading the file through."""
-    first, behind = position << 32, (position + 1) << 32
-    start = bisect.bisect_left(edges, first, key=lambda edge: int(edge["left"]))
-    stop = bisect.bisect_left(edges, behind, lo=start, key=lambda edge: int(edge["left"]))
-    return np.array(edges[start:stop])
-
-
-@dataclass(frozen=True)
-class ChooseKept:
-    """Chooses the document kept of each cluster; shards from `shards` on are finished builds', which get no result."""
-
-    shards: int
-
-    def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-        """Records MEMBER by shard, and counts of clusters."""
-        records = best_first(np.frombuffer(buffer, RANKED), "key_high")
-        is_first = np.r_[True, np.diff(records["key_high"]) != 0]
-        group = np.cumsum(is_first) - 1
-        kept = records[is_first]
-        sizes = np.bincount(group)
-        members = np.zeros(len(records), MEMBER)
-        members["node"], members["size"], members["is_kept"] = records["node"], sizes[group], is_first
-        members["kept_high"], members["kept_low"] = kept["id_high"][group], kept["id_low"][group]
-        position = (records["node"] >> np.uint64(32)).astype(np.int64)
-        own = position < self.shards
-        for number, part in split(members[own], position[own]):
-            yield shard_file(number), part.tobytes()
-        touched = np.unique(group[own])
-        if len(touched):
-            yield STATISTICS, _counted(sizes[touched], kept[touched]).tobytes()
-
-
-def _counted(sizes: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """How many clusters of each size (id 0), and the largest with the id of the document kept (count 0)."""
-    distinct, count = np.unique(sizes, return_counts=True)
-    histogram, examples = np.zeros(len(distinct), _COUNTED), np.zeros(len(sizes), _COUNTED)
-    histogram["size"], histogram["count"] = distinct, count
-    examples["size"], examples["id_high"], examples["id_low"] = sizes, kept["id_high"], kept["id_low"]
-    return np.concatenate([histogram, _largest(examples)])
-
-
-def _largest(examples: np.ndarray) -> np.ndarray:
-    order = np.lexsort([examples["id_low"], examples["id_high"], -examples["size"].astype(np.int64)])
-    return examples[order[:LARGEST]]
 
 
 def merge_members(name: str, buffer: bytes) -> bytes:
     """A shard's records MEMBER in the order of rows; records of counts as they are, sorted."""
     if name == STATISTICS:
-        return np.sort(np.frombuffer(buffer, _COUNTED)).tobytes()
+        return np.sort(np.frombuffer(buffer, CLUSTERS)).tobytes()
     return np.sort(np.frombuffer(buffer, MEMBER), order="node").tobytes()
 
 
 def cluster_statistics(paths: Sequence[str]) -> dict[str, Any]:
     """Clusters by size and the largest ones, from the counts of all partitions."""
-    counted = read_all(paths, _COUNTED)
+    counted = read_all(paths, CLUSTERS)
     histogram = counted[counted["count"] > 0]
     sizes = np.unique(histogram["size"])
     return {
@@ -129,20 +60,21 @@ def cluster_statistics(paths: Sequence[str]) -> dict[str, Any]:
         "cluster_sizes": {str(size): int(histogram["count"][histogram["size"] == size].sum()) for size in sizes},
         "largest_clusters": [
             {"kept_id": id_bytes(example["id_high"], example["id_low"]).hex(), "documents": int(example["size"])}
-            for example in _largest(counted[counted["count"] == 0])
+            for example in largest(counted[counted["count"] == 0])
         ],
     }
 
 
 @dataclass(frozen=True)
 class ResultPayload:
-    """All that was found out about a shard: files of losers (EDGE), cuts (CUT), members (MEMBER)."""
+    """All that was found out about a shard: files of losers (EDGE), cuts (CUT), members (MEMBER); all sources."""
 
     shard: Shard
     duplicate_ids: tuple[str, ...]
     exact: tuple[str, ...]
     cuts: str
     members: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 def write_result(task: Task, folder: TaskFolder) -> None:
@@ -167,30 +99,40 @@ def write_result(task: Task, folder: TaskFolder) -> None:
 
 def _result(payload: ResultPayload, documents: np.ndarray) -> pa.Table:
     count = len(documents)
-    reason = np.zeros(count, np.int8)
     members = read_all(payload.members, MEMBER)
     rows = rows_of(members["node"])
-    lost = members["is_kept"] == 0
-    reason[rows[lost]] = REASONS.index(NEAR_DUPLICATE)
+    is_dropped, is_near = np.zeros(count, bool), np.zeros(count, bool)
+    is_dropped[rows] = members["fate"] == DROPPED
+    is_near[rows] = members["similarity"] > 0
+    equal_ids, equal_texts = np.zeros(count, bool), np.zeros(count, bool)
+    equal_ids[rows_of(read_all(payload.duplicate_ids, EDGE)["left"])] = True
+    equal_texts[rows_of(read_all(payload.exact, EDGE)["left"])] = True
     cuts = read_records(payload.cuts, CUT)
-    empty = cuts["row"][cuts["nothing_left"] == 1]
-    reason[empty] = REASONS.index(RECURRING_LINES_ONLY)
-    reason[rows_of(read_all(payload.exact, EDGE)["left"])] = REASONS.index(EXACT_DUPLICATE)
-    reason[rows_of(read_all(payload.duplicate_ids, EDGE)["left"])] = REASONS.index(DUPLICATE_ID)
+    reason = np.zeros(count, np.int8)
+    reason[is_dropped & is_near] = REASONS.index(NEAR_DUPLICATE)
+    # Where the document of equal text was dropped itself, this one is as similar to the one kept as that was.
+    reason[is_dropped & equal_texts & ~is_near] = REASONS.index(EXACT_DUPLICATE)
+    reason[is_dropped & equal_ids] = REASONS.index(DUPLICATE_ID)
+    reason[cuts["row"][cuts["nothing_left"] == 1]] = REASONS.index(RECURRING_LINES_ONLY)
+    reason[rows[members["fate"] == EMPTIED]] = REASONS.index(RECURRING_LINES_ONLY)
     kept_ids = np.zeros((count, 2), np.uint64)
     kept_ids[rows, 0], kept_ids[rows, 1] = members["kept_high"], members["kept_low"]
-    has_kept = np.zeros(count, bool)
-    has_kept[rows[lost]] = True
-    has_kept[empty] = False
+    sources, similarity = np.zeros(count, np.uint32), np.zeros(count, np.float32)
+    sources[rows], similarity[rows] = members["kept_source"], members["similarity"]
     sizes = documents["alive"].astype(np.int32)
     sizes[rows] = members["size"]
     bytes_cut = np.zeros(count, np.int64)
     bytes_cut[cuts["row"]] = cuts["bytes"]
-    ids = pa.Array.from_buffers(
-        pa.binary(16), count, [_validity(has_kept), pa.py_buffer(id_bytes(kept_ids[:, 0], kept_ids[:, 1]))]
-    )
-    names = pa.array(REASONS, pa.string()).take(pa.array(reason))
-    return pa.table([names, ids, pa.array(sizes), pa.array(bytes_cut)], schema=RESULT)
+    id_column = pa.py_buffer(id_bytes(kept_ids[:, 0], kept_ids[:, 1]))
+    columns = [
+        pa.array(REASONS, pa.string()).take(pa.array(reason)),
+        pa.Array.from_buffers(pa.binary(16), count, [_validity(is_dropped), id_column]),
+        pa.array(payload.sources, pa.string()).take(pa.array(sources, mask=~is_dropped)),
+        pa.array(similarity, mask=reason != REASONS.index(NEAR_DUPLICATE)),
+        pa.array(sizes),
+        pa.array(bytes_cut),
+    ]
+    return pa.table(columns, schema=RESULT)
 
 
 def _validity(valid: np.ndarray) -> pa.Buffer:

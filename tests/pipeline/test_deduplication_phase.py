@@ -15,10 +15,11 @@ from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
 from pipeline import storage
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, cut_lines, deduplicate
-from pipeline.deduplication.clusters import components, star_components
+from pipeline.deduplication import pairs as pairs_module
+from pipeline.deduplication.clusters import star_components
 from pipeline.deduplication.minhash import band_hashes, jaccard, signatures
-from pipeline.deduplication.near import BUCKET_ALL_PAIRS_MAX
-from pipeline.deduplication.records import EDGE, read_all
+from pipeline.deduplication.pairs import BUCKET_ALL_PAIRS_MAX
+from pipeline.deduplication.records import EDGE, EdgeFile, read_all
 from pipeline.deduplication.resolve import RESULT
 from pipeline.engine import Engine
 
@@ -161,7 +162,7 @@ def test_rounds_and_workers_do_not_change_the_result(shards: list[ShardInput], t
     assert other.statistics == plain.statistics
 
 
-def test_star_rounds_give_the_result_of_union_find(
+def test_deciding_component_by_component_gives_the_same_result(
     shards: list[ShardInput], whole: DeduplicationResult, tmp_path: Path
 ) -> None:
     assert run(shards, tmp_path, in_memory_edges_max=0).digests == whole.digests
@@ -201,7 +202,7 @@ def test_documents_of_a_finished_build_win(shards: list[ShardInput], tmp_path: P
     result = run(shards[:1], tmp_path / "work two", against=(str(tmp_path / "one"),))
     rows = rows_of(result)
     assert [row["reason"] for row in rows] == [
-        "exact_duplicate",
+        "near_duplicate",
         "duplicate_id",
         "near_duplicate",
         "near_duplicate",
@@ -247,12 +248,6 @@ def plain_components(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 GRAPHS = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)).filter(lambda p: p[0] != p[1]), max_size=40)
 
 
-@given(GRAPHS)
-@settings(deadline=None)
-def test_components_are_the_connected_ones(pairs: list[tuple[int, int]]) -> None:
-    assert components(np.array(pairs, EDGE)).tolist() == plain_components(pairs)
-
-
 @given(GRAPHS.filter(bool))
 @settings(max_examples=2, deadline=None)
 def test_star_components_are_the_connected_ones(tmp_path_factory: pytest.TempPathFactory, pairs: list) -> None:
@@ -269,40 +264,138 @@ def check_stars(folder: Path, pairs: Sequence[tuple[int, int]]) -> None:
     for number, part in enumerate((edges[::2], edges[1::2])):
         paths.append(str(folder / f"{number}.edges"))
         part.tofile(paths[-1])
-    files = star_components(Engine(), str(folder / "work"), paths, "key", 1 << 20, parts=2)
+    files = star_components(
+        Engine(), str(folder / "work"), [EdgeFile(path, False) for path in paths], "key", 1 << 20, parts=2
+    )
     assert sorted(read_all(files, EDGE).tolist()) == plain_components(pairs)
 
 
-@given(st.data())
-@settings(max_examples=3, deadline=None)
-def test_near_duplicates_are_the_components_of_all_pairs(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """Oracle: every pair of documents that shares a band and has the estimated Jaccard, whatever the shards."""
-    folder = tmp_path_factory.mktemp("near")
-    changes = data.draw(
-        st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), min_size=2, max_size=24, unique=True)
-    )
-    texts = [
-        f"{words(1000 * base, 100 - cut // 2)} end{cut} {words(1000 * base + 200, cut // 2)}" for base, cut in changes
-    ]
-    rows = [(str(number), text, "web", "en") for number, text in enumerate(texts)]
-    border = data.draw(st.integers(0, len(rows)))
-    shards = [write_shard(folder, name, part) for name, part in (("x", rows[:border]), ("y", rows[border:]))]
-    found = rows_of(run(shards, folder / "work", shuffle_bytes=data.draw(st.sampled_from([3000, 1 << 20]))))
+def variants(changes: Sequence[tuple[int, int]]) -> list[str]:
+    """Texts in families; the more two numbers of a family differ, the less similar its texts are."""
+    texts = []
+    for family, cut in changes:
+        texts.append(words(1000 * family + cut, 100) + " end" * (cut % 3))
+    return texts
 
+
+def oracle(rows: Sequence[Row], jaccard_min: float) -> list[tuple[bytes | None, float | None, int]]:
+    """Greedy in plain Python over all pairs that share a band: (id kept instead, similarity, cluster size) by row."""
+    texts = [row[1] for row in rows]
     values, _ = signatures(pa.array(texts, pa.large_string()), np.zeros(len(texts), np.uint8))
     bands = band_hashes(values, SETTINGS.bands)
-    pairs = [
-        (a, b) for a in range(len(texts)) for b in range(a)
-        if (bands[a] == bands[b]).any() and jaccard(values[a : a + 1], values[b : b + 1])[0] >= 0.7
-    ]  # fmt: skip
-    members: dict[int, list[int]] = {}
-    for node, root in plain_components(pairs):
-        members.setdefault(root, []).append(node)
-    expected: dict[int, tuple] = dict.fromkeys(range(len(texts)), (None, 1))
-    for group in members.values():
-        best = min(group, key=lambda number: (-len(texts[number]), key(str(number))))
-        for number in group:
-            expected[number] = (None if number == best else key(str(best)), len(group))
-    assert {n: (row["kept_id"], row["cluster_size"]) for n, row in enumerate(found)} == expected
+    order = sorted(range(len(rows)), key=lambda n: (CONTEXT.priorities[rows[n][2]], -len(texts[n]), key(rows[n][0])))
+    fate: dict[int, tuple[int, float | None]] = {}
+    equal: dict[str, int] = {}
+    for n in order:
+        if texts[n] in equal:  # equal texts share a fate
+            first = equal[texts[n]]
+            fate[n] = (fate[first][0], fate[first][1])
+            continue
+        equal[texts[n]] = n
+        similar = [
+            (-jaccard(values[n : n + 1], values[other : other + 1])[0], order.index(other), other)
+            for other in fate
+            if fate[other][0] == other and (bands[n] == bands[other]).any()
+        ]
+        similar = [entry for entry in similar if -entry[0] >= jaccard_min]
+        fate[n] = (min(similar)[2], -min(similar)[0]) if similar else (n, None)
+    sizes = [sum(kept == n for kept, _ in fate.values()) for n in range(len(rows))]
+    return [(None if k == n else key(rows[k][0]), s, sizes[k]) for n, (k, s) in sorted(fate.items())]
+
+
+def told(result: DeduplicationResult) -> list[tuple[bytes | None, float | None, int]]:
+    rows = [(row["kept_id"], row["similarity"], row["cluster_size"]) for row in rows_of(result)]
+    return [(kept, None if similarity is None else pytest.approx(similarity), size) for kept, similarity, size in rows]
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 60)), min_size=2, max_size=30)
+
+
+@pytest.mark.parametrize(("in_memory", "examples"), [(True, 3), pytest.param(False, 2, marks=pytest.mark.slow)])
+def test_a_document_is_dropped_only_for_a_similar_one_that_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, in_memory: bool, examples: int
+) -> None:
+    """Oracle: greedy over every pair of documents that shares a band, whatever the shards, rounds and components."""
+
+    @given(st.data())
+    @settings(max_examples=examples, deadline=None)
+    def check(data: st.DataObject) -> None:
+        folder = tmp_path_factory.mktemp("near")
+        sources = st.sampled_from(["web", "books"])
+        rows = [(str(n), text, data.draw(sources), "en") for n, text in enumerate(variants(data.draw(CHANGES)))]
+        border = data.draw(st.integers(0, len(rows)))
+        shards = [write_shard(folder, name, part) for name, part in (("x", rows[:border]), ("y", rows[border:]))]
+        chosen = {"in_memory_edges_max": 0}
+        if in_memory:
+            chosen = {"shuffle_bytes": data.draw(st.sampled_from([3000, 1 << 20]))}
+        assert told(run(shards, folder / "work", **chosen)) == oracle(rows, 0.7)
+
+    check()
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))])
+def test_crowded_buckets_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Documents compared with leaders only are kept and dropped as if all pairs had been compared."""
+    monkeypatch.setattr(pairs_module, "BUCKET_ALL_PAIRS_MAX", 1)
+    generator = np.random.default_rng(seed)
+    changes = [(0, int(cut)) for cut in generator.integers(0, 90, 40)]
+    rows = [(str(n), text, str(generator.choice(["web", "books"])), "en") for n, text in enumerate(variants(changes))]
+    shards = [write_shard(tmp_path, "x", rows[:15]), write_shard(tmp_path, "y", rows[15:])]
+    found, expected = told(run(shards, tmp_path / "one")), oracle(rows, 0.7)
+    assert [kept is None for kept, _, _ in found] == [kept is None for kept, _, _ in expected]
+    assert told(run(shards[::-1], tmp_path / "two")) == [*found[15:], *found[:15]]
+    if seed == 0:
+        assert told(run(shards, tmp_path / "three", in_memory_edges_max=0)) == found
+
+
+def test_a_chain_is_no_cluster(tmp_path: Path) -> None:
+    rows = [(str(n), words(20 * n, 200), "web", "en") for n in range(60)]
+    found = rows_of(run([write_shard(tmp_path / "in", "one", rows)], tmp_path / "work"))
+    kept = [set(row[1].split()) for row, fate in zip(rows, found, strict=True) if fate["reason"] is None]
+    assert len(kept) > 10
+    texts = {key(row[0]): set(row[1].split()) for row in rows}
+    for row, fate in zip(rows, found, strict=True):
+        if fate["reason"]:
+            own, other = set(row[1].split()), texts[fate["kept_id"]]
+            assert other in kept
+            assert len(own & other) / len(own | other) > 0.55
+            assert fate["similarity"] >= 0.7
+
+
+def test_an_exact_duplicate_of_a_document_dropped_is_told_of_the_one_kept(tmp_path: Path) -> None:
+    long, short = words(0, 200), words(0, 195)
+    rows = [("a", long, "web", "en"), ("b", short, "web", "en"), ("c", short.upper(), "web", "en")]
+    found = rows_of(run([write_shard(tmp_path / "in", "one", rows)], tmp_path / "work"))
+    assert [row["reason"] for row in found] == [None, "near_duplicate", "near_duplicate"]
+    assert [row["kept_id"] for row in found] == [None, key("a"), key("a")]
+    assert [row["kept_source"] for row in found] == [None, "web", "web"]
+    assert found[1]["similarity"] == found[2]["similarity"] >= 0.7
+
+
+def test_documents_of_a_finished_build_are_all_kept(tmp_path: Path) -> None:
+    """Each is compared with, though they are similar to one another and an earlier step would have dropped some."""
+    first, second = words(0, 200), words(20, 200)
+    for name, text in (("one", first), ("two", second)):
+        run([write_shard(tmp_path / name, "x", [(name, text, "web", "en")])], tmp_path / f"{name} work",
+            index=str(tmp_path / name / "index"))  # fmt: skip
+    against = (str(tmp_path / "one"), str(tmp_path / "two"))
+    new = [("left", words(0, 199), "web", "en"), ("right", words(21, 199), "web", "en")]
+    found = rows_of(run([write_shard(tmp_path / "in", "x", new)], tmp_path / "work", against=against))
+    assert [row["kept_id"] for row in found] == [key("one"), key("two")]
+    assert [row["kept_source"] for row in found] == list(against)
+
+
+THAI = "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิต่างมีเหตุผลและมโนธรรมและควรปฏิบัติต่อกันด้วยเจตนารมณ์แห่งภราดรภาพ"
+CHINESE = (
+    "人人生而自由在尊严和权利上一律平等他们赋有理性和良心并应以兄弟关系的精神相对待"
+    "人人有资格享有本宣言所载的一切权利和自由不分种族肤色性别"
+)
+KHMER = "មនុស្សទាំងអស់កើតមកមានសេរីភាពនិងសមភាពក្នុងផ្នែកសេចក្ដីថ្លៃថ្នូរនិងសិទ្ធិមនុស្សមានវិចារណញ្ញាណនិងសតិសម្បជញ្ញៈជាប់ពីកំណើត"
+
+
+def test_scripts_without_spaces_need_no_language(tmp_path: Path) -> None:
+    rows = []
+    for number, text in enumerate((THAI, CHINESE, KHMER)):
+        rows += [(f"a{number}", text * 2 + " one two", "web", "und"), (f"b{number}", text * 2, "web", "en")]
+    found = reasons(run([write_shard(tmp_path / "in", "one", rows)], tmp_path / "work"))
+    assert found == [None, "near_duplicate"] * 3

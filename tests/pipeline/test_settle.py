@@ -46,6 +46,8 @@ def shard(folder: Path, rows: int = 20, cuts: int = 7) -> ShardFiles:
         {
             "reason": pa.array(["near_duplicate" if row % 4 == 0 else None for row in range(rows)], pa.string()),
             "kept_id": pa.array([bytes(15) + b"\1" if row % 4 == 0 else None for row in range(rows)], pa.binary(16)),
+            "kept_source": pa.array(["two" if row % 4 == 0 else None for row in range(rows)], pa.string()),
+            "similarity": pa.array([0.876 if row % 4 == 0 else None for row in range(rows)], pa.float32()),
             "cluster_size": pa.array([1] * rows, pa.int32()),
             "bytes_cut": pa.array([0] * rows, pa.int64()),
         }
@@ -72,7 +74,7 @@ def test_the_first_stage_that_drops_a_document_is_the_one_named(tmp_path: Path) 
     _, ledger = settle(tmp_path, shard(tmp_path), ALL)
     rows = ledger.to_pylist()
     assert [rows[row]["stage"] for row in (0, 1, 4, 5)] == ["quality", "write", "deduplicate", "quality"]
-    assert rows[4]["detail"] == "kept " + "00" * 15 + "01"
+    assert rows[4]["detail"] == "kept " + "00" * 15 + "01 of two, similarity 0.88"
 
 
 @pytest.mark.parametrize("cuts", [1, 3, 20])
