@@ -31,6 +31,7 @@ from pipeline.phases import digest_of
 
 ROUNDS_MAX = 100
 FILES = 16
+STARS = "stars-"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Star:
             linked = np.concatenate([linked, own])
         linked = distinct(linked[linked["left"] != linked["right"]])
         for number, part in split(linked, partition_of(spread(linked["left"]), self.files)):
-            yield f"stars-{number:06d}", part.tobytes()
+            yield f"{STARS}{number:06d}", part.tobytes()
 
 
 def star_components(
@@ -120,7 +121,7 @@ class _Identity:
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         edges = np.frombuffer(buffer, EDGE)
         for number, part in split(edges, partition_of(spread(edges["left"]), self.files)):
-            yield f"stars-{number:06d}", part.tobytes()
+            yield f"{STARS}{number:06d}", part.tobytes()
 
 
 def _read_with_smallest(path: str, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
@@ -153,7 +154,7 @@ class ReadComponents:
         """Records PAIR by partition of the smallest document of their component."""
         edges = read_edges(file)
         smallest = np.array(edges["left"])  # of a document with no edge but to itself
-        by_number = {int(path.rsplit("-", 1)[-1]): path for path in self.files}
+        by_number = {int(path.rsplit("/", 1)[-1][len(STARS) :][:6]): path for path in self.files}
         where = partition_of(spread(smallest), FILES)
         for number in np.unique(where).tolist():
             if number in by_number:
