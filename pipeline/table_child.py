@@ -144,17 +144,16 @@ class _Sender:
         """Send the wanted columns of a batch; raises RefusedError where its values expand to an absurd size."""
         allow_processor_time()
         names = self.wanted(batch.schema.names)
+        self._count(batch.num_rows * ROW_BYTES)
         columns = [_plain(batch[name]) for name in names]
-        sizes = np.full(batch.num_rows, ROW_BYTES, np.int64)
+        sizes = np.zeros(batch.num_rows, np.int64)
         large = np.zeros(batch.num_rows, bool)
         for column in columns:
             lengths = _lengths(column)
             sizes += lengths
             large |= lengths > VALUE_BYTES_MAX
-        self._expanded += int(sizes[~large].sum())
-        size = self._request["size"] or self._source.tell() if self._source else self._expanded
-        if self._expanded > max(EXPANDED_BYTES, EXPANDED_RATIO * size):
-            raise RefusedError(EXPANDED)
+        self._count(int(sizes[~large].sum()))
+        sizes += ROW_BYTES
         for start, end in _cuts(sizes, large, self._request["batch_bytes"], self._request["batch_documents"]):
             if large[start]:
                 self._channel.send(b"L", b"")
@@ -166,6 +165,12 @@ class _Sender:
             with pa.ipc.new_stream(sink, piece.schema) as writer:
                 writer.write_batch(piece)
             self._channel.send(b"B", sink.getvalue())
+
+    def _count(self, size: int) -> None:
+        self._expanded += size
+        stored = self._request["size"] or self._source.tell() if self._source else self._expanded
+        if self._expanded > max(EXPANDED_BYTES, EXPANDED_RATIO * stored):
+            raise RefusedError(EXPANDED)
 
 
 def _cuts(sizes: np.ndarray, large: np.ndarray, size_max: int, rows_max: int) -> Iterator[tuple[int, int]]:

@@ -297,12 +297,13 @@ def _records(batch: pa.RecordBatch, columns: Columns) -> Iterator[dict[str, Any]
 
 def _values(field: pa.Field, array: pa.Array) -> list[Any]:
     """Python values of a column; strings that are not UTF-8 hold surrogates, which makes their rows problems."""
-    try:
-        array.validate(full=True)
-        values = array.to_pylist()
-    except pa.ArrowInvalid:
+    raw = array
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         raw = array.view(pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary())
-        raw.validate(full=True)
+    raw.validate(full=True)
+    try:
+        values = array.to_pylist()
+    except UnicodeDecodeError:
         values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in raw.to_pylist()]
     if field.metadata and table_child.NESTED in field.metadata:
         return [None if value is None else json.loads(value) for value in values]

@@ -7,7 +7,7 @@ import re2
 
 from configs.errors import InputError
 from pipeline.readers.containers import Member, without_compression
-from pipeline.readers.encodings import decode
+from pipeline.readers.encodings import split_lines
 from pipeline.readers.rows import Context, Row, join_messages
 
 _DIGITS = {character: value for value, character in enumerate(string.ascii_uppercase + string.ascii_lowercase)} | {
@@ -16,11 +16,17 @@ _DIGITS = {character: value for value, character in enumerate(string.ascii_upper
 _REFERENCE = re2.compile(r"[{}]|</?[a-z]{1,6}>")
 
 
+_DIGITS_MAX = 10
+_WAITING_BYTES_MAX = 256 << 20
+_OVERLAP_MAX = 4
+
+
 class Dictionaries:
     """Pairs the two files of each dictionary as they come, in any order, and yields the documents of complete ones."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[Member, bytes]] = {}
+        self._bytes = 0
 
     def read(self, member: Member, context: Context) -> Iterator[Row]:
         """Entries of a dictionary, in the order of its file, as documents of up to `document_bytes`."""
@@ -30,12 +36,20 @@ class Dictionaries:
             return
         other = self._waiting.pop(stem, None)
         if other is None:
-            self._waiting[stem] = member, data
+            self._wait(stem, member, data)
             return
+        self._bytes -= len(other[1])
         index, entries = (data, other[1]) if kind == "index" else (other[1], data)
         name = member.name if kind == "index" else other[0].name
-        messages = dictionary_entries(decode(index, "utf-8", name), entries, name, context)
+        messages = dictionary_entries(index, entries, name, context)
         yield from join_messages(messages, int(context.source.document_bytes))
+
+    def _wait(self, stem: str, member: Member, data: bytes) -> None:
+        if self._bytes + len(data) > _WAITING_BYTES_MAX:
+            cause = f"dictionaries of more than {_WAITING_BYTES_MAX >> 20} MiB wait for their other halves"
+            raise InputError(member.name, cause, "put the two files of each beside each other")
+        self._bytes += len(data)
+        self._waiting[stem] = member, data
 
     def incomplete(self) -> Iterator[InputError]:
         """A problem for each file whose other half did not come."""
@@ -44,30 +58,53 @@ class Dictionaries:
             yield InputError(member.name, cause, "put both into one archive or folder")
 
 
-def dictionary_entries(index: str, entries: bytes, name: str, context: Context) -> Iterator[str]:
-    """Texts of the entries that `index` (headword, offset, length; tab-separated, base 64) points to (dictd(8))."""
+def dictionary_entries(index: bytes, entries: bytes, name: str, context: Context) -> Iterator[str]:
+    """Texts of the entries that `index` (headword, offset, length; tab-separated, base 64) points to (dictd(8)).
+
+    A line or an entry that is damaged is a problem. Raises InputError where entries overlap to many times their size.
+    """
+    encoding, total = context.source.encoding, 0
+    for offset, length in sorted(_places(index, name, context)):
+        where = f"{name}, entry at byte {offset}"
+        entry = entries[offset : offset + length]
+        total += length
+        if len(entry) < length:
+            cause = "an entry points behind the end of the dictionary"
+            context.on_problem(InputError(where, cause, "fetch the file again, or exclude it"))
+        elif total > _OVERLAP_MAX * len(entries):
+            raise InputError(name, "damaged: its entries overlap", "fetch the file again, or exclude it")
+        else:
+            try:
+                text = entry.decode(encoding)
+            except UnicodeDecodeError as error:
+                cause = f"not valid {error.encoding.upper()} at byte {error.start}"
+                context.on_problem(InputError(where, cause, "it is skipped; set the source's `encoding`"))
+                continue
+            lines = (" ".join(_REFERENCE.sub("", line).split()) for line in split_lines(text))
+            yield "\n".join(line for line in lines if line)
+
+
+def _places(index: bytes, name: str, context: Context) -> set[tuple[int, int]]:
+    """Offset and length of each entry, in bytes; several headwords may share one."""
     places: set[tuple[int, int]] = set()
-    for number, line in enumerate(index.splitlines(), 1):
-        fields = line.split("\t")
-        if line.startswith("00") and "database" in line:
+    for number, line in enumerate(index.split(b"\n"), 1):
+        line = line.rstrip(b"\r")
+        if not line or (line.startswith(b"00") and b"database" in line):
             continue
         try:
+            fields = line.split(b"\t", 3)
             places.add((_base64(fields[1]), _base64(fields[2])))
         except (IndexError, KeyError):
             problem = InputError(f"{name}, line {number}", "not an index line", "the entry is skipped; repair it")
             context.on_problem(problem)
-    for offset, length in sorted(places):
-        entry = entries[offset : offset + length]
-        if len(entry) < length:
-            cause = "an entry points behind the end of the dictionary"
-            raise InputError(name, cause, "fetch the file again, or exclude it")
-        text = decode(entry, "utf-8", name)
-        lines = (" ".join(_REFERENCE.sub("", line).split()) for line in text.splitlines())
-        yield "\n".join(line for line in lines if line)
+    return places
 
 
-def _base64(digits: str) -> int:
+def _base64(digits: bytes) -> int:
+    """A number in base 64, most significant digit first; raises KeyError where it is none, or absurdly long."""
+    if not 0 < len(digits) <= _DIGITS_MAX:
+        raise KeyError(digits)
     value = 0
-    for digit in digits:
+    for digit in digits.decode("latin-1"):
         value = value * 64 + _DIGITS[digit]
     return value

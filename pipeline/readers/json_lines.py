@@ -24,7 +24,7 @@ from pipeline.readers.tables import row_of, wanted_columns
 SKIPPED = "the line is skipped; repair it"
 _DIGITS_MAX = 4000  # Python refuses to make integers of more than 4300 digits, which takes quadratic time
 _VALUES_MAX = 4 << 20
-_LONG_INTEGER = re.compile(rb"\d{19}")
+_ROUNDED_MIN = 2**63  # orjson makes fractions of integers beyond 64 bits
 
 
 def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
@@ -55,7 +55,7 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
             continue
         if not isinstance(record, dict):
             on_problem(InputError(where, "not a JSON object", SKIPPED))
-        elif _is_rounded(record, line, columns):
+        elif _is_rounded(record, columns):
             yield from _read_again(line, number, where, None, context)
         else:
             try:
@@ -92,13 +92,19 @@ def _parse_large(line: bytes, where: str) -> Any:
     return orjson.loads(line)
 
 
-def _is_rounded(record: dict[str, Any], line: bytes, columns: Columns) -> bool:
+def _is_rounded(record: dict[str, Any], columns: Columns) -> bool:
     """Whether a number that is asked for may not be what the line says."""
     for column in (columns.id, columns.language, columns.licence, columns.uri):
         if column and isinstance(record.get(column), float):
             return True
-    values = (record.get(column) for column in columns.metadata)
-    return any(isinstance(value, float | list | dict) for value in values) and bool(_LONG_INTEGER.search(line))
+    stack = [record.get(column) for column in columns.metadata]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, float) and abs(value) >= _ROUNDED_MIN:
+            return True
+        if isinstance(value, list | dict):
+            stack.extend(value if isinstance(value, list) else value.values())
+    return False
 
 
 def _read_again(

@@ -54,6 +54,10 @@ _MDOC_TEXT = frozenset((
 _QUOTES = {"Dq": "“”", "Sq": "‘’", "Ql": "‘’", "Qq": '""', "Pq": "()", "Bq": "[]", "Op": "[]", "Aq": "<>", "Brq": "{}"}
 _SKIPPED_UNTIL = {"de": "..", "de1": "..", "am": "..", "ig": "..", "TS": ".TE", "EQ": ".EN", "PS": ".PE"}
 _CLOSING = frozenset(".,:;?!)]")
+_GLUE = "\ue001"
+"""Begins a word that follows the one before without a space."""
+_NAME_MAX = 200
+"""Characters of a page's own name, which `.Nm` repeats."""
 
 
 def man_to_text(page: str) -> str:
@@ -131,7 +135,7 @@ class _Page:
 
     def end_paragraph(self) -> None:
         """Close the paragraph: its words become one line."""
-        line = " ".join(" ".join(self._words).split())
+        line = " ".join(" ".join(self._words).replace(f" {_GLUE}", "").replace(_GLUE, "").split())
         if line and line not in ("•", "*", "-", "o"):
             self.text.append(line)
         self._words = []
@@ -179,7 +183,7 @@ class _Page:
         elif name in ("UR", "MT"):
             self._add(" ".join(arguments(rest)[:1]))
         elif name in ("UE", "ME") and rest.strip() and self._words:
-            self._words[-1] += unescape(rest.strip())
+            self._words.append(_GLUE + unescape(rest.strip()))
         elif name in _MDOC_TEXT:
             self._mdoc(name, rest)
         return ""
@@ -221,13 +225,13 @@ class _Page:
         """An mdoc line: its words, callable macros within it carried out, punctuation closed up."""
         if name == "Nm":
             words = arguments(rest)
-            self._name = self._name or (words[0] if words and words[0] not in _CLOSING else "")
+            self._name = self._name or (words[0][:_NAME_MAX] if words and words[0] not in _CLOSING else "")
             rest = rest if words and words[0] not in _CLOSING else f"{self._name} {rest}"
         text = _mdoc_text([name, *arguments(rest)])
         if name == "Nd":
             text = f"– {text}"
         if name in ("Pc", "Dc", "Bc", "Oc", "Ns") and self._words:
-            self._words[-1] += text
+            self._words.append(_GLUE + text)
         elif text:
             self._add(text)
 
@@ -236,9 +240,10 @@ def _mdoc_text(words: list[str]) -> str:
     out = ""
     closing: list[str] = []
     flag = glue = False
-    tail = ""
-    while len(words) > 1 and words[-1] in _CLOSING:  # punctuation at the end stands behind closing quotes
-        tail = words.pop() + tail
+    end = len(words)
+    while end > 1 and words[end - 1] in _CLOSING:  # punctuation at the end stands behind closing quotes
+        end -= 1
+    tail, words = "".join(words[end:]), words[:end]
     for index, word in enumerate(words):
         if word in _MDOC_TEXT and (index == 0 or word[:1].isupper()):
             flag = word == "Fl"
