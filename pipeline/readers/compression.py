@@ -10,7 +10,6 @@ import lzma
 import zlib
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,14 +52,10 @@ class _Decoder(Protocol):
 
 
 class _GzipMember:
-    """zlib's decoder in the manner of bz2's and lzma's.
-
-    What one call unpacks before a fault, such as a wrong checksum at the very end, is given first.
-    """
+    """zlib's decoder in the manner of bz2's and lzma's."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
-        self._fault: zlib.error | None = None
 
     @property
     def eof(self) -> bool:
@@ -72,26 +67,10 @@ class _GzipMember:
 
     @property
     def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail and self._fault is None
+        return not self._inner.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        if self._fault:
-            raise self._fault
-        before, data = self._inner.copy(), self._inner.unconsumed_tail + data
-        try:
-            return self._inner.decompress(data, max_length)
-        except zlib.error as error:
-            self._fault = error
-            return _until_fault(before, data)
-
-
-def _until_fault(decoder: Any, data: bytes) -> bytes:
-    """What a zlib decoder gives of `data` before it fails."""
-    parts = []
-    with suppress(zlib.error):
-        for start in range(len(data)):
-            parts.append(decoder.decompress(data[start : start + 1]))
-    return b"".join(parts)
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
 class _ZstdFrame:
@@ -137,7 +116,7 @@ class Format:
     step: int = 8 << 10
 
 
-GZIP = Format("gzip", b"\x1f\x8b", _GzipMember, 256 << 10)
+GZIP = Format("gzip", b"\x1f\x8b", _GzipMember, 64 << 10)
 XZ = Format("xz", b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY))
 BZIP2 = Format("bzip2", b"BZh", bz2.BZ2Decompressor)
 ZSTD = Format("zstd", b"\x28\xb5\x2f\xfd", _ZstdFrame, 256 << 10)
