@@ -68,6 +68,7 @@ class Build:
     engine: Engine
     watch: Watch
     strict: bool = False
+    cache: str = ""
     times: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -119,7 +120,7 @@ def build_corpus(
     file ends the build. With `clean` the work folder, which holds texts as they were before redaction, is removed at
     the end; a later build then starts anew. Raises OpenRootsError.
     """
-    build = Build(plan, output, engine, watch or Watch(), strict)
+    build = Build(plan, output, engine, watch or Watch(), strict, cache)
     with build_lock(output, "corpus"):
         remove_half_written(storage.join(output, "cards"), [f"{code}.md" for code in plan.languages.codes])
         started = time.perf_counter()
@@ -175,7 +176,7 @@ def _refuse_own_files(output: str, units: Sequence[Unit]) -> None:
     whole = Path(storage.filesystem(output)[1]).resolve()
     own = [whole / folder for folder in KINDS["corpus"].folders]
     for unit in units:
-        path = Path(unit.uri).resolve()
+        path = Path(unit.uri.removeprefix("file://")).resolve()
         if whole in path.parents and any(folder in path.parents for folder in own):
             raise ConfigurationError(f"{shown(unit.uri)} is a file of this corpus; choose another --output")
 
@@ -193,7 +194,10 @@ def _check_files(build: Build, written: dict[str, list[Record]]) -> None:
 
 
 def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
-    units = [unit for source in build.plan.sources for unit in list_units(source, fetched.located.get(source.id, {}))]
+    skip = [path for path in (build.output, build.cache) if path]
+    units = [
+        unit for source in build.plan.sources for unit in list_units(source, fetched.located.get(source.id, {}), skip)
+    ]
     if not units:
         raise SourceError(
             "none of the recipe's sources has any input; see the notes on unavailable packages above, "

@@ -18,13 +18,11 @@ from configs.load import Plan
 from configs.models import Source
 from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
-from pipeline import storage
 from pipeline.columns import constant_column, encode, filter_batch, string_bytes
 from pipeline.normal_form import to_nfc
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
-from pipeline.readers.units import resolve
 from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
 
 VERSION = 4
@@ -311,21 +309,12 @@ def ingest_phase(plan: Plan, strict: bool) -> Phase:
 
 
 def ingest_tasks(plan: Plan, units: list[Unit]) -> list[Task]:
-    """A task a unit, named by source and place."""
+    """A task a unit, named by source and place; the unit's `state` changes when its files do."""
     counts: dict[str, int] = {}
     tasks = []
     for unit in units:
         number = counts.get(unit.source, 0)
         counts[unit.source] = number + 1
         entry = digest_of(plan.source(unit.source).model_dump(mode="json", exclude={"priority"}))
-        tasks.append(Task(f"{unit.source}-{number:05d}", (entry, _token(unit)), unit, unit.size))
+        tasks.append(Task(f"{unit.source}-{number:05d}", (entry, repr(unit)), unit, unit.size))
     return tasks
-
-
-def _token(unit: Unit) -> str:
-    """What changes when the file does: its size and time of change, or an object store's etag."""
-    fs, inner = storage.filesystem(resolve(unit.uri))
-    try:
-        return f"{unit!r} {fs.ukey(inner)}"
-    except (FileNotFoundError, NotImplementedError):
-        return repr(unit)

@@ -8,7 +8,7 @@ import fsspec
 import pyarrow as pa
 import re2
 
-from configs.errors import ConfigurationError, InputError, UnsafeArchiveError
+from configs.errors import ConfigurationError, InputError
 from configs.models import Columns, Languages, Package, Source
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
 from pipeline.readers.containers import Member, is_archive, members, without_compression
@@ -18,11 +18,12 @@ from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_lines import read_jsonl
 from pipeline.readers.json_messages import read_json
 from pipeline.readers.messages import read_fluent, read_properties
+from pipeline.readers.names import visible
 from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
-from pipeline.readers.units import SUFFIXES, Unit, language_of, link_target_outside, resolve, wanted
+from pipeline.readers.units import SUFFIXES, Unit, language_of, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
 
 Reader = Callable[[Member, Context], Iterator[Row]]
@@ -85,6 +86,10 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
         origin = Origin(unit.name, unit.name, package.language, package.licence)
         yield from _guarded(read_dataset(package.name, package.version, context), origin, context)
         return
+    for file, cause, remedy in unit.lost:
+        context.on_problem(InputError(file, cause, remedy))
+    if unit.lost:
+        return
     dictionaries = Dictionaries()
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
     try:
@@ -119,15 +124,10 @@ def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]
             yield from members(stream, name, posixpath.basename(unit.uri), chosen, context.on_problem)
         return
     for path in unit.members:
-        name = f"{unit.name}/{path}"
+        name = f"{unit.name}/{visible(path)}"
         try:
-            outside = link_target_outside(unit.uri, path)
-            if outside:
-                cause = "a link that leads out of its folder"
-                raise UnsafeArchiveError(name, cause, "it is skipped; name its target as a package of its own")
-            if outside is None:
-                with open_file(f"{unit.uri.rstrip('/')}/{path}", name) as stream:
-                    yield from members(stream, name, path, chosen, context.on_problem)
+            with open_file(f"{unit.uri.rstrip('/')}/{path}", name) as stream:
+                yield from members(stream, name, path, chosen, context.on_problem)
         except InputError as error:
             context.on_problem(error)
 

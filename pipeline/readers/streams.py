@@ -15,6 +15,7 @@ import fsspec
 
 from configs.errors import InputError, OpenRootsError, UnsafeArchiveError
 from pipeline.readers.compression import decompress, refuse_misnamed, refuse_unreadable
+from pipeline.readers.folders import local_path, open_local
 
 BOMB_RATIO = 200
 BOMB_BYTES = 1 << 30
@@ -197,8 +198,12 @@ def lines(stream: Stream, on_problem: Callable[[InputError], None]) -> Iterator[
 def open_file(path: str, name: str) -> Iterator[Stream]:
     """Open any fsspec path for reading in order; raises InputError where it cannot be opened."""
     with input_errors(name):
-        fs, inner = fsspec.url_to_fs(path)
-        file = fs.open(inner, "rb")
+        local = local_path(path)
+        if local is None:
+            fs, inner = fsspec.url_to_fs(path)
+            file = fs.open(inner, "rb")
+        else:
+            file = open_local(local, name)
     try:
         yield Stream(file.read, name, seekable_file=file)
     finally:

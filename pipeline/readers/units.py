@@ -4,15 +4,18 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import fsspec
-from fsspec.implementations.local import LocalFileSystem
+import xxhash
 
 from configs import CONFIGS
 from configs.errors import InputError
 from configs.models import Package, Source
 from pipeline.readers.containers import is_archive, without_compression
+from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_remote, local_path, match
+from pipeline.readers.names import visible
 from pipeline.readers.streams import input_errors
 
 FILES_PER_UNIT = 1000
@@ -43,7 +46,9 @@ _MAN_PAGE = re.compile(r".*\.[1-9][a-z]{0,4}")
 class Unit:
     """A piece of a source for one task. `uri` is a file or archive, or a folder of which `members` are read.
 
-    `name` stands for `uri` in keys: the same on every machine and, where it can be, in every version.
+    `state` changes when one of the files does. `lost` (file, cause, remedy) is what could not be listed: a unit with
+    some reads nothing else. `name` stands for `uri` in keys: the same on every machine and, where it can be, in every
+    version.
     """
 
     source: str
@@ -52,27 +57,33 @@ class Unit:
     size: int
     name: str
     members: tuple[str, ...] = ()
+    state: str = ""
+    lost: tuple[tuple[str, str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "members", tuple(self.members))  # JSON gives a list
+        object.__setattr__(self, "members", tuple(self.members))  # JSON gives lists
+        object.__setattr__(self, "lost", tuple((file, cause, remedy) for file, cause, remedy in self.lost))
 
 
-def list_units(source: Source, located: Mapping[int, Sequence[str]]) -> list[Unit]:
+def list_units(source: Source, located: Mapping[int, Sequence[str]], skip: Sequence[str] = ()) -> list[Unit]:
     """Units of a source in a fixed order. `located` maps the number of a package to its downloaded archives.
 
-    A package that was not located gives none. Raises InputError where a path or pattern matches no file.
+    A package that was not located gives none. What lies below the folders `skip` (the output of the build, its cache)
+    is left out, unless the package itself lies there. Raises InputError where a path or pattern matches no file.
     """
     units: list[Unit] = []
     for number, package in enumerate(source.packages):
         if source.reader == "datasets" and source.client == "path":
-            units.append(Unit(source.id, package.name, number, 0, package.name))
+            units.append(Unit(source.id, package.name, number, 0, package.name, state=_folder_state(package.name)))
         elif source.client == "path":
-            units += _path_units(source, number, package)
+            units += _path_units(source, number, package, skip)
         else:
             archives = sorted(located.get(number, ()))
             for path in archives:
                 name = package.name if len(archives) == 1 else f"{package.name}/{posixpath.basename(path)}"
-                units.append(Unit(source.id, path, number, _size(path), name))
+                with input_errors(path):
+                    file = file_state(path)
+                units.append(Unit(source.id, path, number, file.size, name, state=file.state))
     return _distinct(units)
 
 
@@ -104,12 +115,6 @@ def language_of(package: Package, path: str) -> str | None:
     return package.language
 
 
-def _size(path: str) -> int:
-    with input_errors(path):
-        fs, inner = fsspec.url_to_fs(path)
-        return int(fs.size(inner) or 0)
-
-
 PACKAGED = "configs:"
 """Prefix of paths to data that comes with OpenRoots: wherever a machine has it installed."""
 
@@ -121,73 +126,84 @@ def resolve(path: str) -> str:
 
 def _portable(path: str) -> str:
     """The inverse of `resolve`: a unit is listed on one machine and read on another."""
-    inner = fsspec.url_to_fs(path)[1]
     folder = f"{CONFIGS}/"
-    return f"{PACKAGED}{inner.removeprefix(folder)}" if inner.startswith(folder) else path
+    return f"{PACKAGED}{path.removeprefix(folder)}" if path.startswith(folder) else f"file://{path}"
 
 
-def _path_units(source: Source, number: int, package: Package) -> list[Unit]:
+def _path_units(source: Source, number: int, package: Package, skip: Sequence[str]) -> list[Unit]:
     pattern = resolve(package.name)
-    with input_errors(pattern):
-        fs, inner = fsspec.url_to_fs(pattern)
-        special = any(character in inner for character in "*?[")
-        matches = sorted(fs.glob(inner)) if special and not fs.exists(inner) else [inner]
-        if not matches or not fs.exists(matches[0]):
+    with input_errors(package.name):
+        base, found = match(pattern, skip)
+        if not (found.files or found.folders or found.lost):
             raise InputError(package.name, "no such file or folder", f"check the packages of source `{source.id}`")
-        fixed = inner[: re.search(r"[*?\[]|$", inner).start()] if len(matches) > 1 or matches != [inner] else inner  # type: ignore[union-attr]
-        base = posixpath.dirname(fixed)
+        fs = None if local_path(pattern) is not None else fsspec.url_to_fs(pattern)[0]
         units: list[Unit] = []
-        for match in matches:
-            if fs.isdir(match):
-                units += _folder_units(fs, match, source, number, package)
-            else:
-                label = posixpath.join(posixpath.basename(base), posixpath.relpath(match, base or "/"))
-                units.append(
-                    Unit(source.id, _portable(fs.unstrip_protocol(match)), number, int(fs.size(match) or 0), label)
-                )
-    return units
+        for file in found.files:
+            label = visible(posixpath.join(posixpath.basename(base), posixpath.relpath(file.path, base or "/")))
+            uri = fs.unstrip_protocol(file.path) if fs else _portable(file.path)
+            units.append(Unit(source.id, uri, number, file.size, label, state=file.state))
+        for folder in found.folders:
+            units += _folder_units(fs, folder, source, number, package, skip)
+        units.sort(key=lambda unit: (unit.uri, unit.members))
+        if found.lost:
+            units.append(_lost_unit(source, number, package.name, found.lost))
+        return units
+
+
+def _lost_unit(source: Source, number: int, name: str, lost: Sequence[InputError]) -> Unit:
+    told = tuple((problem.file, problem.cause, problem.remedy) for problem in lost)
+    return Unit(source.id, visible(name), number, 0, visible(name), lost=told)
 
 
 def _folder_units(
-    fs: fsspec.AbstractFileSystem, folder: str, source: Source, number: int, package: Package
+    fs: fsspec.AbstractFileSystem | None,
+    folder: str,
+    source: Source,
+    number: int,
+    package: Package,
+    skip: Sequence[str],
 ) -> Iterator[Unit]:
     """Files of a folder: archives and large files alone, others in order, up to FILES_PER_UNIT and BYTES_PER_UNIT."""
-    uri, label = _portable(fs.unstrip_protocol(folder)), posixpath.basename(folder.rstrip("/"))
-    held: list[str] = []
+
+    def is_wanted(path: str) -> bool:
+        return wanted(package, source.reader, f"{path}!" if is_archive(path) else path)
+
+    found = list_remote(fs, folder, is_wanted) if fs else LocalFolder(folder, is_wanted, skip).walk()
+    uri = fs.unstrip_protocol(folder) if fs else _portable(folder)
+    label = visible(posixpath.basename(folder.rstrip("/")))
+
+    def unit() -> Unit:
+        state = xxhash.xxh3_128_hexdigest("\n".join(f"{file.path}\0{file.state}" for file in held).encode(*_ANY))
+        return Unit(source.id, uri, number, total, label, tuple(file.path for file in held), state)
+
+    held: list[FoundFile] = []
     total = 0
-    for path, size in _files(fs, folder, package, source.reader):
-        alone = source.reader != "dictd" and (is_archive(path) or size >= BYTES_PER_UNIT)
-        full = len(held) >= FILES_PER_UNIT or total + size > BYTES_PER_UNIT
+    for file in found.files:
+        alone = source.reader != "dictd" and (is_archive(file.path) or file.size >= BYTES_PER_UNIT)
+        full = len(held) >= FILES_PER_UNIT or total + file.size > BYTES_PER_UNIT
         if held and (alone or full) and source.reader != "dictd":
-            yield Unit(source.id, uri, number, total, label, tuple(held))
+            yield unit()
             held, total = [], 0
-        held.append(path)
-        total += size
+        held.append(file)
+        total += file.size
         if alone:
-            yield Unit(source.id, uri, number, total, label, tuple(held))
+            yield unit()
             held, total = [], 0
     if held:
-        yield Unit(source.id, uri, number, total, label, tuple(held))
+        yield unit()
+    if found.lost:
+        yield _lost_unit(source, number, label, found.lost)
 
 
-def _files(fs: fsspec.AbstractFileSystem, folder: str, package: Package, reader: str) -> Iterator[tuple[str, int]]:
-    details = fs.find(folder, detail=True)
-    for full in sorted(details):
-        path = posixpath.relpath(full, folder)
-        if wanted(package, reader, f"{path}!" if is_archive(path) else path):
-            yield path, int(details[full].get("size") or 0)
+_ANY = ("utf-8", "surrogateescape")
 
 
-def link_target_outside(uri: str, member: str) -> bool | None:
-    """Whether a file of a local folder is a link out of it; None where it is no link."""
-    fs, folder = fsspec.url_to_fs(uri)
-    path = posixpath.join(folder, member)
-    if not isinstance(fs, LocalFileSystem) or not fs.islink(path):
-        return None
-    import os
-
-    root = os.path.realpath(folder)
-    return os.path.commonpath([root, os.path.realpath(path)]) != root
+def _folder_state(path: str) -> str:
+    """The state of a local data set, file or folder; "" for a name on the Hub."""
+    if not Path(path).is_dir():
+        return file_state(path).state if Path(path).is_file() else ""
+    files = LocalFolder(path, lambda _: True).walk().files
+    return xxhash.xxh3_128_hexdigest("\n".join(f"{file.path}\0{file.state}" for file in files).encode(*_ANY))
 
 
 def _distinct(units: list[Unit]) -> list[Unit]:
@@ -196,8 +212,5 @@ def _distinct(units: list[Unit]) -> list[Unit]:
     for unit in units:
         packages.setdefault(unit.name, set()).add(unit.package)
     return [
-        unit
-        if len(packages[unit.name]) == 1
-        else Unit(unit.source, unit.uri, unit.package, unit.size, f"{unit.package}/{unit.name}", unit.members)
-        for unit in units
+        unit if len(packages[unit.name]) == 1 else replace(unit, name=f"{unit.package}/{unit.name}") for unit in units
     ]
