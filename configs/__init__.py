@@ -17,11 +17,12 @@ def _place_compiled_kernels() -> None:
     """
     if "NUMBA_CACHE_DIR" in os.environ or all(os.access(CONFIGS.parent / name, os.W_OK) for name in _COMPILED):
         return
-    places = [Path(tempfile.gettempdir()), Path("/dev/shm")]
+    user = f"openroots-kernels-{os.getuid()}"
+    places = [Path(tempfile.gettempdir(), user), Path("/dev/shm", user)]
     with suppress(RuntimeError, KeyError):  # no home folder
-        places.insert(0, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
-    for number, place in enumerate(places):
-        folder = place / (f"openroots-{os.getuid()}" if number or place == places[-1] else "openroots") / "numba"
+        if (home := Path.home()).is_dir():
+            places.insert(0, Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache", "openroots", "kernels"))
+    for folder in places:
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             about = folder.stat()

@@ -20,7 +20,7 @@ from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
 from pipeline.engine import Engine
 from pipeline.fetch import FetchReport, fetch
-from pipeline.finished import damaged
+from pipeline.finished import CORPUS_VOUCHERS, damaged
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.lock import build_lock
 from pipeline.ownership import KINDS, remove_half_written
@@ -79,7 +79,7 @@ class Build:
     @property
     def vouchers(self) -> tuple[str, ...]:
         """Files that tell readers what the corpus holds, and are removed before its files change."""
-        return tuple(storage.join(self.output, name) for name in ("manifest.json", "croissant.json", "README.md"))
+        return tuple(storage.join(self.output, name) for name in CORPUS_VOUCHERS)
 
     def run(self, phase: Phase, tasks: Sequence[Task]) -> list[Record]:
         """Run a phase and note its time and amounts."""

@@ -113,6 +113,10 @@ def remove_half_written(folder: str, names: list[str]) -> None:
 
 
 def _check_local(folder: Path, name: str, option: str) -> None:
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:  # Arrow opens no such path
+        raise OutputError(f"{name} is no UTF-8; choose another {option}") from None
     if folder.is_symlink() and not folder.exists():
         raise OutputError(f"{name} is a symbolic link to nothing; choose another {option}")
     if folder.exists() and not folder.is_dir():

@@ -52,6 +52,7 @@ from pipeline.deduplication.records import (
 from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
 from pipeline.engine import Engine
+from pipeline.finished import CORPUS_VOUCHERS
 from pipeline.phases import Phase, Record, Task, Watch, digest_of
 
 VERSION = 2
@@ -308,6 +309,8 @@ class _Run:
             tasks.append(Task(result.task, inputs, payload, shard.count))
         configuration = {"version": VERSION, "settings": self._signature_settings}
         phase = Phase("deduplicate-index", configuration, WriteIndex(self.settings), place)
+        output = place.rsplit("/", 1)[0]
+        phase = replace(phase, vouchers=tuple(storage.join(output, name) for name in CORPUS_VOUCHERS))
         phase.run(self.engine, self.work, tasks, self.watch)
 
 

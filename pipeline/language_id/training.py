@@ -143,7 +143,7 @@ def train_command(output: str, archive: str | None = None) -> None:
     folder = Path(output)
     check_output(output, "language-id")
     with tempfile.TemporaryDirectory() as fetched:
-        declarations = read_declarations(archive or fetch_archive(fetched), load_languages())
+        declarations = read_declarations(fetch_archive(fetched) if archive is None else archive, load_languages())
     model = train(declarations)
     path = folder / MODEL.name
     with build_lock(output, "language-id"):

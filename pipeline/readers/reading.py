@@ -4,12 +4,12 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import fsspec
 import pyarrow as pa
 import re2
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Columns, Languages, Package, Source
+from pipeline import storage
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
 from pipeline.readers.containers import Member, is_archive, members, without_compression
 from pipeline.readers.delimited import read_csv, read_tsv
@@ -174,7 +174,7 @@ def _reader_of(pattern: str) -> str:
         if plain.endswith(suffixes):
             return "wet" if plain.endswith(".warc.wet") else reader
     known = ", ".join(dict.fromkeys(suffix for suffixes in SUFFIXES.values() for suffix in suffixes))
-    fs, inner = fsspec.url_to_fs(pattern)
+    fs, inner = storage.filesystem(pattern)
     if fs.isdir(inner):
         raise ConfigurationError(f"{pattern}: is a folder; name its files, such as '{pattern.rstrip('/')}/*.jsonl.gz'")
     hint = "unpack it, or write a recipe" if is_archive(pattern) else f"known endings: {known}"
