@@ -17,7 +17,7 @@ from pipeline import storage
 from pipeline.columns import decode, encode, string_bytes, unify
 from pipeline.language_id import LanguageIdentifier, same_language
 from pipeline.phases import Phase, Task, TaskFolder, digest_of
-from pipeline.pii import Redactor
+from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
 from pipeline.schema import UNDETERMINED
 
@@ -84,13 +84,7 @@ class Annotator:
         recipe = plan.recipe
         self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, recipe.quality)
-        regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
-        self._redactor = Redactor(
-            recipe.personal_data.kinds,
-            regions,
-            frozenset(plan.languages.programming),
-            obfuscated_email=recipe.personal_data.obfuscated_email,
-        )
+        self._redactor = redactor_of(plan)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Documents (schema DOCUMENT) with all annotation columns; `text` redacted; `bytes` its UTF-8 length."""

@@ -21,11 +21,12 @@ from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline.columns import constant_column, encode, filter_batch, string_bytes
 from pipeline.normal_form import to_nfc
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
+from pipeline.pii.outward import Outward, redactor_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
 from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
 
-VERSION = 4
+VERSION = 5
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000
@@ -41,32 +42,39 @@ def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
     return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
 
 
-def to_documents(batch: pa.RecordBatch, source: Source, codes: LanguageCodes) -> tuple[pa.RecordBatch, pa.StringArray]:
+def to_documents(
+    batch: pa.RecordBatch, source: Source, codes: LanguageCodes, outward: Outward
+) -> tuple[pa.RecordBatch, pa.StringArray]:
     """A reader's batch (schema RAW) as documents (schema DOCUMENT), and why a row's language is refused, else null.
 
     Languages are codes of ours or BCP-47, licences SPDX where what the row says can be told; see `LanguageCodes` and
-    `spdx_of`. A language that is refused is `und`.
+    `spdx_of`. A language that is refused is `und`. Ids are made of the keys that documents have; what is written beside
+    the texts is without personal data.
     """
     texts = batch["text"] if source.kind == "code" else to_nfc(batch["text"])
-    languages, refused = _languages(batch["language"], codes)
+    languages, refused = _languages(batch["language"], codes, outward)
     columns = [
         document_ids(source.id, batch["key"]),
         texts,
         constant_column(source.id, batch.num_rows),
         languages,
-        _licences(batch["licence"], source),
-        batch["uri"],
-        batch["metadata"],
+        _licences(batch["licence"], source, outward),
+        outward.names(batch["uri"]),
+        outward.metadata(batch["metadata"]),
         string_bytes(texts),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT), refused
 
 
-def _languages(column: pa.StringArray, codes: LanguageCodes) -> tuple[pa.DictionaryArray, pa.StringArray]:
+def _languages(
+    column: pa.StringArray, codes: LanguageCodes, outward: Outward
+) -> tuple[pa.DictionaryArray, pa.StringArray]:
     said = pc.dictionary_encode(pc.fill_null(column, UNDETERMINED))
     values = said.dictionary.to_pylist()
     resolved = [codes.resolve(value) for value in values]
-    why = [None if code else _no_language(value, codes) for value, code in zip(values, resolved, strict=True)]
+    why = [
+        None if code else outward.name(_no_language(value, codes)) for value, code in zip(values, resolved, strict=True)
+    ]
     found = pa.array([code or UNDETERMINED for code in resolved], pa.string()).take(said.indices)
     return encode(found), pa.array(why, pa.string()).take(said.indices)
 
@@ -77,11 +85,13 @@ def _no_language(value: str, codes: LanguageCodes) -> str:
     return f"declared `{shown}`, which is no language code" + (f"; did you mean `{near}`?" if near else "")
 
 
-def _licences(column: pa.StringArray, source: Source) -> pa.DictionaryArray:
+def _licences(column: pa.StringArray, source: Source, outward: Outward) -> pa.DictionaryArray:
     said = pc.dictionary_encode(pc.fill_null(column, source.licence))
     trusted = trusted_licences(source)
     spdx = [
-        value if value in trusted or len(value) > EXPRESSION_CHARACTERS_MAX else spdx_of(value) or value
+        value
+        if value in trusted
+        else (spdx_of(value) if len(value) <= EXPRESSION_CHARACTERS_MAX else None) or outward.name(value)
         for value in said.dictionary.to_pylist()
     ]
     return encode(pa.array(spdx, pa.string()).take(said.indices))
@@ -147,8 +157,10 @@ class IngestWork:
     plan: Plan
     strict: bool = False
     gate: LicenceGate = field(init=False)
+    outward: Outward = field(init=False)
 
     def __post_init__(self) -> None:
+        self.outward = Outward(redactor_of(self.plan))
         trusted = frozenset(licence for source in self.plan.sources for licence in trusted_licences(source))
         self.gate = LicenceGate(self.plan.recipe.licences, frozenset(self.plan.languages.programming), trusted)
 
@@ -160,9 +172,9 @@ class IngestWork:
         shards = _Shards(folder, self.plan.recipe.output.work_shard_bytes)
         with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as shard:
             dropped = _Dropped(shard)
-            problems = _Problems(source.id, dropped, self.strict)
+            problems = _Problems(source.id, dropped, self.outward, strict=self.strict)
             for raw in self._read(unit, source, problems):
-                kept = self._admit(*to_documents(raw, source, codes), dropped)
+                kept = self._admit(*to_documents(raw, source, codes, self.outward), dropped)
                 if kept.num_rows:
                     shards.write(kept)
             shards.close()
@@ -224,22 +236,23 @@ class _Dropped:
 class _Problems:
     """Ledger rows of what could not be read, and the problems that are named in the task's record."""
 
-    def __init__(self, source: str, dropped: _Dropped, strict: bool) -> None:
-        self._source, self._dropped, self._strict = source, dropped, strict
+    def __init__(self, source: str, dropped: _Dropped, outward: Outward, *, strict: bool) -> None:
+        self._source, self._dropped, self._outward, self._strict = source, dropped, outward, strict
         self._held: dict[str, list[InputError]] = {}
         self._documents = self._written = 0
         self.named: list[dict[str, str]] = []
         self.unnamed = 0
 
     def __call__(self, problem: InputError) -> None:
+        file, cause, remedy = map(self._outward.name, map(visible, (problem.file, problem.cause, problem.remedy)))
+        problem = type(problem)(file, cause, remedy, problem.documents)
         if isinstance(problem, NoTextError):
             self._hold(problem)
             return
         if self._strict:
             raise problem
         if len(self.named) < NAMED_PER_TASK_MAX:
-            told = {"file": problem.file, "cause": problem.cause, "remedy": problem.remedy}
-            self.named.append({"source": self._source} | {key: visible(value) for key, value in told.items()})
+            self.named.append({"source": self._source, "file": file, "cause": cause, "remedy": remedy})
         else:
             self.unnamed += 1
         self._hold(problem)
@@ -303,6 +316,7 @@ def ingest_phase(plan: Plan, strict: bool) -> Phase:
         "output": recipe.output,
         "strict": strict,
         "languages": recipe_languages(plan),
+        "personal_data": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email],
         "extensions": {code: language.extensions for code, language in plan.languages.programming.items()},
     }
     return Phase("ingest", configuration, IngestWork(plan, strict))

@@ -19,8 +19,8 @@ _MAILBOX = re2.compile(
 _DOCUMENTATION_DOMAIN = re2.compile(r"(?i)@(?:[a-z0-9_-]+\.)*example\.(?:com|org|net|edu)$")
 # Not mailboxes: `git@host:path`, `icon@2x.…`, `name@1.2.…` (a package and its version), `file.py` as a domain of code.
 _NOT_MAILBOX = re2.compile(r"(?i)^(?:git|hg|svn|bzr)@|@v?[0-9]+(?:\.[0-9]+|x\.)")
-# Signs that a local part may hold, but that rather open it: quotes, a Markdown emphasis, the name of a parameter.
-_OPENING = "'`*=/|{}~!#$%&?^"
+# Signs that a local part may hold, but that rather end what stands before: quotes, Markdown, a path, a parameter.
+_OPENING = re2.compile(r".*[`*=/|{}?&]|^['~!#$%^-]+")
 
 _AT = r"[\s\p{Zs}]{0,2}(?:[\[({<][\s]?(?i:at|arroba|arobase|ät|chez|@)[\s]?[\])}>]|[\s]AT[\s])[\s\p{Zs}]{0,2}"
 _WORD_DOT = r"(?:dot|punkt|punto|ponto|point|punt|titik)"
@@ -109,9 +109,10 @@ def _registered(domain: str) -> int:
 def find_mailboxes(window: str, after: str) -> Iterator[Span]:
     """Spans of characters of the addresses in `window` that may be a person's."""
     for found in _MAILBOX.finditer(window):
-        start = found.start(1)
-        while found[1][start - found.start(1)] in _OPENING and start + 1 < found.end(1):
-            start += 1
+        opening = _OPENING.match(found[1])
+        start = found.start(1) + (len(opening[0]) if opening is not None else 0)
+        if start == found.end(1):
+            continue
         length = _registered(found[2])
         end = found.start(2) + length
         following = window[end : end + 1] or after[:1]

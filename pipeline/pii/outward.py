@@ -1,0 +1,163 @@
+"""Personal data in what is written beside the text: names of files, addresses of pages, keys, values, messages.
+
+Names run words together (`2021_jane@acme.com.txt`), and addresses encode them (`jane%40acme.com`). Each is therefore
+looked at as it is, with its separators as spaces, and decoded. Everything that comes from an input and is written
+anywhere but in `text` passes through here; files are opened, and ids made, by the names they have.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+
+from configs.load import Plan
+from configs.models import PiiKind
+from pipeline.pii.redactor import Redactor
+
+CHARACTERS_MAX = 4000
+"""Of a name or message; what is longer ends in `…`."""
+DEPTH_MAX = 60  # of metadata; deeper, it is one string
+
+Finding = tuple[int, int, PiiKind]
+
+_SEPARATORS = str.maketrans(dict.fromkeys("/!_?&=#;,|~\\\"'()[]{}<>", " "))
+_ENDING = re.compile(r"\.(?=[A-Za-z][A-Za-z0-9]{0,7}(?:[. /!?#]|$))")
+_MAILBOX = re.compile(r"[A-Za-z0-9.+_-]{0,64}$")
+# `https://host/@name`: a page of a person, but at the hosts of packages a group of packages.
+_PROFILE = re.compile(
+    r"^https?://(?![^/]*(?:unpkg|npm|jsdelivr|skypack|esm\.sh|yarnpkg|github))[^/]+/@([\w.-]{2,40})", re.I
+)
+
+
+def redactor_of(plan: Plan) -> Redactor:
+    """The redactor that a recipe asks for."""
+    regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
+    settings = plan.recipe.personal_data
+    code = frozenset(plan.languages.programming)
+    return Redactor(settings.kinds, regions, code, obfuscated_email=settings.obfuscated_email)
+
+
+class Outward:
+    """Takes the personal data out of names, addresses, metadata and messages.
+
+    Args:
+        redactor: finds the kinds of the recipe.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def name(self, value: str, before: str = "") -> str:
+        """A name or message without personal data, of at most `CHARACTERS_MAX` characters.
+
+        `before` is what stands before it where it is shown, such as the key of a value; it is not part of the answer.
+        """
+        value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        value = value if len(value) <= CHARACTERS_MAX else value[:CHARACTERS_MAX] + "…"
+        if not self._suspicious([before + value])[0]:
+            return value
+        redacted = self._redacted(value, before)
+        decoded = unquote(redacted)
+        if decoded == redacted:
+            return redacted
+        redacted_twice = self._redacted(decoded, before)
+        return redacted if redacted_twice == decoded else redacted_twice
+
+    def names(self, values: pa.StringArray) -> pa.StringArray:
+        """A column of names, each as `name` has it; the same array where all are clean."""
+        said = values.to_pylist()
+        known = {value: self.name(value) for value in self._suspects(said)}
+        if all(old == new for old, new in known.items()) and all(len(value or "") <= CHARACTERS_MAX for value in said):
+            return values
+        shown = (known.get(value, value) for value in said)
+        cut = (v if v is None or len(v) <= CHARACTERS_MAX + 1 else v[:CHARACTERS_MAX] + "…" for v in shown)
+        return pa.array(list(cut), values.type)
+
+    def metadata(self, values: pa.StringArray) -> pa.StringArray:
+        """A column of JSON objects without personal data in keys or values; valid JSON stays so."""
+        said = values.to_pylist()
+        known = {value: self._metadata(value) for value in self._suspects(said)}
+        if all(old == new for old, new in known.items()):
+            return values
+        return pa.array([known.get(value, value) for value in said], values.type)
+
+    def _suspects(self, values: list[str | None]) -> list[str]:
+        distinct = list(dict.fromkeys(value for value in values if value))
+        return [value for value, suspicious in zip(distinct, self._suspicious(distinct), strict=True) if suspicious]
+
+    def _suspicious(self, values: list[str]) -> list[bool]:
+        """Which values have a place of the right shape in one of their forms: one pass of the sieve for all."""
+        found = np.zeros(len(values), dtype=bool)
+        decoded = [unquote(value) if "%" in value else value for value in values]
+        spread = [_spread(value) for value in decoded]
+        for forms in (values, decoded, spread, [value.replace("-", " ") for value in spread]):
+            found |= self._redactor.sieve(forms)
+        return list(found)
+
+    def _metadata(self, value: str) -> str:
+        try:
+            return json.dumps(self._walked(json.loads(value), "", 0), ensure_ascii=False, sort_keys=True)
+        except (ValueError, RecursionError):
+            return json.dumps({"metadata": self.name(value)}, ensure_ascii=False)
+
+    def _walked(self, value: Any, key: str, depth: int) -> Any:
+        if depth > DEPTH_MAX:
+            return self.name(str(value))
+        if isinstance(value, dict):
+            return {self.name(name): self._walked(item, name, depth + 1) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._walked(item, key, depth + 1) for item in value]
+        if isinstance(value, str):
+            return self.name(value, f"{key[:80]}: ") if key else self.name(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        written = self.name(str(value), f"{key[:80]}: ") if key else self.name(str(value))
+        return value if written == str(value) else written
+
+    def _redacted(self, value: str, before: str) -> str:
+        whole = before + value
+        for _ in range(4):
+            found = [finding for finding in self._found(whole) if finding[1] > len(before)]
+            if not found:
+                break
+            for start, end, kind in reversed(found):
+                whole = f"{whole[: max(start, len(before))]}PI:{kind}{whole[end:]}"
+        return whole[len(before) :]
+
+    def _found(self, text: str) -> list[Finding]:
+        """Findings in all forms of a text, in order, without overlap."""
+        spread = _spread(text)
+        found = list(self._redactor.find(text, None))
+        for form in (spread, spread.replace("-", " ")):
+            found += [finding for finding in self._redactor.find(form, None) if finding[2] != "USER"]
+        profile = _PROFILE.search(text)
+        if profile is not None and "USER" in self._redactor.kinds:
+            found.append((profile.start(1) - 1, profile.end(1), "USER"))
+        return _merged(_widened(text, finding) for finding in found)
+
+
+def _spread(text: str) -> str:
+    """A text of the same length with the separators of names, and the dot before an ending, as spaces."""
+    return _ENDING.sub(" ", text).translate(_SEPARATORS)
+
+
+def _widened(text: str, finding: Finding) -> Finding:
+    start, end, kind = finding
+    if kind == "EMAIL":
+        local = _MAILBOX.search(text[max(0, start - 64) : start])
+        start -= len(local[0]) if local is not None and "PI:" not in local[0] else 0
+    return start, end, kind
+
+
+def _merged(found: Iterable[Finding]) -> list[Finding]:
+    kept: list[Finding] = []
+    for start, end, kind in sorted(found, key=lambda finding: (finding[0], -finding[1])):
+        if kept and start < kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(end, kept[-1][1]), kept[-1][2])
+        else:
+            kept.append((start, end, kind))
+    return kept
