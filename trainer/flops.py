@@ -1,9 +1,7 @@
 """How much work a token is, and how much a device can do."""
 
 from trainer.config import ModelConfig
-
-PEAK_TFLOPS = {"A100": 312.0, "H100": 989.0, "H200": 989.0, "B200": 2250.0, "L40S": 362.0, "MI300": 1307.0}
-"""Dense 16-bit TFLOP/s of devices, from their data sheets, by a part of their name."""
+from trainer.devices import DEVICES
 
 
 def flops_per_token(model: ModelConfig, sequence_length: int, *, recompute: bool = False) -> float:
@@ -20,4 +18,4 @@ def flops_per_token(model: ModelConfig, sequence_length: int, *, recompute: bool
 
 def peak_tflops(device_name: str) -> float | None:
     """Dense 16-bit TFLOP/s of a device by its name; None where it is not known."""
-    return next((peak for name, peak in PEAK_TFLOPS.items() if name in device_name), None)
+    return next((one.peak_tflops for one in DEVICES.values() if one.name.rstrip("X") in device_name), None)

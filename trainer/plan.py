@@ -1,27 +1,33 @@
-"""What a run takes, before it is started: layout, memory, work, messages, days, checkpoints.
+"""What a run takes, before it is started: layout, memory, work, messages, days, energy, checkpoints.
 
-Memory is of `trainer.memory`, floating-point operations of `trainer.flops`. Time of the pipeline's fill and drain and
-bytes of messages follow Narayanan et al. 2021 ("Efficient large-scale language model training on GPU clusters",
-sections 2.2 and 3.2), for what `trainer.parallel` sends. GB are 10^9 bytes and GiB 2^30.
+Memory is of `trainer.memory`, floating-point operations of `trainer.flops`, time of `trainer.timing`, devices of
+`trainer.devices`. Time of the pipeline's fill and drain and bytes of messages follow Narayanan et al. 2021 ("Efficient
+large-scale language model training on GPU clusters", sections 2.2 and 3.2), for what `trainer.parallel` sends. GB are
+10^9 bytes and GiB 2^30.
 """
 
 import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 from configs.errors import ConfigurationError
 from trainer.config import Batch, TrainingConfig
-from trainer.flops import PEAK_TFLOPS, flops_per_token
+from trainer.devices import find_device
+from trainer.flops import flops_per_token
 from trainer.memory import FP32, Memory, estimate, sizes_of, stages_held
 from trainer.parallel.data import DTYPES
 from trainer.parallel.layout import check_sizes
 from trainer.schedule import batch_size, check_batches
+from trainer.timing import Machine, StepTime, sizes_of_steps, step_time
 
-EFFICIENCY = 0.48
-"""Share of a device's peak: BLOOM-176B's own, 150 of 312 TFLOP/s on A100, recomputation counted as work."""
 RESERVED = 0.06
 """Share of a device's memory left to CUDA's context, NCCL and fragmentation; an assumption."""
+STORAGE = 2e9
+"""Bytes a second that a node of eight devices writes to shared storage, where nothing else is given; an assumption."""
+TO_HOST = 20e9
+"""Bytes a second from a device to its host's memory, into which a checkpoint is copied first; an assumption."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,11 @@ class Plan:
     micro_batches: int
     """A data rank, in a step of the full batch."""
     ranks: list[Rank]
-    device: str
-    efficiency: float
+    machine: Machine
     memory: int | None
     """Bytes of a device."""
+    storage: float
+    """Bytes a second that all devices write together."""
     steps: int
     samples: int
     suggestion: dict[str, Any] | None
@@ -100,14 +107,60 @@ class Plan:
 
     @property
     def tflops_per_device(self) -> float:
-        """Assumed."""
-        return PEAK_TFLOPS[self.device] * self.efficiency
+        """Assumed, while it computes."""
+        return self.machine.flops / 1e12
+
+    @property
+    def sent(self) -> dict[str, int]:
+        """Bytes that a device sends in a step, by axis, at most."""
+        return {axis: max(rank.sent[axis] for rank in self.ranks) for axis in self.ranks[0].sent}
+
+    @cached_property
+    def step(self) -> StepTime:
+        """Of a full batch."""
+        return step_time(self.config, self.sent, self.machine, self.data, self.config.batch.size)
+
+    @cached_property
+    def ramp(self) -> tuple[float, float]:
+        """(seconds until the batch has its size, seconds of these in which devices wait for the pipeline)."""
+        seconds = waiting = 0.0
+        for size, steps in sizes_of_steps(self.config).items():
+            if size < self.config.batch.size:
+                step = self._step_of(size)
+                seconds, waiting = seconds + steps * step.total, waiting + steps * step.waiting
+        return seconds, waiting
+
+    def _step_of(self, size: int) -> StepTime:
+        micro_batches = size // (self.data * self.config.batch.micro)
+        each = [_sent(self.config, rank.pipeline_rank, self.data, micro_batches) for rank in self.ranks]
+        sent = {axis: max(one[axis] for one in each) for axis in each[0]}
+        return step_time(self.config, sent, self.machine, self.data, size)
 
     @property
     def days(self) -> float:
-        """For the budget of tokens, at the assumed efficiency."""
-        work = self.flops_per_token * self.config.schedule.tokens
-        return work / (self.devices * self.tflops_per_device * 1e12) / 86400
+        """For the budget of tokens, without checkpoints, evaluations and faults."""
+        full = sizes_of_steps(self.config).get(self.config.batch.size, 0)
+        return (self.ramp[0] + full * self.step.total) / 86400
+
+    @property
+    def device_hours(self) -> float:
+        """Hours of all devices together."""
+        return 24 * self.days * self.devices
+
+    @property
+    def megawatt_hours(self) -> float:
+        """Of the devices alone, at their full power."""
+        return self.device_hours * self.machine.device.watts / 1e6
+
+    @property
+    def checkpoint_seconds(self) -> dict[str, float]:
+        """`interval` between checkpoints; `copy`, in which training stands; `write`, while it goes on."""
+        states = self.checkpoint_bytes["states"]
+        return {
+            "interval": self.config.checkpoints.every * self.step.total,
+            "copy": states / self.devices / TO_HOST,
+            "write": states / self.storage,
+        }
 
     @property
     def checkpoint_bytes(self) -> dict[str, int]:
@@ -139,14 +192,20 @@ class Plan:
             "bubble": self.bubble,
             "flops_per_token": self.flops_per_token,
             "flops_per_step": self.flops_per_step,
-            "device": self.device,
-            "efficiency": self.efficiency,
+            "device": self.machine.device.name,
+            "efficiency": self.machine.efficiency,
             "tflops_per_device": self.tflops_per_device,
+            "bandwidth": {"fast": self.machine.fast, "network": self.machine.network, "storage": self.storage},
+            "step_seconds": {**asdict(self.step), "total": self.step.total},
+            "ramp_seconds": {"total": self.ramp[0], "waiting": self.ramp[1]},
             "tokens": self.config.schedule.tokens,
             "samples": self.samples,
             "steps": self.steps,
             "days": self.days,
+            "device_hours": self.device_hours,
+            "megawatt_hours": self.megawatt_hours,
             "checkpoint_bytes": self.checkpoint_bytes,
+            "checkpoint_seconds": self.checkpoint_seconds,
         }
 
 
@@ -154,27 +213,29 @@ def make_plan(
     config: TrainingConfig,
     devices: int | None = None,
     memory: int | None = None,
-    device: str = "A100",
-    efficiency: float = EFFICIENCY,
+    machine: Machine | None = None,
+    *,
+    storage: float | None = None,
+    suggest: bool = True,
 ) -> Plan:
     """Plan a run on so many devices; left out, as many as the configuration's axes have.
 
-    Raises ConfigurationError where the layout or the batch does not fit them, as the run itself would, or where the
-    device is not known.
+    `memory` is bytes of a device, `storage` bytes a second written by all. Raises ConfigurationError where the layout
+    or the batch does not fit the devices, as the run itself would.
     """
-    if device not in PEAK_TFLOPS:
-        raise ConfigurationError(f"no figures of `{device}`; known are {', '.join(PEAK_TFLOPS)}")
+    machine = machine or Machine.of(find_device("A100"))
     parallel = config.parallel
     devices = devices or parallel.tensor * parallel.pipeline * (parallel.data or 1)
     data = check_sizes(config, devices)
     check_batches(config.batch, data)
     ranks = _ranks(config, data)
     suggestion = None
-    if memory is not None and not fits(ranks, memory):
+    if suggest and memory is not None and not fits(ranks, memory):
         suggestion = cheapest_change(config, devices, memory)
     steps, samples = count_steps(config.batch, config.schedule.tokens, config.sequence_length)
     micro_batches = config.batch.size // (data * config.batch.micro)
-    return Plan(config, data, micro_batches, ranks, device, efficiency, memory, steps, samples, suggestion)
+    storage = storage or STORAGE * -(-devices // 8)
+    return Plan(config, data, micro_batches, ranks, machine, memory, storage, steps, samples, suggestion)
 
 
 def fits(ranks: list[Rank], memory: int) -> bool:
@@ -271,13 +332,13 @@ def cheapest_change(config: TrainingConfig, devices: int, memory: int) -> dict[s
             changes = dict(chosen)
             if len(changes) < count:
                 continue
-            changed = _changed(config, changes)
+            tried = changed(config, changes)
             try:
-                data = check_sizes(changed, devices)
-                check_batches(changed.batch, data)
+                data = check_sizes(tried, devices)
+                check_batches(tried.batch, data)
             except ConfigurationError:
                 continue
-            if fits(_ranks(changed, data), memory):
+            if fits(_ranks(tried, data), memory):
                 return changes
     return None
 
@@ -296,7 +357,8 @@ def _lowers(config: TrainingConfig, key: str, value: Any) -> bool:
     return bool(value < now) if name == "micro" else bool(value > now)
 
 
-def _changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+def changed(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """The same run with other settings, by dotted key; the data axis follows. Raises ValidationError."""
     data = config.model_dump()
     for key, value in changes.items():
         table, name = key.split(".")

@@ -9,17 +9,27 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from trainer.config import TrainingConfig
     from trainer.instantiate import Instantiated
     from trainer.plan import Plan, Rank
+    from trainer.timing import Machine
 
 
 @click.command("plan")
 @click.option("--config", "name", default=None, help="a name of configs/training, or a .toml file; left out: all sizes")
 @click.option("--gpus", default=None, type=click.IntRange(1), help="devices; left out: as many as the axes have")
 @click.option("--memory", default=None, help="of a device, such as 80GB (10^9 bytes) or 80GiB")
-@click.option("--device", default="A100", show_default=True, help="whose peak is known: A100, H100, H200, B200, …")
-@click.option("--efficiency", default=None, type=click.FloatRange(0, 1, min_open=True), help="share of it; BLOOM: 0.48")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting in the file's stead")
+@click.option("--device", default="A100", show_default=True, help="A100, H100, H200, B200, GB200, MI300X or L40S")
+@click.option(
+    "--efficiency",
+    default=None,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="share of its peak while it computes; left out: the device's, see docs/training.md",
+)
+@click.option("--network", default=None, help="a second, of a GPU, one way, such as 50GB; left out: the device's usual")
+@click.option("--storage", default=None, help="a second, written by all GPUs; left out: 2GB a node of eight")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
+@click.option("--search", is_flag=True, help="try all layouts and show the three with the shortest step")
 @click.option("--instantiate", is_flag=True, help="make every distinct rank without memory, and track a step of it")
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def plan_command(
@@ -28,15 +38,18 @@ def plan_command(
     memory: str | None,
     device: str,
     efficiency: float | None,
+    network: str | None,
+    storage: str | None,
     changes: tuple[str, ...],
+    search: bool,
     instantiate: bool,
     as_json: bool,
 ) -> None:
-    """What a training run takes: layout, memory a GPU, messages, FLOPs, days, checkpoints. Needs no GPU.
+    """What a training run takes: memory, messages, days, energy, checkpoints. Needs no GPU.
 
     \b
     openroots plan --config 176b --gpus 384 --memory 80GB
-    openroots plan --config 7b1 --gpus 8 --memory 40GB --set batch.micro=4
+    openroots plan --config 7b1 --gpus 64 --device H100 --search
     openroots plan
     """
     from configs.extras import need
@@ -44,22 +57,28 @@ def plan_command(
     need("torch", "train")
     from configs.errors import ConfigurationError
     from trainer.config import load_training_config
-    from trainer.plan import EFFICIENCY, make_plan, parse_memory
+    from trainer.devices import find_device
+    from trainer.plan import make_plan, parse_memory
+    from trainer.timing import Machine
     from trainer.train import parse_changes
 
-    room = parse_memory(memory) if memory else None
-    share = efficiency or EFFICIENCY
+    room, rate = (parse_memory(text) if text else None for text in (memory, storage))
+    preset = find_device(device)
+    machine = Machine.of(preset, efficiency, parse_memory(network) if network else None)
     if name is None:
-        if instantiate or gpus or changes:
-            raise ConfigurationError("--instantiate, --gpus and --set need --config")
-        plans = [make_plan(load_training_config(size), gpus, room, device, share) for size in SIZES]
+        if instantiate or search or gpus or changes:
+            raise ConfigurationError("--instantiate, --search, --gpus and --set need --config")
+        plans = [make_plan(load_training_config(size), gpus, room, machine, storage=rate) for size in SIZES]
         if as_json:
             click.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
         else:
             _print_sizes(plans)
         return
     config = load_training_config(name, parse_changes(changes))
-    plan = make_plan(config, gpus, room, device, share)
+    if search:
+        _search(config, gpus, room or preset.memory, machine, as_json)
+        return
+    plan = make_plan(config, gpus, room, machine, storage=rate)
     if not as_json:
         _print_plan(plan)
     made = None
@@ -71,6 +90,47 @@ def plan_command(
         click.echo(json.dumps({**plan.to_json(), **({"instantiated": made.to_json()} if made else {})}, indent=1))
     elif made:
         _print_instantiated(plan, made)
+
+
+def _search(config: "TrainingConfig", gpus: int | None, memory: int, machine: "Machine", as_json: bool) -> None:
+    from configs.errors import ConfigurationError
+    from trainer.search import search
+
+    if gpus is None:
+        raise ConfigurationError("--search needs --gpus")
+    plans = search(config, gpus, memory, machine)
+    if as_json:
+        click.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
+        return
+    console = _console()
+    if not plans:
+        console.print(f"[red]no layout fits[/] {gpus:,} × {machine.device.name} with {memory / 1e9:.0f} GB")
+        return
+    table = _table("", "step", "days", "messages", "waiting", "GB a GPU")
+    for number, plan in enumerate(plans, 1):
+        step = plan.step
+        shown = sum(step.messages.values()) - step.hidden
+        figures = (f"{step.total:.2f} s", f"{plan.days:,.1f}", f"{shown:.2f} s", f"{step.waiting:.2f} s")
+        table.add_row(f"{number}", *figures, gigabytes(plan.fullest.memory.total))
+    console.print(f"[bold]{config.name}[/] on {gpus:,} × {machine.device.name}: the layouts with the shortest steps\n")
+    console.print(table)
+    for number, plan in enumerate(plans, 1):
+        words = " ".join(f"--set {key}={value}" for key, value in _layout_settings(plan).items())
+        console.print(f"\n{number}: {words}", soft_wrap=True)
+    console.print("\nmessages: what is not hidden behind computing · waiting: for the pipeline to fill and drain")
+
+
+def _layout_settings(plan: "Plan") -> dict[str, str]:
+    parallel = plan.config.parallel
+    return {
+        "parallel.tensor": f"{parallel.tensor}",
+        "parallel.pipeline": f"{parallel.pipeline}",
+        "parallel.data": f"{plan.data}",
+        "parallel.sharding": parallel.sharding,
+        "parallel.checkpointing": parallel.checkpointing,
+        "parallel.sequence_parallel": str(parallel.sequence_parallel).lower(),
+        "batch.micro": f"{plan.config.batch.micro}",
+    }
 
 
 SIZES = ("tiny", "560m", "1b1", "1b7", "3b", "7b1", "176b")
@@ -190,36 +250,62 @@ def _verdict(plan: "Plan") -> str:
 
 
 def _print_messages(plan: "Plan", console: "Console") -> None:
-    sent = {axis: max(rank.sent[axis] for rank in plan.ranks) for axis in plan.ranks[0].sent}
+    sent, seconds = plan.sent, plan.step.messages
     if not any(sent.values()):
         return
-    table = _table("sent a step by a GPU, at most", "GB", "", left=1)
-    table.columns[2].justify = "left"
+    table = _table("sent a step by a GPU, at most", "GB", "seconds", "", left=1)
+    table.columns[3].justify = "left"
     what = {
-        "tensor": "hidden states summed over heads, and their gradients",
+        "tensor": "hidden states summed over heads",
         "pipeline": "hidden states on, gradients back",
-        "data": "gradients summed, weights gathered",
-        "tied": "the embedding's gradient, first and last stage",
+        "data": "gradients, weights",
+        "tied": "the embedding's gradient",
     }
     for axis, count in sent.items():
         if count:
-            table.add_row(axis, gigabytes(count), what[axis])
+            table.add_row(axis, gigabytes(count), f"{seconds[axis]:.2f}", what[axis])
     console.print(table)
-    console.print()
+    machine = plan.machine
+    fast, network = machine.fast / 1e9, machine.network / 1e9
+    console.print(f"at 80% of {fast:.0f} GB/s within {machine.device.together} GPUs, {network:g} GB/s a GPU beyond\n")
 
 
 def _print_work(plan: "Plan", console: "Console") -> None:
-    config = plan.config
-    table = _table("work", "", left=2)
+    config, step = plan.config, plan.step
+    table = _table("time", "", left=2)
+    hidden = f", {step.hidden:.2f} of it hidden" if step.hidden else ""
+    parts = f"computing {step.computing:.2f}, messages {sum(step.messages.values()):.2f}{hidden}"
+    table.add_row("step", f"[bold]{step.total:.2f} s[/]: {parts}, waiting {step.waiting:.2f}")
+    peak = f"{plan.machine.efficiency:.0%} of {plan.machine.device.name}'s peak, {plan.tflops_per_device:,.0f} TFLOP/s"
+    table.add_row("computing", f"at {peak} (assumed)")
     again = ", the second forward pass included" if config.parallel.checkpointing == "full" else ""
-    table.add_row("FLOPs a token", f"{plan.flops_per_token:.3e}{again}")
-    table.add_row("FLOPs a step", f"{plan.flops_per_step:.3e}")
+    table.add_row("FLOPs", f"{plan.flops_per_step:.3e} a step, {plan.flops_per_token:.3e} a token{again}")
     table.add_row("tokens", f"{config.schedule.tokens:,} = {plan.samples:,} sequences in {plan.steps:,} steps")
-    peak = f"{plan.efficiency:.0%} of a {plan.device}'s peak: {plan.tflops_per_device:,.0f} TFLOP/s a GPU"
-    table.add_row("days", f"[bold]{plan.days:,.1f}[/] at {peak} (assumed)")
-    checkpoint = plan.checkpoint_bytes
-    table.add_row("checkpoint", f"{size(checkpoint['states'])}: fp32 weights, two moments")
+    ramp, waits = plan.ramp
+    if ramp:
+        table.add_row("ramp-up", f"{ramp / 86400:,.1f} days, {waits / ramp:.0%} of it waiting for the pipeline")
+    table.add_row("days", f"[bold]{plan.days:,.1f}[/] without checkpoints, evaluations and faults")
+    watts = plan.machine.device.watts
+    energy = f"{plan.megawatt_hours:,.1f} MWh at {watts:.0f} W, the GPUs alone"
+    table.add_row("GPU-hours", f"{plan.device_hours:,.0f}, {energy}")
+    console.print(table)
+    console.print()
+    _print_checkpoints(plan, console)
+
+
+def _print_checkpoints(plan: "Plan", console: "Console") -> None:
+    from trainer.metrics import duration
+
+    checkpoint, seconds = plan.checkpoint_bytes, plan.checkpoint_seconds
+    table = _table("checkpoints", "", left=2)
+    table.add_row("states", f"{size(checkpoint['states'])}: fp32 weights, two moments")
     table.add_row("bf16 weights", size(checkpoint["weights"]))
+    every = plan.config.checkpoints.every
+    table.add_row("saved", f"every {every:,} steps, {duration(seconds['interval'])}: as much is lost at most")
+    rate = f"{plan.storage / 1e9:,.0f} GB/s"
+    table.add_row("takes", f"{seconds['copy']:.1f} s of copying, then {duration(seconds['write'])} aside at {rate}")
+    grace = plan.step.total + seconds["copy"] + seconds["write"]
+    table.add_row("SIGTERM", f"needs {duration(grace)} of grace: a step, then a checkpoint")
     console.print(table)
 
 
@@ -255,5 +341,5 @@ def _print_sizes(plans: "list[Plan]") -> None:
             f"{gigabytes(figures['weights'])}",
         )
     console.print(table)
-    share = f"{plans[0].efficiency:.0%} of {plans[0].device}"
+    share = f"{plans[0].machine.efficiency:.0%} of {plans[0].machine.device.name}"
     console.print(f"states, bf16: a checkpoint and its bf16 weights, GB · days at {share} (assumed)")

@@ -12,9 +12,12 @@ from openroots.cli import main
 from openroots.commands.plan import SIZES
 from tests.trainer.test_model import PARAMETERS
 from trainer.config import Batch, TrainingConfig, load_training_config
+from trainer.devices import find_device
 from trainer.instantiate import distinct_ranks, fake_rank, instantiate
 from trainer.plan import count_steps, make_plan, parse_memory
 from trainer.schedule import batch_size
+from trainer.search import search
+from trainer.timing import Machine
 
 GB = 10**9
 
@@ -40,8 +43,11 @@ def test_the_plan_of_176b_is_that_of_its_run() -> None:
     assert (plan.data, plan.micro_batches, plan.fits) == (8, 128, True)
     assert plan.checkpoint_bytes == {"weights": 352_494_542_848, "states": 2_114_967_257_088}
     assert plan.checkpoint_bytes["weights"] // 2**30 == 328  # the 329 GB of its authors are GiB, rounded up
-    assert plan.days == pytest.approx(366e9 * plan.flops_per_token / (384 * 149.76e12) / 86400)
+    # What it reached, messages and its pipeline's waiting included, was 150 TFLOP/s a GPU.
+    assert plan.flops_per_step / plan.step.total / 384 == pytest.approx(150e12, rel=0.03)
     assert 100 < plan.days < 117  # it took 117, with all that went wrong
+    assert plan.megawatt_hours == pytest.approx(433, rel=0.1)  # Luccioni et al. 2022: of 1.08 million GPU-hours
+    assert 2.5 * 3600 < plan.checkpoint_seconds["interval"] < 3.5 * 3600
     assert plan.samples * 2048 >= 366_000_000_000 > (plan.samples - 2048) * 2048
 
 
@@ -55,7 +61,28 @@ def test_what_does_not_fit_gets_a_change_that_does() -> None:
     with pytest.raises(ConfigurationError, match="does not fit 100 processes"):
         make_plan(config, 100)
     with pytest.raises(ConfigurationError, match="`A1000`"):
-        make_plan(config, 384, device="A1000")
+        find_device("A1000")
+
+
+def test_messages_count_where_they_take_longer_than_computing() -> None:
+    config = load_training_config("7b1", {"parallel.sharding": "fsdp"})
+    fast, slow = (make_plan(config, 64, machine=Machine.of(find_device("H100"), network=rate)) for rate in (50e9, 5e9))
+    assert fast.sent["data"] == slow.sent["data"] > 200e9
+    assert fast.step.messages["data"] == pytest.approx(slow.step.messages["data"] / 10)
+    assert fast.step.total == pytest.approx(fast.step.computing)  # all hidden
+    assert slow.step.total == pytest.approx(slow.step.messages["data"]) and slow.days > 2 * fast.days
+    zero1 = make_plan(load_training_config("7b1"), 64, 80 * GB, machine=slow.machine)
+    assert zero1.fits and zero1.step.total < slow.step.total / 2
+
+
+def test_the_search_names_three_layouts_that_fit() -> None:
+    config = load_training_config("1b7")
+    best = search(config, 16, 40 * GB, Machine.of(find_device("A100")))
+    assert len(best) == 3 and all(plan.fits and plan.devices == 16 for plan in best)
+    assert len({(p.config.parallel.tensor, p.config.parallel.pipeline, p.config.parallel.sharding) for p in best}) == 3
+    given = make_plan(config, 16, 40 * GB)
+    assert best[0].step.total <= given.step.total
+    assert search(config, 1, GB, Machine.of(find_device("A100"))) == []
 
 
 @settings(deadline=None, max_examples=50)
@@ -119,6 +146,8 @@ def test_the_command_prints_80_columns_and_json() -> None:
     assert max(map(len, shown.output.splitlines())) <= 80
     data = json.loads(runner.invoke(main, [*asked, "--json"]).output)
     assert data["fits"] and len(data["ranks"]) == 12 and data["parameters"] == 176_247_271_424
+    found = runner.invoke(main, ["plan", "--config", "1b7", "--gpus", "16", "--device", "h200", "--search"])
+    assert found.exit_code == 0 and found.output.count("--set parallel.sharding=") == 3
     sizes = runner.invoke(main, ["plan"])
     assert sizes.exit_code == 0 and max(map(len, sizes.output.splitlines())) <= 80
     assert all(f"{PARAMETERS.get(name, 0):,}" in sizes.output or name == "tiny" for name in SIZES)
