@@ -44,7 +44,7 @@ def attend(
     """
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
     if choice == "plain":
-        mixed = _plain(query, key, value, slopes, _allowed(query, key, mask, documents), softmax_fp32)
+        mixed = _plain(query, key, value, slopes, mask, documents, softmax_fp32)
     elif choice == "flex":
         mixed = _flex(query, key, value, slopes, mask, documents)
     else:
@@ -52,8 +52,17 @@ def attend(
     return mixed.transpose(1, 2)
 
 
-def _plain(query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, allowed: Tensor, softmax_fp32: bool) -> Tensor:
-    bias = slopes[:, None, None] * torch.arange(key.shape[2], device=key.device, dtype=torch.float32)
+def _plain(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    slopes: Tensor,
+    mask: Tensor | None,
+    documents: Tensor | None,
+    softmax_fp32: bool,
+) -> Tensor:
+    bias = slopes[:, None, None] * _positions(key, mask)[:, None, None]
+    allowed = _allowed(query, key, mask, documents)
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias.to(query.dtype)
     scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
     weights = scores.softmax(-1, dtype=torch.float32 if softmax_fp32 else None).to(value.dtype)
@@ -64,7 +73,7 @@ def _sdpa(
     query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, documents: Tensor | None
 ) -> Tensor:
     scale, size = 1.0 / math.sqrt(query.shape[-1]), value.shape[-1]
-    query, key = _with_bias(query, key, slopes, scale)
+    query, key = _with_bias(query, key, slopes, scale, mask)
     value = functional.pad(value, (0, _COLUMNS))  # the fused kernels want heads of one width
     is_causal = mask is None and documents is None and query.shape[2] == key.shape[2]
     allowed = None if is_causal or _sees_all(query, mask, documents) else _allowed(query, key, mask, documents)
@@ -77,10 +86,16 @@ def _sees_all(query: Tensor, mask: Tensor | None, documents: Tensor | None) -> b
     return query.shape[2] == 1 and mask is None and documents is None
 
 
-def _with_bias(query: Tensor, key: Tensor, slopes: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def _positions(key: Tensor, mask: Tensor | None) -> Tensor:
+    """Position of each key, fp32 (b or 1, t): those that are masked are not counted, as in `transformers`."""
+    if mask is None:
+        return torch.arange(key.shape[2], device=key.device, dtype=torch.float32)[None]
+    return ((mask.cumsum(-1) - 1) * mask).float()
+
+
+def _with_bias(query: Tensor, key: Tensor, slopes: Tensor, scale: float, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """Queries and keys, wider by `_COLUMNS`, whose products have the bias in them."""
-    positions = torch.arange(key.shape[2], device=key.device, dtype=torch.float32)
-    rest = slopes[:, None] * positions / scale
+    rest = slopes[:, None] * _positions(key, mask)[:, None] / scale
     columns = []
     for _ in range(3):
         columns.append(rest.to(key.dtype))
@@ -98,9 +113,10 @@ def _flex(
         raise ConfigurationError('FlexAttention trains on CUDA only; set precision.attention = "sdpa"')
     s, t = query.shape[2], key.shape[2]
     offset = t - s
+    positions = None if mask is None else _positions(key, mask)
 
-    def bias(score: Tensor, _b: Tensor, n: Tensor, _i: Tensor, j: Tensor) -> Tensor:
-        return score + slopes[n] * j
+    def bias(score: Tensor, b: Tensor, n: Tensor, _i: Tensor, j: Tensor) -> Tensor:
+        return score + slopes[n] * (j if positions is None else positions[b, j])
 
     def allowed(b: Tensor, _n: Tensor, i: Tensor, j: Tensor) -> Tensor:
         seen = j <= i + offset

@@ -203,7 +203,7 @@ class Bloom(nn.Module):
 
         inputs     ids, int64 (b, s); hidden states (b, s, h) where this part does not embed
         labels     int64 (b, s), the token after each position; -100 counts for nothing
-        mask       bool (b, positions of cache + s), False where a key is padding
+        mask       bool (b, positions of cache + s), False where a key is not there: anywhere, as in `transformers`
         documents  int (b, s): attention stays inside equal numbers
         cache      holds the positions before; is extended
         last_only  logits of the last position only, (b, 1, vocabulary)
