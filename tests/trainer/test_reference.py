@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from configs.reference import marked, with_tables
 from openroots.cli import main
 from trainer.config import load_training_config
-from trainer.reference import TABLES
+from trainer.reference import TABLES, with_devices
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 
@@ -16,6 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 def test_the_page_is_as_the_models_are() -> None:
     assert with_tables(PAGE, TABLES) == PAGE, "run: python -m trainer.reference docs/training.md"
     assert marked(PAGE) == list(TABLES)
+    assert with_devices(PAGE) == PAGE and "| MI300X |" in PAGE
 
 
 def test_its_commands_and_their_options_exist() -> None:
