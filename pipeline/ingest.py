@@ -26,7 +26,7 @@ from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
 from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
 
-VERSION = 5
+VERSION = 6
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000

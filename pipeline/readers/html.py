@@ -5,70 +5,160 @@ Measured on LibreOffice's help, the Debian Reference and the Universal Declarati
 content loses a third of the Debian Reference (headings, lists), so it serves for web pages only.
 """
 
+import html
 from collections.abc import Iterable
+from typing import Any
 
+import re2
+import webencodings
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from resiliparse.parse.html import HTMLTree
 from resiliparse.parse.html.node import ElementNode
 
+from pipeline.readers.charset import decode
+from pipeline.readers.html_scan import is_costly, without_tags
+
 _FURNITURE = (
-    "script, style, template, nav, form, button, select, noscript, [role=navigation], [role=search], [hidden], "
-    "body > header, body > footer, .navheader, .navfooter, .toc, .list-of-tables, .list-of-figures, .list-of-examples, "
-    ".headerlink, .breadcrumbs, .sphinxsidebar, .debug, .relatedtopics, .noteicon, .skip-link"
+    *(
+        "script",
+        "style",
+        "template",
+        "nav",
+        "button",
+        "select",
+        "noscript",
+        "[role=navigation]",
+        "[role=search]",
+        "body > header",
+        "body > footer",
+    ),
+    # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default.
+    *("[hidden]:not([id^=default])", "[style*='display:none']", "[style*='display: none']"),
+    *(".navheader", ".navfooter", ".toc", ".list-of-tables", ".list-of-figures", ".list-of-examples", ".headerlink"),
+    *(".breadcrumbs", ".sphinxsidebar", ".debug", ".relatedtopics", ".noteicon", ".skip-link"),
 )
 _MAIN = ("main", "[role=main]", "article", "#DisplayArea")
-_MAIN_SHARE_MIN = 0.5
-"""A page's main element is trusted if it holds this share of the text."""
+_SHARE_MIN = 0.5
+"""A main element is trusted if it holds this share of the page's text; forms are furniture if the rest holds it."""
+
+_REMOVED_MAX = 2000
+"""Elements taken out of the tree one by one; resiliparse is slower to pass over them, but in linear time."""
+
+_CHEAP_BYTES = 1 << 14
+"""Smaller pages are cheap, whatever they hold."""
+
+_PRE = "\ufdd0"
+"""Marks a line of preformatted text while a page is taken apart: a noncharacter, which no page can hold."""
+
+_RUBY = re2.compile(r"(?i)<r[tp](?:[\s/][^>]*)?>[^<]*(?:</r[tp]\s*>)?|</?(?:ruby|rb|rtc)(?:[\s/][^>]*)?>")
+"""What is taken out of ruby: readings, which would break into the text, and tags, which resiliparse stumbles over."""
+
+_MARKED_TAG = re2.compile(f"<[^<>]*{_PRE}[^<>]*>")
 
 
-def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False) -> str:
+def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False, name: str = "") -> str:
     """The text of a page; "" where there is none. `web` drops what looks like boilerplate, at some loss.
 
-    Bytes that are not in `encoding` are decoded as the page or its bytes suggest.
+    `encoding` is what a recipe says of the page; UTF-8 stands for nothing said, then the page and its bytes tell.
+    Raises InputError, in the name of `name`, for encodings that browsers refuse. Time is linear in the page: one that
+    would cost a parser more (see `html_scan`) loses its tags, and keeps its menus.
     """
-    page = data if isinstance(data, str) else _decode(data, encoding)
+    page = data if isinstance(data, str) else _decoded(data, encoding, name)
+    page = page.replace("\0", "").replace(_PRE, "").replace("\u00ad", "").replace("&shy;", "")
     if not page.strip():
         return ""
-    tree = HTMLTree.parse(page.replace("\0", ""))
-    if tree.body is None:
-        return ""
-    if web:
-        return _tidy(extract_plain_text(tree, main_content=True, alt_texts=False).split("\n"))
-    # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default.
-    for element in _all(tree.body, "[hidden][id^=default]"):
-        element.delattr("hidden")
-    for element in _all(tree.body, _FURNITURE):
+    if len(page) > _CHEAP_BYTES and is_costly(plain := page.encode("utf-8", "replace")):
+        return _tidy(html.unescape(without_tags(plain).decode("utf-8", "replace")).split("\n"))
+    page = _with_marks(_with_marks(page, "<pre", "</pre"), "<PRE", "</PRE")
+    if "<ruby" in page or "<RUBY" in page:
+        page = _RUBY.sub("", page)
+    tree = HTMLTree.parse(page)
+    body = tree.body
+    if body is None or body.tag != "body":  # a page of frames
+        frames = tree.document.query_selector("noframes") if tree.document is not None else None
+        return html_to_text(frames.text or "", web=web) if frames is not None else ""
+    text = _extract(tree, main_content=True) if web else ""
+    # Where a page is all furniture, it is not.
+    return text or _text_of(tree, body, web) or _extract(HTMLTree.parse(page), noscript=True)
+
+
+def _text_of(tree: HTMLTree, body: ElementNode, web: bool) -> str:
+    """The text without furniture, which is taken out of the tree; of the main element alone if most of it is there."""
+    doomed = body.query_selector_all(", ".join(_FURNITURE)).values()
+    if len(doomed) > _REMOVED_MAX:
+        return _extract(tree, skipped=_FURNITURE)
+    _remove(doomed)
+    forms = body.query_selector_all("form").values()
+    size = len(body.text or "")
+    if forms and sum(len(form.text or "") for form in forms) <= _SHARE_MIN * size and len(forms) <= _REMOVED_MAX:
+        _remove(forms)
+        size = len(body.text or "")
+    for selector in () if web else _MAIN:
+        found = body.query_selector_all(selector)
+        if len(found) == 1 and len(found[0].text or "") >= _SHARE_MIN * size:
+            return _extract(HTMLTree.parse(found[0].html))
+    return _extract(tree)
+
+
+def _remove(elements: Iterable[ElementNode]) -> None:
+    for element in elements:
         if element.parent is not None:
             element.parent.remove_child(element)
-    for selector in _MAIN:
-        found = tree.body.query_selector_all(selector)
-        if len(found) == 1 and len(found[0].text or "") >= _MAIN_SHARE_MIN * len(tree.body.text or ""):
-            return _extract(found[0].html)
-    return _extract(tree.body.html)
 
 
-def _all(body: ElementNode, selector: str) -> list[ElementNode]:
-    """What a selector finds, as a list: to iterate over resiliparse's own node list takes quadratic time."""
-    return list(body.query_selector_all(selector).values())
+def _with_marks(page: str, start: str, end: str) -> str:
+    """The page with a mark at the start of each line of `pre` elements, so that `_tidy` leaves them as they are."""
+    at = page.find(start)
+    if at < 0:
+        return page
+    parts: list[str] = []
+    done = 0
+    while at >= 0:
+        begin = page.find(">", at) + 1
+        if not begin:
+            break
+        stop = page.find(end, begin)
+        stop = len(page) if stop < 0 else stop
+        content = page[begin:stop].replace("\n", "\n" + _PRE).removesuffix("\n" + _PRE)
+        first = "" if content.startswith(("\n", "\r\n")) else _PRE
+        parts += [page[done:begin], first, content]
+        done = stop
+        at = page.find(start, stop)
+    marked = "".join((*parts, page[done:]))
+    return _MARKED_TAG.sub(_unmarked, marked) if _MARKED_TAG.search(marked) else marked
 
 
-def _extract(page: str) -> str:
-    return _tidy(extract_plain_text(page, main_content=False, alt_texts=False).split("\n"))
+def _unmarked(tag: Any) -> str:
+    return str(tag.group().replace(_PRE, ""))
 
 
-def _decode(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
-        return str(bytes_to_str(data, detect_encoding(data, from_html_meta=True) or "utf-8"))
+def _extract(tree: HTMLTree, main_content: bool = False, noscript: bool = False, skipped: Iterable[str] = ()) -> str:
+    text = extract_plain_text(
+        tree, main_content=main_content, alt_texts=False, noscript=noscript, skip_elements=list(skipped)
+    )
+    return _tidy(text.split("\n"))
+
+
+def _decoded(data: bytes, encoding: str, name: str) -> str:
+    if webencodings.lookup(encoding) is None:  # one that Python knows and the web does not
+        return data.decode(encoding, "replace")
+    return decode(data, None if encoding.lower() in ("utf-8", "utf8") else encoding, name=name, html=True)
 
 
 def _tidy(lines: Iterable[str]) -> str:
-    """One space between words, no bullets, no empty lines, no line twice in a row."""
+    """One space between words, no bullets, no empty lines; preformatted lines as they are."""
     kept: list[str] = []
     for line in lines:
-        words = " ".join(line.split()).removeprefix("• ").removesuffix("¶").strip()
-        if words and words != "•" and (not kept or kept[-1] != words):
+        if not line:
+            continue
+        if _PRE in line:
+            kept.append(line.replace(_PRE, "").rstrip())
+            continue
+        words = " ".join(line.split())
+        if words and words[0] == "•":
+            words = words[1:].lstrip()
+        if words and words[-1] == "¶":
+            words = words[:-1].rstrip()
+        if words:
             kept.append(words)
-    return "\n".join(kept)
+    return "\n".join(kept).strip("\n")

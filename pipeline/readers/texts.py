@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import re2
 
-from configs.errors import InputError
+from configs.errors import InputError, NoTextError
 from configs.text_encodings import text_encoding
 from pipeline.code_language import HEAD_BYTES, identify_code
 from pipeline.readers.containers import Member
@@ -38,10 +38,11 @@ def _lines(member: Member, context: Context) -> Iterator[Row]:
 
 
 def read_html(member: Member, context: Context) -> Iterator[Row]:
-    """The main text of an HTML page; a page without any gives nothing."""
-    text = html_to_text(member.stream.document(), context.source.encoding)
-    if text:
-        yield Row(text)
+    """The main text of an HTML page. Raises NoTextError where it has none."""
+    text = html_to_text(member.stream.document(), context.source.encoding, name=member.name)
+    if not text:
+        raise NoTextError(member.name, "a page without text", "it is passed over")
+    yield Row(text)
 
 
 def read_man(member: Member, context: Context) -> Iterator[Row]:
