@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 import fsspec
@@ -106,14 +107,23 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
-def _parse_languages(data: dict[str, Any], where: str, default: dict[str, Any]) -> dict[str, Language]:
+def _parse_languages(
+    data: dict[str, Any], where: str, default: dict[str, Any], known: Mapping[str, Language] = MappingProxyType({})
+) -> dict[str, Language]:
+    """Tables `natural.CODE`; one of a `known` language changes what it says and leaves the rest."""
     languages = {}
     for code, entry in _tables(data, f"{where}: natural"):
         given = dict(entry)
         changed = dict(next(_tables({"quality": given.pop("quality", {})}, f"{where}: natural.{code}"))[1])
         validate_keys(QualityParameters, changed, f"{where}: natural.{code}.quality")
+        base = {**default, **(UNSPACED_QUALITY if given.get("unspaced") is True else {})}
+        if code in known:
+            described = known[code].model_dump()
+            base = described.pop("quality")
+            given = {**described, **given}
+        given.pop("code", None)
         languages[code] = validate(
-            Language, {"code": code, **given, "quality": {**default, **changed}}, f"{where}: natural.{code}"
+            Language, {"code": code, **given, "quality": {**base, **changed}}, f"{where}: natural.{code}"
         )
     return languages
 
@@ -156,8 +166,18 @@ def load_languages(path: str = str(CONFIGS / "languages.toml")) -> Languages:
 
 
 def quality_default() -> dict[str, Any]:
-    """Parameters of a language that has none of its own (ROOTS' default set)."""
+    """Parameters of a language that has none of its own."""
     return dict(read_toml(str(CONFIGS / "languages.toml"))["quality_default"])
+
+
+@cache
+def roots_quality() -> dict[str, dict[str, Any]]:
+    """The parameters that ROOTS used: `default`, and by language code what differs from it."""
+    return read_toml(str(CONFIGS / "roots_quality.toml"))
+
+
+UNSPACED_QUALITY = {"segment_words_with_sentencepiece": True, "words_min": 10, "word_repetition_max": 0.96}
+"""What a language written without spaces has in place of the default set: each character is a word."""
 
 
 @cache
@@ -180,7 +200,7 @@ def parse_sources(data: dict[str, Any], where: str) -> dict[str, Source]:
 def load_recipe(name: str) -> Plan:
     """Read a recipe by the name of one that comes with the package, or by path.
 
-    Beside the fields of `Recipe`, a recipe may hold `[natural.CODE]` (a language more) and `[source.ID]` (a source
+    Beside the fields of `Recipe`, a recipe may hold `[natural.CODE]` (a language more, or what changes of one) and `[source.ID]` (a source
     more), in the form they have in `languages.toml` and `sources/*.toml`. Raises ConfigurationError.
     """
     built_in = CONFIGS / "recipes" / f"{name}.toml"
@@ -195,7 +215,7 @@ def load_recipe(name: str) -> Plan:
         raise ConfigurationError(f"no recipe `{name}`; {hint} are {', '.join(known)}, or give the path of a .toml file")
     data = read_toml(path)
     languages = load_languages()
-    more = _parse_languages(data.pop("natural", {}), path, quality_default())
+    more = _parse_languages(data.pop("natural", {}), path, quality_default(), languages.natural)
     if more:
         languages = languages.model_copy(update={"natural": {**languages.natural, **more}})
     registry = {**load_sources(), **parse_sources(data.pop("source", {}), path)}

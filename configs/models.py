@@ -22,30 +22,56 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class QualityParameters(Model):
-    """Parameters and thresholds of the web-text filters of one language (ROOTS preparation, table of filters).
+Limit = Annotated[float | None, Field(ge=0.0, le=1.0)]
+"""A threshold on a share; `false` in TOML: not applied."""
 
-    Thresholds ending in `_min` drop a document below them, those ending in `_max` above. All others say how the
-    measures are taken.
+
+class QualityParameters(Model):
+    """Parameters and thresholds of the text filters of one language.
+
+    Thresholds ending in `_min` drop a document below them, those ending in `_max` above; `false` means that the
+    threshold is not applied. All others say how the measures are taken.
     """
 
     strip_url_words: bool = Field(description="leave words that hold parts of URLs out of the measures")
     strip_long_words: bool = Field(description="leave words longer than `word_length_max` out of the measures")
     word_length_max: int = Field(ge=1, description="characters")
-    segment_words_with_sentencepiece: bool = Field(description="for scripts without spaces between words")
+    segment_words_with_sentencepiece: bool = Field(
+        description="for scripts without spaces between words: each character is a word"
+    )
     words_min: int = Field(ge=0, description="words of a document")
     words_max: int = Field(ge=1, description="words of a document")
     character_ngram: int = Field(ge=1, description="length of the character n-grams whose repetition is measured")
-    character_repetition_max: Share = Field(description="share of character n-grams that are the most frequent")
+    character_repetition_max: Limit = Field(description="share of character n-grams that are the most frequent")
     word_ngram: int = Field(ge=1, description="length of the word n-grams whose repetition is measured")
-    word_repetition_max: Share = Field(description="share of word n-grams that occur more than once")
-    special_characters_max: Share = Field(description="share of digits, punctuation, emoji and white space")
+    word_repetition_max: Limit = Field(description="share of word n-grams that occur more than once")
+    special_characters_max: Limit = Field(description="share of digits, punctuation, emoji and white space")
+    running_text_min: Limit = Field(
+        default=None, description="share of words in lines of five words or more, or that end like a clause"
+    )
+    letter_order_min: float | None = Field(
+        default=None, ge=-3, le=3, description="how much likelier the order of the letters is than chance, nats a letter"
+    )
+    letter_model: str | None = Field(
+        default=None, description="file of the language's letter model; default: the one of OpenRoots, if any"
+    )
     join_adjacent_words: bool = Field(description="also look up neighbouring words together in the word lists")
     join_sizes: tuple[int, ...] = Field(description="how many neighbouring words")
-    closed_class_words_min: Share = Field(description="share of function words")
-    flagged_words_max: Share = Field(description="share of words of the list of flagged words")
-    language_score_min: Share = Field(description="score of the language identified")
-    perplexity_max: float = Field(gt=0, description="under the KenLM model, where one is given")
+    closed_class_words_min: Limit = Field(description="share of function words")
+    flagged_words_max: Limit = Field(description="share of words of the list of flagged words")
+    language_score_min: Limit = Field(
+        description="score of the language identified, of documents whose source declares none"
+    )
+    perplexity_max: float | None = Field(gt=0, description="under the KenLM model, where one is given")
+
+    @field_validator(
+        "character_repetition_max", "word_repetition_max", "special_characters_max", "running_text_min",
+        "letter_order_min", "closed_class_words_min", "flagged_words_max", "language_score_min", "perplexity_max",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _not_applied(cls, value: Any) -> Any:
+        return None if value is False else value  # TOML has no null
 
 
 class Language(Model):
@@ -60,7 +86,7 @@ class Language(Model):
     lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
     udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
     phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions of its phone numbers")
-    quality: QualityParameters = Field(description="what differs from ROOTS' default set, see below")
+    quality: QualityParameters = Field(description="what differs from the default set, see below")
 
 
 class ProgrammingLanguage(Model):
@@ -214,6 +240,10 @@ class Quality(Model):
     """Quality filters of the recipe; thresholds of a language come from `languages.toml` unless overridden here."""
 
     enabled: bool = Field(default=True, description="false: measure, but drop nothing")
+    thresholds: Literal["measured", "roots"] = Field(
+        default="measured",
+        description="`measured`: what is known to keep good text, by language; `roots`: the sets that ROOTS used",
+    )
     overrides: dict[str, dict[str, Any]] = Field(default={}, description="language or `default` → changed parameters")
     skip_measures: dict[str, tuple[str, ...]] = Field(
         default={}, description="source id → thresholds not applied to it (a catalogue has no closed-class words)"

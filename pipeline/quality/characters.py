@@ -12,9 +12,13 @@ from functools import cache
 import numpy as np
 
 CODE_MASK = 0x1FFFFF
-SPECIAL, SPACE, ALONE, URL_END = 1 << 21, 1 << 22, 1 << 23, 1 << 24
+SPECIAL, SPACE, ALONE, URL_END, CLAUSE_END, BREAK = 1 << 21, 1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26
 """Flags above the lower-cased code point: special; white space; a word of its own where a script has no spaces;
-the last letter of a URL fragment."""
+the last letter of a URL fragment; a mark that ends a sentence or clause; a mark that parts entries of a menu."""
+
+CLAUSE_ENDS = ".,;:!?…،؛؟۔।॥、。！？，；：።፣፤፥፧។៖၊။༎།"
+BREAKS = "\n\r\t\v\f\x85\u2028\u2029|¦·•●▪◦‣»›→"
+"""Line ends, tabs, and what menus and breadcrumbs put between their entries."""
 
 SIZE = 0x110000
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
@@ -57,6 +61,9 @@ def table() -> np.ndarray:
     for first, last in _ALONE:
         block = entries[first : last + 1]
         block |= np.where(block & SPECIAL, 0, ALONE).astype(np.uint32)
+    for marks, flag in ((CLAUSE_ENDS, CLAUSE_END), (BREAKS, BREAK)):
+        for mark in marks:
+            entries[ord(mark)] |= flag
     for fragment in URL_FRAGMENTS:
         entries[ord(fragment[-1])] |= URL_END
         entries[ord(fragment[-1].upper())] |= URL_END

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from configs.models import CodeParameters, Languages, Quality, QualityParameters
 from pipeline.columns import decode, encode
 from pipeline.quality.resolved import resolve
+from pipeline.schema import UNDETERMINED
 
 TEXT_THRESHOLDS = (
     ("words_min", "words"),
@@ -16,12 +17,15 @@ TEXT_THRESHOLDS = (
     ("character_repetition_max", "character_repetition"),
     ("word_repetition_max", "word_repetition"),
     ("special_characters_max", "special_characters"),
+    ("running_text_min", "running_text"),
+    ("letter_order_min", "letter_order"),
     ("closed_class_words_min", "closed_class_words"),
     ("flagged_words_max", "flagged_words"),
     ("language_score_min", "language_score"),
     ("perplexity_max", "perplexity"),
 )
-"""Thresholds of natural language and the column each looks at; the first that fails is the reason (ROOTS' order)."""
+"""Thresholds of natural language and the column each looks at; the first that fails is the reason (ROOTS' order, ours
+between)."""
 
 CODE_THRESHOLDS = (
     ("file_bytes_max", "bytes_in"),
@@ -56,7 +60,7 @@ class QualityRules:
     def decide(self, batch: pa.RecordBatch) -> tuple[pa.StringArray, pa.StringArray]:
         """Reason and detail by row: the first threshold that a document fails; null where it passes all.
 
-        Reads the columns `language`, `source` and those that THRESHOLDS names. A null measure fails nothing. Measures
+        Reads the columns `language`, `language_declared`, `source` and those that THRESHOLDS names. A null measure fails nothing. Measures
         of float32 are compared with the threshold in float32, so that 0.2 is not above 0.2.
         """
         reason = detail = pa.nulls(batch.num_rows, pa.string())
@@ -72,6 +76,9 @@ class QualityRules:
             fails = pc.less(values, limit) if name.endswith("_min") else pc.greater(values, limit)
             fails = pc.and_(pc.fill_null(fails, False), pc.is_null(reason))
             fails = self._unless_skipped(fails, batch["source"], name)
+            if name == "language_score_min" and self.quality.thresholds == "measured":
+                # Of a declared language the stage `language` has judged already.
+                fails = pc.and_(fails, pc.equal(decode(batch["language_declared"]), UNDETERMINED))
             if fails.true_count:
                 reason = pc.if_else(fails, name, reason)
                 detail = pc.if_else(fails, _detail(measure, values, limit, name), detail)
@@ -82,6 +89,7 @@ class QualityRules:
         names = {name for name, _ in TEXT_THRESHOLDS}
         return {
             "enabled": self.quality.enabled,
+            "thresholds": self.quality.thresholds,
             "order": [name for name, _ in THRESHOLDS],
             "default": self._other.model_dump(mode="json", include=names),
             "languages": {code: given.model_dump(mode="json", include=names) for code, given in self._text.items()},
@@ -96,13 +104,14 @@ class QualityRules:
         return Measures(self.languages, self.quality).configuration
 
     def _limit(self, language: str, name: str) -> float | None:
-        """A threshold of a language; None where it is not among those of its kind."""
+        """A threshold of a language; None where it is not applied or not among those of its kind."""
         is_code = language in self.languages.programming
         if is_code != (_ORDER[name] >= len(TEXT_THRESHOLDS)):
             return None
         given: CodeParameters | QualityParameters
         given = self.quality.code if is_code else self._text.get(language, self._other)
-        return float(getattr(given, name))
+        value = getattr(given, name)
+        return None if value is None else float(value)
 
     def _unless_skipped(self, fails: pa.BooleanArray, sources: pa.Array, name: str) -> pa.BooleanArray:
         skipping = [source for source, names in self.quality.skip_measures.items() if name in names]

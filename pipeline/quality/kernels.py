@@ -11,16 +11,24 @@ import numpy as np
 from numba import njit
 
 from pipeline.deduplication.characters import decode
-from pipeline.quality.characters import ALONE, CODE_MASK, SPACE, SPECIAL, URL_END
+from pipeline.quality.characters import ALONE, BREAK, CLAUSE_END, CODE_MASK, SPACE, SPECIAL, URL_END
+from pipeline.quality.letter_order import letter_order
 
 STRIP_URLS, LENGTH_MAX, SEGMENT, CHARACTER_NGRAM, WORD_NGRAM, JOIN_FIRST, JOIN_END, LOOKUP_START, LOOKUP_MASK = range(9)
-"""Columns of the parameters, int64 (languages, 9). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the sizes in
-the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none)."""
+LETTERS_START, LETTERS_MASK, LETTERS_FLOOR, LETTERS_ORDER = range(9, 13)
+"""Columns of the parameters, int64 (languages, 13). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the sizes in
+the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none), LETTERS_*
+its letter sequences in theirs (see `letter_order`)."""
+
+RUNNING_WORDS, RUNNING_CHARACTERS = 5, 10
+"""A stretch between line ends or menu marks is running text from so many words on, or characters where these are the
+words; shorter ones only if they end like a clause."""
 
 CLOSED, FLAGGED = 1, 2
 
 _FLAG_SPECIAL, _FLAG_SPACE = np.uint32(SPECIAL), np.uint32(SPACE)
 _FLAG_ALONE, _FLAG_URL, _CODE = np.uint32(ALONE), np.uint32(URL_END), np.uint32(CODE_MASK)
+_FLAG_CLAUSE, _FLAG_BREAK = np.uint32(CLAUSE_END), np.uint32(BREAK)
 _BLANK = np.uint32(32)
 
 _SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
@@ -72,18 +80,25 @@ def cut_words(
     hashes: np.ndarray,
     starts: np.ndarray,
     ends: np.ndarray,
-) -> tuple[int, int, int]:
-    """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters and words.
+) -> tuple[int, int, int, int]:
+    """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters, words, and
+    words that stand in running text.
 
     Fills `codes` uint32 (the measured text), `hashes` uint64, `starts` and `ends` int32 (each word, stripped of special
     characters, in `codes`). With `segment`, special characters part words and each character of a script without
     spaces is a word; else white space alone parts them.
     """
     at, length, special, words = start, 0, 0, 0
+    running = opened = 0  # words of running text; where the present stretch began
+    closed = False  # whether the stretch so far ends like a clause
+    least = RUNNING_CHARACTERS if segment else RUNNING_WORDS
     while at < end:
         code, at = decode(data, at)
         entry = entries[code]
         if entry & _FLAG_SPACE:
+            if entry & _FLAG_BREAK:
+                running += words - opened if closed or words - opened >= least else 0
+                opened, closed = words, False
             continue
         # A run without white space: codes go behind a space, and back out again if the run is left out.
         kept_length, kept_special, kept_words = length, special, words
@@ -94,7 +109,7 @@ def cut_words(
         value = stripped = _SEED
         begin = first = last = -1
         recent = np.uint64(0)
-        url = False
+        url = breaks = False
         while True:
             lowered = entry & _CODE
             codes[length] = code
@@ -104,6 +119,9 @@ def cut_words(
                 url = True
             if entry & _FLAG_SPECIAL:
                 special += 1
+                closed = closed or (entry & _FLAG_CLAUSE) != 0
+                if entry & _FLAG_BREAK:
+                    breaks = True
                 if segment and first >= 0:
                     hashes[words], starts[words], ends[words] = stripped, first, last
                     words += 1
@@ -111,6 +129,7 @@ def cut_words(
                 elif first >= 0:
                     value = _step(value, lowered)
             else:
+                closed = False
                 alone = segment and (entry & _FLAG_ALONE) != 0
                 if alone and first >= 0:
                     hashes[words], starts[words], ends[words] = stripped, first, last
@@ -137,7 +156,13 @@ def cut_words(
         elif first >= 0:
             hashes[words], starts[words], ends[words] = stripped, first, last
             words += 1
-    return length, special, words
+        if at < end and entry & _FLAG_SPACE and entry & _FLAG_BREAK:
+            breaks = True
+        if breaks:
+            running += words - opened if closed or words - opened >= least else 0
+            opened, closed = words, False
+    running += words - opened if closed or words - opened >= least else 0
+    return length, special, words, running
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -302,6 +327,8 @@ def measure(
     sizes: np.ndarray,
     keys: np.ndarray,
     kinds: np.ndarray,
+    letter_keys: np.ndarray,
+    letter_weights: np.ndarray,
     entries: np.ndarray,
     limit: int,
     out_words: np.ndarray,
@@ -309,8 +336,8 @@ def measure(
 ) -> None:
     """Measure every document whose `rows` (parameters of its language, int32) is not negative.
 
-    `out_words` int32 (n,); `out` float32 (n, 5): character repetition, word repetition, special characters,
-    closed-class words, flagged words.
+    `out_words` int32 (n,); `out` float32 (n, 7): character repetition, word repetition, special characters,
+    closed-class words, flagged words, running text, letter order (NaN where it cannot be told).
     """
     longest = 0
     for i in range(len(rows)):
@@ -330,7 +357,7 @@ def measure(
             continue
         row = parameters[rows[i]]
         end = _shortened(data, offsets[i], offsets[i + 1], limit)
-        length, special, words = cut_words(
+        length, special, words, running = cut_words(
             data, offsets[i], end, entries, row[STRIP_URLS] != 0, row[LENGTH_MAX], row[SEGMENT] != 0,
             codes, hashes, starts, ends,
         )  # fmt: skip
@@ -341,3 +368,8 @@ def measure(
         out[i, 2] = special / length if length else 0.0
         out[i, 3] = min(1.0, closed / words) if words else 0.0
         out[i, 4] = min(1.0, flagged / words) if words else 0.0
+        out[i, 5] = running / words if words else 0.0
+        out[i, 6] = letter_order(
+            codes, length, entries, letter_keys, letter_weights,
+            row[LETTERS_START], row[LETTERS_MASK], row[LETTERS_FLOOR], row[LETTERS_ORDER],
+        )  # fmt: skip

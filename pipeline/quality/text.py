@@ -21,6 +21,7 @@ from configs.models import QualityParameters
 from pipeline.columns import encode, text_buffers
 from pipeline.quality import kernels
 from pipeline.quality.characters import table
+from pipeline.quality.letters import LetterModels
 from pipeline.quality.words import WordLists
 
 MEASURED_BYTES = 16 << 20
@@ -28,12 +29,13 @@ MEASURED_BYTES = 16 << 20
 
 TEXT_RATIOS = (
     "character_repetition", "word_repetition", "special_characters", "closed_class_words", "flagged_words",
+    "running_text", "letter_order",
 )  # fmt: skip
 TEXT_MEASURES = ("words", *TEXT_RATIOS)
 
 PARAMETERS = (
     "strip_url_words", "strip_long_words", "word_length_max", "segment_words_with_sentencepiece", "character_ngram",
-    "word_ngram", "join_adjacent_words", "join_sizes",
+    "word_ngram", "join_adjacent_words", "join_sizes", "letter_model",
 )  # fmt: skip
 """The fields of QualityParameters that measures depend on; all others are thresholds."""
 
@@ -45,27 +47,35 @@ def measure_text(
     default: QualityParameters,
     words: WordLists,
     programming: frozenset[str] = frozenset(),
+    letters: LetterModels | None = None,
 ) -> dict[str, pa.Array]:
     """Measure documents: `words` int32, and ratios 0…1 as float32, a row a document (names: TEXT_MEASURES).
 
     `languages` (strings or a dictionary column) names the language of each; rows in a `programming` language are null.
     Languages without an entry in `parameters` are measured by `default`; the share of closed-class or flagged words is
-    null where `words` has no such list for the language. Neither input has nulls.
+    null where `words` has no such list for the language, `letter_order` where `letters` has no model for it or the text
+    has too few letters. Neither input has nulls.
     """
     encoded = encode(languages)
     codes = encoded.dictionary.to_pylist()
     of_code = np.array([-1 if code in programming else row for row, code in enumerate(codes)], np.int32)
     rows = of_code[encoded.indices.to_numpy(zero_copy_only=False)] if codes else np.zeros(0, np.int32)
     settings, sizes, keys, kinds = compiled([(code, parameters.get(code, default)) for code in codes], words)
+    letter_keys, letter_weights, places = (letters or LetterModels()).table(tuple(codes))
+    settings[: len(places), kernels.LETTERS_START :] = places
     offsets, data = text_buffers(texts)
     counts, ratios = np.zeros(len(texts), np.int32), np.zeros((len(texts), len(TEXT_RATIOS)), np.float32)
-    kernels.measure(offsets, data, rows, settings, sizes, keys, kinds, table(), MEASURED_BYTES, counts, ratios)
+    kernels.measure(
+        offsets, data, rows, settings, sizes, keys, kinds, letter_keys, letter_weights, table(), MEASURED_BYTES,
+        counts, ratios,
+    )  # fmt: skip
     null = rows < 0
     columns = {"words": pa.array(counts, mask=null)}
     lists = {"closed_class_words": words.closed_class, "flagged_words": words.flagged}
     for position, name in enumerate(TEXT_RATIOS):
         listed = np.array([name not in lists or bool(lists[name].get(code)) for code in codes] + [True], bool)
-        columns[name] = pa.array(np.ascontiguousarray(ratios[:, position]), mask=null | ~listed[rows])
+        values = np.ascontiguousarray(ratios[:, position])
+        columns[name] = pa.array(values, mask=null | ~listed[rows] | np.isnan(values))
     return columns
 
 
@@ -73,7 +83,7 @@ def compiled(
     languages: list[tuple[str, QualityParameters]], words: WordLists
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Parameters and words of languages as the kernel takes them: settings, join sizes, keys and kinds of words."""
-    settings = np.zeros((max(1, len(languages)), 9), np.int64)
+    settings = np.zeros((max(1, len(languages)), 13), np.int64)
     sizes: list[int] = []
     tables = [words.table(code) for code, _ in languages]
     start = 0
@@ -81,7 +91,7 @@ def compiled(
         joins = given.join_sizes if given.join_adjacent_words else ()
         slots = len(tables[row][0])
         known = bool(tables[row][1].any())
-        settings[row] = (
+        settings[row, : kernels.LETTERS_START] = (
             given.strip_url_words,
             given.word_length_max if given.strip_long_words else 0,
             given.segment_words_with_sentencepiece,

@@ -1,0 +1,223 @@
+"""Models of the order of letters, one a language: what `letter_order` looks sequences up in, and how one is made.
+
+A model is a table of sequences of two and three letters, with the pointwise mutual information of the last letter and
+those before it (nats, int8 in units of 1/32, cut at ±3), from counts smoothed by absolute discounting (Ney, Essen and
+Kneser 1994). Letters are lower-cased; a word end is a letter. Alphabets of more than 400 letters (Han, Hangul) are
+taken by pairs. Ten kilobytes of text make a usable model: letters thrown together lie far below text.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from configs.errors import ModelError
+from pipeline.quality.characters import is_special, lower
+from pipeline.quality.letter_order import ANY, UNITS_PER_NAT, fill, sequence_keys
+
+MODEL = Path(__file__).parent / "model" / "letters.npz"
+CUT = 3.0
+DISCOUNT = 0.75
+BACKED_OFF = 0.7  # nats less for a pair where the three letters were never seen together
+PAIRS_FROM = 400  # letters of an alphabet
+PAIR_FLOOR = 1.0  # nats below chance of an unseen pair: most pairs of Han are unseen in any text of this size
+SEQUENCES_MAX = 40_000
+BARE_EVERY = 3  # one text in so many is counted again without its marks, as many write
+
+WORD_END = 0
+
+
+@dataclass(frozen=True)
+class LetterModel:
+    """Sequences of letters of one language: `keys` uint32, sorted; `weights` int8; `floor`, in units, of all others."""
+
+    keys: np.ndarray
+    weights: np.ndarray
+    floor: int
+    order: int
+
+    @property
+    def digest(self) -> str:
+        """It changes when the model does."""
+        state = hashlib.sha256(self.keys.tobytes() + self.weights.tobytes())
+        state.update(f"{self.floor} {self.order}".encode())
+        return state.hexdigest()[:16]
+
+
+def make_model(texts: Iterable[tuple[str, int]]) -> LetterModel:
+    """The model of texts with their weights (how often each counts). The same texts give the same bits."""
+    words: Counter[str] = Counter()
+    for number, (text, weight) in enumerate(texts):
+        for form in (text, bare(text)) if number % BARE_EVERY == 0 else (text,):
+            if form is text or form != text:
+                for word in letter_runs(form):
+                    words[word] += weight
+    letters = {letter for word in words for letter in word}
+    return _pairs(words) if len(letters) > PAIRS_FROM else _triples(words)
+
+
+def bare(text: str) -> str:
+    """A text without the marks on its Latin letters, as `pipeline.language_id` learns it too."""
+    from pipeline.language_id.training import bare as without_marks
+
+    return without_marks(text)
+
+
+@cache
+def _special(character: str) -> bool:
+    return is_special(character)
+
+
+def letter_runs(text: str) -> list[str]:
+    """Runs of letters, lower-cased: what lies between special characters."""
+    return "".join(" " if _special(letter) else letter for letter in lower(text)).split()
+
+
+def _triples(words: Mapping[str, int]) -> LetterModel:
+    triples: Counter[tuple[int, int, int]] = Counter()
+    for word, count in words.items():
+        codes = [WORD_END, WORD_END, *map(ord, word), WORD_END]
+        for place in range(2, len(codes)):
+            triples[codes[place - 2], codes[place - 1], codes[place]] += count
+    pairs, single, contexts, heads = Counter[tuple[int, int]](), Counter[int](), Counter[tuple[int, int]](), Counter[int]()
+    for (a, b, c), count in triples.items():
+        pairs[b, c] += count
+        single[c] += count
+        contexts[a, b] += count
+        heads[b] += count
+    kinds_after_two = Counter((a, b) for a, b, _ in triples)
+    kinds_after_one = Counter(b for b, _ in pairs)
+    whole = sum(single.values())
+    likely = {
+        (b, c): (max(count - DISCOUNT, 0) + DISCOUNT * kinds_after_one[b] * single[c] / whole) / heads[b]
+        for (b, c), count in pairs.items()
+    }
+    found: list[tuple[tuple[int, int, int], float, int]] = []
+    for (b, c), count in pairs.items():
+        found.append(((ANY, b, c), float(np.log(likely[b, c] * whole / single[c])) - BACKED_OFF, count))
+    for (a, b, c), count in triples.items():
+        chance = max(count - DISCOUNT, 0) + DISCOUNT * kinds_after_two[a, b] * likely[b, c]
+        found.append(((a, b, c), float(np.log(chance / contexts[a, b] * whole / single[c])), count))
+    return _model(found, -CUT, 3)
+
+
+def _pairs(words: Mapping[str, int]) -> LetterModel:
+    pairs: Counter[tuple[int, int]] = Counter()
+    for word, count in words.items():
+        codes = list(map(ord, word))
+        for pair in zip(codes, codes[1:], strict=False):
+            pairs[pair] += count
+    firsts, seconds = Counter[int](), Counter[int]()
+    for (b, c), count in pairs.items():
+        firsts[b] += count
+        seconds[c] += count
+    whole = sum(pairs.values())
+    found = [
+        ((ANY, b, c), max(-PAIR_FLOOR, float(np.log(count * whole / (firsts[b] * seconds[c])))), count)
+        for (b, c), count in pairs.items()
+    ]
+    return _model(found, -PAIR_FLOOR, 2)
+
+
+def _model(found: list[tuple[tuple[int, int, int], float, int]], floor: float, order: int) -> LetterModel:
+    found.sort(key=lambda item: (-item[2], item[0]))
+    kept = found[:SEQUENCES_MAX]
+    keys = sequence_keys(np.array([item[0] for item in kept] or np.zeros((0, 3)), np.int64).reshape(-1, 3))
+    weights = np.clip(np.rint(np.array([item[1] for item in kept]) * UNITS_PER_NAT), -CUT * 32, CUT * 32)
+    _, first = np.unique(keys, return_index=True)
+    return LetterModel(keys[first], weights.astype(np.int8)[first], round(floor * UNITS_PER_NAT), order)
+
+
+def save_models(path: Path, models: Mapping[str, LetterModel]) -> None:
+    """Write models by language as compressed NumPy arrays, without pickle; the same models give the same bytes."""
+    arrays: dict[str, np.ndarray] = {}
+    for code, model in sorted(models.items()):
+        arrays[f"{code}.keys"], arrays[f"{code}.weights"] = model.keys, model.weights
+        arrays[f"{code}.shape"] = np.array([model.floor, model.order], np.int8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+@cache
+def load_models(path: str) -> dict[str, LetterModel]:
+    """Models by language. Raises ModelError where the file is missing or is none of ours."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            codes = sorted(name.removesuffix(".keys") for name in file.files if name.endswith(".keys"))
+            models = {
+                code: LetterModel(file[f"{code}.keys"], file[f"{code}.weights"], *map(int, file[f"{code}.shape"]))
+                for code in codes
+            }
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise ModelError(f"{path}: not a letter model: {error}; `openroots calibrate` writes one") from None
+    if not models or any(not _sound(model) for model in models.values()):
+        raise ModelError(f"{path}: not a letter model; `openroots calibrate` writes one")
+    return models
+
+
+def _sound(model: LetterModel) -> bool:
+    right = model.keys.dtype == np.uint32 and model.weights.dtype == np.int8 and model.order in (2, 3)
+    return right and model.keys.ndim == 1 and model.keys.shape == model.weights.shape and bool(model.keys.all())
+
+
+@dataclass(frozen=True)
+class LetterModels:
+    """The models that a recipe's languages have; picklable."""
+
+    models: Mapping[str, LetterModel] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, files: Mapping[str, str | None]) -> "LetterModels":
+        """Language → file of its model; None takes the one that comes with OpenRoots, if there is one."""
+        ours = load_models(str(MODEL)) if MODEL.exists() else {}
+        chosen: dict[str, LetterModel] = {}
+        for code, file in files.items():
+            if file is None:
+                if code in ours:
+                    chosen[code] = ours[code]
+                continue
+            given = load_models(file)
+            if code not in given:
+                raise ModelError(f"{file}: holds no letter model for `{code}`, only for {', '.join(given)}")
+            chosen[code] = given[code]
+        return cls(chosen)
+
+    def digest(self, code: str) -> str | None:
+        """A digest of a language's model; None where it has none."""
+        return self.models[code].digest if code in self.models else None
+
+    def table(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The models of languages as the kernel takes them: keys, weights, and LETTERS_* of each, int64 (n, 4)."""
+        places = np.zeros((len(codes), 4), np.int64)
+        tables, start = [], 0
+        for row, code in enumerate(codes):
+            model = self.models.get(code)
+            places[row] = (start, -1, 0, 3)
+            if model is None:
+                continue
+            keys, weights = _table(model.digest, model)
+            places[row] = (start, len(keys) - 1, model.floor, model.order)
+            tables.append((keys, weights))
+            start += len(keys)
+        return (
+            np.concatenate([np.zeros(0, np.uint32), *(keys for keys, _ in tables)]),
+            np.concatenate([np.zeros(0, np.int8), *(weights for _, weights in tables)]),
+            places,
+        )
+
+
+_tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+
+def _table(digest: str, model: LetterModel) -> tuple[np.ndarray, np.ndarray]:
+    """Made once a process and model."""
+    if digest not in _tables:
+        size = 1 << max(4, (2 * len(model.keys)).bit_length())
+        keys, weights = np.zeros(size, np.uint32), np.zeros(size, np.int8)
+        fill(model.keys, model.weights, keys, weights)
+        _tables[digest] = keys, weights
+    return _tables[digest]
