@@ -17,7 +17,7 @@ from benchmarks import ROOT
 from benchmarks.filters_text import made
 from pipeline.quality.letters import MODEL, LetterModel, make_model, save_models
 
-CHARACTERS_MIN = 4000
+CHARACTERS_MIN = 3500
 """A language with less text has no model."""
 WORD_COUNT_MAX, TEXT_WEIGHT = 2000, 20
 

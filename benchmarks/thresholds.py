@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import ROOT
 from benchmarks.filters_text import made
 from configs import CONFIGS
-from configs.load import load_languages
+from configs.load import load_languages, read_toml
 from configs.models import Quality
 from pipeline.quality.calibration import Evidence, calibrate, good_texts, learnt_and_measured, measured
 from pipeline.quality.junk import make_junk
@@ -28,6 +28,8 @@ SENTENCES_MAX, LITTLE = 1500, 150
 def evidence(folder: Path) -> dict[str, list[Evidence]]:
     """Language → evidence of each threshold."""
     languages, quality, text = load_languages(), Quality(), made(folder)
+    lists = read_toml(str(CONFIGS / "words" / "sources.toml"))["closed_class"]
+    derived = {code for code, entry in lists.items() if "declarations" in entry or "messages" in entry}
     found: dict[str, list[Evidence]] = {}
     for code in languages.natural:
         sentences = sorted(text["tune"].get(code, []))
@@ -44,8 +46,15 @@ def evidence(folder: Path) -> dict[str, list[Evidence]]:
                 kind: measured(texts, code, languages, quality)
                 for kind, texts in make_junk(sentences, unspaced).items()
             }
-        found[code] = calibrate(good, junk)
+        found[code] = [_independent(each, code, derived) for each in calibrate(good, junk)]
     return found
+
+
+def _independent(each: Evidence, code: str, derived: set[str]) -> Evidence:
+    """Text that a list of words was made from is no evidence for the list."""
+    if each.threshold != "closed_class_words_min" or code not in derived:
+        return each
+    return dataclasses.replace(each, value=None, lost=0.0, caught={}, why="its list was made from this text")
 
 
 def write_thresholds(path: Path, found: dict[str, list[Evidence]]) -> None:

@@ -7,11 +7,13 @@ taken by pairs. Ten kilobytes of text make a usable model: letters thrown togeth
 """
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +54,7 @@ def make_model(texts: Iterable[tuple[str, int]]) -> LetterModel:
     """The model of texts with their weights (how often each counts). The same texts give the same bits."""
     words: Counter[str] = Counter()
     for number, (text, weight) in enumerate(texts):
+        text = unicodedata.normalize("NFC", text)
         for form in (text, bare(text)) if number % BARE_EVERY == 0 else (text,):
             if form is text or form != text:
                 for word in letter_runs(form):
@@ -169,6 +172,9 @@ class LetterModels:
     """The models that a recipe's languages have; picklable."""
 
     models: Mapping[str, LetterModel] = field(default_factory=dict)
+    _made: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray, np.ndarray]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def load(cls, files: Mapping[str, str | None]) -> "LetterModels":
@@ -192,6 +198,16 @@ class LetterModels:
 
     def table(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The models of languages as the kernel takes them: keys, weights, and LETTERS_* of each, int64 (n, 4)."""
+        wanted = tuple(codes)
+        if wanted not in self._made:
+            self._made.clear()
+            self._made[wanted] = self._table(wanted)
+        return self._made[wanted]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"models": self.models, "_made": {}}
+
+    def _table(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         places = np.zeros((len(codes), 4), np.int64)
         tables, start = [], 0
         for row, code in enumerate(codes):
