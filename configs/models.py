@@ -50,7 +50,10 @@ class QualityParameters(Model):
         default=None, description="share of words in lines of five words or more, or that end like a clause"
     )
     letter_order_min: float | None = Field(
-        default=None, ge=-3, le=3, description="how much likelier the order of the letters is than chance, nats a letter"
+        default=None,
+        ge=-3,
+        le=3,
+        description="how much likelier the order of the letters is than chance, nats a letter",
     )
     letter_model: str | None = Field(
         default=None, description="file of the language's letter model; default: the one of OpenRoots, if any"
@@ -84,6 +87,10 @@ class Language(Model):
     roots_bytes: int = Field(ge=0, description="bytes in ROOTS; 0 for a language that ROOTS lacks")
     unspaced: bool = Field(default=False, description="written without spaces between words")
     lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
+    relatives: tuple[str, ...] = Field(
+        default=(),
+        description="languages that an identifier cannot tell from it: their name denies no declared language",
+    )
     udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
     phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions of its phone numbers")
     quality: QualityParameters = Field(description="what differs from the default set, see below")

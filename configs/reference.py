@@ -69,7 +69,7 @@ def keys(model: type[BaseModel]) -> str:
             continue
         if isinstance(field.default, BaseModel) and model.__name__ in _WHOLE:  # has a part of the page for itself
             continue
-        default = _value(defaults[name]) if defaults else _default(field)
+        default = _value(defaults.get(name)) if defaults else _default(field)
         rows.append(f"| `{name}` | {_takes(field)} | {default} | {(field.description or '').replace('|', '/')} |")
     return "\n".join(rows) + "\n"
 

@@ -31,6 +31,7 @@ STAGES = {
 MEASURES = {
     "bytes": "length in bytes",
     "closed_class_words": "closed-class words",
+    "letter_order": "order of letters",
     "non_word_characters": "non-word characters",
     "token_length_deviation": "spread of token lengths",
 }

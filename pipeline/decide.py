@@ -1,7 +1,9 @@
 """Decide: from the columns that `annotate` left, which documents go no further, and why. No text is read or written."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,13 +26,26 @@ Verdict = tuple[str, pa.StringArray, pa.StringArray]
 """Stage, reason and detail by row; null where the row passes."""
 
 
-def language_verdict(batch: pa.RecordBatch, wanted: frozenset[str], score_min: float, keep_other: bool) -> Verdict:
-    """Drop documents whose declared language is denied with `score_min` or more, and languages not wanted."""
+def language_verdict(
+    batch: pa.RecordBatch,
+    wanted: frozenset[str],
+    score_min: float,
+    keep_other: bool,
+    relatives: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Verdict:
+    """Drop documents whose declared language is denied with `score_min` or more, and languages not wanted.
+
+    relatives: language → languages that the identifier cannot tell from it; where it answers one, it denies nothing.
+    """
     language, found = decode(batch["language"]), decode(batch["language_identified"])
     denied_by = pc.subtract(pa.scalar(1.0, pa.float32()), batch["language_score"])
     denied = pc.fill_null(
         pc.and_(pc.not_equal(language, found), pc.greater_equal(denied_by, pa.scalar(score_min, pa.float32()))), False
     )
+    for code in pc.unique(language).to_pylist():
+        if code in relatives:
+            related = pc.is_in(found, pa.array(relatives[code], pa.string()))
+            denied = pc.and_(denied, pc.invert(pc.and_(pc.equal(language, code), related)))
     unwanted = pc.and_(pc.invert(pc.is_in(language, pa.array(sorted(wanted)))), pa.scalar(not keep_other))
     reason = pc.if_else(denied, "language_mismatch", pc.if_else(unwanted, "language_other", None))
     said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
@@ -82,6 +97,7 @@ class DecideWork:
         recipe = self.plan.recipe
         dropped: Counter[tuple[str, str]] = Counter()
         wanted = frozenset(self.plan.wanted_languages)
+        relatives = _relatives(self.plan)
         with storage.open_stream(task.payload) as reader, folder.arrow(".arrow", DECISION) as shard:
             for batch in reader:
                 verdicts = [
@@ -90,6 +106,7 @@ class DecideWork:
                         wanted,
                         recipe.language_identification.disagreement_score_min,
                         recipe.keep_other_languages,
+                        relatives,
                     ),
                     ("quality", *self.rules.decide(batch)),
                     personal_data_verdict(batch, recipe.personal_data.drop_above),
@@ -103,6 +120,10 @@ class DecideWork:
         folder.data["dropped"] = [[*key, count, 0] for key, count in sorted(dropped.items())]
 
 
+def _relatives(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {code: language.relatives for code, language in plan.languages.natural.items() if language.relatives}
+
+
 def decide_phase(plan: Plan) -> Phase:
     """The phase that decides over every annotated shard."""
     recipe = plan.recipe
@@ -111,6 +132,7 @@ def decide_phase(plan: Plan) -> Phase:
         "version": VERSION,
         "languages": plan.wanted_languages,
         "keep_other": recipe.keep_other_languages,
+        "relatives": _relatives(plan),
         "disagreement": recipe.language_identification.disagreement_score_min,
         "quality": rules.decision_configuration(),
         "drop_above": recipe.personal_data.drop_above,

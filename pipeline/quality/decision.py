@@ -60,8 +60,8 @@ class QualityRules:
     def decide(self, batch: pa.RecordBatch) -> tuple[pa.StringArray, pa.StringArray]:
         """Reason and detail by row: the first threshold that a document fails; null where it passes all.
 
-        Reads the columns `language`, `language_declared`, `source` and those that THRESHOLDS names. A null measure fails nothing. Measures
-        of float32 are compared with the threshold in float32, so that 0.2 is not above 0.2.
+        Reads the columns `language`, `language_declared`, `source` and those that THRESHOLDS names. A null measure
+        fails nothing. Measures of float32 are compared with the threshold in float32, so that 0.2 is not above 0.2.
         """
         reason = detail = pa.nulls(batch.num_rows, pa.string())
         if not self.quality.enabled or batch.num_rows == 0:

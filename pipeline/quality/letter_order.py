@@ -54,14 +54,14 @@ def fill(keys: np.ndarray, weights: np.ndarray, slots: np.ndarray, values: np.nd
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find(keys: np.ndarray, start: int, mask: np.uint32, key: np.uint32) -> int:
+def _find(keys: np.ndarray, start: int, mask: np.uint32, key: np.uint32) -> np.int64:
     slot = key & mask
     while True:
         held = keys[start + np.int64(slot)]
         if held == key:
-            return start + np.int64(slot)
+            return np.int64(start) + np.int64(slot)
         if held == _NONE:
-            return -1
+            return np.int64(-1)
         slot = (slot + np.uint32(1)) & mask
 
 
@@ -92,7 +92,7 @@ def letter_order(
         a = b = 0
         for i in range(first, first + size + 1):
             entry = entries[codes[i]] if i < first + size else _FLAG_SPECIAL
-            c = 0 if entry & _FLAG_SPECIAL else np.int64(entry & _CODE)
+            c = 0 if entry & _FLAG_SPECIAL else int(entry & _CODE)
             if c == 0 and b == 0:
                 continue
             if order == 2:

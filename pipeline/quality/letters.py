@@ -7,6 +7,7 @@ taken by pairs. Ten kilobytes of text make a usable model: letters thrown togeth
 """
 
 import hashlib
+import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -86,7 +88,12 @@ def _triples(words: Mapping[str, int]) -> LetterModel:
         codes = [WORD_END, WORD_END, *map(ord, word), WORD_END]
         for place in range(2, len(codes)):
             triples[codes[place - 2], codes[place - 1], codes[place]] += count
-    pairs, single, contexts, heads = Counter[tuple[int, int]](), Counter[int](), Counter[tuple[int, int]](), Counter[int]()
+    pairs, single, contexts, heads = (
+        Counter[tuple[int, int]](),
+        Counter[int](),
+        Counter[tuple[int, int]](),
+        Counter[int](),
+    )
     for (a, b, c), count in triples.items():
         pairs[b, c] += count
         single[c] += count
@@ -112,7 +119,7 @@ def _pairs(words: Mapping[str, int]) -> LetterModel:
     pairs: Counter[tuple[int, int]] = Counter()
     for word, count in words.items():
         codes = list(map(ord, word))
-        for pair in zip(codes, codes[1:], strict=False):
+        for pair in itertools.pairwise(codes):
             pairs[pair] += count
     firsts, seconds = Counter[int](), Counter[int]()
     for (b, c), count in pairs.items():
@@ -155,7 +162,7 @@ def load_models(path: str) -> dict[str, LetterModel]:
                 code: LetterModel(file[f"{code}.keys"], file[f"{code}.weights"], *map(int, file[f"{code}.shape"]))
                 for code in codes
             }
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, BadZipFile) as error:
         raise ModelError(f"{path}: not a letter model: {error}; `openroots calibrate` writes one") from None
     if not models or any(not _sound(model) for model in models.values()):
         raise ModelError(f"{path}: not a letter model; `openroots calibrate` writes one")

@@ -27,6 +27,8 @@ MEASURE_NAMES = {
     "character_repetition": ("Character repetition", ""),
     "word_repetition": ("Word repetition", ""),
     "special_characters": ("Special characters", ""),
+    "running_text": ("Running text", ""),
+    "letter_order": ("Order of letters", " nats a letter"),
     "closed_class_words": ("Closed-class words", ""),
     "flagged_words": ("Flagged words", ""),
     "perplexity": ("Perplexity", ""),

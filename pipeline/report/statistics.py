@@ -186,10 +186,13 @@ def _thresholds(plan: Plan) -> dict[str, dict[str, dict[str, float]]]:
     return limits | dict.fromkeys(plan.languages.programming, code_limits)
 
 
-def _limits(thresholds: Iterable[tuple[str, str]], parameters: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def _limits(
+    thresholds: Iterable[tuple[str, str]], parameters: Mapping[str, float | None]
+) -> dict[str, dict[str, float]]:
     limits: dict[str, dict[str, float]] = {}
     for name, measure in thresholds:
-        limits.setdefault(measure, {})[name.rsplit("_", 1)[1]] = parameters[name]
+        if (limit := parameters[name]) is not None:
+            limits.setdefault(measure, {})[name.rsplit("_", 1)[1]] = limit
     return limits
 
 

@@ -54,6 +54,8 @@ BINS: dict[str, Bins] = {
     "character_repetition": Bins(0, 1, count=80),
     "word_repetition": Bins(0, 1, count=80),
     "special_characters": Bins(0, 1, count=80),
+    "running_text": Bins(0, 1),
+    "letter_order": Bins(-1, 2, count=60),
     "closed_class_words": Bins(0, 1),
     "flagged_words": Bins(0, 0.1, count=80),
     "perplexity": Bins(10, 100_000, log=True),

@@ -148,3 +148,22 @@ def test_readers_are_a_closed_list():
     entry = {"title": "t", "reader": "pdf", "licence": "MIT", "custodian": "c", "provenance": "p"}
     with pytest.raises(ConfigurationError, match=r"source\.x: `reader`: .*'jsonl'"):
         parse_sources({"x": {**entry, "packages": [{"name": "x"}]}}, "here")
+
+
+def test_a_table_of_a_known_language_changes_only_what_it_says(load):
+    before = load_languages().natural["xh"]
+    changed = load(RECIPE + "[natural.xh.quality]\nletter_order_min = -1.0\n" + SOURCE).languages.natural["xh"]
+    assert changed == before.model_copy(
+        update={"quality": before.quality.model_copy(update={"letter_order_min": -1.0})}
+    )
+
+
+def test_a_language_without_spaces_has_characters_for_words(load):
+    thai = KOREAN.replace("ko]", "th]").replace("quality = { words_min = 5 }", "unspaced = true\nquality = {}")
+    quality = load(RECIPE + thai + SOURCE).languages.natural["th"].quality
+    assert (quality.segment_words_with_sentencepiece, quality.words_min) == (True, 10)
+
+
+def test_false_switches_a_threshold_off(load):
+    text = RECIPE + "[natural.xh.quality]\nletter_order_min = false\n" + SOURCE
+    assert load(text).languages.natural["xh"].quality.letter_order_min is None

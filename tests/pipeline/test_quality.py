@@ -17,17 +17,20 @@ from pipeline.quality.decision import THRESHOLDS
 LANGUAGES = load_languages()
 GOOD = {
     "words": 100, "character_repetition": 0.05, "word_repetition": 0.0, "special_characters": 0.2,
-    "closed_class_words": 0.5, "flagged_words": 0.0, "language_score": 0.99, "perplexity": None,
+    "running_text": 0.9, "letter_order": 0.7, "closed_class_words": 0.5, "flagged_words": 0.0, "language_score": 0.99,
+    "perplexity": None,
 }  # fmt: skip
 GOOD_CODE = {
     "bytes_in": 3000, "characters": 3000, "longest_line": 90, "non_word_characters": 0.4, "token_length_deviation": 5.0
 }  # fmt: skip
+ROOTS = Quality(thresholds="roots")
 TYPES = {"words": pa.int32(), "characters": pa.int32(), "longest_line": pa.int32(), "bytes_in": pa.int64()}
 
 
 def batch(rows, source="web"):
     columns = {
         "language": pa.array([row["language"] for row in rows]).dictionary_encode(),
+        "language_declared": pa.array([row.get("language_declared", row["language"]) for row in rows]),
         "source": pa.array([source] * len(rows)).dictionary_encode(),
     }
     for name in dict.fromkeys(measure for _, measure in THRESHOLDS):
@@ -65,8 +68,40 @@ def test_good_code_passes():
         ({"closed_class_words": 0.29999}, "closed_class_words_min", "closed_class_words 0.29999 < 0.3"),
     ],
 )
-def test_the_first_threshold_that_fails_is_the_reason(changed, reason, detail):
-    assert decide({"language": "en", **GOOD, **changed}) == (reason, detail)
+def test_the_first_threshold_of_roots_that_fails_is_the_reason(changed, reason, detail):
+    assert decide({"language": "en", **GOOD, **changed}, ROOTS) == (reason, detail)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"words": 4}, "words_min"),
+        ({"word_repetition": 0.9}, "word_repetition_max"),
+        ({"running_text": 0.1}, "running_text_min"),
+        ({"letter_order": -0.9}, "letter_order_min"),
+        ({"special_characters": 0.9}, "special_characters_max"),
+        ({"closed_class_words": 0.0}, None),
+    ],
+)
+def test_thresholds_of_a_language_are_those_that_were_measured(changed, reason):
+    assert decide({"language": "xh", **GOOD, **changed})[0] == reason
+
+
+def test_what_is_a_languages_own_is_not_judged_where_nobody_measured_it():
+    measures = {"letter_order": -0.9, "closed_class_words": 0.0, "special_characters": 0.6}
+    assert decide({"language": "ki", **GOOD, **measures}) == (None, None)
+
+
+def test_a_low_score_drops_only_where_no_source_declares_the_language():
+    row = {"language": "xh", **GOOD, "language_score": 0.3}
+    assert decide(row) == (None, None)
+    assert decide({**row, "language_declared": "und"})[0] == "language_score_min"
+    assert decide(row, ROOTS)[0] == "language_score_min"
+
+
+def test_a_threshold_can_be_switched_off():
+    quality = Quality(overrides={"xh": {"letter_order_min": False}})
+    assert decide({"language": "xh", **GOOD, "letter_order": -2.0}, quality) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +123,7 @@ def test_code_has_its_own_thresholds(changed, reason):
 
 def test_a_measure_at_its_threshold_passes():
     row = {"language": "en", **GOOD, "character_repetition": 0.106, "closed_class_words": 0.3, "words": 20}
-    assert decide(row) == (None, None)
+    assert decide(row, ROOTS) == (None, None)
 
 
 def test_an_override_changes_one_language():
@@ -105,7 +140,7 @@ def test_an_override_for_default_changes_all_others_too():
 
 
 def test_a_threshold_skipped_for_a_source_is_not_applied_to_it():
-    quality = Quality(skip_measures={"catalogue": ("closed_class_words_min",)})
+    quality = Quality(thresholds="roots", skip_measures={"catalogue": ("closed_class_words_min",)})
     row = {"language": "en", **GOOD, "closed_class_words": 0.0}
     assert decide(row, quality, "catalogue") == (None, None)
     assert decide(row, quality, "web")[0] == "closed_class_words_min"

@@ -153,3 +153,9 @@ def test_a_task_folder_names_files_by_task(tmp_path: Path) -> None:
     with folder.binary(".bin") as stream:
         stream.write(b"x")
     assert (tmp_path / "sw" / "shard-0.bin").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(("found", "reason"), [("zu", None), ("en", "language_mismatch")])
+def test_the_name_of_a_relative_denies_no_declared_language(found, reason):
+    verdict = language_verdict(identified("xh", found, 0.99), frozenset(["xh"]), 0.8, False, {"xh": ("zu", "ss")})
+    assert verdict[1].to_pylist() == [reason]

@@ -1,0 +1,121 @@
+"""Letter models: text lies above letters thrown together; junk of every kind goes, in every language that has text."""
+
+import gzip
+import json
+import pickle
+from functools import cache
+
+import pyarrow as pa
+import pytest
+
+from configs import CONFIGS
+from configs.errors import ModelError
+from configs.load import load_languages
+from configs.models import Quality
+from pipeline.quality import Measures, QualityRules
+from pipeline.quality.junk import RECIPES, make_junk
+from pipeline.quality.letters import LetterModels, load_models, make_model, save_models
+
+LANGUAGES = load_languages()
+TEXT = [
+    "Kila mtu ana haki ya kuishi, haki ya kuwa huru na haki ya usalama wa nafsi yake.",
+    "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa, wote wamejaliwa akili na dhamiri.",
+    "Hakuna mtu atakayeteswa au kuadhibiwa kinyama au kufanyiwa mambo ambayo yatamvunjia heshima.",
+]
+
+
+@cache
+def declarations():
+    with gzip.open(CONFIGS / "data/tiny/declaration.jsonl.gz", "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    texts = {}
+    for row in rows:
+        texts.setdefault(row["language"], []).append(row["text"])
+    return {code: parts for code, parts in texts.items() if code in LANGUAGES.natural}
+
+
+def letter_order(texts, code="sw", models=None):
+    quality = Quality()
+    columns = Measures(LANGUAGES, quality, letters=models)(
+        pa.array(texts, pa.large_string()), pa.array([code] * len(texts))
+    )
+    return columns["letter_order"].to_pylist()
+
+
+def reasons(texts, code):
+    measured = Measures(LANGUAGES, Quality())(pa.array(texts, pa.large_string()), pa.array([code] * len(texts)))
+    count = len(texts)
+    columns = {
+        **measured,
+        "language": pa.array([code] * count).dictionary_encode(),
+        "language_declared": pa.array([code] * count),
+        "source": pa.array(["web"] * count).dictionary_encode(),
+        "language_score": pa.nulls(count, pa.float32()),
+        "bytes_in": pa.nulls(count, pa.int64()),
+    }
+    return QualityRules(LANGUAGES, Quality()).decide(pa.RecordBatch.from_pydict(columns))[0].to_pylist()
+
+
+@pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))
+def test_good_text_stays(code):
+    assert set(reasons(declarations()[code], code)) == {None}
+
+
+@pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))
+def test_junk_of_every_kind_goes(code):
+    unspaced = code.startswith("zh")
+    sentences = [
+        line for text in declarations()[code] for line in text.split("\n") if len(line) > (15 if unspaced else 40)
+    ]
+    for kind, texts in make_junk(sentences, unspaced, 20).items():
+        dropped = sum(reason is not None for reason in reasons(texts, code))
+        assert dropped >= 18, kind
+
+
+def test_a_model_of_a_few_sentences_tells_them_from_their_letters():
+    models = LetterModels({"sw": make_model((text, 1) for text in TEXT)})
+    shuffled = make_junk(TEXT, False, 3)["letters-in-words"]
+    assert min(letter_order(TEXT, models=models)) > max(letter_order(shuffled, models=models)) + 0.5
+
+
+def test_a_text_of_few_letters_or_without_a_model_is_not_judged():
+    assert letter_order(["Habari ya leo", TEXT[0]])[0] is None
+    assert letter_order([TEXT[0]], "ki") == [None]
+
+
+def test_a_long_text_is_judged_by_stretches_of_the_whole():
+    good = " ".join(TEXT * 100)
+    junk = make_junk(TEXT, False, 100)["letters-anywhere"]
+    whole, half = letter_order([good, good + " " + " ".join(junk * 4)])
+    assert half < whole - 0.3
+
+
+def test_the_same_texts_give_the_same_model(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        save_models(tmp_path / name, {"sw": make_model((text, 1) for text in TEXT)})
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert load_models(str(tmp_path / "a.npz"))["sw"].digest == make_model((text, 1) for text in TEXT).digest
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])
+def test_what_is_no_model_is_refused(tmp_path, content):
+    (tmp_path / "m.npz").write_bytes(content)
+    with pytest.raises(ModelError, match="not a letter model"):
+        load_models(str(tmp_path / "m.npz"))
+
+
+def test_a_model_of_another_language_is_refused(tmp_path):
+    save_models(tmp_path / "m.npz", {"sw": make_model([(TEXT[0], 1)])})
+    with pytest.raises(ModelError, match="no letter model for `ko`, only for sw"):
+        LetterModels.load({"ko": str(tmp_path / "m.npz")})
+
+
+def test_models_are_pickled():
+    models = LetterModels({"sw": make_model([(TEXT[0], 1)])})
+    assert letter_order(TEXT, models=pickle.loads(pickle.dumps(models))) == letter_order(TEXT, models=models)
+
+
+def test_the_same_text_gives_the_same_junk():
+    assert make_junk(TEXT, False, 5) == make_junk(TEXT, False, 5)
+    assert all(len(texts) == 5 for texts in make_junk(TEXT, False, 5).values())
+    assert set(make_junk([], False)) == set(RECIPES)
