@@ -103,6 +103,10 @@ class _Asked(io.RawIOBase):
         """Go back to the start of a file that is read in order; possible once."""
         self._again, self._kept, self._position = self._kept or b"", None, 0
 
+    def push_back(self, data: bytes) -> None:
+        """Give these bytes once more."""
+        self._again = data + self._again
+
     _again = b""
 
     def read(self, size: int | None = -1) -> bytes:
@@ -282,19 +286,27 @@ def _read_arrow(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
         # no column at all would mean all of them
         return pa.ipc.IpcReadOptions(use_threads=False, included_fields=columns or [0])
 
+    schema = pa.ipc.open_stream(source).schema if request["ordered"] else pa.ipc.open_file(source).schema
+    sender.names(schema.names)
+    if not sender.wanted(schema.names):
+        return
     if request["ordered"]:
-        schema = pa.ipc.open_stream(source).schema
-        sender.names(schema.names)
         source.rewind() if isinstance(source, _Asked) else source.seek(0)
-        batches: Iterable[pa.RecordBatch] = pa.ipc.open_stream(source, options=options(schema))
+        batches: Iterable[pa.RecordBatch] = _streams(source, options(schema))
     else:
-        schema = pa.ipc.open_file(source).schema
-        sender.names(schema.names)
         file = pa.ipc.open_file(source, options=options(schema))
         batches = (file.get_batch(index) for index in range(file.num_record_batches))
-    if sender.wanted(schema.names):
-        for batch in batches:
-            sender.send(batch)
+    for batch in batches:
+        sender.send(batch)
+
+
+def _streams(source: Any, options: pa.ipc.IpcReadOptions) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream, and of those that `cat` put behind it."""
+    yield from pa.ipc.open_stream(source, options=options)
+    while head := source.read(8):
+        if head.strip(b"\0"):
+            source.push_back(head) if isinstance(source, _Asked) else source.seek(source.tell() - len(head))
+            yield from pa.ipc.open_stream(source)
 
 
 def _read_dataset(_: Any, sender: _Sender, request: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ def read_arrow(member: Member, context: Context) -> Iterator[Row]:
         member.stream.read(1)  # raises where the file is damaged rather than empty
         return
     with input_errors(member.name):
-        if head == b"ARROW1" or member.stream.seekable_file is not None:
+        if head == b"ARROW1" or _descriptor(member.stream.seekable_file) is not None:
             with seekable(member.stream) as file:
                 yield from _rows("arrow", member, file, context, ordered=head != b"ARROW1")
         else:

@@ -79,6 +79,19 @@ def test_compressed_archived_and_remote_files_are_read(tmp_path):
         assert not problems
 
 
+@pytest.mark.parametrize("place", ["file", "archive"])
+def test_streams_behind_each_other_are_read(tmp_path, place):
+    data = ipc(pa.table({"text": ["one"]})) + bytes(8) + ipc(pa.table({"other": [1], "text": ["two"]}))
+    for end, count in ((b"", 0), (b"rubbish", 1)):
+        if place == "archive":
+            (tmp_path / "t.tar").write_bytes(tar_bytes({"a.arrow": data + end}, "w"))
+            rows, problems = read(make_source("arrow", str(tmp_path / "t.tar")))
+        else:
+            rows, problems = read_bytes(tmp_path, data + end)
+        assert [(row["text"], row["key"][-2:]) for row in rows] == [("one", "#1"), ("two", "#2")]
+        assert len(problems) == count
+
+
 def far_offsets() -> bytes:
     table = pa.table({"text": ["a" * 8, "b" * 8]})
     data = bytearray(ipc(table))
