@@ -39,6 +39,6 @@ def read_json(member: Member, context: Context) -> Iterator[Row]:
         return
     text = decode(data, context.source.encoding, member.name)
     with input_errors(member.name):
-        value = json.loads(text)
+        value = json.loads(text, parse_int=float, strict=False)
     seen = dict.fromkeys(message for message in map(clean_message, strings(value)) if message)
     yield from join_messages(iter(seen), int(context.source.document_bytes))
