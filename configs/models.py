@@ -4,7 +4,7 @@ Every model refuses unknown keys (`configs.load` turns that into a message that 
 cannot be changed once read. Field names are the field's own terms; units are in the names.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
@@ -259,10 +259,8 @@ class Quality(Model):
     perplexity_models: dict[str, str] = Field(default={}, description="language → folder of a KenLM model")
 
 
-PII_KINDS = (
-    "KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD", "NATIONAL_ID",
-)  # fmt: skip
 PiiKind = Literal["KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD", "NATIONAL_ID"]
+PII_KINDS: tuple[PiiKind, ...] = get_args(PiiKind)
 
 
 class PersonalData(Model):
