@@ -7,19 +7,26 @@ silence: what they point to is read where it lies. In a Debian package `/` is th
 
 import posixpath
 import stat
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import BinaryIO, cast
 
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers import streams
 from pipeline.readers.compression import COMPRESSION_SUFFIXES
+from pipeline.readers.names import visible
 from pipeline.readers.streams import Stream, input_errors, seekable, unpack
+from pipeline.readers.tar import TarEntry, TarReader
 
 DEPTH_MAX = 3
 ZIP_SUFFIXES = (".zip", ".whl", ".xpi", ".jar", ".egg")
+UNREADABLE_SUFFIXES = (".7z", ".rar")
+"""Opened all the same: what they are is then told."""
+
+ZIP_DIRECTORY_MAX = 48 << 20
+"""Bytes of a zip's list of members: about a million. All of it is held."""
+
 TAR_SUFFIXES = (".tar", ".tgz", ".txz", ".tbz2", ".tzst", ".crate", ".gem")
 
 OnProblem = Callable[[InputError], None]
@@ -44,12 +51,12 @@ def without_compression(path: str) -> str:
 
 def is_archive(path: str) -> bool:
     """Whether a name is that of an archive."""
-    return without_compression(path.lower()).endswith((*TAR_SUFFIXES, *ZIP_SUFFIXES, ".deb"))
+    return without_compression(path.lower()).endswith((*TAR_SUFFIXES, *ZIP_SUFFIXES, *UNREADABLE_SUFFIXES, ".deb"))
 
 
 def safe_path(name: str) -> str | None:
     """A member's path without `.` parts; None where it leads out of the archive."""
-    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\\", "/")
+    name = name.replace("\\", "/")
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or name[1:2] == ":":
         return None
@@ -67,8 +74,11 @@ def members(
     stream = unpack(stream, path)
     walk = _walker(stream, path, depth)
     if walk is None:
+        if is_archive(path) and stream.peek(1):
+            raise InputError(name, "no archive, whatever its name says", "it may be damaged: fetch or make it again")
         yield Member(name, path, stream)
         return
+    stream.passing = True
     if depth == DEPTH_MAX:
         cause = f"archives nested deeper than {DEPTH_MAX}"
         raise UnsafeArchiveError(name, cause, "unpack the outer ones, or exclude it")
@@ -80,7 +90,10 @@ def members(
                 except InputError as error:
                     on_problem(error)
         elif chosen(inner_path):
-            yield Member(inner.name, inner_path, unpack(inner))
+            try:
+                yield Member(inner.name, visible(inner_path), unpack(inner, inner_path))
+            except InputError as error:
+                on_problem(error)
 
 
 Walk = Callable[[Stream, str, OnProblem], Iterator[tuple[str, Stream]]]
@@ -100,35 +113,28 @@ def _walker(stream: Stream, path: str, depth: int) -> Walk | None:
 
 
 def _unsafe(name: str, member: str, why: str) -> UnsafeArchiveError:
-    shown = member.encode("utf-8", "replace").decode()
-    return UnsafeArchiveError(f"{name}!{shown}", why, "the member is skipped; look where the archive comes from")
+    return UnsafeArchiveError(f"{name}!{visible(member)}", why, "it is skipped; look where the archive comes from")
 
 
 def _walk_tar(stream: Stream, name: str, on_problem: OnProblem, rooted: bool = False) -> Iterator[tuple[str, Stream]]:
-    with (
-        input_errors(name),
-        tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16, errors="surrogateescape") as archive,
-    ):
-        while (info := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # it would keep every header
-            path = safe_path(info.name.lstrip("/") if rooted else info.name)
-            if path is None:
-                on_problem(_unsafe(name, info.name, "a path out of the archive"))
-            elif info.isfile():
-                reader = archive.extractfile(info)
-                assert reader is not None
-                yield path, Stream(reader.read, f"{name}!{path}")
-            elif not info.isdir() and (why := _wrong_link(info, path, rooted)):
-                on_problem(_unsafe(name, info.name, why))
+    for entry, inner in TarReader(stream, name, on_problem):
+        path = safe_path(entry.path.lstrip("/") if rooted else entry.path)
+        if path is None:
+            on_problem(_unsafe(name, entry.path, "a path out of the archive"))
+        elif entry.is_file:
+            inner.name = f"{name}!{visible(path)}"
+            yield path, inner
+        elif why := _wrong_link(entry, path, rooted):
+            on_problem(_unsafe(name, entry.path, why))
 
 
-def _wrong_link(info: tarfile.TarInfo, path: str, rooted: bool) -> str:
+def _wrong_link(entry: TarEntry, path: str, rooted: bool) -> str:
     """Why a tar member that is neither file nor folder is refused; "" where it may be passed over."""
-    if info.issym() or info.islnk():
-        target = info.linkname.lstrip("/") if rooted and info.linkname.startswith("/") else info.linkname
-        base = "" if info.islnk() or target != info.linkname else posixpath.dirname(path)
+    if entry.is_link:
+        target = entry.link.lstrip("/") if rooted and entry.link.startswith("/") else entry.link
+        base = "" if entry.kind == b"1" or target != entry.link else posixpath.dirname(path)
         return "a link that leads out of the archive" if _leads_out(base, target) else ""
-    return "a device or pipe" if info.isdev() else ""
+    return "a device or pipe" if entry.is_device else ""
 
 
 def _leads_out(folder: str, target: str) -> bool:
@@ -137,29 +143,72 @@ def _leads_out(folder: str, target: str) -> bool:
 
 
 def _walk_zip(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tuple[str, Stream]]:
-    with seekable(stream) as file, input_errors(name), zipfile.ZipFile(file) as archive:
+    with seekable(stream) as file, input_errors(name):
         size = file.seek(0, 2)
-        total = 0
-        for info in archive.infolist():
-            path = safe_path(info.filename)
-            mode = info.external_attr >> 16
-            if path is None:
-                on_problem(_unsafe(name, info.filename, "a path out of the archive"))
-            elif stat.S_ISLNK(mode):
-                target = archive.read(info)[:4096].decode("utf-8", "replace") if info.file_size <= 4096 else ".."
-                if _leads_out(posixpath.dirname(path), target):
-                    on_problem(_unsafe(name, info.filename, "a link that leads out of the archive"))
-            elif info.flag_bits & 1:
-                on_problem(InputError(f"{name}!{path}", "encrypted", "decrypt it, or exclude it"))
-            elif not info.is_dir():
-                stream = _zip_member(archive, info, f"{name}!{path}", total, size)
-                yield path, stream
-                total += stream.given
+        _check_directory(file, size, name)
+        with zipfile.ZipFile(file) as archive:
+            total = 0
+            entries = archive.infolist()
+            for number, info in enumerate(entries):
+                if _unpacks_too_much(total, size):
+                    cause = f"its members unpack to more than {streams.BOMB_RATIO} times its size: they overlap"
+                    remedy = f"{len(entries) - number:,} are skipped; look where the archive comes from"
+                    on_problem(UnsafeArchiveError(name, cause, remedy, len(entries) - number))
+                    return
+                try:
+                    path = _zip_path(archive, info, name, size)
+                except InputError as error:
+                    on_problem(error)
+                    continue
+                if path is not None:
+                    member = _zip_member(archive, info, f"{name}!{visible(path)}", total, size)
+                    yield path, member
+                    total += member.given
+
+
+def _check_directory(file: BinaryIO, size: int, name: str) -> None:
+    """Refuse a directory of members too large to be held, before it is read."""
+    start = max(0, size - (1 << 16) - 22)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    listed = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
+    if listed == 0xFFFFFFFF and tail[at - 20 : at - 16] == b"PK\x06\x07":
+        file.seek(min(size, int.from_bytes(tail[at - 12 : at - 4], "little")))
+        listed = int.from_bytes(file.read(48)[40:48], "little")
+    if listed > ZIP_DIRECTORY_MAX:
+        cause = f"a directory of {listed >> 20:,} MiB, more than {ZIP_DIRECTORY_MAX >> 20}"
+        raise UnsafeArchiveError(name, cause, "pack it as several archives, or as tar")
+
+
+def _zip_path(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size: int) -> str | None:
+    """The path of a member that may be read; None for folders and links. Raises InputError where it is refused."""
+    path = safe_path(info.filename)
+    if path is None:
+        raise _unsafe(name, info.filename, "a path out of the archive")
+    shown = f"{name}!{visible(path)}"
+    if info.flag_bits & 1:
+        raise InputError(shown, "encrypted", "decrypt it, or exclude it")
+    if info.is_dir():
+        return None
+    if info.compress_size > size:
+        raise _unsafe(name, info.filename, "more bytes than the archive has")
+    if info.file_size > streams.BOMB_BYTES and info.file_size > streams.BOMB_RATIO * max(info.compress_size, 1):
+        raise _unsafe(
+            name, info.filename, f"{info.file_size:,} bytes packed in {info.compress_size:,}: it looks like a bomb"
+        )
+    if stat.S_ISLNK(info.external_attr >> 16):
+        with input_errors(shown):
+            target = archive.read(info)[:4096].decode("utf-8", "replace") if info.file_size <= 4096 else ".."
+        if _leads_out(posixpath.dirname(path), target):
+            raise _unsafe(name, info.filename, "a link that leads out of the archive")
+        return None
+    return path
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, before: int, size: int) -> Stream:
-    """A member as a stream, opened at its first read. Its size and that of all read so far are watched, because
-    members of a hostile archive overlap and their declared sizes lie."""
+    """A member as a stream, opened at its first read, which gives no more than its declared size. What all members
+    give is watched, because those of a hostile archive overlap."""
     opened: list[zipfile.ZipExtFile] = []
 
     def read(wanted: int) -> bytes:
@@ -167,25 +216,34 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, befo
             opened.append(cast(zipfile.ZipExtFile, archive.open(info)))
         return opened[0].read1(wanted)
 
-    def refuse(given: int) -> bool:
-        one = given > streams.BOMB_BYTES and given > streams.BOMB_RATIO * max(info.compress_size, 1)
-        return one or (before + given > streams.BOMB_BYTES and before + given > streams.BOMB_RATIO * size)
+    return Stream(read, name, refuse=lambda given: _unpacks_too_much(before + given, size))
 
-    return Stream(read, name, refuse=refuse)
+
+def _unpacks_too_much(given: int, size: int) -> bool:
+    return given > streams.BOMB_BYTES and given > streams.BOMB_RATIO * size
 
 
 def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tuple[str, Stream]]:
     """The files of a Debian package: an `ar` archive whose member `data.tar.*` holds them."""
     with input_errors(name):
         stream.read(8)
+        found = False
         while header := stream.read(60):
-            member, size = header[:16].decode("ascii").strip().rstrip("/"), int(header[48:58])
+            digits = header[48:58].strip()
+            if len(header) < 60 or header[58:] != b"`\n" or not digits.isdigit():
+                raise InputError(name, "the header of a member is damaged", "fetch or make the package again")
+            size = int(digits)
             inner = _part(stream, size, name)
-            if member.startswith("data.tar"):
-                yield from _walk_tar(unpack(inner), name, on_problem, rooted=True)
+            if header.startswith(b"data.tar"):
+                found = True
+                inner = unpack(inner)
+                inner.passing = True
+                yield from _walk_tar(inner, name, on_problem, rooted=True)
             while inner.read(streams.CHUNK):
                 pass
             stream.read(size % 2)
+        if not found:
+            raise InputError(name, "no member data.tar", "fetch or make the package again")
 
 
 def _part(stream: Stream, size: int, name: str) -> Stream:
