@@ -145,7 +145,7 @@ class Columns(Model):
     """Which column (or JSON key) of tabular input holds what."""
 
     text: str = Field(default="text", description="the document")
-    id: str | None = Field(default=None, description="the document's own key; default: file and row number")
+    id: str | None = Field(default=None, description="the document's own key in its file; default: the row number")
     language: str | None = Field(default=None, description="its language, a code that `openroots languages` lists")
     licence: str | None = Field(default=None, description="its licence, SPDX; the source's where empty")
     uri: str | None = Field(default=None, description="where it came from; default: the file")

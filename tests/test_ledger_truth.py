@@ -58,9 +58,23 @@ FILES: dict[str, tuple[str, bytes, int, int]] = {
     "truncated": ("a.jsonl.gz", gzip.compress(rows(*range(3)), mtime=0)[:-4], 3, 1),
     "damaged-second": ("a.jsonl.xz", lzma.compress(rows(1)) + lzma.compress(rows(2))[:-20], 2, 1),
     "damaged-bz2": ("a.jsonl.bz2", bz2.compress(rows(1)) + b"BZh91AY&SY rubbish", 1, 1),
+    "same-key": ("a.jsonl", rows(1, id="x") + rows(2, id="x") + rows(2, id="x"), 3, 0),
+    "same-name": ("a.zip", zip_of(("a.jsonl", rows(1, id="x")), ("a.jsonl", rows(2, id="x"))), 2, 0),
+    "licences": ("a.jsonl", b"".join(rows(1, licence=said) for said in ("mit", "other", "GPLv3", "x y", "")), 3, 2),
+    "bomb": ("a.zip", zip_of(("a.jsonl", rows(1) + b" " * (80 << 20)), ("b.jsonl", rows(2))), 2, 1),
+    "no-zip": ("a.zip", b"PK, but no zip", 0, 1),
+    "rar": ("a.rar", b"Rar!\x1a\x07\x01\x00 and more", 0, 1),
     "out-of-zip": ("a.zip", zip_of(("../a.jsonl", rows(1)), ("b.jsonl", rows(2))), 1, 1),
     "twice-in-zip": ("a.zip", zip_of(("a.jsonl", rows(1)), ("b.jsonl", rows(2))), 2, 0),
 }  # fmt: skip
+
+COLUMNS = {
+    "no-languages": "language",
+    "other-languages": "language",
+    "same-key": "id",
+    "same-name": "id",
+    "licences": "licence",
+}
 
 RECIPE = """
 name = "truth"
@@ -85,7 +99,7 @@ reader = "jsonl"
 licence = "CC0-1.0"
 custodian = "nobody"
 provenance = "made up"
-columns = {{ language = "language" }}
+columns = {columns}
 packages = [{{ name = "{path}", language = "en" }}]
 """
 
@@ -105,7 +119,8 @@ class Built:
         for name, (file, data, _, _) in FILES.items():
             (folder / name).mkdir()
             (folder / name / file).write_bytes(data)
-            recipe += SOURCE.format(name=name, path=folder / name)
+            columns = f'{{ {COLUMNS[name]} = "{COLUMNS[name]}" }}' if name in COLUMNS else "{}"
+            recipe += SOURCE.format(name=name, path=folder / name, columns=columns)
         (folder / "recipe.toml").write_text(recipe)
         plan = openroots.load_recipe(str(folder / "recipe.toml"))
         engine = openroots.Engine(workers=1)

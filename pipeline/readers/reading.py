@@ -90,12 +90,17 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
         context.on_problem(InputError(file, cause, remedy))
     if unit.lost:
         return
+    seen: dict[str, int] = {}
     dictionaries = Dictionaries()
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
     try:
         for member in _members(unit, package, context):
             report.begin(member.name)
-            yield from _guarded(reader(member, context), _origin(member, unit, package, context.source), context)
+            origin = _origin(member, unit, package, context.source)
+            count = seen[origin.key] = seen.get(origin.key, 0) + 1
+            if count > 1:  # an archive may hold two members of one name
+                origin = replace(origin, key=f"{origin.key}\0{count}")
+            yield from _guarded(reader(member, context), origin, context)
     except InputError as error:
         context.on_problem(error)
     for problem in dictionaries.incomplete():

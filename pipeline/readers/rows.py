@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import xxhash
 
 from configs.errors import InputError
 from configs.models import Languages, Source
@@ -15,9 +16,12 @@ from pipeline.readers import streams
 from pipeline.readers.streams import too_large
 from pipeline.schema import RAW
 
+KEYS_HELD_MAX = 2_000_000
+"""Own keys of one file that are compared (200 MB); a later row that repeats one is dropped as `duplicate_id`."""
+
 
 class Row(NamedTuple):
-    """A document as a format reader gives it. `key` replaces the file's name and `suffix`; None: not said."""
+    """A document as a format reader gives it. `key` is its own in its file, in place of `suffix`; None: not said."""
 
     text: str
     suffix: str = ""
@@ -55,6 +59,8 @@ class Batcher:
         self._documents, self._size, self._on_problem = documents, size, on_problem
         self._rows: list[tuple[str, str, str | None, str | None, str, str]] = []
         self._bytes = 0
+        self._origin: Origin | None = None
+        self._seen: dict[int, int] = {}  # hashes of the own keys of this file's rows, and how often they came
 
     def add(self, row: Row, origin: Origin) -> pa.RecordBatch | None:
         """Take a document; returns a batch when one is full. Text that is no Unicode, or too large, is a problem.
@@ -71,7 +77,7 @@ class Batcher:
         batch = self.flush() if self._rows and self._bytes + size > self._size else None
         self._rows.append(
             (
-                key or origin.key + suffix,
+                self._own_key(key, origin) if key else origin.key + suffix,
                 text,
                 language or origin.language,
                 licence or origin.licence,
@@ -81,6 +87,19 @@ class Batcher:
         )
         self._bytes += size
         return batch or (self.flush() if len(self._rows) >= self._documents else None)
+
+    def _own_key(self, key: str, origin: Origin) -> str:
+        """A row's own key within its file; the second row with the same one is numbered, so that both are kept.
+
+        Whatever lies in other files, and in whichever order they come, a document has the same key.
+        """
+        if origin is not self._origin:
+            self._origin, self._seen = origin, {}
+        hashed = xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass"))
+        count = self._seen.get(hashed, 0) + 1
+        if count > 1 or len(self._seen) < KEYS_HELD_MAX:
+            self._seen[hashed] = count
+        return f"{origin.key}#{key}" + (f"\0{count}" if count > 1 else "")
 
     def flush(self) -> pa.RecordBatch | None:
         """The rows gathered so far as a batch; None if there are none."""

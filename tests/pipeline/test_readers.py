@@ -55,7 +55,7 @@ def test_columns_are_mapped(tmp_path):
     rows, _ = read(make_source("jsonl", str(tmp_path / "a.jsonl"), columns=columns))
     assert rows == [
         {
-            "key": "7",
+            "key": f"{tmp_path.name}/a.jsonl#7",
             "text": "Habari",
             "language": "sw",
             "licence": "MIT",
@@ -98,7 +98,7 @@ def test_parquet_and_arrow_give_what_json_lines_give(tmp_path, kind):
         writer.write_table(table, max_chunksize=4)
     for reader, name in (("parquet", "a.parquet"), ("arrow", "s.arrow"), ("arrow", "f.arrow")):
         rows, problems = read(make_source(reader, str(tmp_path / name), columns={"id": "id", "metadata": ["n"]}))
-        assert [(row["key"], row["text"], row["metadata"]) for row in rows] == [
+        assert [(row["key"].split("#")[1], row["text"], row["metadata"]) for row in rows] == [
             (row["id"], row["text"], json.dumps({"n": row["n"]})) for row in ROWS
         ]
         assert not problems
@@ -293,7 +293,7 @@ def test_web_archives_give_pages_and_texts(tmp_path):
     missing = http.replace(b"200 OK", b"404 No")
     (tmp_path / "a.warc.gz").write_bytes(warc_record("response", http, 1) + warc_record("response", missing, 2))
     rows, _ = read(make_source("warc", str(tmp_path)))
-    assert [(row["key"], row["uri"], row["text"]) for row in rows] == [
+    assert [(row["key"].split("#")[1], row["uri"], row["text"]) for row in rows] == [
         ("urn:uuid:1", "https://x.example/1", "Un paragraphe assez long pour compter comme du texte.")
     ]
     (tmp_path / "b.wet.gz").write_bytes(warc_record("conversion", "du texte é".encode(), 3))
