@@ -13,7 +13,7 @@ import xxhash
 
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
-from pipeline.language_id.labels import UNDETERMINED, Labels
+from pipeline.language_id.labels import UNDETERMINED, Labels, canonical
 
 VERSION = 3  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
@@ -57,7 +57,7 @@ class LanguageIdentifier:
         self._labels = Labels(languages, settings.label_map)
         self._characters = settings.characters
         self._vote = settings.model == "vote"
-        self._classifier = _classifier(settings)
+        self._classifier = _classifier(settings, languages)
         self._known = frozenset(self._labels.answer(label) for label in self._classifier.labels)
         if self._vote:
             self._known |= {self._labels.answer(code) for code in (*ONE_LANGUAGE.values(), "zh", "zh-Hant", "ja", "as")}
@@ -124,11 +124,11 @@ def _empty(letters: npt.NDArray[np.int32]) -> list[tuple[str, float] | None]:
     return [None if total else (UNDETERMINED, 0.0) for total in letters[:, 1:].sum(axis=1).tolist()]
 
 
-def _classifier(settings: LanguageIdentification) -> Classifier:
+def _classifier(settings: LanguageIdentification, languages: Languages) -> Classifier:
     if settings.model == "vote":
         from pipeline.language_id.vote import Vote
 
-        return Vote()
+        return Vote(ours=frozenset(canonical(code) for code in languages.natural))
     from pipeline.language_id.fasttext_model import FastText
 
     return FastText(settings.model)
