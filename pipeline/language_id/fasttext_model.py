@@ -11,8 +11,10 @@ import xxhash
 
 from pipeline.language_id.bayes import LanguageModelError
 from pipeline.language_id.labels import UNDETERMINED
+from pipeline.language_id.parts import Answer
 
 PREFIX = "__label__"
+SURE = 0.9  # less may be mixed text
 _HEADER = struct.Struct("<2i12id3i2q")  # magic, version; arguments; counts of the dictionary, as fastText saves them
 _ENTRY = struct.Struct("<qb")  # after each word and its NUL: count, and 1 for a label
 
@@ -34,6 +36,7 @@ class FastText:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise LanguageModelError(f"{path} is no fastText model: {error}") from error
+        self.name = Path(path).name
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             self.labels = frozenset(_labels(content))
             self.digest = xxhash.xxh3_128_hexdigest(content)
@@ -44,12 +47,18 @@ class FastText:
         ends: npt.NDArray[np.int64],
         data: npt.NDArray[np.uint8],
         scripts: npt.NDArray[np.int64],
-    ) -> list[tuple[str, float]]:
+        letters: npt.NDArray[np.int64],
+        surely: npt.NDArray[np.bool_],
+    ) -> list[Answer | None]:
         """Label and probability of each text; lines are joined, as fastText reads one."""
         texts = memoryview(data)  # type: ignore[arg-type]
-        return [
+        found = [
             self._one(bytes(texts[start:end]).decode("utf-8", "replace"))
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+        return [
+            None if must and score < SURE else Answer(label, score, votes=((self.name, label, score),))
+            for (label, score), must in zip(found, surely.tolist(), strict=True)
         ]
 
     def _one(self, text: str) -> tuple[str, float]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,10 +15,12 @@ import xxhash
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
 from pipeline.language_id.labels import UNDETERMINED, Labels, canonical
+from pipeline.language_id.parts import SAMPLE, Answer, join, samples
 
-VERSION = 3  # of the rules below: a change of answers must change the digest
+VERSION = 4  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
+SURE_SHARE = 0.95  # of a document's letters in one script; less may be another language beside it
 HAN_LETTERS = 3.0  # a Chinese character is half a word or more, and stands for about three letters of one
 HAN_SHARE = 0.5  # of the text, so counted; less is a quotation
 KANA_SHARE = 0.05  # Japanese writes its grammar in kana; Chinese text holds a quoted character at most
@@ -41,9 +44,28 @@ class Classifier(Protocol):
         ends: npt.NDArray[np.int64],
         data: npt.NDArray[np.uint8],
         scripts: npt.NDArray[np.int64],
-    ) -> list[tuple[str, float]]:
-        """Label and score in 0..1 of each text `data[starts[i]:ends[i]]` (UTF-8), mostly in `SCRIPTS[scripts[i]]`."""
+        letters: npt.NDArray[np.int64],
+        surely: npt.NDArray[np.bool_],
+    ) -> list[Answer | None]:
+        """The answer to each text `data[starts[i]:ends[i]]` (UTF-8) of `letters[i]` letters, most of them in
+        `SCRIPTS[scripts[i]]`; None where `surely[i]` and the text is not surely in one language."""
         ...
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What was found of some texts, a row each.
+
+    language   string: our code, or the BCP-47 code of another language, or `und`
+    score      float32, 0..1
+    languages  string: its languages with the share of each, largest first, such as `sw 0.82, en 0.18`
+    votes      string: each voter with its answer and score, such as `pycld2 sw 0.97, bayes ny 0.61`
+    """
+
+    language: pa.StringArray
+    score: pa.FloatArray
+    languages: pa.StringArray
+    votes: pa.StringArray
 
 
 class LanguageIdentifier:
@@ -74,54 +96,147 @@ class LanguageIdentifier:
         return self._labels.answer(code) in self._known
 
     def identify(self, texts: pa.LargeStringArray) -> tuple[pa.StringArray, pa.FloatArray]:
-        """Language (string) and score (float32, 0..1) of each text, read at its start.
+        """Language (string) and score (float32, 0..1) of each text; see `identify_parts`."""
+        found = self.identify_parts(texts)
+        return found.language, found.score
 
-        The language is our code, or the BCP-47 code of another language, or `und` with score 0 where nothing can be
-        said: no letters, or a null. The score is comparable with the thresholds `language_score_min` of ROOTS.
+    def identify_parts(self, texts: pa.LargeStringArray) -> Identified:
+        """Language, score, parts and votes of each text, read in samples spread over it.
+
+        The language is that of the largest part: our code, or the BCP-47 code of another language; or `und`, with
+        the probability that the text is no language (0 where it has no letters, or is null). The score is the share
+        of the text in the language times the probability that it is; it is comparable with the thresholds
+        `language_score_min` of ROOTS.
         """
         if len(texts) == 0:
-            return pa.array([], pa.string()), pa.array([], pa.float32())
+            empty = pa.array([], pa.string())
+            return Identified(empty, pa.array([], pa.float32()), empty, empty)
         offsets, data = buffers(texts)
-        starts = offsets[:-1]
-        ends, letters, marks = look(offsets, data, self._characters, script_table(), han_table(), len(SCRIPTS))
-        answers = self._by_script(letters, marks) if self._vote else _empty(letters)
+        most = max(1, self._characters // SAMPLE)
+        edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
+        _, letters, marks = look(edges.ravel(), data, 1 << 62, script_table(), han_table(), len(SCRIPTS))
+        letters, marks = letters[::2], marks[::2]  # the rows between are what lies between samples
+        borders = np.searchsorted(rows, np.arange(len(texts) + 1))
+        answers = self._answers(edges, data, letters, marks, borders)
+        east = letters[:, SCRIPTS.index("Kana")] + letters[:, SCRIPTS.index("Hani")]
+        weights = (letters[:, 1:].sum(axis=1) + (HAN_LETTERS - 1) * east) * scales
+        joined = [
+            join(own, weights[first : first + len(own)])
+            for own, first in zip(answers, borders[:-1].tolist(), strict=True)
+        ]
+        return Identified(
+            pa.array([found.label for found in joined], pa.string()),
+            pa.array(np.array([found.score for found in joined], np.float32)),
+            pa.array(
+                [", ".join(f"{name} {share:.2f}" for name, share in found.languages) for found in joined], pa.string()
+            ),
+            pa.array(
+                [", ".join(f"{who} {name} {score:.2f}" for who, name, score in found.votes) for found in joined],
+                pa.string(),
+            ),
+        )
+
+    def _answers(
+        self,
+        edges: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        letters: npt.NDArray[np.int32],
+        marks: npt.NDArray[np.int32],
+        borders: npt.NDArray[np.int64],
+    ) -> list[list[Answer]]:
+        """The answers to each document, in the project's codes: one where its samples together are surely in one
+        language, or it has one sample; else one a sample."""
+        first = borders[:-1]
+        whole = _joined(edges, data, borders)
+        found = self._classify(
+            *whole, np.add.reduceat(letters, first), np.add.reduceat(marks, first), np.diff(borders) > 1
+        )
+        answers = [[answer] if answer else [] for answer in found]
+        open_rows = [row for row, own in enumerate(answers) if not own]
+        parts = np.array([part for row in open_rows for part in range(borders[row], borders[row + 1])], np.int64)
+        single = np.zeros(len(parts), bool)
+        starts, ends = np.ascontiguousarray(edges[parts, 0]), np.ascontiguousarray(edges[parts, 1])
+        told = iter(self._classify(starts, ends, data, letters[parts], marks[parts], single))
+        for row in open_rows:
+            own = itertools.islice(told, int(borders[row + 1] - borders[row]))
+            answers[row] = [answer for answer in own if answer]
+        return [[self._named(answer) for answer in own] for own in answers]
+
+    def _classify(
+        self,
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        data: npt.NDArray[np.uint8],
+        letters: npt.NDArray[np.int32],
+        marks: npt.NDArray[np.int32],
+        surely: npt.NDArray[np.bool_],
+    ) -> list[Answer | None]:
+        """By script or else by the classifier; None where an answer must be sure (`surely`) and is not."""
+        answers = self._by_script(letters, marks, surely) if self._vote else _empty(letters)
         open_rows = np.array([row for row, answer in enumerate(answers) if answer is None], np.int64)
+        totals = letters[open_rows, 1:].sum(axis=1).astype(np.int64)
         scripts = letters[open_rows, 1:].argmax(axis=1) + 1
-        decided = self._classifier.classify(starts[open_rows], ends[open_rows], data, scripts)
+        classify = self._classifier.classify
+        decided = classify(starts[open_rows], ends[open_rows], data, scripts, totals, surely[open_rows])
         for row, answer in zip(open_rows.tolist(), decided, strict=True):
             answers[row] = answer
-        found = [(self._labels.answer(label), score) for label, score in (answer for answer in answers if answer)]
-        languages = pa.array([language for language, _ in found], pa.string())
-        return languages, pa.array(np.array([score for _, score in found], np.float32))
+        return answers
+
+    def _named(self, answer: Answer) -> Answer:
+        name = self._labels.answer
+        shares = tuple((name(label), share) for label, share in answer.shares)
+        votes = tuple((voter, name(label), score) for voter, label, score in answer.votes)
+        return Answer(name(answer.label), answer.score, shares, votes)
 
     def _by_script(
-        self, letters: npt.NDArray[np.int32], marks: npt.NDArray[np.int32]
-    ) -> list[tuple[str, float] | None]:
-        """What the script alone decides; None where it does not."""
+        self, letters: npt.NDArray[np.int32], marks: npt.NDArray[np.int32], surely: npt.NDArray[np.bool_]
+    ) -> list[Answer | None]:
+        """What the script alone decides; None where it does not, or not surely where it must."""
         answers = _empty(letters)
         totals = letters[:, 1:].sum(axis=1)
         for script, language in ONE_LANGUAGE.items():
             own = letters[:, SCRIPTS.index(script)]
             for row in np.flatnonzero((own > 0) & (own >= SHORTCUT_SHARE * totals)):
-                answers[row] = (language, float(own[row] / totals[row]))
+                answers[row] = _scripted(language, float(own[row] / totals[row]))
         kana, han = letters[:, SCRIPTS.index("Kana")], letters[:, SCRIPTS.index("Hani")]
         east = HAN_LETTERS * (kana + han)
         shares = east / np.maximum(east + totals - kana - han, 1)
         for row in np.flatnonzero(shares >= HAN_SHARE):
             share = float(shares[row])
             if kana[row] > KANA_SHARE * (kana[row] + han[row]):
-                answers[row] = ("ja", share)
+                answers[row] = _scripted("ja", share)
             else:
-                answers[row] = ("zh-Hant" if marks[row, 1] > marks[row, 0] else "zh", share)
+                answers[row] = _scripted("zh-Hant" if marks[row, 1] > marks[row, 0] else "zh", share)
         for row in np.flatnonzero((marks[:, 2] > 0) & (marks[:, 2] >= 0.002 * totals)):
             if letters[row, SCRIPTS.index("Beng")] >= SHORTCUT_SHARE * totals[row]:
-                answers[row] = ("as", float(letters[row, SCRIPTS.index("Beng")] / totals[row]))
+                answers[row] = _scripted("as", float(letters[row, SCRIPTS.index("Beng")] / totals[row]))
+        for row in np.flatnonzero(surely):
+            answer = answers[row]
+            if answer and answer.score < SURE_SHARE and totals[row]:
+                answers[row] = None
         return answers
 
 
-def _empty(letters: npt.NDArray[np.int32]) -> list[tuple[str, float] | None]:
+def _joined(
+    edges: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], borders: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """The samples of each document end to end, a line feed behind each: starts, ends, data."""
+    lengths = edges[:, 1] - edges[:, 0] + 1
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    joined = np.full(int(offsets[-1]), 10, np.uint8)
+    for (start, end), at in zip(edges.tolist(), offsets[:-1].tolist(), strict=True):
+        joined[at : at + end - start] = data[start:end]
+    return offsets[borders[:-1]], offsets[borders[1:]] - 1, joined
+
+
+def _scripted(label: str, share: float) -> Answer:
+    shares = ((label, share), (UNDETERMINED, 1.0 - share)) if share < 1.0 else ((label, 1.0),)
+    return Answer(label, share, shares, (("script", label, share),))
+
+
+def _empty(letters: npt.NDArray[np.int32]) -> list[Answer | None]:
     """`und` for texts without letters, None for the others."""
-    return [None if total else (UNDETERMINED, 0.0) for total in letters[:, 1:].sum(axis=1).tolist()]
+    return [None if total else Answer(UNDETERMINED, 0.0) for total in letters[:, 1:].sum(axis=1).tolist()]
 
 
 def _classifier(settings: LanguageIdentification, languages: Languages) -> Classifier:

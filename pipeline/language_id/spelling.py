@@ -5,14 +5,13 @@ the vote answers a language of a group, the signs count beside what its voters s
 from grammars and orthographies, and kept where they helped on text from packages (docs/language-identification.md).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 Signs = Mapping[str, Mapping[str, int]]
 
 GROUPS: Final[tuple[Signs, ...]] = (
-    {  # Kirundi writes vy, j and c where Kinyarwanda writes by, jy and cy; its future is -zo-; gufise, kuraba, gutangura
+    {  # Kirundi writes vy, j and c where Kinyarwanda writes by, jy and cy; gufise, kuraba; gufite, kureba
         "rn": {
             "vy": 3, " ca ": 2, " co ": 2, " ico ": 3, " ica ": 3, " cane ": 4, " canke ": 4, "fise": 3, " kuraba": 2,
             "shir": 1, "shikiranganji": 4, "shikir": 1, "gushika": 2, "shitse": 2, " kw'": 2, " mw'": 2, " yuko ": 2,
@@ -29,8 +28,10 @@ GROUPS: Final[tuple[Signs, ...]] = (
             "abaturage": 2, " umunsi": 2, " iminsi": 2, " hanyuma": 1, " nibura": 2, " ubwo ": 1, " nyuma ": 1,
             "butegetsi": 1, "yobozi": 2, "tangir": 2, "tangiye": 2, " aza": 1, " baza": 1, "biza": 1, " haza": 1,
             " tuza": 1, " impamvu": 2, "rukiko": 3, "mukino": 2, "mikino": 2, "komeza": 1, " mbere ": 1, "kugeza": 2,
-            " kugera ": 1, "guverinoma": 3, "polisi": 1, "ikipe": 2, " buri ": 1, " munsi ": 2, "shuri": 2, " ese ": 2,
-            "bukungu": 2, "koranabuhanga": 3, "ushize": 1, "hashize": 1, "modoka": 2, "nny": 2, "fung": 1, "ruhare": 2,
+            " kugera ": 1, "guverinoma": 3, "polisi": 1, "ikipe": 2, " buri ": 1, " munsi ": 2, "shuri": 2,
+            " ese ": 2,
+            "bukungu": 2, "koranabuhanga": 3, "ushize": 1, "hashize": 1, "modoka": 2, "nny": 2, "fung": 1,
+            "ruhare": 2,
             "curuz": 1, " yego": 2,
         },
     },
@@ -54,25 +55,33 @@ GROUPS: Final[tuple[Signs, ...]] = (
             " yaye ": 3, " okanye ": 3, " kunye ": 3, " xa ": 2, " ngokuba ": 2, " njengoko ": 2, "hulumente": 4,
             "xesha": 3, " ngoku ": 2, " emva ": 2, " ndi": 1, " utsho": 2, "mapolisa": 4, " ilizwe": 2, " eli ": 2,
             " esi ": 2, " olu ": 2, " oku ": 2, " apho ": 2, "nkqubo": 2, " phantsi ": 2, "mongameli": 3,
-            "ninzi": 3, "ncinci": 2, "ncinane": 2, "funeka": 2, "nkokeli": 3, "bini": 1, "ntl": 3, "ntsa": 2, "ntse": 2,
-            "ntsi": 2, "ntso": 2, "ntsu": 2, "kwakhona": 2, "khawulez": 2, "theth": 2, "fuman": 2, "jong": 2, "nced": 2,
-            "gqib": 2, "sikolo": 2, "zikolo": 2, "titshala": 3, "shishin": 3, "qoqosho": 3, "nkcukacha": 3, "ngxaki": 3,
+            "ninzi": 3, "ncinci": 2, "ncinane": 2, "funeka": 2, "nkokeli": 3, "bini": 1, "ntl": 3, "ntsa": 2,
+            "ntse": 2,
+            "ntsi": 2, "ntso": 2, "ntsu": 2, "kwakhona": 2, "khawulez": 2, "theth": 2, "fuman": 2, "jong": 2,
+            "nced": 2,
+            "gqib": 2, "sikolo": 2, "zikolo": 2, "titshala": 3, "shishin": 3, "qoqosho": 3, "nkcukacha": 3,
+            "ngxaki": 3,
             "nkundla": 2, "qela ": 2, "nkwenkwe": 3, " utata": 2, "sapho": 2, "bomi ": 2, "gqirha": 3, "mbutho": 2,
         },
         "zu": {
-            " ukuthi ": 3, "okuthi": 1, " futhi ": 3, " noma ": 3, " uma ": 3, " kanye ": 2, " lapho": 2, "hulumeni": 4,
+            " ukuthi ": 3, "okuthi": 1, " futhi ": 3, " noma ": 3, " uma ": 3, " kanye ": 2, " lapho": 2,
+            "hulumeni": 4,
             " manje ": 2, "khathi": 2, "umunt": 2, " kusho ": 3, "maphoyisa": 4, " ngoba ": 2, " leli ": 2,
-            " lesi ": 2, " lolu ": 2, " lokhu ": 2, " lezi ": 2, " lo ": 1, " laba ": 2, " labo ": 1, "ngane": 2, " ngi": 1,
+            " lesi ": 2, " lolu ": 2, " lokhu ": 2, " lezi ": 2, " lo ": 1, " laba ": 2, " labo ": 1, "ngane": 2,
+            " ngi": 1,
             " emuva": 2, " ngemva ": 2, "kumele ": 2, " izwe ": 2, "zweni ": 1, "umphakathi": 1, " phansi ": 2,
             " okwamanje": 2, " sengathi ": 2, "umuzi": 2, "umuthi": 2, "mengameli": 2, "ningi": 3, "ncane": 2,
-            " izi": 1, "dingeka": 2, "bili": 1, "kepha ": 2, " yize ": 2, "nhl": 3, "nsa": 1, "nse": 1, "nsi": 1, "nso": 1,
-            "nsu": 1, "shesha": 2, "khulum": 3, "thol": 2, "bheka": 2, "usizo": 2, "sikole": 2, "zikole": 2, "thisha": 3,
+            " izi": 1, "dingeka": 2, "bili": 1, "kepha ": 2, " yize ": 2, "nhl": 3, "nsa": 1, "nse": 1, "nsi": 1,
+            "nso": 1,
+            "nsu": 1, "shesha": 2, "khulum": 3, "thol": 2, "bheka": 2, "usizo": 2, "sikole": 2, "zikole": 2,
+            "thisha": 3,
             "bhizinisi": 3, "mnotho": 3, "mininingwane": 3, "nkinga": 3, "nqumo": 2, "nkantolo": 3, "icala": 2,
             "qembu": 3, "umfana": 2, "mndeni": 2, "ukudla": 1, "dokotela": 3, "gciwane": 3, "namuhla": 2, "kusasa": 1,
         },
         "nd": {
             " ukuthi ": 2, " loba ": 4, " nxa ": 3, " kumbe ": 2, "hulumende": 5, "mapholisa": 4, " ilizwe": 2,
-            " lokhu ": 2, " njalo ": 1, " ngoba ": 2, "sikhathi": 1, "umunt": 2, " lapho": 1, " lelo ": 1, " kanye ": 1,
+            " lokhu ": 2, " njalo ": 1, " ngoba ": 2, "sikhathi": 1, "umunt": 2, " lapho": 1, " lelo ": 1,
+            " kanye ": 1,
         },
         "nr": {
             " nofana ": 4, " nanyana ": 4, " begodu ": 4, " godu ": 3, " ukobana ": 4, " kobana ": 4, " bona ": 1,
@@ -87,9 +96,11 @@ GROUPS: Final[tuple[Signs, ...]] = (
         "id": {
             " karena ": 3, " bahwa ": 3, " bisa ": 3, " ketika ": 1, " maupun ": 2, " harus ": 2, " apakah ": 1,
             " tanggal": 2, "nomor": 2, "otomatis": 2, "informasi": 2, "itas ": 2,
-            " namun ": 2, " setelah ": 2, " saat ": 2, " mengatakan ": 2, "perusahaan": 3, " pemerintah": 1, " polisi": 3,
+            " namun ": 2, " setelah ": 2, " saat ": 2, " mengatakan ": 2, "perusahaan": 3, " pemerintah": 1,
+            " polisi": 3,
             " uang ": 3, " kantor": 2, "rumah sakit": 3, " yaitu ": 3, " berbagai ": 3, " mau ": 2, " saja ": 3,
-            " televisi": 3, " sementara ": 1, " sekitar ": 1, " sebuah ": 1, " mobil ": 2, " kepolisian": 3, " tapi ": 2,
+            " televisi": 3, " sementara ": 1, " sekitar ": 1, " sebuah ": 1, " mobil ": 2, " kepolisian": 3,
+            " tapi ": 2,
             " banget ": 3, " enggak ": 3, " kayak ": 2, " partai ": 3, " anggota ": 1,
             " gubernur ": 3, " presiden ": 3, " kebijakan ": 2, " perusahaan": 2,
         },
@@ -112,39 +123,52 @@ GROUPS: Final[tuple[Signs, ...]] = (
     },
     {  # Konkani's and is आनी, its to be आसा; Marathi's are आणि and आहे
         "mr": {" आणि ": 3, " आहे": 3, " नाही": 2, " म्हणून ": 2, " साठी": 1, "साठी ": 1, " होते": 2, " होता": 2},
-        "kok": {" आनी ": 4, " आसा ": 3, " आसात ": 3, " म्हूण ": 3, "खातीर ": 2, " जावन ": 2, "ल्लें ": 2, " हांव ": 3},
+        "kok": {
+            " आनी ": 4, " आसा ": 3, " आसात ": 3, " म्हूण ": 3, "खातीर ": 2, " जावन ": 2, "ल्लें ": 2, " हांव ": 3,
+        },
     },
     {  # Kikuyu alone of these writes ĩ and ũ
         "sw": {" ya ": 1, " wa ": 1, " kwa ": 1, " ni ": 1, " katika ": 3, " kuwa ": 2},
         "ki": {"ĩ": 2, "ũ": 2},
     },
     {  # Tumbuka's class prefix is vi-, its but kweni, its past wa-ka-
-        "ny": {" zinthu": 3, " koma ": 2, " kwambiri": 3, " ndi ": 2, " za ": 1, " anali ": 2, " anthu ": 2, " zi": 1},
-        "tum": {" vinthu": 3, " vya ": 3, " vi": 1, " kweni ": 3, " chomene": 4, "ŵa": 1, " wanthu ": 3, " ŵanthu ": 3, " panji ": 2},
+        "ny": {
+            " zinthu": 3, " koma ": 2, " kwambiri": 3, " ndi ": 2, " za ": 1, " anali ": 2, " anthu ": 2, " zi": 1,
+        },
+        "tum": {
+            " vinthu": 3, " vya ": 3, " vi": 1, " kweni ": 3, " chomene": 4, "ŵa": 1, " wanthu ": 3, " ŵanthu ": 3,
+            " panji ": 2,
+        },
     },
     {  # Fon writes ɖ, ɔ and ɛ; Yoruba ọ and ẹ
         "yo": {"ọ": 2, "ẹ": 2, "ṣ": 2},
         "fon": {"ɖ": 3, "ɔ": 1, "ɛ": 1, "ɖò": 2},
     },
 )  # fmt: skip
-_WORDS = re.compile(r"[^\W\d_](?:['’]?[^\W\d_])*['’]?")
+_ASCII: Final = bytes(
+    point if chr(point).isalpha() or point == ord("'") or point >= 0x80 else ord(" ") for point in range(256)
+)
+_PUNCTUATION: Final = [
+    mark.encode() for mark in "\u2018\u201c\u201d\u201e\u2013\u2014\u2026\u00ab\u00bb\u00a0\u0964\u060c\u06d4\u061f"
+]
 _GROUP_OF = {language: group for group in GROUPS for language in group}
 GROUPED: Final = frozenset(_GROUP_OF)
 
 
-def signs_text(text: str) -> str:
-    """Words of a text in lower case between single spaces, without those that begin with a capital: names are
+def signs_text(text: bytes) -> str:
+    """Words of a UTF-8 text in lower case between single spaces, without those that begin with a capital: names are
     spelled in other languages' ways. All words where that leaves few (headlines in capitals)."""
-    words = _WORDS.findall(text.replace("’", "'"))
+    text = text.translate(_ASCII).replace(b"\xe2\x80\x99", b"'")
+    for mark in _PUNCTUATION:
+        text = text.replace(mark, b" ")
+    words = text.decode("utf-8", "ignore").split()
     plain = [word for word in words if not word[0].isupper()]
-    if len(plain) < 3:
-        plain = words
-    return f" {' '.join(plain).lower()} "
+    return f" {' '.join(plain if len(plain) >= 3 else words).lower()} "
 
 
 def signs(group: Signs, text: bytes) -> dict[str, int]:
     """The weight of the signs of each language of a group in a UTF-8 text."""
-    plain = signs_text(text.decode("utf-8", "ignore"))
+    plain = signs_text(text)
     return {name: sum(plain.count(sign) * weight for sign, weight in own.items()) for name, own in group.items()}
 
 

@@ -1,0 +1,160 @@
+"""A document's languages, told by its parts: samples spread over it, joined by what each stands for.
+
+A document is read in stripes of equal size; from the middle of each up to `SAMPLE` characters are identified. Where
+all together are not surely in one language, each is answered alone, and counts for the letters of its stripe. The
+label is the largest part of the whole document; its score is the share of the letters in it times how sure the samples
+were, so that it falls with mixing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from pipeline.language_id.labels import UNDETERMINED
+from pipeline.language_id.spelling import group_of
+
+SAMPLE = 500
+"""Characters of a sample: from about here the vote is right on one part alone."""
+SHARE_MIN = 0.01
+"""Smaller parts are not told."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found of one text: label and score, the share of each language in it, and what each voter said."""
+
+    label: str
+    score: float
+    shares: tuple[tuple[str, float], ...] = ()
+    votes: tuple[tuple[str, str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was found of a document: label, score, and all its languages and votes by share, largest first."""
+
+    label: str
+    score: float
+    languages: tuple[tuple[str, float], ...]
+    votes: tuple[tuple[str, str, float], ...]
+
+
+@njit(cache=True, nogil=True)
+def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples of up to `size` characters, at most `most` a document, one from the middle of each of its equal stripes.
+
+    Returns edges (int64, samples × 2: first byte, byte after the last), the row of each sample (int64) and the bytes
+    of its stripe over its own (float64). A sample begins at the start of a line or a word where one is near. A
+    document of less than one and a half samples is one; an empty one has one empty sample.
+    """
+    rows = len(offsets) - 1
+    edges, owners = np.empty((rows * most, 2), np.int64), np.empty(rows * most, np.int64)
+    scales = np.empty(rows * most, np.float64)
+    filled = 0
+    for row in range(rows):
+        first, end = offsets[row], offsets[row + 1]
+        characters = 0
+        for at in range(first, end):
+            characters += (data[at] & 0xC0) != 0x80
+        number = 1 if 2 * characters < 3 * size else min(most, (characters + size - 1) // size)
+        for stripe in range(number):
+            start = first + (end - first) * stripe // number
+            stop = first + (end - first) * (stripe + 1) // number
+            whole = number == 1 or characters <= most * size
+            spare = 0 if whole else (stop - start) * (1 - size * number / characters) / 2
+            at = _word_start(data, start + int(spare), stop) if stripe or not whole else start
+            left = size + size // 2 if whole else size
+            after = at
+            while after < stop and (left > 0 or (data[after] & 0xC0) == 0x80):
+                left -= (data[after] & 0xC0) != 0x80
+                after += 1
+            while after < end and (data[after] & 0xC0) == 0x80:
+                after += 1
+            edges[filled, 0], edges[filled, 1] = at, after
+            owners[filled] = row
+            scales[filled] = (stop - start) / max(1, after - at)
+            filled += 1
+    return edges[:filled], owners[:filled], scales[:filled]
+
+
+@njit(cache=True, nogil=True)
+def _word_start(data: np.ndarray, start: int, stop: int) -> int:
+    """The start of a line in the first fifth of a stripe, or of a word, or else of a character."""
+    space = -1
+    for at in range(start, start + (stop - start) // 5):
+        if data[at] == 10:
+            return at + 1
+        if space < 0 and data[at] == 32:
+            space = at + 1
+    if space >= 0:
+        return space
+    at = start
+    while at < stop and (data[at] & 0xC0) == 0x80:
+        at += 1
+    return at
+
+
+def join(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> Joined:
+    """The document of these samples, each of which stands for `weights` letters.
+
+    Near relatives (`spelling.GROUPS`) are seldom mixed and often mistaken: they count for the one that has most.
+    """
+    if len(answers) == 1:
+        only = answers[0]
+        shares = only.shares or ((only.label, 1.0),)
+        return Joined(only.label, only.score, _told(dict(shares)), only.votes)
+    amounts: dict[str, float] = {}
+    for answer, weight in zip(answers, weights.tolist(), strict=True):
+        for label, share in answer.shares or ((answer.label, 1.0),):
+            amounts[label] = amounts.get(label, 0.0) + weight * share
+    heads = _heads(amounts)
+    pooled: dict[str, float] = {}
+    for label, amount in amounts.items():
+        head = heads.get(label, label)
+        pooled[head] = pooled.get(head, 0.0) + amount
+    total = sum(pooled.values())
+    if total <= 0:
+        return Joined(UNDETERMINED, 0.0, ((UNDETERMINED, 1.0),), ())
+    known = {label: amount for label, amount in pooled.items() if label != UNDETERMINED} or pooled
+    label = max(sorted(known), key=lambda name: known[name])
+    sure = weight_of = 0.0
+    for answer, weight in zip(answers, weights.tolist(), strict=True):
+        if heads.get(answer.label, answer.label) == label:
+            sure += weight * answer.score
+            weight_of += weight
+    score = sure / max(weight_of, 1e-9) * min(1.0, known[label] / sum(known.values()))
+    whole = {name: amount / total for name, amount in pooled.items()}
+    return Joined(label, float(score), _told(whole), _votes(answers, weights))
+
+
+def _heads(amounts: Mapping[str, float]) -> dict[str, str]:
+    """Of each label the relative that has most of the document."""
+    heads: dict[str, str] = {}
+    for label in amounts:
+        group = group_of(label)
+        if group:
+            heads[label] = max(sorted(name for name in group if name in amounts), key=lambda name: amounts[name])
+    return heads
+
+
+def _told(shares: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    ordered = sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
+    return tuple(entry for entry in ordered if entry[1] >= SHARE_MIN) or tuple(ordered[:1])
+
+
+def _votes(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> tuple[tuple[str, str, float], ...]:
+    """Of each voter the label that it gives to most of the document, and its mean score there."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for answer, weight in zip(answers, weights.tolist(), strict=True):
+        for voter, label, score in answer.votes:
+            entry = found.setdefault(voter, {}).setdefault(label, [0.0, 0.0])
+            entry[0] += weight
+            entry[1] += weight * score
+    said = []
+    for voter, labels in found.items():
+        label = max(sorted(labels), key=lambda name: labels[name][0])
+        said.append((voter, label, labels[label][1] / max(labels[label][0], 1e-9)))
+    return tuple(said)
