@@ -224,9 +224,16 @@ class LanguageIdentification(Model):
         description="`vote`; the path of a fastText .bin/.ftz file; `none`: believe what sources declare",
     )
     label_map: dict[str, str] = Field(default={}, description="label of the model → our code, beyond `lid_labels`")
-    characters: int = Field(default=2000, ge=100, description="read at the start of each document")
+    also: tuple[str, ...] = Field(
+        default=(),
+        description="paths of fastText files that join the vote; where they differ the likelier answer stands",
+    )
+    characters: int = Field(default=2000, ge=100, description="read of each document, in samples spread over it")
     disagreement_score_min: Share = Field(
         default=0.8, description="drop a document whose declared language the identifier denies with this score"
+    )
+    purity_min: Share = Field(
+        default=0.0, description="drop a document of which a smaller share is in its language; 0 keeps mixed documents"
     )
 
 

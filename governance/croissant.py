@@ -65,6 +65,9 @@ FIELDS: dict[str, tuple[str, str]] = {
     "bytes_in": (INTEGER, "UTF-8 bytes on entering"),
     "language_declared": (TEXT, "language that the source declares; `und` if none"),
     "language_score": (FLOAT, "0 to 1, what language identification gives to the language"),
+    "language_share": (FLOAT, "0 to 1, the share of the document in its language"),
+    "languages": (TEXT, "languages of the document by share, such as `sw 0.82, en 0.18`"),
+    "language_votes": (TEXT, "what each voter of language identification answered, and its score"),
     "cluster_size": (INTEGER, "documents in the cluster of duplicates of which this one was kept"),
     "epochs": (INTEGER, "how often a trainer should see the document"),
 }
@@ -155,7 +158,7 @@ def _language_records(code: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     measures = {
         measure: (INTEGER if measure in ("words", "characters", "longest_line") else FLOAT, "a measure of quality")
         for measure in entry["histograms"]
-        if measure not in ("bytes", "language_score")
+        if measure not in ("bytes", "language_score", "language_share")
     }
     personal = {
         f"pii_{kind.lower()}": (INTEGER, f"pieces of personal data replaced by PI:{kind}")

@@ -15,13 +15,17 @@ from configs.load import Plan
 from configs.models import Languages
 from pipeline import storage
 from pipeline.columns import decode, encode, string_bytes, unify
-from pipeline.language_id import LanguageIdentifier, same_language
+from pipeline.language_id import LanguageIdentifier, same_language, share_of
 from pipeline.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
 from pipeline.schema import UNDETERMINED
 
-VERSION = 2
+VERSION = 3
+
+
+Settled = tuple[str, str, float | None, float | None, str | None, str | None]
+"""Language, identified language, score, share of the text in it, all languages by share, votes."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class Identification:
     identifier: LanguageIdentifier | None
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Add `language_declared`, `language_identified`, `language_score` (float32) and set `language`.
+        """Add `language_declared`, `language_identified`, `language_score` and `language_share` (float32),
+        `languages` and `language_votes` (string; see `language_id.Identified`), and set `language`.
 
         `language` is the declared one, or the identified one where the source does not say; `language_score` is what
         the identifier gives to it: where it denies the declared language with score s, 1 − s, the most that can be
-        left for it. The score is null for code and for languages that the identifier does not know.
+        left for it. `language_share` is the share of the text in it. All are null for code, score and share for
+        languages that the identifier does not know.
         """
         declared = decode(batch["language"]).to_pylist()
         settled = self._settled(batch["text"], declared)
@@ -46,29 +52,36 @@ class Identification:
             batch.append_column("language_declared", encode(declared))
             .append_column("language_identified", encode([row[1] for row in settled]))
             .append_column("language_score", pa.array([row[2] for row in settled], pa.float32()))
+            .append_column("language_share", pa.array([row[3] for row in settled], pa.float32()))
+            .append_column("languages", pa.array([row[4] for row in settled], pa.string()))
+            .append_column("language_votes", pa.array([row[5] for row in settled], pa.string()))
         )
 
-    def _settled(self, texts: pa.LargeStringArray, declared: list[str]) -> list[tuple[str, str, float | None]]:
-        """Language, identified language and score of each document."""
+    def _settled(self, texts: pa.LargeStringArray, declared: list[str]) -> list[Settled]:
         if self.identifier is None:
-            return [(said, said, None) for said in declared]
+            return [_believed(said) for said in declared]
         ask = np.array([said not in self.languages.programming for said in declared], bool)
-        found, scores = self.identifier.identify(texts.filter(pa.array(ask)))
-        answers = zip(found.to_pylist(), scores.to_pylist(), strict=True)
+        found = self.identifier.identify_parts(texts.filter(pa.array(ask)))
+        columns = (found.language, found.score, found.languages, found.votes)
+        answers = zip(*(column.to_pylist() for column in columns), strict=True)
         return [
-            _settle(said, *next(answers), self.identifier.knows(said)) if asked else (said, said, None)
+            _settle(said, self.identifier.knows(said), *next(answers)) if asked else _believed(said)
             for said, asked in zip(declared, ask.tolist(), strict=True)
         ]
 
 
-def _settle(declared: str, found: str, score: float, known: bool) -> tuple[str, str, float | None]:
-    if declared == UNDETERMINED:
-        return found, found, score
-    if not known:
-        return declared, declared, None
-    if same_language(declared, found):
-        return declared, declared, score
-    return declared, found, 1.0 - score
+def _believed(declared: str) -> Settled:
+    return declared, declared, None, None, None, None
+
+
+def _settle(declared: str, known: bool, found: str, score: float, languages: str, votes: str) -> Settled:
+    if declared != UNDETERMINED and not known:
+        return declared, declared, None, None, languages, votes
+    language = found if declared == UNDETERMINED else declared
+    share = share_of(languages, language)
+    if declared != UNDETERMINED and not same_language(declared, found):
+        return declared, found, 1.0 - score, share, languages, votes
+    return language, language, score, share, languages, votes
 
 
 def language_identifier(plan: Plan) -> LanguageIdentifier | None:

@@ -32,8 +32,10 @@ def language_verdict(
     score_min: float,
     keep_other: bool,
     relatives: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    purity_min: float = 0.0,
 ) -> Verdict:
-    """Drop documents whose declared language is denied with `score_min` or more, and languages not wanted.
+    """Drop documents whose declared language is denied with `score_min` or more, languages not wanted, and mixed
+    documents of which less than `purity_min` is in their language.
 
     relatives: language → languages that the identifier cannot tell from it; where it answers one, it denies nothing.
     """
@@ -42,16 +44,21 @@ def language_verdict(
     denied = pc.fill_null(
         pc.and_(pc.not_equal(language, found), pc.greater_equal(denied_by, pa.scalar(score_min, pa.float32()))), False
     )
+    mixed = pc.fill_null(pc.less(batch["language_share"], pa.scalar(purity_min, pa.float32())), False)
     for code in pc.unique(language).to_pylist():
         if code in relatives:
             related = pc.is_in(found, pa.array(relatives[code], pa.string()))
-            denied = pc.and_(denied, pc.invert(pc.and_(pc.equal(language, code), related)))
+            taken = pc.invert(pc.and_(pc.equal(language, code), related))
+            denied, mixed = pc.and_(denied, taken), pc.and_(mixed, taken)
     unwanted = pc.and_(pc.invert(pc.is_in(language, pa.array(sorted(wanted)))), pa.scalar(not keep_other))
-    reason = pc.if_else(denied, "language_mismatch", pc.if_else(unwanted, "language_other", None))
+    reason = pc.if_else(
+        denied, "language_mismatch", pc.if_else(unwanted, "language_other", pc.if_else(mixed, "language_mixed", None))
+    )
     said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
     was_said = pc.not_equal(decode(batch["language_declared"]), UNDETERMINED)
     other = pc.binary_join_element_wise(pc.if_else(was_said, "declared ", "identified "), language, "")
-    detail = pc.if_else(denied, said, pc.if_else(unwanted, other, None))
+    parts = pc.binary_join_element_wise(batch["languages"], f"purity < {purity_min:g}", "; ")
+    detail = pc.if_else(denied, said, pc.if_else(unwanted, other, pc.if_else(mixed, parts, None)))
     return "language", reason.cast(pa.string()), detail
 
 
@@ -107,6 +114,7 @@ class DecideWork:
                         recipe.language_identification.disagreement_score_min,
                         recipe.keep_other_languages,
                         relatives,
+                        recipe.language_identification.purity_min,
                     ),
                     ("quality", *self.rules.decide(batch)),
                     personal_data_verdict(batch, recipe.personal_data.drop_above),
@@ -134,6 +142,7 @@ def decide_phase(plan: Plan) -> Phase:
         "keep_other": recipe.keep_other_languages,
         "relatives": _relatives(plan),
         "disagreement": recipe.language_identification.disagreement_score_min,
+        "purity": recipe.language_identification.purity_min,
         "quality": rules.decision_configuration(),
         "drop_above": recipe.personal_data.drop_above,
     }

@@ -14,8 +14,8 @@ import xxhash
 
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
-from pipeline.language_id.labels import UNDETERMINED, Labels, canonical
-from pipeline.language_id.parts import SAMPLE, Answer, join, samples
+from pipeline.language_id.labels import UNDETERMINED, Labels, canonical, same_language
+from pipeline.language_id.parts import SAMPLE, Answer, combine, join, samples
 
 VERSION = 4  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
@@ -83,7 +83,16 @@ class LanguageIdentifier:
         self._known = frozenset(self._labels.answer(label) for label in self._classifier.labels)
         if self._vote:
             self._known |= {self._labels.answer(code) for code in (*ONE_LANGUAGE.values(), "zh", "zh-Hant", "ja", "as")}
-        described = [VERSION, settings.characters, self._vote, self._labels.described, self._classifier.digest]
+        self._joining = _also(settings)
+        self._known |= {self._labels.answer(label) for model in self._joining for label in model.labels}
+        described = [
+            VERSION,
+            *(model.digest for model in self._joining),
+            settings.characters,
+            self._vote,
+            self._labels.described,
+            self._classifier.digest,
+        ]
         self._digest = xxhash.xxh3_128_hexdigest(json.dumps(described, sort_keys=True).encode())
 
     @property
@@ -180,6 +189,13 @@ class LanguageIdentifier:
         decided = classify(starts[open_rows], ends[open_rows], data, scripts, totals, surely[open_rows])
         for row, answer in zip(open_rows.tolist(), decided, strict=True):
             answers[row] = answer
+        for model in self._joining:
+            firm = np.zeros(len(open_rows), bool)
+            heard = model.classify(starts[open_rows], ends[open_rows], data, scripts, totals, firm)
+            for row, other in zip(open_rows.tolist(), heard, strict=True):
+                mine = answers[row]
+                if mine and other:
+                    answers[row] = combine(self._named(mine), self._named(other))
         return answers
 
     def _named(self, answer: Answer) -> Answer:
@@ -247,6 +263,18 @@ def _classifier(settings: LanguageIdentification, languages: Languages) -> Class
     from pipeline.language_id.fasttext_model import FastText
 
     return FastText(settings.model)
+
+
+def _also(settings: LanguageIdentification) -> tuple[Classifier, ...]:
+    from pipeline.language_id.fasttext_model import FastText
+
+    return tuple(FastText(path) for path in settings.also)
+
+
+def share_of(languages: str, language: str) -> float:
+    """The share of a language in what `Identified.languages` tells of a text."""
+    entries = (entry.rsplit(" ", 1) for entry in languages.split(", ") if entry)
+    return sum(float(share) for name, share in entries if same_language(language, name))
 
 
 def identify_lines(lines: Iterable[str], identifier: LanguageIdentifier | None = None) -> Iterator[tuple[str, float]]:

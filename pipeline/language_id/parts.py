@@ -97,6 +97,18 @@ def _word_start(data: np.ndarray, start: int, stop: int) -> int:
     return at
 
 
+def combine(first: Answer, second: Answer) -> Answer:
+    """The answer of two that were found apart: what both say is surer; of two the likelier stands, less sure."""
+    votes = first.votes + second.votes
+    if first.label == second.label:
+        score = 1.0 - (1.0 - first.score) * (1.0 - second.score)
+        return Answer(first.label, min(score, max(first.score, second.score, 0.99)), first.shares, votes)
+    likelier, other = (first, second) if first.score >= second.score else (second, first)
+    odds = likelier.score * (1.0 - other.score) + 1e-9
+    score = odds / (odds + other.score * (1.0 - likelier.score) + 1e-9)
+    return Answer(likelier.label, min(score, likelier.score), likelier.shares or ((likelier.label, 1.0),), votes)
+
+
 def join(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> Joined:
     """The document of these samples, each of which stands for `weights` letters.
 

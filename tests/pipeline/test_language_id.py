@@ -14,7 +14,8 @@ from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id import LanguageIdentifier, LanguageModelError, identify_lines, same_language
 from pipeline.language_id.labels import canonical
-from pipeline.language_id.spelling import respell
+from pipeline.language_id.parts import Answer, combine, join
+from pipeline.language_id.spelling import group_of, signs
 
 HELD_OUT = Path(__file__).parent.parent / "data" / "language_id" / "held_out.tsv"
 
@@ -88,10 +89,90 @@ def test_answers_do_not_depend_on_the_batch(identifier: LanguageIdentifier) -> N
     assert np.array_equal([float(score[0].as_py()) for _, score in alone], whole[1].to_pylist())
 
 
-def test_only_the_start_is_read(languages: Languages) -> None:
-    short = LanguageIdentifier(languages, LanguageIdentification(characters=100))
-    english = "The committee will meet again in the spring to discuss the new proposal with all of its members here. "
-    assert one(short, english + "在中国的人们说这种语言" * 500) == "en"
+SWAHILI = "Watu wengi walikusanyika katika uwanja wa mji kusikiliza hotuba ya rais kuhusu kilimo na elimu. "
+ENGLISH = "The committee will meet again in the spring to discuss the new proposal with all of its members. "
+FRENCH = "Le conseil municipal se réunira au printemps pour examiner la nouvelle proposition des habitants. "
+ARABIC = "اجتمع المجلس البلدي أمس لمناقشة الاقتراح الجديد المقدم من سكان المدينة القديمة. "
+
+
+def parts(identifier: LanguageIdentifier, text: str) -> tuple[str, float, dict[str, float]]:
+    found = identifier.identify_parts(pa.array([text], pa.large_string()))
+    shares = dict(entry.rsplit(" ", 1) for entry in found.languages[0].as_py().split(", "))
+    return found.language[0].as_py(), found.score[0].as_py(), {name: float(share) for name, share in shares.items()}
+
+
+def test_the_label_is_the_largest_part_of_the_whole_document(identifier: LanguageIdentifier) -> None:
+    language, score, _ = parts(identifier, ENGLISH * 20 + "\n" + SWAHILI * 420)
+    assert language == "sw"
+    assert score > 0.9
+
+
+@pytest.mark.parametrize(("first", "second"), [(ARABIC, FRENCH), (ENGLISH, SWAHILI), (FRENCH, ARABIC)])
+@pytest.mark.parametrize("times", [8, 40])
+def test_a_document_in_two_languages_tells_both_and_is_sure_of_neither(
+    identifier: LanguageIdentifier, first: str, second: str, times: int
+) -> None:
+    expected = {one(identifier, first), one(identifier, second)}
+    language, score, shares = parts(identifier, first * times + "\n" + second * times)
+    assert language in expected
+    assert set(shares) == expected
+    assert score < 0.8
+    assert min(shares.values()) > 0.2
+
+
+def test_one_language_is_told_with_certainty(identifier: LanguageIdentifier) -> None:
+    assert parts(identifier, SWAHILI * 100) == ("sw", pytest.approx(0.99, abs=0.01), {"sw": 1.0})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<html><body class="main"><div id="x"><span></span></div></body></html>',
+        "xkq zzwv qpl trrm bvvc wxyz nnkl qqrt",
+        "c3RyaW5nIG9mIGJhc2U2NCBieXRlcw==QmFzZTY0IGlzIG5vdCB0ZXh0",
+    ],
+)
+def test_noise_is_no_language(identifier: LanguageIdentifier, text: str) -> None:
+    language, score = (column[0].as_py() for column in identifier.identify(pa.array([text], pa.large_string())))
+    assert language == "und" or score < 0.5
+
+
+def test_a_single_word_is_not_certain(identifier: LanguageIdentifier) -> None:
+    words = pa.array(["Sannu", "Hola", "Molweni", "Dumela"], pa.large_string())
+    assert max(identifier.identify(words)[1].to_pylist()) < 0.9
+
+
+def test_an_unknown_neighbour_is_not_named_with_certainty(identifier: LanguageIdentifier) -> None:
+    ndebele = "Abantu bonke bazalwa bekhululekile njalo belingana ngesithunzi langamalungelo. "
+    language, score, _ = parts(identifier, ndebele * 8)
+    assert language != "zu" or score < 0.8
+
+
+def test_voters_are_told(identifier: LanguageIdentifier) -> None:
+    votes = identifier.identify_parts(pa.array([SWAHILI, ENGLISH * 9], pa.large_string())).votes.to_pylist()
+    assert votes[0].startswith("pycld2 sw 0.9") and ", bayes sw " in votes[0]
+    assert votes[1].startswith("pycld2 en ")
+
+
+def test_samples_count_for_what_they_stand_for() -> None:
+    joined = join([Answer("sw", 0.9), Answer("en", 1.0), Answer("sw", 0.9)], np.array([10.0, 70.0, 20.0]))
+    assert joined.label == "en"
+    assert joined.languages == (("en", 0.7), ("sw", pytest.approx(0.3)))
+    assert joined.score == pytest.approx(0.7)
+
+
+def test_relatives_count_for_the_one_that_has_most() -> None:
+    joined = join([Answer("zu", 0.9), Answer("xh", 0.8), Answer("zu", 0.9)], np.ones(3))
+    assert joined.label == "zu"
+    assert joined.languages == (("zu", 1.0),)
+
+
+def test_two_models_that_agree_are_surer_and_two_that_differ_less_sure() -> None:
+    agreed = combine(Answer("sw", 0.8), Answer("sw", 0.7))
+    assert (agreed.label, agreed.score) == ("sw", pytest.approx(0.94))
+    differed = combine(Answer("sw", 0.6), Answer("ny", 0.9))
+    assert differed.label == "ny"
+    assert 0.5 < differed.score < 0.9
 
 
 def test_a_language_of_a_recipe_is_answered_by_its_code(languages: Languages) -> None:
@@ -137,10 +218,29 @@ def test_labels_of_models_become_bcp47(label: str, language: str) -> None:
     assert canonical(label) == language
 
 
-def test_spelling_tells_kirundi_from_kinyarwanda() -> None:
-    assert respell("rw", b"Ibikorwa vyo gufuta no kwimura vyatanzwe") == "rn"
-    assert respell("rn", b"Ikosora ryakozwe byemewe cyane") == "rw"
-    assert respell("en", b"vyo vyo vyo") == "en"
+@pytest.mark.parametrize(
+    ("language", "other", "text"),
+    [
+        ("rn", "rw", "Ibikorwa vyo gufuta no kwimura vyatanzwe"),
+        ("rw", "rn", "Ikosora ryakozwe byemewe cyane"),
+        ("xh", "zu", "abantu abaninzi kwaye iintombi ziyathetha"),
+        ("zu", "xh", "abantu abaningi futhi izintombi ziyakhuluma"),
+        ("tn", "nso", "batho botlhe ba tshwanetse go itse jaaka gape"),
+        ("mr", "kok", "तो म्हणाला आणि ते घर आहे"),
+        ("kok", "mr", "तो आयलो आनी तें घर आसा"),
+    ],
+)
+def test_signs_tell_relatives_apart(language: str, other: str, text: str) -> None:
+    group = group_of(language)
+    assert group is not None
+    weights = signs(group, text.encode())
+    assert weights[language] > weights[other]
+
+
+def test_names_are_no_signs() -> None:
+    group = group_of("rw")
+    assert group is not None
+    assert signs(group, "umuntu yagiye mu Canke na Chivyo Vyomba".encode())["rn"] == 0
 
 
 def test_lines_come_back_in_order(identifier: LanguageIdentifier) -> None:

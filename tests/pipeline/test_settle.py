@@ -109,14 +109,17 @@ def test_counting_sees_only_what_is_still_in(tmp_path: Path) -> None:
     assert sum(int(histogram.sum()) for histogram in sums.values()) == sum(batch["bytes"].to_pylist()[r] for r in still)
 
 
-def identified(declared: str, found: str, score: float | None) -> pa.RecordBatch:
+def identified(declared: str, found: str, score: float | None, share: float = 1.0) -> pa.RecordBatch:
     """A document as `annotate` leaves it; `score` is the identifier's for `found`."""
     own = score if declared == found or score is None else 1.0 - score
     return pa.record_batch(
         {
             "language": encode([declared]),
+            "language_declared": encode([declared]),
             "language_identified": encode([found]),
             "language_score": pa.array([own], pa.float32()),
+            "language_share": pa.array([share], pa.float32()),
+            "languages": [f"{found} {share}"],
         }
     )
 
@@ -135,6 +138,13 @@ def identified(declared: str, found: str, score: float | None) -> pa.RecordBatch
 def test_language_decisions(declared: str, found: str, score: float | None, reason: str | None) -> None:
     wanted = frozenset(["sw", "en", "ki", "python"])
     assert language_verdict(identified(declared, found, score), wanted, 0.8, False)[1].to_pylist() == [reason]
+
+
+def test_a_recipe_can_ask_for_purity() -> None:
+    mixed = identified("sw", "sw", 0.6, share=0.6)
+    assert language_verdict(mixed, frozenset(["sw"]), 0.8, False)[1].to_pylist() == [None]
+    _, reason, detail = language_verdict(mixed, frozenset(["sw"]), 0.8, False, purity_min=0.7)
+    assert (reason.to_pylist(), detail.to_pylist()) == (["language_mixed"], ["sw 0.6; purity < 0.7"])
 
 
 def test_other_languages_stay_where_the_recipe_wants_them() -> None:
