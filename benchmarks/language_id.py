@@ -5,12 +5,14 @@ source, in a fixed shuffled order, served to choose the constants of the vote; f
 """
 
 import argparse
+import bisect
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +23,7 @@ from configs.models import LanguageIdentification, Languages
 from pipeline.language_id import LanguageIdentifier, same_language
 from pipeline.language_id.bayes import MODEL
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
-from pipeline.language_id.labels import Labels
+from pipeline.language_id.labels import Labels, canonical
 from pipeline.language_id.training import FIGURES_END, FIGURES_START
 from pipeline.language_id.vote import Vote, detect
 
@@ -108,7 +110,7 @@ def identifiers(languages: Languages, fasttext: str | None) -> dict[str, Callabl
     """Name → function from texts to answers, of ours and of its peers."""
     labels = Labels(languages, {})
     vote = LanguageIdentifier(languages, LanguageIdentification())
-    classifier = Vote()
+    classifier = Vote(ours=frozenset(canonical(code) for code in languages.natural))
 
     def bayes(texts: pa.LargeStringArray) -> list[str]:
         offsets, data = buffers(texts)
@@ -137,12 +139,64 @@ def measure(held: Held, fasttext: str | None) -> dict[str, Any]:
         for name, identify in identifiers(languages, fasttext).items():
             seconds = []
             for _ in range(2):
-                start = time.perf_counter()
+                start = time.process_time()
                 answers = identify(texts)
-                seconds.append(time.perf_counter() - start)
+                seconds.append(time.process_time() - start)
             figures = score(examples, answers, languages) | {"megabytes_a_second": size / min(seconds)}
             results.setdefault(name, {})[kind] = figures
     return results
+
+
+PIECES = (1, 2, 3, 5, 8, 12, 0)
+"""Words of the pieces on which the score is held against the share of right answers; 0: the whole sentence."""
+BINS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.01)
+
+
+def reliability(held: Held) -> list[dict[str, float]]:
+    """By score: how many pieces of held-out sentences got it, their mean score and the share that was right."""
+    languages = load_languages()
+    examples = select(held, languages)[0]
+    pieces = []
+    for number, example in enumerate(examples):
+        words = example.text.split(" ")
+        pieces.append(" ".join(words[: PIECES[number % len(PIECES)] or len(words)]))
+    found, scores = LanguageIdentifier(languages, LanguageIdentification()).identify(
+        pa.array(pieces, pa.large_string())
+    )
+    rows: list[list[tuple[float, bool]]] = [[] for _ in BINS[1:]]
+    for example, answer, score in zip(examples, found.to_pylist(), scores.to_pylist(), strict=True):
+        if answer != "und":
+            rows[bisect.bisect_right(BINS, score) - 1].append((score, same_language(example.language, answer)))
+    return [
+        {"from": low, "texts": len(row), "score": mean(s for s, _ in row), "right": mean(float(r) for _, r in row)}
+        for low, row in zip(BINS, rows, strict=False)
+        if row
+    ]
+
+
+def plot(rows: list[dict[str, float]]) -> str:
+    """The reliability diagram as SVG: mean score across, share of right answers up, area by number of texts."""
+    most = max(row["texts"] for row in rows)
+    dots = "".join(
+        f'<circle cx="{40 + 300 * row["score"]:.1f}" cy="{320 - 300 * row["right"]:.1f}" '
+        f'r="{3 + 9 * (row["texts"] / most) ** 0.5:.1f}" fill="#2563eb" fill-opacity="0.7">'
+        f"<title>{row['texts']:,} texts: score {row['score']:.3f}, right {row['right']:.3f}</title></circle>"
+        for row in rows
+    )
+    ticks = "".join(
+        f'<text x="{40 + 300 * t:.0f}" y="336" text-anchor="middle">{t}</text>'
+        f'<text x="34" y="{324 - 300 * t:.0f}" text-anchor="end">{t}</text>'
+        for t in (0, 0.2, 0.4, 0.6, 0.8, 1)
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 360 360" width="480" '
+        'font-family="sans-serif" font-size="11">'
+        '<rect width="360" height="360" fill="white"/><path d="M40 20V320H340" fill="none" stroke="#444"/>'
+        '<path d="M40 320L340 20" stroke="#aaa" stroke-dasharray="4"/>'
+        f"{dots}{ticks}"
+        '<text x="190" y="354" text-anchor="middle">score</text>'
+        '<text x="12" y="170" text-anchor="middle" transform="rotate(-90 12 170)">share of right answers</text></svg>\n'
+    )
 
 
 def table(results: dict[str, Any]) -> str:
@@ -159,6 +213,13 @@ def table(results: dict[str, Any]) -> str:
         f"Others: {ours['sentences']['others_texts']:,} sentences, {ours['sentences']['others_languages']} languages."
     )
     return "\n".join([*lines, "", others, "", each_language(ours)])
+
+
+def reliability_table(rows: list[dict[str, float]]) -> str:
+    """The reliability figures as Markdown."""
+    lines = ["| score from | texts | mean score | right |", "|---|---|---|---|"]
+    lines += [f"| {row['from']:g} | {row['texts']:,} | {row['score']:.3f} | {row['right']:.3f} |" for row in rows]
+    return "\n".join(lines)
 
 
 def each_language(kinds: dict[str, Any]) -> str:
@@ -191,9 +252,12 @@ def main() -> None:
     if not cached.exists():
         held = make(Path(given.work))
         cached.write_text(json.dumps(held, ensure_ascii=False), encoding="utf-8")
-    results = measure(json.loads(cached.read_text(encoding="utf-8")), given.fasttext)
+    held = json.loads(cached.read_text(encoding="utf-8"))
+    results = measure(held, given.fasttext)
+    rows = reliability(held)
+    (ROOT / "docs" / "language-identification.svg").write_text(plot(rows), encoding="utf-8")
     (ROOT / "benchmarks" / "language_id.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
-    fill(ROOT / "docs" / "language-identification.md", table(results))
+    fill(ROOT / "docs" / "language-identification.md", f"{table(results)}\n\n{reliability_table(rows)}")
     how = "On text of other packages; how it was made and chosen: `docs/language-identification.md`."
     fill(MODEL.parent / "README.md", f"{how}\n\n{each_language(results['naive Bayes alone'])}")
     print(table(results))

@@ -142,7 +142,7 @@ GROUPS: Final[tuple[Signs, ...]] = (
     },
     {  # Fon writes ɖ, ɔ and ɛ; Yoruba ọ and ẹ
         "yo": {"ọ": 2, "ẹ": 2, "ṣ": 2},
-        "fon": {"ɖ": 3, "ɔ": 1, "ɛ": 1, "ɖò": 2},
+        "fon": {"ɖ": 5, "ɔ": 2, "ɛ": 2},
     },
 )  # fmt: skip
 _ASCII: Final = bytes(

@@ -33,7 +33,7 @@ CLOSE = frozenset({"pt", "es", "gl", "ca", "oc", "id", "ms", "zu", "xh", "st", "
 """Languages that pycld2 does not tell beside each other in one text: it keeps the one that has more."""
 SIGNS_BYTES = 1500  # of a text are searched for signs
 MOST = 0.99  # no answer is certain
-NOISE = 0.1  # an answer less likely than this is none
+NOISE = 0.05
 OTHER_SHARE = 0.15  # of a text; smaller shares of pycld2 are names and quotations, or mistakes
 UNKNOWN_NEIGHBOURS = {"zu": "nd", "mr": "kok", "sw": "ki", "ny": "tum"}
 """Languages that have a neighbour of which there is no class: without signs of their own they are not certain."""
@@ -98,9 +98,10 @@ class Vote:
             label = self._among_relatives(cld2[0], text, cld2, None)
             score = min(cld2[1], MOST) if label != UNDETERMINED else 0.0
         else:
-            best, margin = self._best(found.gaps)
-            votes.append(("bayes", best, margin))
-            label = self._among_relatives(self._settle(text, cld2, found.gaps), text, cld2, found.gaps)
+            votes.append(("bayes", found.best, _sureness(found.margin)))
+            label = self._settle(text, cld2, found)
+            if not found.best == cld2[0] == label or label in MISTAKEN_LONG:
+                label = self._among_relatives(label, text, cld2, found.gaps)
             score = self._probability(text, label, cld2, found, letters)
             if score < NOISE:
                 return Answer(UNDETERMINED, 1.0 - score, ((UNDETERMINED, 1.0),), tuple(votes))
@@ -118,14 +119,13 @@ class Vote:
 
     def _probability(self, text: bytes, label: str, cld2: tuple[str, float], found: "Compared", letters: int) -> float:
         """How likely `label` is right, by a logistic function of what the voters found (`CALIBRATION`)."""
-        first, second = np.partition(found.gaps, 1)[:2]
         own = float(found.gaps[self._index[label]]) if label in self._index else 1.5
         words = len(text.split())
         spaceless = len(text.decode("utf-8", "ignore")) - sum(map(text.count, _SPACES))
         measures = (
             words <= 1,
             words == 2,
-            min(float(second - first), 3.0),
+            min(found.margin, 3.0),
             label == cld2[0],
             cld2[0] == UNDETERMINED,
             cld2[1] if label == cld2[0] else 0.0,
@@ -166,7 +166,7 @@ class Vote:
     ) -> list[tuple[str, float]]:
         """Naive Bayes alone: label and score of each text."""
         compared = self._compare(starts, ends, data, scripts)
-        return [self._best(found.gaps) if found.features else (UNDETERMINED, 0.0) for found in compared]
+        return [(found.best, _sureness(found.margin)) if found.features else (UNDETERMINED, 0.0) for found in compared]
 
     def _compare(
         self,
@@ -185,21 +185,20 @@ class Vote:
         table[:, self._rare] -= RARE_NATS * UNITS_PER_NAT
         behind = table.max(axis=1, keepdims=True) - table
         behind /= (UNITS_PER_NAT * np.sqrt(features)[:, None]).astype(np.float32)
-        return [Compared(*row) for row in zip(behind, found.tolist(), typical.tolist(), strict=True)]
+        first, second = np.argpartition(behind, 1, axis=1)[:, :2].T
+        margins = np.take_along_axis(behind, second[:, None], axis=1)[:, 0]
+        best = [self._names[column] for column in first.tolist()]
+        columns = (best, margins.tolist(), found.tolist(), typical.tolist())
+        return [Compared(*row) for row in zip(behind, *columns, strict=True)]
 
-    def _best(self, gaps: npt.NDArray[np.float32]) -> tuple[str, float]:
-        first, second = np.argpartition(gaps, 1)[:2].tolist()
-        return self._names[first], 1.0 - 0.5 * float(np.exp(-2.0 * gaps[second]))
-
-    def _settle(self, text: bytes, cld2: tuple[str, float], gaps: npt.NDArray[np.float32]) -> str:
+    def _settle(self, text: bytes, cld2: tuple[str, float], found: "Compared") -> str:
         """The label of both: pycld2's where naive Bayes finds it likely enough, else the likeliest."""
         label, share = cld2
-        best, _ = self._best(gaps)
-        if label in (best, UNDETERMINED):
-            return best
-        gap = gaps[self._index[label]] if label in self._index else 0.0 if share >= SURE else np.inf
+        if label in (found.best, UNDETERMINED):
+            return found.best
+        gap = found.gaps[self._index[label]] if label in self._index else 0.0 if share >= SURE else np.inf
         overused = label in (OVERUSED if len(text) >= LONG_BYTES else OVERUSED_SHORT)
-        return label if gap <= (GAP_UNSURE if share < SURE else GAP_OVERUSED if overused else GAP_SURE) else best
+        return label if gap <= (GAP_UNSURE if share < SURE else GAP_OVERUSED if overused else GAP_SURE) else found.best
 
 
 @dataclass(frozen=True)
@@ -208,11 +207,15 @@ class Compared:
 
     gaps      how far each language lies behind the best (float32, languages; nats over the root of the number of
               features, a measure that means the same for short and long texts)
+    best      the language that has no gap
+    margin    the gap of the second
     features  how many features it has; 0 where no class has its script
     typical   log-likelihood a feature of the best class, in nats above the mean of the classes
     """
 
     gaps: npt.NDArray[np.float32]
+    best: str
+    margin: float
     features: int
     typical: float
 
@@ -230,6 +233,11 @@ def _mixed(text: bytes, heard: list[tuple[str, float]]) -> bool:
 
 def _doubtful(text: bytes, label: str, share: float) -> bool:
     return len(text) < LONG_BYTES or share < SURE or label in OVERUSED
+
+
+def _sureness(margin: float) -> float:
+    """Naive Bayes' own score: 0.5 where the second is as likely."""
+    return 1.0 - 0.5 * math.exp(-2.0 * margin)
 
 
 def _shares(label: str, heard: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:

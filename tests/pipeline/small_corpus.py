@@ -16,8 +16,8 @@ from pipeline.report import write_report
 from pipeline.schema import DICTIONARY, LEDGER, UNDETERMINED
 
 FLOATS = (
-    "language_score", "character_repetition", "word_repetition", "special_characters", "closed_class_words",
-    "flagged_words", "perplexity", "non_word_characters", "token_length_deviation",
+    "language_score", "language_share", "character_repetition", "word_repetition", "special_characters",
+    "closed_class_words", "flagged_words", "perplexity", "non_word_characters", "token_length_deviation",
 )  # fmt: skip
 WHOLE = ("words", "characters", "longest_line", "pii_email", "pii_ip_address", "cluster_size", "epochs")
 
@@ -26,7 +26,7 @@ FINAL = pa.schema(
         ("id", pa.binary(16)), ("text", pa.large_string()), ("source", DICTIONARY), ("language", DICTIONARY),
         ("licence", DICTIONARY), ("uri", pa.string()), ("metadata", pa.string()), ("bytes_in", pa.int64()),
         ("language_declared", DICTIONARY), *((name, pa.float32()) for name in FLOATS),
-        *((name, pa.int32()) for name in WHOLE),
+        *((name, pa.int32()) for name in WHOLE), ("languages", pa.string()), ("language_votes", pa.string()),
     ]
 )  # fmt: skip
 
@@ -75,12 +75,14 @@ class SmallCorpus:
         size = len(text.encode())
         code = language in load_languages().programming
         measures = {"characters": len(text), "longest_line": 40, "non_word_characters": 0.3} if code else {
-            "words": len(text.split()), "language_score": 0.97, "special_characters": 0.05, "closed_class_words": 0.3,
+            "words": len(text.split()), "language_score": 0.97, "language_share": 1.0,
+            "special_characters": 0.05, "closed_class_words": 0.3,
         }  # fmt: skip
         self.kept.append(
             {
                 "id": identifier, "text": text, "source": source, "language": language, "licence": "MIT",
                 "uri": f"texts/{len(self.kept)}", "metadata": "{}", "bytes_in": size, "language_declared": language,
+                "languages": f"{language} 1.00", "language_votes": f"pycld2 {language} 0.97",
                 "pii_email": 0, "pii_ip_address": 0, "cluster_size": 1, "epochs": 1, **measures, **values,
             }
         )  # fmt: skip
