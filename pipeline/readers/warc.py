@@ -8,10 +8,11 @@ what Python can catch as an error, where a stream reports damage.
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
-from configs.errors import InputError
+from configs.errors import InputError, NoTextError
 from pipeline.readers import streams
 from pipeline.readers.streams import Stream, too_large
 
+KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
 _HEAD = b"WARC/1."
 _HEAD_BYTES_MAX = 1 << 18
 _URI_SHOWN = 200
@@ -112,7 +113,7 @@ def _read_record(window: "_Window", record: Record, kinds: Container[str]) -> bo
     head = window.take_head()
     if head is None:
         window.skip_to_head(1)
-        raise _lost(record.name, window.cause() or f"its head has no end within {_HEAD_BYTES_MAX >> 10} KiB")
+        raise _lost(record.name, window.cause() or "its head breaks off")
     record.fields = parse_fields(head)
     length = record.fields.get("content-length", "")
     if not (length.isascii() and length.isdigit() and len(length) < 19):
@@ -136,6 +137,10 @@ def _read_record(window: "_Window", record: Record, kinds: Container[str]) -> bo
     if wanted:
         record.body = window.peek(size)
     window.take(size)
+    if not record.kind:
+        raise _lost(record.name, "no WARC-Type")
+    if record.kind not in KINDS:
+        raise NoTextError(record.name, f"a record of type {record.kind[:100]}", "the standard does not know it")
     return wanted
 
 
@@ -210,12 +215,14 @@ class _Window:
         return self._find_head(self._at, self._at + size) >= 0
 
     def take_head(self) -> bytes | None:
-        """The head that begins here, with its empty line; None if none ends within the limit."""
+        """The head that begins here, with its empty line; None if it does not end before the limit or another one."""
         size = 1 << 12
         while True:
             whole = not self.has(size)
             end = head_end(self._data, self._at, self._at + size)
             if end >= 0:
+                if self._find_head(self._at + 1, end) >= 0:
+                    return None
                 head = bytes(memoryview(self._data)[self._at : end])
                 self._at = end
                 return head

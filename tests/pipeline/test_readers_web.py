@@ -191,6 +191,7 @@ def test_text_is_decoded_as_browsers_do(tmp_path, content_type, codec):
         (record(answer(b""), 2), "an empty page"),
         (record(b"HTTP/1.1 200 OK", 2), "an empty page"),
         (record(answer(b"<html><body><img src=x></body></html>"), 2), "a page without text"),
+        (record(b"x", 2, kind="mystery"), "a record of type mystery"),
         (record(b"", 2, kind="revisit"), "a revisit: the page was the same as before"),
         (record(b"93.184.216.34", 2, content_type="text/dns", uri="dns:x.example"), "media type text/dns"),
         (record(b" \n", 2, kind="conversion", content_type="text/plain"), "an empty record"),
@@ -208,6 +209,7 @@ def test_records_without_text_are_told_once_with_their_cause(tmp_path, odd, caus
     ("odd", "cause"),
     [
         (record(answer(page(2)), 2, length="-"), "no Content-Length"),
+        (record(answer(page(2)), 2).replace(b"WARC-Type", b"WARC-Tyqe"), "no WARC-Type"),
         (record(answer(page(2)), 2, length="-5"), "its Content-Length is no number of bytes"),
         (record(answer(page(2)), 2, length="9" * 30), "its Content-Length is no number of bytes"),
         (record(answer(page(2)), 2, length="٣"), "its Content-Length is no number of bytes"),
@@ -232,8 +234,9 @@ def test_records_without_text_are_told_once_with_their_cause(tmp_path, odd, caus
         ),
         (record(b"\xff\xfe\xfd", 2, kind="conversion", content_type="text/plain"), "not valid UTF-8 at byte 0"),
         (record(b"x", 2, kind="continuation"), "a later part of a record in parts"),
+        (record(answer(page(2)), 2)[:90] + b"\r\n", "its head breaks off"),
         (b"\0" * 1000 + b"garbage\r\n\r\n", "1,011 bytes behind record 1 that belong to no record"),
-        (b"WARC/1.0\r\n" + b"x" * 300_000 + b"\r\n", "its head has no end within 256 KiB"),
+        (b"WARC/1.0\r\n" + b"x" * 300_000 + b"\r\n", "its head breaks off"),
     ],
 )
 def test_damaged_records_are_told_once_and_reading_goes_on(tmp_path, odd, cause):
