@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from apache_beam.utils import thread_pool_executor
 
 from benchmarks.hostile_inputs import KINDS, SENTENCE, Hostile
 from configs.errors import OpenRootsError
@@ -111,6 +112,10 @@ def in_child(work: Callable[[], Any], log: Path) -> int:
     status = 70
     try:
         os.setpgid(0, 0)
+        # Threads do not survive a fork; Beam's pool would wait for those of the parent.
+        thread_pool_executor._SHARED_UNBOUNDED_THREAD_POOL_EXECUTOR = (
+            thread_pool_executor._SharedUnboundedThreadPoolExecutor()
+        )
         resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT, _CPU_LIMIT))
         with open(log, "w", errors="backslashreplace") as stream, redirect_stdout(stream), redirect_stderr(stream):
             os.dup2(stream.fileno(), 2)
@@ -176,7 +181,9 @@ def try_inputs(names: Sequence[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         empty = Hostile("nothing", "text", lambda folder: (folder / "empty.txt").write_text("") and None)
-        try_input(empty, Path(scratch) / "warm")  # compiles kernels
+        (warm := Path(scratch) / "warm").mkdir()
+        write_good(warm)
+        build(write_recipe(warm, [("good", "jsonl")]), warm / "out")  # compiles the kernels, once for all children
         base = try_input(empty, Path(scratch) / "base")
         for kind in KINDS:
             if names and kind.name not in names:
@@ -240,7 +247,7 @@ def kill(process: int, whom: str, chosen: random.Random) -> None:
         pass
 
 
-def try_kills(kills: int, workers: int, seed: int = 0, say: Callable[[str], Any] = print) -> dict[str, Any]:
+def try_kills(kills: int, workers: int, seed: int = 0, say: Callable[..., Any] = print) -> dict[str, Any]:
     """Kill builds `kills` times; between kills of builds that run to their end the recipe changes, so that most are
     rebuilds. Returns counts, and what went wrong."""
     chosen, done, finished, wrong = random.Random(seed), 0, 0, []
@@ -252,6 +259,7 @@ def try_kills(kills: int, workers: int, seed: int = 0, say: Callable[[str], Any]
         second = folder / "second.toml"
         second.write_text(first.read_text().replace("20000", "30000") + "[deduplication]\nexact = false\n")
         recipes, whole = (first, second), []
+        build(first, folder / "warm")  # compiles the kernels, once for all children
         for number, recipe in enumerate(recipes):
             started = time.perf_counter()
             log = folder / "log"
@@ -280,7 +288,8 @@ def try_kills(kills: int, workers: int, seed: int = 0, say: Callable[[str], Any]
                     wrong.append(f"after {done} kills the corpus is not the same")
             elif amiss := torn(folder / "out"):
                 wrong.append(f"after {done} kills a reader finds {amiss}")
-            say(f"{workers} workers · {done} kills · {finished} corpora finished · {len(wrong)} wrong")
+            so_far = f"{done} kills · {finished} corpora finished · {len(wrong)} wrong"
+            say(f"{time.strftime('%T')} · {workers} workers · {so_far}", flush=True)
         build_again = in_child(lambda: build(recipes[finished % 2], folder / "out"), folder / "log")
         if outcome(build_again, folder / "log").status or contents(folder / "out") != whole[finished % 2]:
             wrong.append("at the end the corpus is not the same")
@@ -358,7 +367,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "inputs" in parts:
         results["inputs"] = try_inputs(given.only)
     if "kills" in parts:
-        results["kills"] = [try_kills(given.kills, 1), try_kills(given.kills_of_workers, 2)]
+        wanted = ((given.kills, 1), (given.kills_of_workers, 2))
+        results["kills"] = [try_kills(kills, workers) for kills, workers in wanted if kills]
     if "damage" in parts:
         results["damage"] = try_damage()
     if given.json:

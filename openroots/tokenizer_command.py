@@ -38,7 +38,7 @@ def train_tokenizer(
     watch: Watch | None = None,
     **settings: Any,
 ) -> tokenizers.Tokenizer:
-    """Train a tokenizer on a built corpus or on files and write it to the folder `output`; a rerun goes on.
+    """Train a tokenizer on a built corpus or on files and write it to the folder `output`; a rerun resumes.
 
     text      paths, URLs or patterns of files: Arrow IPC streams, Parquet or JSON lines with a column `text`, or UTF-8
     settings  those of `tokenizer.settings.Training`: vocab_size, alpha, pattern, special_tokens, unique_lines, …

@@ -73,7 +73,7 @@ class Build:
 
     @property
     def work(self) -> str:
-        """Folder of intermediate shards and records; what a rerun goes on from."""
+        """Folder of intermediate shards and records; what a rerun resumes from."""
         return storage.join(self.output, ".work")
 
     @property

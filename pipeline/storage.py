@@ -20,8 +20,8 @@ from configs.errors import ConfigurationError, OutputError
 
 _BLOCK = 8 << 20
 _REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it goes on",
-    errno.EDQUOT: "the disk quota is used up; free some room and start again: it goes on",
+    errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it resumes",
+    errno.EDQUOT: "the disk quota is used up; free some room and start again: it resumes",
     errno.EROFS: "the file system is read-only; choose another --output",
     errno.EACCES: "permission denied; choose another --output or change its permissions",
     errno.EPERM: "operation not permitted; choose another --output",

@@ -34,7 +34,7 @@ def encode_command(
 ) -> None:
     """Turn text into token shards: Arrow streams of ids, a row a document, with its id and language.
 
-    Works with any byte-level BPE tokenizer.json. A run that was stopped goes on where it was, and the same text gives
+    Works with any byte-level BPE tokenizer.json. A run that was stopped resumes where it was, and the same text gives
     the same bytes, whatever the number of workers. Options that are not listed here go to Apache Beam untouched.
 
     \b

@@ -32,7 +32,7 @@ def pack_command(
 ) -> None:
     """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
 
-    The same shards give the same bytes. A run that was stopped goes on where it was. Options that are not listed here
+    The same shards give the same bytes. A run that was stopped resumes where it was. Options that are not listed here
     go to Apache Beam untouched.
 
     \b

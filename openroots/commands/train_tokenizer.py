@@ -59,7 +59,7 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     """Train a tokenizer: count words on Beam, learn merges, write tokenizer.json and a card.
 
     Byte-level BPE by default; its merges and ids are those of Hugging Face tokenizers for the same words. Languages
-    are weighted by size to the power of alpha, in whole numbers. A run that was stopped goes on where it was. Options
+    are weighted by size to the power of alpha, in whole numbers. A run that was stopped resumes where it was. Options
     that are not listed here go to Apache Beam untouched.
 
     \b
