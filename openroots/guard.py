@@ -1,6 +1,7 @@
 """How the command meets the system: closed streams, foreign encodings, broken pipes, signals that end it."""
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ def guarded(run: Callable[[], Any]) -> Any:
     """
     _open_streams()
     _catch_signals(os.dup(2))
+    _speak_plainly()
     try:
         return run()
     except OSError as error:  # from the last flush of standard output
@@ -52,6 +54,14 @@ def _open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _speak_plainly() -> None:
+    """Warnings of ours are lines like the others, without the name of a logger."""
+    logger, handler = logging.getLogger("openroots"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def _leave_output() -> None:
