@@ -349,6 +349,42 @@ def try_damage(step: int = 1) -> dict[str, Any]:
     return {"tried": tried, "files": len(files), "wrong": wrong}
 
 
+# -- Figures ------------------------------------------------------------------------------------------------------
+
+
+def figures(results: dict[str, Any]) -> str:
+    """The figures of a run as Markdown."""
+    lines = ["## Figures", "", f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, other work beside it.", ""]
+    for part in results.get("kills", []):
+        lines.append(
+            f"- {part['kills']:,} kills of builds and rebuilds with {part['workers']} "
+            f"worker{'s' * (part['workers'] > 1)}, {part['finished']} corpora finished in between: "
+            f"{len(part['wrong']) or 'none'} went wrong"
+        )
+    if damage := results.get("damage"):
+        lines.append(
+            f"- {damage['tried']:,} damages to {damage['files']} files: {len(damage['wrong']) or 'none'} stayed"
+        )
+    if rows := results.get("inputs"):
+        survived = sum(not row["wrong"] for row in rows)
+        lines += [f"- {len(rows)} kinds of hostile input, {survived} survived within limits", ""]
+        lines += ["| input | processor seconds | MB | |", "|---|---:|---:|---|"]
+        for row in sorted(rows, key=lambda row: -row["seconds"]):
+            lines.append(
+                f"| {row['about']} | {row['seconds']:.1f} | {row['megabytes']:,} | {row['wrong'] or 'survived'} |"
+            )
+    return "\n".join(lines)
+
+
+def write_figures(results: dict[str, Any]) -> None:
+    """Put the figures into docs/reliability.md."""
+    path = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
+    start, end = "<!-- figures -->", "<!-- end of figures -->"
+    before, _, rest = path.read_text().partition(start)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{start}\n{figures(results)}\n{end}{after}")
+
+
 # -- All ----------------------------------------------------------------------------------------------------------
 
 
@@ -360,6 +396,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=100, help="of builds in one process")
     parser.add_argument("--kills-of-workers", type=int, default=30, help="of builds with two worker processes")
     parser.add_argument("--json", help="write the figures to this file")
+    parser.add_argument("--docs", action="store_true", help="write the figures into docs/reliability.md")
     given = parser.parse_args(arguments)
     parts = given.parts or ["inputs", "kills", "damage"]
     results: dict[str, Any] = {}
@@ -372,6 +409,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results["damage"] = try_damage()
     if given.json:
         Path(given.json).write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if given.docs:
+        write_figures(results)
     wrong = [f"{row['kind']}: {row['wrong']}" for row in results.get("inputs", []) if row["wrong"]]
     wrong += [line for part in results.get("kills", []) for line in part["wrong"]]
     wrong += results.get("damage", {"wrong": []})["wrong"]
