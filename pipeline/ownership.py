@@ -143,7 +143,13 @@ def _kind(output: str, found: set[str]) -> str | None:
             return str(storage.read_json(storage.join(output, MARKER))["kind"])
         except (OSError, ValueError, KeyError, TypeError):
             return "unknown"
-    return _earlier(output) if found & {"manifest.json", "training.json", "config.json"} else None
+    earlier = _earlier(output) if found & {"manifest.json", "training.json", "config.json"} else None
+    return earlier or ("run" if any(_is_checkpoint(output, name) for name in found) else None)
+
+
+def _is_checkpoint(output: str, name: str) -> bool:
+    """Whether a folder is a checkpoint, such as a user copies into a new folder to resume from."""
+    return name.startswith("step-") and storage.exists(storage.join(output, name, "manifest.json"))
 
 
 _EARLIER = {
