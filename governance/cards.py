@@ -160,6 +160,8 @@ def language_card(code: str, statistics: Mapping[str, Any], plan: Plan) -> str:
         examples=examples,
         measures=_measures(entry, statistics["bins"]),
         must_know=_must_know(code, entry, statistics),
+        fairness=_fairness(code, entry["kind"], statistics["fairness"]),
+        not_applied=_not_applied(entry, plan),
         plan=plan,
     )  # fmt: skip
 
@@ -175,6 +177,27 @@ def _measures(entry: Mapping[str, Any], bins: Mapping[str, list[float]]) -> list
         for name, histogram in entry["histograms"].items()
         if any(histogram["counts"])
     ]
+
+
+def _fairness(code: str, kind: str, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each stage took of a language, beside the mean; stages that took nothing of any language are left out."""
+    if code not in table["languages"]:
+        return []
+    flagged = {flag["stage"] for flag in table["flagged"] if flag["language"] == code}
+    losses = table["languages"][code]["stages"]
+    return [
+        {"stage": name, **losses[name], "mean": table["mean"][kind][name], "flagged": name in flagged}
+        for name in table["stages"]
+        if losses[name]["documents"] or table["mean"][kind][name]["documents_share"]
+    ]
+
+
+def _not_applied(entry: Mapping[str, Any], plan: Plan) -> list[str]:
+    """Measures that were taken of a natural language's documents and have no threshold."""
+    if entry["kind"] != "natural" or not plan.recipe.quality.enabled:
+        return []
+    names = ("special_characters", "letter_order", "closed_class_words")
+    return [name for name in names if not {"min", "max"} & set(entry["histograms"].get(name, {}))]
 
 
 def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any]) -> list[str]:
@@ -196,6 +219,13 @@ def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any
     entered = entry["entered"]["documents"]
     if entered and entry["documents"] < entered / 2:
         said.append(f"More than half of the documents that entered were dropped ({entered - entry['documents']:,}).")
+    for flag in statistics["fairness"]["flagged"]:
+        if flag["language"] == code:
+            said.append(
+                f"The stage {figures.stage(flag['stage'])} dropped {flag['documents']:,} of its "
+                f"{figures.counted(flag['of_documents'], 'document')} ({figures.percent(flag['documents_share'])}), "
+                f"against {figures.percent(flag['mean_share'])} in the mean of the languages."
+            )
     guessed = sum(documents for declared, documents in entry["declared"].items() if declared != code)
     if guessed:
         said.append(f"For {guessed:,} documents no source declared the language; it was identified by software.")

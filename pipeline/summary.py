@@ -7,6 +7,11 @@ from rich.table import Table
 
 from configs.load import Plan
 from configs.shown import shown_list
+from governance import figures
+from pipeline import storage
+
+UNFAIR = 5
+"""Most languages named that lost far more than the others."""
 
 
 def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Console) -> None:
@@ -16,6 +21,7 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print()
     console.print(_largest(manifest, plan))
     console.print()
+    _print_unfair(output, plan, console)
     held = set(manifest["languages"])
     missing = [plan.languages.name(code) for code in plan.wanted_languages if code not in held]
     wanted = len(plan.wanted_languages)
@@ -39,6 +45,22 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
     console.print(f"work    {output}/.work    text before redaction, for reruns: delete it before you share the folder")
+
+
+def _print_unfair(output: str, plan: Plan, console: Console) -> None:
+    """Say which languages lost far more than the others, as the report does."""
+    path = storage.join(output, "statistics.json")
+    flagged = storage.read_json(path)["fairness"]["flagged"] if storage.exists(path) else []
+    for flag in flagged[:UNFAIR]:
+        name = plan.languages.name(flag["language"])
+        lost = f"{flag['documents']:,} of {figures.counted(flag['of_documents'], 'document')}"
+        shares = f"{figures.percent(flag['documents_share'])}; mean {figures.percent(flag['mean_share'])}"
+        said = f"{name} ({flag['language']}) lost {lost} to {figures.stage(flag['stage'])} ({shares})"
+        console.print(said, style="bold yellow", markup=False, soft_wrap=True)
+    if len(flagged) > UNFAIR:
+        console.print(f"… and {len(flagged) - UNFAIR} more that lost over 10 points more than the mean; see the report")
+    if flagged:
+        console.print()
 
 
 def _funnel(manifest: dict[str, Any]) -> Table:

@@ -63,6 +63,7 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
         code_rows=_code_rows(statistics),
         ratio_note=_ratio_note(statistics),
         funnel=_funnel(statistics["stages"]),
+        fairness=_fairness(statistics),
         drop_rows=_drop_rows(statistics["drops"]),
         overall=_overall(statistics),
         languages=_language_details(statistics),
@@ -133,6 +134,32 @@ def _funnel(stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for stage in stages
     ]
+
+
+def _fairness(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """The fairness table: stages that dropped anything, and a row a language, those that lost most first."""
+    table = statistics["fairness"]
+    languages = table["languages"]
+    stages = [
+        name for name in table["stages"] if any(entry["stages"][name]["documents"] for entry in languages.values())
+    ]
+    flagged = {(flag["language"], flag["stage"]) for flag in table["flagged"]}
+    groups = []
+    for kind, mean in table["mean"].items():
+        rows = [
+            {
+                "code": code,
+                "name": statistics["languages"][code]["name"],
+                "kept": statistics["languages"][code]["documents"],
+                **entry,
+                "cells": [{**entry["stages"][name], "flagged": (code, name) in flagged} for name in stages],
+            }
+            for code, entry in languages.items()
+            if statistics["languages"][code]["kind"] == kind
+        ]
+        rows.sort(key=lambda row: (-sum(cell["documents_share"] for cell in row["cells"]), row["code"]))
+        groups.append({"kind": kind, "mean": [mean[name] for name in stages], "rows": rows})
+    return {"stages": stages, "groups": groups, "flagged": table["flagged"]}
 
 
 def _drop_rows(drops: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

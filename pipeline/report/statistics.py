@@ -11,10 +11,10 @@ from configs.models import Languages
 from pipeline import storage
 from pipeline.quality.decision import CODE_THRESHOLDS, TEXT_THRESHOLDS
 from pipeline.quality.resolved import resolve
+from pipeline.report.fairness import KEPT_STAGE, fairness
 from pipeline.report.tally import BINS, Tally, merge, tally_file
 
 STATISTICS_FORMAT = 1
-KEPT_STAGE = "write"
 
 RIGHT_TO_LEFT = frozenset({"Adlm", "Arab", "Hebr", "Nkoo", "Syrc", "Thaa"})
 
@@ -79,6 +79,11 @@ def assemble(
         "code": _code(languages, plan.languages),
         "sources": {source.id: _source(source.id, tally, plan) for source in plan.sources},
         "stages": manifest["stages"],
+        "fairness": fairness(
+            tally,
+            {code: entry["kind"] for code, entry in languages.items()},
+            [stage["stage"] for stage in manifest["stages"]],
+        ),
         "drops": _drops(fates, examples),
         "personal_data": _personal_data(tally, None, None),
         "mismatches": [
