@@ -14,7 +14,8 @@ from pipeline.readers.streams import CHUNK, Stream, lines
 from pipeline.readers.tables import missing_column, row_of, wanted_columns
 
 SKIPPED = "the record is skipped; repair it"
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_DELIMITERS = ",;\t|"
+_HINT_MAX = len("sep=;\r\n")  # a first line by which spreadsheets say what separates
 _LINE_COST = 64
 """Bytes that a line held counts beside its text."""
 
@@ -72,11 +73,13 @@ def _header(source: "_Lines", name: str, context: Context, dialect: dict[str, An
     """The names of the columns, and the dialect with the separator that gives those wanted; [] of an empty file."""
     wanted = wanted_columns(context.source.columns)
     source.begin()
-    line = next((line for line in source if line.strip() and not line.startswith("sep=")), None)
+    line = next((line for line in source if line.strip() and not _is_hint(line)), None)
     if line is None:
         return [], dialect
     source.back(line)
-    candidates = [dialect] + [dialect | {"delimiter": mark} for mark in _DELIMITERS if mark != dialect["delimiter"]]
+    candidates = [dialect] + [
+        {"delimiter": mark, "strict": True} for mark in _DELIMITERS if mark != dialect["delimiter"]
+    ]
     headers: list[list[str]] = []
     fault = ""
     for candidate in candidates:
@@ -97,6 +100,10 @@ def _header(source: "_Lines", name: str, context: Context, dialect: dict[str, An
         raise InputError(name, f"its header is not valid CSV: {fault}", "repair the file")
     column = next(column for column in wanted if column not in headers[0])
     raise missing_column(name, column, max(headers, key=len) if len(headers[0]) == 1 else headers[0])
+
+
+def _is_hint(line: str) -> bool:
+    return line.startswith("sep=") and len(line) <= _HINT_MAX
 
 
 def _record(source: "_Lines", dialect: dict[str, Any]) -> list[str] | None:

@@ -14,7 +14,7 @@ from configs.text_encodings import text_encoding
 from pipeline.readers.containers import Member, without_compression
 from pipeline.readers.encodings import decode, split_lines
 from pipeline.readers.messages import message_documents
-from pipeline.readers.rows import Context, Row, limited
+from pipeline.readers.rows import Context, Row
 
 Pair = tuple[str, str]
 """An original and its translation."""
@@ -34,14 +34,13 @@ def read_gettext(member: Member, context: Context) -> Iterator[Row]:
     data = member.stream.document()
     if not data:
         return
-    on_problem = limited(context.on_problem, member.name)
     if data[:4] in _MAGIC:
-        pairs = mo_messages(data, context.source.encoding, member.name, on_problem)
+        pairs = mo_messages(data, context.source.encoding, member.name, context.on_problem)
     elif without_compression((member.path or member.name).lower()).endswith((".mo", ".gmo")):
         raise InputError(member.name, "not a gettext .mo file", "exclude it")
     else:
         text = decode(data, _encoding(data, context.source.encoding), member.name)
-        pairs = po_messages(text, member.name, on_problem)
+        pairs = po_messages(text, member.name, context.on_problem)
     yield from message_documents(pairs, context)
 
 

@@ -137,11 +137,6 @@ def _batch(rows: list[tuple[str, str, str | None, str | None, str, str]]) -> pa.
     return pa.RecordBatch.from_arrays(arrays, schema=RAW)
 
 
-def limited(on_problem: Callable[[InputError], None], name: str) -> Callable[[InputError], None]:
-    """`on_problem` itself: problems are counted and the first of each file named in `reading.Problems`."""
-    return on_problem
-
-
 def metadata_json(values: dict[str, Any]) -> str:
     """Metadata as JSON with sorted keys; what JSON lacks (dates, bytes, NaN, lone surrogates) as text."""
     if not values:

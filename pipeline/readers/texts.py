@@ -11,7 +11,7 @@ from pipeline.readers.containers import Member
 from pipeline.readers.encodings import decode, text_lines, utf8_head
 from pipeline.readers.html import html_to_text
 from pipeline.readers.man import man_to_text
-from pipeline.readers.rows import Context, Row, limited
+from pipeline.readers.rows import Context, Row
 
 _CODING = re2.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -27,14 +27,13 @@ def read_text(member: Member, context: Context) -> Iterator[Row]:
 
 
 def _lines(member: Member, context: Context) -> Iterator[Row]:
-    on_problem = limited(context.on_problem, member.name)
-    for number, line in text_lines(member.stream, context.source.encoding, on_problem):
+    for number, line in text_lines(member.stream, context.source.encoding, context.on_problem):
         if line and not line.isspace():
             try:
                 yield Row(line.decode(), f"#{number}")
             except UnicodeDecodeError:
                 cause = f"bytes that are not in the encoding {context.source.encoding}"
-                on_problem(InputError(f"{member.name}, line {number}", cause, "set the source's `encoding`"))
+                context.on_problem(InputError(f"{member.name}, line {number}", cause, "set the source's `encoding`"))
 
 
 def read_html(member: Member, context: Context) -> Iterator[Row]:

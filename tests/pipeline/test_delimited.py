@@ -59,6 +59,10 @@ def test_line_ends_and_encodings(tmp_path, end, encoding):
     assert not problems
 
 
+def test_commas_under_the_name_of_tabs(tmp_path):
+    assert texts(read_csv(tmp_path, 'text,id\n"a, b",1\n', "tsv")[0]) == ["a, b"]
+
+
 def test_two_columns_of_one_name_are_a_problem_if_wanted(tmp_path):
     assert texts(read_csv(tmp_path, "text,n,n\na,1,2\n")[0]) == ["a"]
     rows, problems = read_csv(tmp_path, "text,text\na,b\n")
