@@ -102,12 +102,13 @@ def _commands(tokenizer: Path, settings: Settings) -> Table:
 def _alone(folder: Path, settings: Settings) -> Table:
     from tokenizer.encode import read_documents
     from tokenizer.load import Tokenizer
+    from tokenizer.texts import Skipped, TextFile
 
     text = sample(settings, ALONE_SHARE)
     batches = [
         texts
         for path in sorted(text.folder.glob("data/**/*.arrow"))
-        for _, texts in read_documents(str(path), path.stem)
+        for _, texts in read_documents(TextFile(str(path), is_shard=path.suffix == ".arrow"), path.stem, Skipped())
     ]
     fast, reference = Tokenizer.load(str(folder), "fastokens"), Tokenizer.load(str(folder), "tokenizers")
     lists = [texts.to_pylist() for texts in batches]

@@ -299,9 +299,7 @@ class Deduplication(Model):
     verify_jaccard_min: Share | None = Field(
         default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; false: all are"
     )
-    in_memory_edges_max: int = Field(
-        default=200_000_000, description="above it documents are decided by component, in Beam rounds"
-    )
+    in_memory_edges_max: int = Field(default=200_000_000, description="above it Beam rounds decide by component")
     shuffle_bytes: ByteSize = Field(default=ByteSize(32 << 20), description="keys shuffled in one round")
     against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
 

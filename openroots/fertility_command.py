@@ -7,11 +7,12 @@ from configs.errors import ConfigurationError, OpenRootsError
 from configs.load import load_languages
 from openroots.tokenizer_command import text_files
 from pipeline import storage
-from tokenizer.count_phase import TextFile, corpus_files
+from tokenizer.count_phase import corpus_files
 from tokenizer.fertility import Report, measure_all
 from tokenizer.foreign import TIKTOKEN_PATTERN, open_encoders
 from tokenizer.parallel_text import parallel_texts
 from tokenizer.samples import SAMPLE_BYTES, LanguageText, sample_files
+from tokenizer.texts import TextFile
 
 FAST_FROM = 20_000_000
 """Bytes of text from which `fastokens` is worth its check."""

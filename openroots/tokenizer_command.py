@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import tokenizers
+from rich.markup import escape
 
 from configs.errors import ConfigurationError, InputError
 from pipeline import storage
@@ -16,7 +17,7 @@ from pipeline.lock import build_lock
 from pipeline.phases import Watch
 from pipeline.progress import ProgressWatch, duration
 from tokenizer.card import training_record, write_card
-from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_words
+from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words
 from tokenizer.fertility import on_declaration
 from tokenizer.foreign import open_encoder
 from tokenizer.merges import Progress
@@ -24,6 +25,7 @@ from tokenizer.model import check_special_tokens
 from tokenizer.model import train_tokenizer as train_bpe
 from tokenizer.pretokenize import PATTERNS, Pattern
 from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
+from tokenizer.texts import Documents, TextFile
 
 REPORT_SECONDS = 10.0
 Say = Callable[[str], Any]
@@ -40,7 +42,7 @@ def train_tokenizer(
 ) -> tokenizers.Tokenizer:
     """Train a tokenizer on a built corpus or on files and write it to the folder `output`; a rerun resumes.
 
-    text      paths, URLs or patterns of files: Arrow IPC streams, Parquet or JSON lines with a column `text`, or UTF-8
+    text      paths, URLs or patterns of files: whatever the pipeline reads
     settings  those of `tokenizer.settings.Training`: vocab_size, alpha, pattern, special_tokens, unique_lines, …
     Returns the library's tokenizer, as `tokenizer.json` has it. Raises OpenRootsError.
     """
@@ -59,6 +61,8 @@ def train_tokenizer(
             training.alpha if corpus is not None else 1.0,
         )
         table = count_files(files, work, counting, engine, watch)
+        if str(table.skipped):
+            say(escape(str(table.skipped)))
         started = time.monotonic()
         words = read_words(table.path)
         if not any(figures["bytes"] for figures in table.languages.values()):
@@ -159,7 +163,7 @@ def _corpus(corpus: str | None) -> dict[str, str] | None:
     return {name: str(manifest.get(name, "")) for name in ("name", "digest")}
 
 
-def text_files(patterns: Sequence[str]) -> list[TextFile]:
+def text_files(patterns: Sequence[str], language: str = "und", documents: Documents = "line") -> list[TextFile]:
     """Files that match any pattern, sorted; of a name that is a file, that file. Raises InputError where none does."""
     found: set[str] = set()
     for pattern in patterns:
@@ -173,4 +177,4 @@ def text_files(patterns: Sequence[str]) -> list[TextFile]:
             raise InputError(pattern, "no such file", "Check the pattern; quote it, so that the shell leaves it alone")
         matches = paths if storage.is_local(pattern) else [fs.unstrip_protocol(path) for path in paths]
         found |= set(matches)
-    return [TextFile(path, "und") for path in sorted(found)]
+    return [TextFile(path, language, documents=documents) for path in sorted(found)]

@@ -6,16 +6,13 @@
 Only word tables pass between phases, as Arrow files.
 """
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
-import pyarrow.parquet as pq
 
 from configs.errors import InputError
 from pipeline import storage
@@ -24,24 +21,11 @@ from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder, Watch
 from tokenizer.count import WORDS, WordCounter, language_weights
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern
+from tokenizer.texts import Skipped, TextFile, read_blocks
 
-VERSION = 2
+VERSION = 3
 _BATCH = 1 << 20
 """Words in a record batch of a table's file."""
-_BLOCK = 8 << 20
-"""Bytes of plain text counted at once."""
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """A file of text: Arrow IPC stream, Parquet, JSON lines (these three with a column `text`) or plain UTF-8.
-
-    `digest` stands for its content; without one the file system's mark of this version of the file does.
-    """
-
-    path: str
-    language: str = "und"
-    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,12 +49,13 @@ class WordTable:
     """What counting left: the file of the weighted table and its digest, and figures by language.
 
     Those are `bytes` of text, `bytes_counted` (without lines that came before), `words`, `occurrences`,
-    `words_left_out`, `occurrences_left_out` and `weight`.
+    `words_left_out`, `occurrences_left_out` and `weight`. `skipped` is what the files held that is no text.
     """
 
     path: str
     digest: str
     languages: dict[str, dict[str, int]]
+    skipped: Skipped = field(default_factory=Skipped)
 
 
 def corpus_files(corpus: str) -> list[TextFile]:
@@ -83,7 +68,8 @@ def corpus_files(corpus: str) -> list[TextFile]:
     digests = _digests(corpus)
     names = {path: f"data/{path[len(root) + 1 :]}" for path in paths}
     return [
-        TextFile(fs.unstrip_protocol(path), PurePosixPath(path).parent.name, digests.get(names[path])) for path in paths
+        TextFile(fs.unstrip_protocol(path), PurePosixPath(path).parent.name, digests.get(names[path]), is_shard=True)
+        for path in paths
     ]
 
 
@@ -122,7 +108,8 @@ def count_files(
     for figures in languages.values():
         figures.pop("language")
     [file] = weighed.files
-    return WordTable(storage.join(weigh.files(work), file.path), file.digest, languages)
+    skipped = Skipped.total(record.data for record in counted)
+    return WordTable(storage.join(weigh.files(work), file.path), file.digest, languages, skipped)
 
 
 def read_words(path: str) -> pa.RecordBatch:
@@ -140,17 +127,18 @@ class CountWork:
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.arrow`, words in byte order."""
-        language, paths = task.payload
+        language, files = task.payload
         counter = WordCounter(self.counting.pattern)
         lines = SeenLines() if self.counting.unique_lines else None
         size = counted = 0
-        for path in paths:
-            for texts in read_texts(path):
+        skipped = Skipped()
+        for file in files:
+            for texts in read_blocks(file, skipped):
                 used = texts if lines is None else lines.new_lines(texts)
                 size += _bytes(texts)
                 counted += _bytes(used)
                 counter.add_texts(used)
-        folder.data.update(language=language, bytes=size, bytes_counted=counted)
+        folder.data.update(language=language, bytes=size, bytes_counted=counted, **skipped.as_dict())
         _write(counter.words(is_sorted=True), folder)
 
 
@@ -191,65 +179,6 @@ class WeighWork:
         _write(counter.words(is_sorted=True), folder)
 
 
-JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson")
-WITH_COLUMNS = (".arrow", ".parquet", *JSON_LINES)
-"""Endings of files that have a column `text`; any other is plain text."""
-
-
-def read_texts(path: str) -> Iterator[pa.Array]:
-    """Texts of a file, batch by batch; how it is read goes by the name's ending. Raises InputError."""
-    fs, inner = storage.filesystem(path)
-    try:
-        if path.endswith(".arrow"):
-            with storage.open_stream(path) as reader:
-                for batch in reader:
-                    yield _strings(batch["text"])
-        elif path.endswith(".parquet"):
-            with fs.open(inner, "rb") as stream:
-                for batch in pq.ParquetFile(stream).iter_batches(columns=["text"]):
-                    yield _strings(batch["text"])
-        elif path.endswith(JSON_LINES):
-            yield from _json_texts(path)
-        else:
-            yield from _plain_texts(path)
-    except (OSError, EOFError, KeyError, TypeError, pa.ArrowInvalid, UnicodeDecodeError, zlib.error) as error:
-        remedy = "Give Arrow IPC streams, Parquet or JSON lines with a column `text`, or UTF-8 text"
-        raise InputError(path, f"cannot be read as text ({error})", remedy) from error
-
-
-def _strings(column: pa.Array) -> pa.LargeStringArray:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise TypeError(f"the column `text` holds {kind}")
-    return column.cast(pa.large_string())
-
-
-def _json_texts(path: str) -> Iterator[pa.Array]:
-    """JSON lines in blocks of whole lines, so that a line may be of any length; other keys are not looked at."""
-    schema = pa.schema([("text", pa.large_string())])
-    parsing = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    fs, inner = storage.filesystem(path)
-    with fs.open(inner, "rb", compression="infer") as stream:
-        while block := stream.read(_BLOCK):
-            block += stream.readline()
-            if block.isspace():
-                continue
-            reading = pyarrow.json.ReadOptions(block_size=len(block) + 1)
-            table = pyarrow.json.read_json(pa.BufferReader(block), reading, parsing)
-            texts = table["text"].combine_chunks()
-            if texts.null_count == len(texts):
-                raise KeyError("no row has a key `text`")
-            yield texts
-
-
-def _plain_texts(path: str) -> Iterator[pa.Array]:
-    """A plain file in blocks that end where a line does, so that no pre-token is cut but at a line's end."""
-    fs, inner = storage.filesystem(path)
-    with fs.open(inner, "rb", compression="infer") as stream:
-        while block := stream.read(_BLOCK):
-            yield pa.array([block + stream.readline()], pa.large_binary()).cast(pa.large_string())
-
-
 def _bytes(texts: pa.Array) -> int:
     return pc.sum(pc.binary_length(texts)).as_py() or 0
 
@@ -277,7 +206,7 @@ def _count_tasks(files: Sequence[TextFile], is_by_language: bool) -> list[Task]:
         Task(
             f"{name}/all" if is_by_language else name,
             tuple(keys[file] for file in group),
-            (group[0].language, [file.path for file in group]),
+            (group[0].language, group),
             sum(sizes[file] for file in group),
         )
         for name, group in groups.items()

@@ -19,12 +19,11 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from configs.errors import InputError
 from pipeline import storage
 from pipeline.engine import Engine
 from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
-from tokenizer.count_phase import TextFile, read_texts
 from tokenizer.load import IDS, Backend, Tokenizer, known_backend, text_bytes
+from tokenizer.texts import Skipped, TextFile, read_shard, read_texts
 
 FORMAT = 1
 TOKENS = pa.schema(
@@ -34,7 +33,7 @@ TOKENS = pa.schema(
         pa.field("input_ids", IDS, nullable=False),
     ]
 )
-_VERSION = 2
+_VERSION = 3
 _ROWS = 1000
 _BYTES = 4 << 20
 """Texts handed to the encoder at once, at most: enough to keep its threads busy, little enough for memory."""
@@ -53,17 +52,19 @@ class EncodeWork:
         """Write `LANGUAGE/NAME.arrow`."""
         if self.threads:
             os.environ.setdefault("RAYON_NUM_THREADS", str(self.threads))
-        language, path = task.payload
+        file: TextFile = task.payload
+        language, skipped = file.language, Skipped()
         tokenizer = _loaded(self.tokenizer, self.backend)
         languages = pa.array([language])
         tokens = 0
         with folder.arrow(".arrow", TOKENS, language=language) as shard:
-            for ids, texts in read_documents(path, task.name):
+            for ids, texts in read_documents(file, task.name, skipped):
                 lists = tokenizer.encode_batch(texts, special_tokens=self.special_tokens)
                 column = pa.DictionaryArray.from_arrays(pa.array([0] * len(ids), pa.int32()), languages)
                 shard.write(pa.record_batch([ids, column, lists], schema=TOKENS), text_bytes(texts))
                 tokens += lists.offsets[-1].as_py() - lists.offsets[0].as_py()
             shard.extra["tokens"] = tokens
+        folder.data.update(skipped.as_dict())
 
 
 @lru_cache(1)
@@ -71,27 +72,20 @@ def _loaded(path: str, backend: Backend) -> Tokenizer:
     return Tokenizer.reopen(path, backend)
 
 
-def read_documents(path: str, name: str) -> Iterator[tuple[pa.Array, pa.Array]]:
+def read_documents(file: TextFile, name: str, skipped: Skipped) -> Iterator[tuple[pa.Array, pa.Array]]:
     """(ids, texts) of a file, in batches: `fixed_size_binary[16]` and strings of equal length.
 
-    An Arrow shard of a corpus has ids; rows of any other file get the xxh3-128 of `name`, which does not
-    depend on where the file lies, and row. Raises InputError.
+    A shard of a corpus has ids; documents of any other file get the xxh3-128 of `name`, which does not depend on where
+    the file lies, and their number. Raises InputError.
     """
-    if path.endswith(".arrow"):
-        try:
-            with storage.open_stream(path) as reader:
-                if "id" in reader.schema.names and reader.schema.field("id").type == pa.binary(16):
-                    for batch in reader:
-                        yield from _cut(batch["id"], batch["text"])
-                    return
-        except (OSError, KeyError, pa.ArrowInvalid) as error:
-            remedy = "Give Arrow IPC streams with a column `text`; build the corpus again if it is one"
-            raise InputError(path, f"cannot be read ({error})", remedy) from error
     row = 0
-    for texts in read_texts(path):
-        keys = [xxhash.xxh3_128_digest(f"{name}:{number}".encode()) for number in range(row, row + len(texts))]
+    batches = read_shard(file.path) if file.is_shard else ((None, texts) for texts in read_texts(file, skipped))
+    for ids, texts in batches:
+        if ids is None:
+            keys = [xxhash.xxh3_128_digest(f"{name}:{number}".encode()) for number in range(row, row + len(texts))]
+            ids = pa.array(keys, pa.binary(16))
         row += len(texts)
-        yield from _cut(pa.array(keys, pa.binary(16)), texts)
+        yield from _cut(ids, texts)
 
 
 def _cut(ids: pa.Array, texts: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:
@@ -159,7 +153,7 @@ def _tasks(files: Sequence[TextFile]) -> list[Task]:
         while name in taken:
             name, number = f"{stem}-{number}", number + 1
         taken.add(name)
-        tasks.append(Task(name, (fs.ukey(inner),), (file.language, file.path), int(fs.size(inner) or 0)))
+        tasks.append(Task(name, (fs.ukey(inner), file.documents), file, int(fs.size(inner) or 0)))
     return tasks
 
 
@@ -189,6 +183,7 @@ def _manifest(tokenizer: Tokenizer, records: Sequence[Record], corpus: str | Non
         "backend": tokenizer.backend,
         "versions": {name: version(name) for name in ("openroots", "fastokens", "tokenizers", "pyarrow")},
         "languages": dict(sorted(languages.items())),
+        **Skipped.total(record.data for record in records).as_dict(),
         "shards": shards,
     }
 

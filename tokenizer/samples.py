@@ -1,6 +1,6 @@
 """A bounded sample of text for each language: the documents with the smallest keyed hashes, up to a number of bytes.
 
-A document's key is its id, or its text where the file has no ids; of plain text each line is a document. So the sample
+A document's key is its id, or its text where the file has no ids. So the sample
 does not depend on the order of files or documents, and a smaller one is part of a larger one.
 """
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import InputError
-from pipeline import storage
-from tokenizer.count_phase import WITH_COLUMNS, TextFile, read_texts
+from tokenizer.texts import Skipped, TextFile, read_shard, read_texts
 
 SAMPLE_BYTES = 100_000
 _SEED = 29
@@ -29,15 +27,18 @@ class LanguageText:
     texts: tuple[str, ...] = field(repr=False)
 
 
-def sample_files(files: Sequence[TextFile], limit: int = SAMPLE_BYTES, origin: str = "text") -> list[LanguageText]:
+def sample_files(
+    files: Sequence[TextFile], limit: int = SAMPLE_BYTES, origin: str = "text", skipped: Skipped | None = None
+) -> list[LanguageText]:
     """At most `limit` bytes of UTF-8 of each language, the languages sorted; those without text are left out.
 
     Raises InputError where no file holds text, or one cannot be read.
     """
     samples: dict[str, Sample] = {}
+    skipped = Skipped() if skipped is None else skipped
     for file in files:
         sample = samples.setdefault(file.language, Sample(limit))
-        for keys, texts in _documents(file.path):
+        for keys, texts in _documents(file, skipped):
             sample.add(keys, texts)
     found = [LanguageText(code, origin, texts) for code in sorted(samples) if (texts := samples[code].texts())]
     if not found:
@@ -99,17 +100,8 @@ def _shortened(data: bytes, limit: int) -> str:
     return text[:end] if end > len(text) // 2 else text
 
 
-def _documents(path: str) -> Iterator[tuple[Sequence[bytes], pa.Array]]:
+def _documents(file: TextFile, skipped: Skipped) -> Iterator[tuple[Sequence[bytes], pa.Array]]:
     """Keys and texts of the documents of a file, batch by batch."""
-    if path.endswith(".arrow"):
-        with storage.open_stream(path) as reader:
-            has_ids = "id" in reader.schema.names and "text" in reader.schema.names
-            if has_ids:
-                for batch in reader:
-                    yield batch["id"].cast(pa.binary()).to_pylist(), batch["text"]
-        if has_ids:
-            return
-    for texts in read_texts(path):
-        if not path.endswith(WITH_COLUMNS):
-            texts = pc.list_flatten(pc.split_pattern(texts, "\n"))
-        yield [(text or "").encode() for text in texts.to_pylist()], texts
+    batches = read_shard(file.path) if file.is_shard else ((None, texts) for texts in read_texts(file, skipped))
+    for ids, texts in batches:
+        yield [(text or "").encode() for text in texts.to_pylist()] if ids is None else ids.to_pylist(), texts

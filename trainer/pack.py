@@ -24,7 +24,9 @@ from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
 
 FORMAT = 1
 PARTS = ("train", "held_out")
-_VERSION = 1
+PASSED_OVER_MAX = 10_000
+"""Documents looked at for one that still fits into the held-out part."""
+_VERSION = 2
 _REMEDY = "Encode again: `openroots encode` redoes what is damaged or missing"
 
 
@@ -33,8 +35,7 @@ class Packing:
     """Settings of packing.
 
     sequence_length   L; only the manifest depends on it
-    held_out          share of documents kept out of training, chosen by keyed hash of their ids; at least one
-                      document of a language that has two
+    held_out          share of a language's tokens kept out of training, in whole documents; see `choose_held_out`
     """
 
     sequence_length: int
@@ -59,7 +60,7 @@ class PackWork:
         ids = [batch["id"] for _, batch in self._batches(shards)]
         keys = np.concatenate([_bytes(column) for column in ids]) if ids else np.zeros((0, 16), np.uint8)
         lengths = np.concatenate([np.diff(_flat(batch)[1]) for _, batch in self._batches(shards)] or [np.zeros(0, int)])
-        is_held_out = choose_held_out(keys, self.packing)
+        is_held_out = choose_held_out(keys, lengths + 1, self.packing)
         for part, chosen in zip(PARTS, (~is_held_out, is_held_out), strict=True):
             starts = np.concatenate([[0], np.cumsum(lengths[chosen] + 1)]).astype(np.int64)
             total = int(starts[-1])
@@ -104,15 +105,31 @@ class PackWork:
                 raise InputError(path, f"cannot be read ({error})", _REMEDY) from error
 
 
-def choose_held_out(ids: np.ndarray, packing: Packing) -> np.ndarray:
-    """Documents kept out of training, bool of shape (documents,), by the hash of ids uint8 (documents, 16)."""
+def choose_held_out(ids: np.ndarray, lengths: np.ndarray, packing: Packing) -> np.ndarray:
+    """Documents kept out of training, bool of shape (documents,).
+
+    Documents are taken in the order of the keyed hashes of their ids, uint8 (documents, 16), until their tokens (int64
+    `lengths`) reach the share; one that would go beyond it is passed over. Of a language with two documents or more at
+    least one is held out: the shortest, where each alone is more than the share.
+    """
+    chosen = np.zeros(len(ids), bool)
+    if not packing.held_out or len(ids) < 2:
+        return chosen
     hashes = np.array([xxhash.xxh3_64_intdigest(key.tobytes(), packing.seed) for key in ids], np.uint64)
-    chosen = hashes < np.uint64(int(packing.held_out * ((1 << 64) - 1)))
-    if packing.held_out and len(ids) > 1:
-        chosen[np.argmin(hashes)] = True
-        if chosen.all():
-            chosen[np.argmax(hashes)] = False
-    return np.asarray(chosen, bool)
+    order = np.argsort(hashes, kind="stable")
+    left = int(packing.held_out * int(lengths.sum()))
+    taken = int(np.searchsorted(np.cumsum(lengths[order]), left, "right"))
+    chosen[order[:taken]] = True
+    left -= int(lengths[order[:taken]].sum())
+    for document in order[taken : taken + PASSED_OVER_MAX].tolist():
+        if lengths[document] <= left:
+            chosen[document] = True
+            left -= int(lengths[document])
+    if not chosen.any():
+        chosen[order[np.argmin(lengths[order])]] = True
+    if chosen.all():
+        chosen[order[-1]] = False
+    return chosen
 
 
 def pack(
@@ -187,9 +204,25 @@ def _manifest(source: dict[str, Any], packing: Packing, records: Sequence[Record
 
 def _copy_tokenizer(source: str, target: str) -> None:
     fs, inner = storage.filesystem(source)
-    for path in fs.ls(inner, detail=False) if fs.exists(inner) else []:
-        with storage.create(storage.join(target, path.rsplit("/", 1)[-1])) as stream:
+    root = fs._strip_protocol(inner).rstrip("/")
+    for path in fs.find(root) if fs.exists(inner) else []:
+        with storage.create(storage.join(target, path[len(root) + 1 :])) as stream:
             stream.write(fs.cat_file(path))
+
+
+def far_off(manifest: dict[str, Any], held_out: float) -> list[str]:
+    """Languages whose held-out part is less than half or more than twice the share asked for, told for the user."""
+    lines = []
+    for language, figures in manifest["languages"].items():
+        held, trained = (figures[part]["tokens"] for part in ("held_out", "train"))
+        share = held / max(1, held + trained)
+        if held_out and not held_out / 2 <= share <= 2 * held_out:
+            documents = sum(figures[part]["documents"] for part in PARTS)
+            lines.append(
+                f"{language}: {share:.1%} of its tokens are held out, not {held_out:.1%}: it has {documents:,} "
+                f"document{'s' * (documents != 1)}, and a document is held out whole or not at all"
+            )
+    return lines
 
 
 def _bytes(ids: pa.FixedSizeBinaryArray) -> np.ndarray:

@@ -6,6 +6,7 @@ import time
 import click
 
 from configs.errors import InputError
+from tokenizer.texts import DOCUMENTS, Documents
 
 LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -14,8 +15,11 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.command("encode", context_settings=PASS_THROUGH)
 @click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
 @click.option("--input", "corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", "files", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
+@click.option("--text", "files", multiple=True, help="files instead: JSON, Parquet, CSV, plain text, …; patterns too")
 @click.option("--language", default="und", show_default=True, help="of the files given by --text")
+@click.option(
+    "--documents", default="line", show_default=True, type=click.Choice(DOCUMENTS), help="what of plain text is one"
+)
 @click.option("--output", default="build/tokens", show_default=True, help="folder or URL for the token shards")
 @click.option("--special-tokens", is_flag=True, help="`</s>` and its like in the text become special tokens")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
@@ -27,6 +31,7 @@ def encode_command(
     corpus: str | None,
     files: tuple[str, ...],
     language: str,
+    documents: Documents,
     output: str,
     special_tokens: bool,
     workers: int,
@@ -41,6 +46,8 @@ def encode_command(
     openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens
     openroots encode --tokenizer gpt2/tokenizer.json --text 'my/*.jsonl' --language sw --output my-tokens
     """
+    from rich.markup import escape
+
     from openroots.beam_options import split_arguments
     from openroots.tokenizer_command import text_files
     from pipeline import storage
@@ -48,8 +55,9 @@ def encode_command(
     from pipeline.lock import build_lock
     from pipeline.phases import Watch
     from pipeline.progress import ProgressWatch
-    from tokenizer.count_phase import TextFile, corpus_files
+    from tokenizer.count_phase import corpus_files
     from tokenizer.encode import corpus_manifest_digest, encode_files
+    from tokenizer.texts import Skipped
 
     options, words = split_arguments(ctx, ctx.args)
     if words:
@@ -60,10 +68,7 @@ def encode_command(
         raise click.BadParameter(
             f"`{language}` is no code of a language, such as sw or zh-Hant", ctx, param_hint="'--language'"
         )
-    if corpus is not None:
-        inputs = corpus_files(corpus)
-    else:
-        inputs = [TextFile(file.path, language) for file in text_files(files)]
+    inputs = corpus_files(corpus) if corpus is not None else text_files(files, language, documents)
     log = None if "://" in output else storage.join(output, ".work", "workers.log")
     engine = Engine(workers, tuple(options), log)
     watch = Watch() if quiet else ProgressWatch()
@@ -76,6 +81,9 @@ def encode_command(
     if not manifest["languages"] or not any(f["tokens"] for f in manifest["languages"].values()):
         raise InputError(corpus or ", ".join(files), "there is no text in it", "Give files that hold text")
     if isinstance(watch, ProgressWatch):
+        skipped = str(Skipped.total([manifest]))
+        if skipped:
+            watch.console.print(escape(skipped))
         seconds = time.perf_counter() - started
         tokens, size = (sum(f[name] for f in manifest["languages"].values()) for name in ("tokens", "bytes"))
         rate = f"{size / max(1, tokens):.2f} bytes a token · {size / 1e6 / seconds:.1f} MB/s"

@@ -32,7 +32,11 @@ def parse_limits(value: str | None) -> dict[str, float]:
     help="PLACE or NAME=PLACE: a folder, a tokenizer.json, a .tiktoken file, a SentencePiece .model, gpt2, or a name "
     "of the Hugging Face Hub; again for each",
 )
-@click.option("--text", multiple=True, help="a built corpus, or files: Parquet, JSON lines, plain text; patterns too")
+@click.option(
+    "--text",
+    multiple=True,
+    help="a corpus, or files: JSON, Parquet, CSV, plain text, …; patterns too; LANGUAGE=FILE tells their language",
+)
 @click.option("--language", default=None, help="of the files, BCP-47; a corpus knows its own")
 @click.option(
     "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes taken of each language"

@@ -4,6 +4,7 @@ import click
 
 from configs.errors import ConfigurationError
 
+WARNINGS_MAX = 10
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -12,7 +13,7 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens a sequence")
 @click.option("--output", default="build/packed", show_default=True, help="folder for the packed text")
 @click.option(
-    "--held-out", default=0.005, show_default=True, type=click.FloatRange(0, 0.5), help="share of documents not trained"
+    "--held-out", default=0.005, show_default=True, type=click.FloatRange(0, 0.5), help="share of tokens not trained on"
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="chooses held-out documents")
 @click.option("--eos-id", default=None, type=click.IntRange(0), help="id that ends a document, if not the tokenizer's")
@@ -44,7 +45,7 @@ def pack_command(
     from pipeline.lock import build_lock
     from pipeline.phases import Watch
     from pipeline.progress import ProgressWatch
-    from trainer.pack import Packing, pack
+    from trainer.pack import Packing, far_off, pack
 
     options, words = split_arguments(ctx, ctx.args)
     if words:
@@ -55,6 +56,11 @@ def pack_command(
     with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
+    off = far_off(manifest, held_out)
+    for line in off[:WARNINGS_MAX]:
+        click.echo(f"warning: {line}", err=True)
+    if len(off) > WARNINGS_MAX:
+        click.echo(f"warning: so it is for {len(off) - WARNINGS_MAX} more languages", err=True)
     sums = manifest["languages"].values()
     parts = {part: sum(figures[part]["sequences"] for figures in sums) for part in ("train", "held_out")}
     if not parts["train"]:

@@ -9,7 +9,7 @@ from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
 
 @click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option("--corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", multiple=True, help="files instead: Parquet, JSON lines or plain text; patterns too")
+@click.option("--text", multiple=True, help="files instead: JSON, Parquet, CSV, plain text, …; patterns too")
 @click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
 @click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
 @click.option(

@@ -15,9 +15,10 @@ from configs.errors import ConfigurationError, InputError
 from pipeline.engine import Engine
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.count import WORDS, WordCounter, add_tables, count_words, language_weights
-from tokenizer.count_phase import Counting, TextFile, WordTable, corpus_files, count_files, read_texts, read_words
+from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern, pretokenize
+from tokenizer.texts import Skipped, TextFile, read_blocks
 from tokenizer.word_table import FIRST_WORDS
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(), st.text("ab .", max_size=30)), max_size=8)
@@ -149,11 +150,12 @@ def test_text_json_lines_and_parquet_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "one\\ntwo", "other": 1}\n')
     pq.write_table(pa.table({"text": ["one\ntwo"]}), tmp_path / "a.parquet")
     for name in ("a.txt", "a.jsonl", "a.parquet"):
-        assert [text for batch in read_texts(str(tmp_path / name)) for text in batch.to_pylist()] == ["one\ntwo"]
+        blocks = read_blocks(TextFile(str(tmp_path / name)), Skipped())
+        assert "".join(text for batch in blocks for text in batch.to_pylist()) == "one\ntwo"
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9 noir")
     with pytest.raises(InputError, match=r"a\.txt"):
         count_files([TextFile(str(tmp_path / "a.txt"))], str(tmp_path / "work"))
     with pytest.raises(InputError, match="build-corpus"):
