@@ -1,19 +1,21 @@
 """The work behind `openroots fertility` and `openroots.fertility`, and the fertility table of a tokenizer's card."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from configs.errors import ConfigurationError, OpenRootsError
+from configs.errors import ConfigurationError, InputError, OpenRootsError
 from configs.load import load_languages
 from openroots.tokenizer_command import text_files
 from pipeline import storage
 from tokenizer.count_phase import corpus_files
 from tokenizer.fertility import Report, measure_all
 from tokenizer.foreign import TIKTOKEN_PATTERN, open_encoders
-from tokenizer.parallel_text import parallel_texts
+from tokenizer.parallel_text import own_parallel, parallel_texts
 from tokenizer.samples import SAMPLE_BYTES, LanguageText, sample_files
-from tokenizer.texts import TextFile
+from tokenizer.texts import Documents, Skipped, TextFile, read_numbered
 
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*")
 FAST_FROM = 20_000_000
 """Bytes of text from which `fastokens` is worth its check."""
 
@@ -22,7 +24,9 @@ def fertility(
     tokenizers: Sequence[str],
     *,
     text: Sequence[str] = (),
+    parallel: Sequence[str] = (),
     language: str | None = None,
+    documents: Documents = "line",
     sample: int = SAMPLE_BYTES,
     tiktoken_pattern: str = TIKTOKEN_PATTERN,
     limits: Mapping[str, float] | None = None,
@@ -32,31 +36,72 @@ def fertility(
     tokenizers  `PLACE` or `NAME=PLACE`: a folder, a `tokenizer.json`, a `.tiktoken` file, a SentencePiece `.model`,
                 `gpt2`, or a name of the Hugging Face Hub
     text        a built corpus, or files: Arrow, Parquet or JSON lines with a column `text`, or UTF-8; patterns too.
-                Without it all measures are taken on the parallel text that comes with OpenRoots
-    language    of the files, BCP-47
+                `LANGUAGE=FILE` says of which language a file is. Without it all measures are taken on parallel text
+    parallel    `LANGUAGE=FILE`, English among them: files that say the same line by line (row by row), for the premium;
+                without them it is that of the parallel text that comes with OpenRoots
+    language    of files that name none, BCP-47
+    documents   of plain text: a line a document, or the file
     sample      bytes taken of each language
     limits      languages that must be among those measured, see `Report.failures`
 
     Raises OpenRootsError.
     """
-    parallel = parallel_texts()
-    texts = _texts(text, language, sample)
+    compared = own_parallel(_parallel(parallel)) if parallel else parallel_texts()
+    texts = _texts(text, language, sample, documents)
     if not texts:
-        texts = [LanguageText(code, found.origin, found.texts) for code, found in sorted(parallel.items())]
+        texts = [LanguageText(code, found.origin, found.texts) for code, found in sorted(compared.items())]
     check_limits(limits or {}, [one.language for one in texts])
     size = sum(len(part) for one in texts for part in one.texts)
     encoders = open_encoders(tokenizers, tiktoken_pattern=tiktoken_pattern, is_fast=size > FAST_FROM)
-    return measure_all(encoders, texts, parallel)
+    return measure_all(encoders, texts, compared)
 
 
-def _texts(given: Sequence[str], language: str | None, sample: int) -> list[LanguageText]:
-    """Samples of all texts given. A folder is a corpus; what is not in one is of `language`."""
+def _texts(given: Sequence[str], language: str | None, sample: int, documents: Documents) -> list[LanguageText]:
+    """Samples of all texts given. A folder is a corpus; a file is of the language named, or of `language`."""
     files: list[TextFile] = []
-    for place in given:
+    for one in given:
+        code, place = named_language(one)
         fs, inner = storage.filesystem(place)
-        found = corpus_files(place) if fs.isdir(inner) else text_files([place])
-        files += [TextFile(f.path, language, f.digest) if language and f.language == "und" else f for f in found]
+        if fs.isdir(inner):
+            files += corpus_files(place)
+        else:
+            files += text_files([place], code or language or "und", documents)
     return sample_files(files, sample) if files else []
+
+
+def named_language(given: str) -> tuple[str | None, str]:
+    """`LANGUAGE=PLACE` as both; (None, given) where it names no language. Raises ConfigurationError."""
+    code, sign, place = given.partition("=")
+    if not sign or not place or not LANGUAGE.fullmatch(code) or storage.exists(given):
+        return None, given
+    check_language(code)
+    return code, place
+
+
+def check_language(code: str) -> None:
+    """Refuse a language that we do not know, with the nearest that we do. Raises ConfigurationError."""
+    known = load_languages()
+    if code not in known:
+        near = get_close_matches(code, known.codes, n=1, cutoff=0.0)[0]
+        raise ConfigurationError(f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them")
+
+
+def _parallel(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Language → number of the line or row → text."""
+    found: dict[str, dict[str, str]] = {}
+    for one in given:
+        code, place = named_language(one)
+        if code is None:
+            raise ConfigurationError(f"--parallel {one}: write LANGUAGE=FILE, such as sw=sw.txt")
+        if code in found:
+            raise ConfigurationError(f"--parallel {code}: two files; give one for each language")
+        fs, inner = storage.filesystem(place)
+        if not fs.isfile(inner):
+            raise InputError(place, "no such file", "Give one file for each language: LANGUAGE=FILE")
+        rows = found.setdefault(code, {})
+        for keys, texts in read_numbered(TextFile(place, code), Skipped()):
+            rows |= {key.rpartition("#")[2]: text for key, text in zip(keys, texts.to_pylist(), strict=True)}
+    return found
 
 
 def check_limits(limits: Mapping[str, float], measured: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import tokenizers
 
-from tokenizer.load import Tokenizer
+from tokenizer.load import Tokenizer, changes, losses
 from tokenizer.merges import byte_characters
 
 _BATCH = 1 << 20
@@ -43,12 +43,14 @@ class Encoder(Protocol):
     kind        what it is, in words
     size        entries of the vocabulary
     unknown_id  the token that stands for what cannot be written; None where there is none
+    losses      why it cannot give every text back as it was; empty where it can, or where `unknown_id` tells
     """
 
     name: str
     kind: str
     size: int
     unknown_id: int | None
+    losses: str
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokens of texts."""
@@ -70,7 +72,7 @@ class ByteLevelEncoder:
 
     def __init__(self, name: str, tokenizer: Tokenizer) -> None:
         self.name, self.kind, self._tokenizer = name, "byte-level BPE", tokenizer
-        self.size = tokenizer.library.get_vocab_size()
+        self.size, self.losses = tokenizer.library.get_vocab_size(), losses(tokenizer.library)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokens of texts."""
@@ -110,7 +112,9 @@ class LibraryEncoder:
         library.encode_special_tokens = True
         library.no_truncation()
         library.no_padding()
-        model = json.loads(library.to_str())["model"]
+        content = json.loads(library.to_str())
+        model = content["model"]
+        self.losses = changes(content["normalizer"])
         self.kind, self.size = model["type"], library.get_vocab_size()
         token = model.get("unk_token")
         self.unknown_id: int | None = library.token_to_id(token) if token else model.get("unk_id")
@@ -148,7 +152,7 @@ class TiktokenEncoder:
     def __init__(self, name: str, ranks: dict[bytes, int], pattern: str) -> None:
         import tiktoken
 
-        self.name, self.kind, self.size = name, "tiktoken BPE", len(ranks)
+        self.name, self.kind, self.size, self.losses = name, "tiktoken BPE", len(ranks), ""
         self._encoding = tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
         self._ranks = ranks
 
@@ -180,7 +184,7 @@ class SentencePieceEncoder:
 
     def __init__(self, name: str, processor: Any) -> None:
         self.name, self.kind, self._processor = name, "SentencePiece", processor
-        self.size = processor.vocab_size()
+        self.size, self.losses = processor.vocab_size(), ""
         self.unknown_id = processor.unk_id() if processor.unk_id() >= 0 else None
 
     def encode(self, texts: Sequence[str]) -> Encoded:

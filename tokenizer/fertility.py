@@ -36,6 +36,7 @@ class Row:
     words_whole           share of words that one token covers, alone or with one white-space character before it
     vocabulary_use        share of the vocabulary's entries that occur in this language's text
     unknown               share of tokens that stand for what the tokenizer cannot write
+    lost                  share of bytes that no token of a byte-level tokenizer covers: they vanish
     premium               tokens of the parallel text over those of its English
     parallel              which parallel text
     """
@@ -55,6 +56,7 @@ class Row:
     words_whole: float | None
     vocabulary_use: float
     unknown: float
+    lost: float
     premium: float | None
     parallel: str | None
 
@@ -76,6 +78,7 @@ class Summary:
     vocabulary_use  share of entries that occur in any text
     scripts         entries by script
     languages       with a premium; `gini`, `worst`, `spread` (largest over smallest) and `over_limit` are theirs
+    losses          why the tokenizer cannot give every text back; empty where it can
     fewest_tokens   languages whose text this tokenizer writes in fewer tokens than any other given; None if it is alone
     """
 
@@ -91,6 +94,7 @@ class Summary:
     spread: float | None
     over_limit: int
     fewest_tokens: int | None
+    losses: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,10 +189,19 @@ def measure(
         unknown=float(np.count_nonzero(encoded.ids == encoder.unknown_id)) / tokens
         if encoder.unknown_id is not None
         else 0,
+        lost=1 - covered(encoded) / max(1, size) if encoder.kind == "byte-level BPE" and encoder.losses else 0,
         premium=premium(encoder, parallel, known) if parallel else None,
         parallel=parallel.origin if parallel else None,
     )
     return row, used
+
+
+def covered(encoded: Encoded) -> int:
+    """Bytes of the texts that some token covers."""
+    order = np.argsort(encoded.starts, kind="stable")
+    ends = np.maximum.accumulate(encoded.ends[order]) if len(order) else encoded.ends
+    before = np.concatenate([[0], ends[:-1]])
+    return int(np.maximum(ends - np.maximum(encoded.starts[order], before), 0).sum())
 
 
 def premium(encoder: Encoder, parallel: ParallelText, known: dict[str, int] | None = None) -> float | None:
@@ -249,6 +262,7 @@ def _summary(encoder: Encoder, rows: Sequence[Row], seen: int) -> Summary:
         spread=max(premiums.values()) / min(premiums.values()) if premiums and min(premiums.values()) else None,
         over_limit=sum(value > PREMIUM_LIMIT for value in premiums.values()),
         fewest_tokens=_fewest(encoder.name, rows),
+        losses=encoder.losses,
     )
 
 

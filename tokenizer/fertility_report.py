@@ -13,6 +13,7 @@ from rich.table import Table
 from governance import figures
 from pipeline import storage
 from tokenizer.fertility import ENGLISH, PREMIUM_LIMIT, Report, Row, Summary
+from tokenizer.parallel_text import OWN
 
 _LANGUAGE_WIDTH, _PAIR_WIDTH = 30, 19
 """Columns of the terminal that the languages and each tokenizer's two figures take."""
@@ -55,6 +56,8 @@ def _marks(report: Report) -> list[str]:
     said = ["Premium: tokens over those of English (*) for the same meaning."]
     if any(row.tokens_per_word is None for row in rows):
         said.append("c: tokens a character; these languages are written without spaces.")
+    if any(row.parallel == OWN for row in rows):
+        said.append("The premium is of the parallel text that you gave.")
     if any(row.parallel == "messages" for row in rows):
         codes = ", ".join(sorted({row.language for row in rows if row.parallel == "messages"}))
         said.append(f"m: the premium of {codes} is of interface messages, that of others of the Universal Declaration.")
@@ -67,6 +70,14 @@ def notes(report: Report) -> list[str]:
     without = sorted({row.language for row in rows if row.premium is None})
     if without:
         said.append(f"No premium, for want of parallel text: {', '.join(without)}.")
+    for summary in report.summaries:
+        if summary.losses:
+            lost = max((row.lost for row in report.of(summary.tokenizer)), default=0.0)
+            vanishes = f" Up to {figures.percent(lost)} of a language's text vanishes." if lost else ""
+            said.append(
+                f"{summary.tokenizer} does not give text back as it was: {summary.losses}.{vanishes} "
+                "Its figures look better than they are."
+            )
     for name in dict.fromkeys(row.tokenizer for row in rows if row.unknown > 0):
         share = max(row.unknown for row in report.of(name))
         said.append(

@@ -7,7 +7,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -29,6 +29,12 @@ IDS = pa.large_list(pa.field("item", pa.uint32(), nullable=False))
 """Ids of each text: one flat buffer of uint32 and int64 offsets, which are the borders of the texts."""
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 """Files of a tokenizer's folder; all but the first may be missing."""
+TEMPLATE, MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
+"""Chat templates that travel along as they are: a file, and a folder of further `*.jinja`, as transformers has them."""
+LOSSLESS_NORMALIZERS = ("NFC",)
+"""Text is in form C already."""
+SPACE_NORMALIZERS = ("Prepend", "Replace")
+"""How SentencePiece's models spell spaces, which decoding undoes."""
 VERDICT = "encoder.json"
 """Beside them: who encodes, and of which tokenizer and versions that was found."""
 _REMEDY = "Give a byte-level BPE tokenizer.json, or the folder that holds one"
@@ -42,11 +48,13 @@ class Tokenizer:
     text           the content of `tokenizer.json`
     configuration  that of `tokenizer_config.json`, empty where there is none
     backend        who encodes
+    templates      chat templates, by their path in the folder
     """
 
     text: str
     configuration: dict[str, Any]
     backend: Backend
+    templates: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str, backend: Backend | None = None) -> "Tokenizer":
@@ -59,7 +67,8 @@ class Tokenizer:
         folder = str(PurePosixPath(file).parent)
         text = _read(file)
         backend = backend or remembered_backend(folder, text)
-        checked = cls(text, _read_configuration(storage.join(folder, FILES[1])), backend or "tokenizers")
+        configuration = _read_configuration(storage.join(folder, FILES[1]))
+        checked = cls(text, configuration, backend or "tokenizers", _read_templates(folder))
         _check(checked, file)
         if backend is None:
             from tokenizer.verify import differing_text
@@ -147,6 +156,9 @@ class Tokenizer:
             storage.write_json(storage.join(folder, FILES[1]), self.configuration)
             roles = {name: value for name, value in self.configuration.items() if name.endswith("_token")}
             storage.write_json(storage.join(folder, FILES[2]), {k: v for k, v in roles.items() if v is not None})
+        for name, content in self.templates.items():
+            with storage.create(storage.join(folder, name)) as stream:
+                stream.write(content)
         self.remember_backend(folder)
 
     def remember_backend(self, folder: str) -> None:
@@ -214,12 +226,59 @@ def _check(tokenizer: Tokenizer, file: str) -> None:
         raise InputError(file, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
     if not is_byte_level(library):
         raise InputError(file, f"holds a {type(library.model).__name__} model that is not byte-level", _REMEDY)
+    lost = losses(library)
+    if lost:
+        raise InputError(file, f"would lose text: {lost}", "Give a tokenizer that gives text back as it was")
+
+
+def losses(library: tokenizers.Tokenizer) -> str:
+    """Why a byte-level BPE cannot give every text back as it was; empty where it can."""
+    from tokenizer.merges import byte_characters
+
+    vocabulary = library.get_vocab(with_added_tokens=False)
+    missing = [byte for byte, character in enumerate(byte_characters()) if character not in vocabulary]
+    parts = []
+    if missing:
+        shown = ", ".join(f"{byte:02X}" for byte in missing[:5]) + (", …" if len(missing) > 5 else "")
+        parts.append(f"its vocabulary lacks {len(missing)} of the 256 bytes ({shown})")
+    changed = changes(json.loads(library.to_str())["normalizer"], LOSSLESS_NORMALIZERS)
+    return "; ".join([*parts, changed] if changed else parts)
+
+
+def changes(
+    normalizer: dict[str, Any] | None, lossless: Sequence[str] = (*LOSSLESS_NORMALIZERS, *SPACE_NORMALIZERS)
+) -> str:
+    """Why a normalizer, as `tokenizer.json` has it, does not leave text as it is; empty where it does."""
+    names = [name for name in normalizers(normalizer) if name not in lossless]
+    return f"its normalizer ({', '.join(names)}) changes text" if names else ""
+
+
+def normalizers(value: dict[str, Any] | None) -> list[str]:
+    """Kinds of a normalizer as `tokenizer.json` has it, those of a sequence one by one."""
+    if not value:
+        return []
+    if value.get("type") == "Sequence":
+        return [name for part in value.get("normalizers", ()) for name in normalizers(part)]
+    return [str(value.get("type"))]
 
 
 def is_byte_level(library: tokenizers.Tokenizer) -> bool:
     """Whether it is a byte-level BPE, whose tokens are bytes of the text."""
     parts = f"{library.pre_tokenizer!r} {library.decoder!r}"
     return isinstance(library.model, tokenizers.models.BPE) and "ByteLevel" in parts
+
+
+def _read_templates(folder: str) -> dict[str, bytes]:
+    fs, inner = storage.filesystem(folder)
+    more = storage.join(inner, MORE_TEMPLATES)
+    names = [TEMPLATE] if fs.exists(storage.join(inner, TEMPLATE)) else []
+    if fs.isdir(more):
+        found = sorted(path.rsplit("/", 1)[-1] for path in fs.ls(more, detail=False))
+        names += [f"{MORE_TEMPLATES}/{name}" for name in found if name.endswith(".jinja")]
+    try:
+        return {name: bytes(fs.cat_file(storage.join(inner, name))) for name in names}
+    except OSError as error:
+        raise InputError(folder, f"a chat template cannot be read ({error})", "Repair or remove it") from error
 
 
 def _read_configuration(file: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import json
 import tarfile
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,9 +25,10 @@ from pathlib import Path
 import polib
 
 from configs import CONFIGS
+from configs.errors import ConfigurationError
 from pipeline.readers.messages import clean_message
 
-DECLARATION, MESSAGES = "declaration", "messages"
+DECLARATION, MESSAGES, OWN = "declaration", "messages", "own"
 _FOLDER = CONFIGS / "data" / "tiny"
 _WITHOUT_DECLARATION = ("as", "or")
 
@@ -36,7 +37,7 @@ _WITHOUT_DECLARATION = ("as", "or")
 class ParallelText:
     """What one language has of a parallel text.
 
-    origin  DECLARATION or MESSAGES
+    origin  DECLARATION, MESSAGES or, of the user's files, OWN
     texts   all of it, for measures that need no English
     pairs   (text, English of the same meaning)
     """
@@ -51,6 +52,33 @@ class ParallelText:
 def parallel_texts() -> dict[str, ParallelText]:
     """Parallel texts by language: the Declaration, for languages without it the messages."""
     return declaration() | {code: _messages(code) for code in _WITHOUT_DECLARATION}
+
+
+def own_parallel(texts: Mapping[str, Mapping[str, str]], english: str = "en") -> dict[str, ParallelText]:
+    """Parallel texts from files: language → number of the line or row → text.
+
+    Two say the same where they have the same number; a number that English or the language lacks (an empty line) is not
+    compared. Raises ConfigurationError without English, or where a language has less than half of its lines in common
+    with English: the files are no translations of each other then.
+    """
+    if english not in texts:
+        raise ConfigurationError("parallel text needs English to compare with: --parallel en=FILE")
+    found = {}
+    for language, own in sorted(texts.items()):
+        common = [number for number in own if number in texts[english]]
+        lines = {name: len(texts[name]) for name in (language, english)}
+        if 2 * len(common) < max(lines.values()):
+            raise ConfigurationError(
+                f"parallel text: {language} has {lines[language]:,} lines, {english} {lines[english]:,}, and "
+                f"{len(common):,} of them in common; line by line they must say the same"
+            )
+        pairs = tuple((_composed(own[number]), _composed(texts[english][number])) for number in common)
+        found[language] = ParallelText(language, OWN, tuple(text for text, _ in pairs), pairs)
+    return found
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 @lru_cache(1)

@@ -5,6 +5,7 @@ import math
 import click
 
 from configs.errors import ConfigurationError
+from tokenizer.texts import DOCUMENTS, Documents
 
 
 def parse_limits(value: str | None) -> dict[str, float]:
@@ -37,7 +38,15 @@ def parse_limits(value: str | None) -> dict[str, float]:
     multiple=True,
     help="a corpus, or files: JSON, Parquet, CSV, plain text, …; patterns too; LANGUAGE=FILE tells their language",
 )
-@click.option("--language", default=None, help="of the files, BCP-47; a corpus knows its own")
+@click.option(
+    "--parallel",
+    multiple=True,
+    help="LANGUAGE=FILE, en among them: say the same line by line, for the premium",
+)
+@click.option("--language", default=None, help="of the files that name none, BCP-47; a corpus knows its own")
+@click.option(
+    "--documents", default="line", show_default=True, type=click.Choice(DOCUMENTS), help="what of plain text is one"
+)
 @click.option(
     "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes taken of each language"
 )
@@ -54,7 +63,9 @@ def parse_limits(value: str | None) -> dict[str, float]:
 def fertility_command(
     tokenizers: tuple[str, ...],
     text: tuple[str, ...],
+    parallel: tuple[str, ...],
     language: str | None,
+    documents: Documents,
     sample: int,
     tiktoken_pattern: str,
     html: str | None,
@@ -71,7 +82,8 @@ def fertility_command(
     \b
     openroots fertility --tokenizer build/tokenizer --tokenizer gpt2 --text build/corpus --html fertility.html
     openroots fertility --tokenizer build/tokenizer --fail-above en=1.4,sw=2.0
-    openroots fertility --tokenizer mine=my-tokenizer --text 'my/*.txt' --language sw
+    openroots fertility --tokenizer mine=my-tokenizer --text sw=sw.txt --text yo=yo.jsonl
+    openroots fertility --tokenizer gpt2 --parallel en=en.txt --parallel sw=sw.txt
     """
     limits = parse_limits(fail_above)
 
@@ -89,7 +101,9 @@ def fertility_command(
     report = fertility(
         tokenizers,
         text=text,
+        parallel=parallel,
         language=language,
+        documents=documents,
         sample=sample,
         tiktoken_pattern=tiktoken_pattern,
         limits=limits,

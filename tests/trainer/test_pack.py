@@ -11,7 +11,7 @@ from configs.errors import ConfigurationError, InputError
 from pipeline.engine import Engine
 from tests.trainer.packed import EOS, packed_text, some_documents, write_tokens
 from trainer.data import TrainingData, rank_positions
-from trainer.pack import Packing, pack
+from trainer.pack import Packing, choose_held_out, far_off, pack
 
 TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
@@ -132,3 +132,24 @@ def test_ids_beyond_the_vocabulary_and_a_missing_eos_are_refused(tmp_path: Path)
     (tokens / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ConfigurationError, match="--eos-id"):
         pack(str(tokens), str(tmp_path / "packed"), Packing(2))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_held_out_is_a_share_of_tokens(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(0, 256, (3000, 16)).astype(np.uint8)
+    lengths = np.concatenate([generator.integers(1, 50, 2990), np.full(10, 200_000)])
+    chosen = choose_held_out(ids, lengths, Packing(64, 0.005, seed))
+    assert 0.004 < lengths[chosen].sum() / lengths.sum() <= 0.005
+    order = generator.permutation(len(ids))
+    assert np.array_equal(choose_held_out(ids[order], lengths[order], Packing(64, 0.005, seed)), chosen[order])
+
+
+def test_of_a_few_large_documents_the_shortest_is_held_out_and_the_user_told() -> None:
+    ids = np.arange(48, dtype=np.uint8).reshape(3, 16)
+    assert choose_held_out(ids, np.array([900, 50, 800]), Packing(64)).tolist() == [False, True, False]
+    assert not choose_held_out(ids[:1], np.array([900]), Packing(64)).any()
+    assert not choose_held_out(ids, np.array([900, 50, 800]), Packing(64, 0)).any()
+    parts = {"train": {"tokens": 1700, "documents": 2}, "held_out": {"tokens": 50, "documents": 1}}
+    assert far_off({"languages": {"sw": parts}}, 0.005)[0].startswith("sw: 2.9% of its tokens are held out, not 0.5%")
+    assert far_off({"languages": {"sw": parts}}, 0.03) == []
