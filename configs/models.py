@@ -149,7 +149,9 @@ class Columns(Model):
     language: str | None = Field(default=None, description="its language, a code that `openroots languages` lists")
     licence: str | None = Field(default=None, description="its licence, SPDX; the source's where empty")
     uri: str | None = Field(default=None, description="where it came from; default: the file")
-    metadata: tuple[str, ...] = Field(default=(), description="columns carried into `metadata`")
+    metadata: tuple[str, ...] = Field(
+        default=(), description='columns carried into `metadata`; `["*"]`: all that are not mapped'
+    )
 
 
 ReaderName = Literal[

@@ -3,7 +3,7 @@
 import json
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -140,7 +140,12 @@ def build_corpus_command(
 @click.option("--corpus", default="build/corpus", show_default=True, help="a finished build")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 def why_command(document: str, corpus: str, as_json: bool) -> None:
-    """The fate of one document, from the ledger: DOCUMENT is an id, the start of one, or a part of its uri."""
+    """The fate of one document, from the ledger: DOCUMENT is an id or its start, its own key, or a part of its uri.
+
+    \b
+    openroots why --corpus build/corpus 3f7a
+    openroots why --corpus out doc-3
+    """
     from pipeline.ledger import look_up
 
     rows = look_up(corpus, document)
@@ -223,7 +228,14 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
 @click.option("--output", required=True, help="folder or URL for what is kept, and the ledger of what is not")
 @click.option("--text", "text_column", default="text", show_default=True, help="column or key that holds the text")
 @click.option("--id", "id_column", default=None, help="column or key that identifies a document")
-@click.option("--language", default=None, help="of all documents; decides words or characters as shingles")
+@click.option("--language", default=None, help="of all documents; without it each one's script says how it is compared")
+@click.option(
+    "--documents",
+    default="line",
+    show_default=True,
+    type=click.Choice(("line", "file")),
+    help="what of plain text is one",
+)
 @click.option(
     "--jaccard", default=0.7, show_default=True, type=click.FloatRange(0, 1), help="least estimated similarity"
 )
@@ -238,12 +250,15 @@ def deduplicate_command(
     text_column: str,
     id_column: str | None,
     language: str | None,
+    documents: Literal["line", "file"],
     jaccard: float,
     exact_only: bool,
     workers: int,
     strict: bool,
 ) -> None:
-    """Remove exact and near duplicates from FILES: JSON lines, Parquet, Arrow, CSV or text, no recipe needed.
+    """Remove exact and near duplicates from FILES: JSON, Parquet, Arrow, CSV or text, no recipe needed.
+
+    Columns other than the text and the id go along in the column `metadata`, as JSON.
 
     \b
     openroots deduplicate 'in/*.jsonl.gz' --output out
@@ -262,7 +277,13 @@ def deduplicate_command(
     _check_language(language)
     _check_url(output)
     plan = deduplication_plan(
-        patterns, text=text_column, key=id_column, language=language, jaccard_min=jaccard, near=not exact_only
+        patterns,
+        text=text_column,
+        key=id_column,
+        language=language,
+        jaccard_min=jaccard,
+        near=not exact_only,
+        documents=documents,
     )
     engine = Engine(workers, tuple(options), _log(output))
     watch = ProgressWatch()

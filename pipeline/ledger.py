@@ -7,13 +7,15 @@ import pyarrow.dataset as ds
 
 from configs.errors import InputError
 from pipeline import storage
+from pipeline.ingest import document_ids
 
 
 def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
-    """The ledger rows of a document: by its id (32 hex digits, or a prefix of at least 4) or by a part of its uri.
+    """The ledger rows of a document: by its id (32 hex digits), its own key in its source, else the start of an id (at
+    least 4 digits) or a part of its uri.
 
     Columns as in `pipeline.schema.LEDGER`, `id` as hex. A document dropped as a duplicate names, in `detail`, the id of
-    the one kept. Raises InputError where `output` holds no ledger.
+    the one kept, its source and how similar they are. Raises InputError where `output` holds no ledger.
     """
     folder = storage.join(output, "ledger")
     fs, inner = storage.filesystem(folder)
@@ -25,9 +27,10 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     except ValueError:
         prefix = b""
     rows: list[dict[str, Any]] = []
-    if len(identifier) == 32 and prefix:
-        table = dataset.to_table(filter=ds.field("id") == pa.scalar(prefix, pa.binary(16)))
-        rows = _rows(table)
+    ids_wanted = [prefix] if len(identifier) == 32 and len(prefix) == 16 else []
+    ids_wanted += [document_ids(source, pa.array([identifier]))[0].as_py() for source in _sources(output)]
+    if ids_wanted:
+        rows = _rows(dataset.to_table(filter=ds.field("id").isin(pa.array(ids_wanted, pa.binary(16)))))
     if not rows:
         for batch in dataset.to_batches():
             ids = [value.hex() for value in batch["id"].to_pylist()]
@@ -39,6 +42,14 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
             ]
             rows += _rows(pa.Table.from_batches([batch]).take(pa.array(found, pa.int64())))
     return rows
+
+
+def _sources(output: str) -> list[str]:
+    """Ids of the sources of a build, from its manifest; none where that is missing or damaged."""
+    try:
+        return [str(source["id"]) for source in storage.read_json(storage.join(output, "manifest.json"))["sources"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _rows(table: pa.Table) -> list[dict[str, Any]]:

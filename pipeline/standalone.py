@@ -1,6 +1,7 @@
 """Stages that serve alone: plans for work on any files, without a recipe."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from configs.load import Plan, load_languages
 from configs.models import (
@@ -23,14 +24,18 @@ def deduplication_plan(
     language: str | None = None,
     jaccard_min: float = 0.7,
     near: bool = True,
+    documents: Literal["line", "file"] = "line",
 ) -> Plan:
     """A plan that removes duplicates from files and does nothing else.
 
     Every licence passes, languages are believed, nothing is filtered, redacted or cut. `language` is that of all
-    documents; it decides how they are cut into shingles. Raises ConfigurationError where the format of the files
-    cannot be told from their names.
+    documents; without it the script of each decides how it is cut into shingles. Columns other than text and id go
+    along in `metadata`; `documents` is what of plain text is one. Raises ConfigurationError where the format of the
+    files cannot be told from their names.
     """
-    source = read_files(patterns, columns=Columns(text=text, id=key))
+    source = read_files(patterns, columns=Columns(text=text, id=key, metadata=("*",)))
+    if source.reader == "text":
+        source = source.model_copy(update={"documents": documents})
     if language is not None:
         packages = tuple(package.model_copy(update={"language": language}) for package in source.packages)
         source = source.model_copy(update={"packages": packages})

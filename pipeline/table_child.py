@@ -139,6 +139,8 @@ class _Sender:
     def wanted(self, names: list[str]) -> list[str]:
         """The columns to read, of those there are."""
         found = [name for name in self._request["columns"] if name in names]
+        if self._request["others"]:
+            found = list(dict.fromkeys([*found, *names]))
         for name in found:
             if names.count(name) > 1:
                 raise RefusedError(f"there are {names.count(name)} columns named `{name}`")

@@ -24,7 +24,7 @@ from pipeline import table_child
 from pipeline.readers.containers import Member
 from pipeline.readers.rows import Context, Row
 from pipeline.readers.streams import Stream, input_errors, seekable, too_large
-from pipeline.readers.tables import missing_column, row_of, wanted_columns, wrong_type
+from pipeline.readers.tables import ALL, metadata_columns, missing_column, row_of, wanted_columns, wrong_type
 from pipeline.table_child import EXPANDED, EXPANDED_BYTES, EXPANDED_RATIO, PLACE, Channel
 
 MEMORY_BYTES = 768 << 20
@@ -75,6 +75,7 @@ def _request(reader: str, context: Context) -> dict[str, Any]:
     return {
         "reader": reader,
         "columns": wanted_columns(context.source.columns),
+        "others": ALL in context.source.columns.metadata,
         "batch_documents": context.batch_documents,
         "batch_bytes": 8 << 20,
         "memory_bytes": MEMORY_BYTES,
@@ -290,6 +291,7 @@ class _Table:
 
 def _records(batch: pa.RecordBatch, columns: Columns) -> Iterator[dict[str, Any]]:
     names = [name for name in wanted_columns(columns) if name in batch.schema.names]
+    names = list(dict.fromkeys([*names, *metadata_columns(columns, batch.schema.names)]))
     values = [_values(batch.schema.field(name), batch[name]) for name in names]
     for row in zip(*values, strict=True):
         yield dict(zip(names, row, strict=True))

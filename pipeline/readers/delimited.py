@@ -11,7 +11,7 @@ from pipeline.readers.containers import Member
 from pipeline.readers.encodings import utf8
 from pipeline.readers.rows import Context, Row
 from pipeline.readers.streams import CHUNK, Stream, lines
-from pipeline.readers.tables import missing_column, row_of, wanted_columns
+from pipeline.readers.tables import metadata_columns, missing_column, row_of, wanted_columns
 
 SKIPPED = "the record is skipped; repair it"
 _DELIMITERS = ",;\t|"
@@ -40,7 +40,9 @@ def _delimited(member: Member, context: Context, dialect: dict[str, Any]) -> Ite
     header, dialect = _header(source, member.name, context, dialect)
     if not header:
         return
-    places = [(name, header.index(name)) for name in wanted_columns(columns)]
+    names = dict.fromkeys([*wanted_columns(columns), *metadata_columns(columns, header)])
+    first = {name: place for place, name in reversed(list(enumerate(header)))}
+    places = [(name, first[name]) for name in names]
     number = 0
     while True:
         number += 1

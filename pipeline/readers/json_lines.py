@@ -19,7 +19,7 @@ from pipeline.readers.containers import Member
 from pipeline.readers.encodings import utf8
 from pipeline.readers.rows import Context, Row
 from pipeline.readers.streams import CHUNK, Stream, lines, too_large
-from pipeline.readers.tables import row_of, wanted_columns
+from pipeline.readers.tables import metadata_columns, row_of, wanted_columns
 
 SKIPPED = "the line is skipped; repair it"
 _DIGITS_MAX = 4000  # Python refuses to make integers of more than 4300 digits, which takes quadratic time
@@ -31,7 +31,7 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
     """One JSON object a document. What is none (bad UTF-8, lone surrogates, another value) is a problem."""
     columns, on_problem = context.source.columns, context.on_problem
     text = utf8(member.stream, context.source.encoding)
-    simple = wanted_columns(columns) == (columns.text,)
+    simple = wanted_columns(columns) == (columns.text,) and not columns.metadata
     parse = orjson.loads
     if _is_lines(text.peek(CHUNK)):
         kind, numbered = "line", lines(text, on_problem)
@@ -97,7 +97,7 @@ def _is_rounded(record: dict[str, Any], columns: Columns) -> bool:
     for column in (columns.id, columns.language, columns.licence, columns.uri):
         if column and isinstance(record.get(column), float):
             return True
-    stack = [record.get(column) for column in columns.metadata]
+    stack = [record.get(column) for column in metadata_columns(columns, record)]
     while stack:
         value = stack.pop()
         if isinstance(value, float) and abs(value) >= _ROUNDED_MIN:

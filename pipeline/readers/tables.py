@@ -1,12 +1,14 @@
 """Rows of tables (JSON lines, CSV, Parquet, Arrow) as documents, by the columns that the source's entry maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from configs.errors import InputError
 from configs.models import Columns
 from pipeline.readers.rows import Row, metadata_json
 
+ALL = "*"
+"""As a column of `metadata`: whatever else there is."""
 _NAMES_MAX, _NAME_MAX = 10, 60
 
 
@@ -30,7 +32,15 @@ def wrong_type(name: str, column: str, kind: str) -> InputError:
 def wanted_columns(columns: Columns) -> tuple[str, ...]:
     """The columns that a source reads, each once, the text first."""
     named = (columns.text, columns.id, columns.language, columns.licence, columns.uri, *columns.metadata)
-    return tuple(dict.fromkeys(name for name in named if name))
+    return tuple(dict.fromkeys(name for name in named if name and name != ALL))
+
+
+def metadata_columns(columns: Columns, there: Iterable[str]) -> list[str]:
+    """The columns of a table or record that are carried into `metadata`."""
+    if ALL not in columns.metadata:
+        return [name for name in columns.metadata if name in there]
+    mapped = (columns.text, columns.id, columns.language, columns.licence, columns.uri)
+    return [name for name in there if name not in mapped]
 
 
 def _said(value: Any) -> str | None:
@@ -49,7 +59,7 @@ def row_of(record: dict[str, Any], columns: Columns, name: str, suffix: str) -> 
         raise wrong_type(name, columns.text, type(text).__name__)
     metadata = "{}"
     if columns.metadata:
-        metadata = metadata_json({key: record[key] for key in columns.metadata if key in record})
+        metadata = metadata_json({key: record[key] for key in metadata_columns(columns, record)})
     return Row(
         text,
         suffix,

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
+from pipeline.ingest import document_ids
 from pipeline.ledger import look_up
 from pipeline.schema import LEDGER
 
@@ -43,3 +44,15 @@ def test_nothing_is_found_where_there_is_nothing(corpus: str, wanted: str) -> No
 def test_a_folder_without_ledger_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no ledger"):
         look_up(str(tmp_path), "0202")
+
+
+def test_a_document_is_found_by_its_own_key(tmp_path: Path) -> None:
+    (tmp_path / "ledger").mkdir()
+    rows = []
+    for key in ("doc-3", "doc-33"):
+        [identifier] = document_ids("letters", pa.array([key])).to_pylist()
+        blank = {field.name: 0 if pa.types.is_integer(field.type) else "x" for field in LEDGER}
+        rows.append({**blank, "id": identifier})
+    pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), tmp_path / "ledger" / "1.parquet")
+    (tmp_path / "manifest.json").write_text('{"sources": [{"id": "other"}, {"id": "letters"}]}')
+    assert [row["id"] for row in look_up(str(tmp_path), "doc-3")] == [rows[0]["id"].hex()]
