@@ -7,6 +7,7 @@ import pyarrow.dataset as ds
 
 from configs.errors import InputError
 from pipeline import storage
+from pipeline.columns import decode
 from pipeline.ingest import document_ids
 
 
@@ -27,10 +28,10 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     except ValueError:
         prefix = b""
     rows: list[dict[str, Any]] = []
-    ids_wanted = [prefix] if len(identifier) == 32 and len(prefix) == 16 else []
-    ids_wanted += [document_ids(source, pa.array([identifier]))[0].as_py() for source in _sources(output)]
-    if ids_wanted:
-        rows = _rows(dataset.to_table(filter=ds.field("id").isin(pa.array(ids_wanted, pa.binary(16)))))
+    if len(identifier) == 32 and len(prefix) == 16:
+        rows = _with_ids(dataset, [prefix])
+    if not rows:
+        rows = _with_ids(dataset, _own_ids(dataset, identifier))
     if not rows:
         for batch in dataset.to_batches():
             ids = [value.hex() for value in batch["id"].to_pylist()]
@@ -44,12 +45,18 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _sources(output: str) -> list[str]:
-    """Ids of the sources of a build, from its manifest; none where that is missing or damaged."""
-    try:
-        return [str(source["id"]) for source in storage.read_json(storage.join(output, "manifest.json"))["sources"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+def _own_ids(dataset: ds.Dataset, key: str) -> list[bytes]:
+    """Ids that a document with this key of its own has in each file of each source; so too where the key names it."""
+    files: set[tuple[str, str]] = set()
+    for batch in dataset.to_batches(columns=["source", "uri"]):
+        groups = pa.table({name: decode(batch[name]) for name in ("source", "uri")}).group_by(["source", "uri"])
+        files |= {(row["source"], row["uri"]) for row in groups.aggregate([]).to_pylist()}
+    found = [document_ids(source, pa.array([f"{uri}#{key}"]))[0].as_py() for source, uri in sorted(files)]
+    return found + [document_ids(source, pa.array([key]))[0].as_py() for source in sorted({one for one, _ in files})]
+
+
+def _with_ids(dataset: ds.Dataset, ids: list[bytes]) -> list[dict[str, Any]]:
+    return _rows(dataset.to_table(filter=ds.field("id").isin(pa.array(ids, pa.binary(16)))))
 
 
 def _rows(table: pa.Table) -> list[dict[str, Any]]:

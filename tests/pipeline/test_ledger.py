@@ -50,9 +50,9 @@ def test_a_document_is_found_by_its_own_key(tmp_path: Path) -> None:
     (tmp_path / "ledger").mkdir()
     rows = []
     for key in ("doc-3", "doc-33"):
-        [identifier] = document_ids("letters", pa.array([key])).to_pylist()
+        [identifier] = document_ids("letters", pa.array([f"text/a.jsonl#{key}"])).to_pylist()
         blank = {field.name: 0 if pa.types.is_integer(field.type) else "x" for field in LEDGER}
-        rows.append({**blank, "id": identifier})
+        rows.append({**blank, "id": identifier, "source": "letters", "uri": "text/a.jsonl"})
     pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), tmp_path / "ledger" / "1.parquet")
-    (tmp_path / "manifest.json").write_text('{"sources": [{"id": "other"}, {"id": "letters"}]}')
-    assert [row["id"] for row in look_up(str(tmp_path), "doc-3")] == [rows[0]["id"].hex()]
+    for wanted in ("doc-3", "text/a.jsonl#doc-3"):
+        assert [row["id"] for row in look_up(str(tmp_path), wanted)] == [rows[0]["id"].hex()]
