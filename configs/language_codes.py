@@ -32,6 +32,12 @@ _BIBLIOGRAPHIC = {
 _DEPRECATED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro"}
 """IANA's subtag registry: Preferred-Value of deprecated languages."""
 
+_PROGRAMMING = {
+    "py": "python", "js": "javascript", "rb": "ruby", "rs": "rust", "golang": "go", "c-sharp": "csharp",
+    "cxx": "cpp", "typescriptreact": "typescript",
+}  # fmt: skip
+"""Names that are no code of a natural language (`ts` is Tsonga, `cs` Czech)."""
+
 _CHINESE = {"cn": "zh-Hans", "sg": "zh-Hans", "my": "zh-Hans", "tw": "zh-Hant", "hk": "zh-Hant", "mo": "zh-Hant"}
 """CLDR, likelySubtags: the script of Chinese by region; with neither it is Hans."""
 
@@ -94,4 +100,5 @@ def _names(languages: Languages) -> dict[str, str]:
     names = {name: next(iter(codes)) for name, codes in meanings.items() if len(codes) == 1}
     # A label that models give is enough for a macrolanguage: `zho` is written Hans unless said otherwise.
     names |= {"zho": "zh-Hans", "zh": "zh-Hans"} if "zh-Hans" in languages.natural else {}
+    names |= {name: code for name, code in _PROGRAMMING.items() if code in languages.programming}
     return names | {code.casefold(): code for code in languages.codes}

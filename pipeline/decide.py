@@ -57,6 +57,7 @@ def language_verdict(
     said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
     was_said = pc.not_equal(decode(batch["language_declared"]), UNDETERMINED)
     other = pc.binary_join_element_wise(pc.if_else(was_said, "declared ", "identified "), language, "")
+    other = pc.if_else(pc.equal(language, UNDETERMINED), "its language is neither declared nor identified", other)
     parts = pc.binary_join_element_wise(batch["languages"], f"purity < {purity_min:g}", "; ")
     detail = pc.if_else(denied, said, pc.if_else(unwanted, other, pc.if_else(mixed, parts, None)))
     return "language", reason.cast(pa.string()), detail

@@ -19,7 +19,7 @@ CODES = LanguageCodes(load_languages())
         ("pt_BR", "pt"), ("swa", "sw"), ("sw-TZ", "sw"), ("arb", "ar"), ("ara_Arab", "ar"), ("fre", "fr"),
         ("zh", "zh-Hans"), ("zho", "zh-Hans"), ("zh-CN", "zh-Hans"), ("ZH-HANS", "zh-Hans"), ("cmn_Hans", "zh-Hans"),
         ("zh_TW", "zh-Hant"), ("zh-HK", "zh-Hant"), ("zh-Hant-MO", "zh-Hant"), ("Chinese (traditional)", "zh-Hant"),
-        ("C++", "cpp"), ("Python", "python"), ("c#", "csharp"), ("in", "id"), ("hi-Deva", "hi"),
+        ("C++", "cpp"), ("Python", "python"), ("c#", "csharp"), ("py", "python"), ("in", "id"), ("hi-Deva", "hi"),
     ],
 )  # fmt: skip
 def test_spellings_of_our_languages_become_our_codes(said: str, code: str) -> None:
