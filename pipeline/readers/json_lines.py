@@ -34,7 +34,7 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
     simple = wanted_columns(columns) == (columns.text,) and not columns.metadata
     parse = orjson.loads
     if _is_lines(text.peek(CHUNK)):
-        kind, numbered = "line", lines(text, on_problem)
+        kind, numbered = "line", lines(text, on_problem, blank=False)
     else:
         kind, numbered = "value", _values(text, on_problem)
     for number, line in numbered:

@@ -164,15 +164,20 @@ def too_large(name: str) -> InputError:
     return InputError(name, cause, "it is skipped; split it if you need it")
 
 
-def lines(stream: Stream, on_problem: Callable[[InputError], None]) -> Iterator[tuple[int, bytes]]:
+def lines(
+    stream: Stream, on_problem: Callable[[InputError], None], *, blank: bool = True
+) -> Iterator[tuple[int, bytes]]:
     """Numbered lines (from 1) without their line feed; a line above DOCUMENT_BYTES_MAX is a problem, never held.
 
-    Raises InputError at a fault, after the last whole line before it.
+    Without `blank` long runs of blank lines are counted, not given: a gigabyte of them fits a megabyte. Raises InputError at a fault, after the last whole line before it.
     """
     number, skipping = 0, False
     rest: list[bytes] = []  # the pieces of a line that has not ended
     held = 0
     while data := stream.read(CHUNK):
+        if not blank and not rest and not skipping and data.isspace() and data.endswith(b"\n"):
+            number += data.count(b"\n")
+            continue
         first, *others = data.split(b"\n")
         if not others:
             if not skipping:
