@@ -39,6 +39,7 @@ EXPANDED = f"its values take more than {EXPANDED_BYTES >> 20} MiB and {EXPANDED_
 """Beyond both limits a file is refused: natural text compresses to a twentieth at best."""
 
 VALUE_BYTES_MAX = 64 << 20
+_MAGIC_BYTES = 8  # of the file format; a stream stands behind them
 _CPU_SECONDS = 60
 """Processor time for a batch."""
 
@@ -288,18 +289,28 @@ def _read_arrow(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
         # no column at all would mean all of them
         return pa.ipc.IpcReadOptions(use_threads=False, included_fields=columns or [0])
 
-    schema = pa.ipc.open_stream(source).schema if request["ordered"] else pa.ipc.open_file(source).schema
+    start, fault = 0, None
+    if not request["ordered"]:
+        try:
+            schema = pa.ipc.open_file(source).schema
+        except (pa.ArrowInvalid, OSError) as error:  # its table of contents is lost; the batches before may not be
+            start, fault = _MAGIC_BYTES, error
+            source.seek(start)
+    if request["ordered"] or fault:
+        schema = pa.ipc.open_stream(source).schema
     sender.names(schema.names)
     if not sender.wanted(schema.names):
         return
-    if request["ordered"]:
-        source.rewind() if isinstance(source, _Asked) else source.seek(0)
+    if request["ordered"] or fault:
+        source.rewind() if isinstance(source, _Asked) else source.seek(start)
         batches: Iterable[pa.RecordBatch] = _streams(source, options(schema))
     else:
         file = pa.ipc.open_file(source, options=options(schema))
         batches = (file.get_batch(index) for index in range(file.num_record_batches))
     for batch in batches:
         sender.send(batch)
+    if fault:
+        raise fault
 
 
 def _streams(source: Any, options: pa.ipc.IpcReadOptions) -> Iterator[pa.RecordBatch]:

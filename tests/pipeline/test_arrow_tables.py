@@ -92,6 +92,24 @@ def test_streams_behind_each_other_are_read(tmp_path, place):
         assert len(problems) == count
 
 
+@pytest.mark.parametrize("place", ["file", "memory"])
+def test_a_truncated_file_gives_the_batches_before(tmp_path, place):
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch({"text": ["x" * 1000] * 10})
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        for _ in range(10):
+            writer.write_batch(batch)
+    data = sink.getvalue().to_pybytes()
+    data = data[: len(data) // 2]
+    if place == "memory":
+        fsspec.filesystem("memory").pipe("/truncated/a.arrow", data)
+        rows, problems = read(make_source("arrow", "memory://truncated"))
+    else:
+        rows, problems = read_bytes(tmp_path, data)
+    assert len(rows) == 50
+    assert len(problems) == 1
+
+
 def far_offsets() -> bytes:
     table = pa.table({"text": ["a" * 8, "b" * 8]})
     data = bytearray(ipc(table))
