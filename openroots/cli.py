@@ -12,6 +12,7 @@ from configs.shown import shown, shown_lines
 from openroots.guard import guarded
 
 LAZY = {
+    "calibrate": "openroots.commands.calibrate:calibrate_command",
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
     "fertility": "openroots.commands.fertility:fertility_command",
     "encode": "openroots.commands.encode:encode_command",

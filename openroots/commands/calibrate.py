@@ -1,0 +1,60 @@
+"""`openroots calibrate`: the thresholds of one language, from good text that a speaker of it has."""
+
+from pathlib import Path
+
+import click
+
+from configs.errors import OpenRootsError
+
+
+@click.command("calibrate")
+@click.option("--language", required=True, help="BCP-47; need not be among those that OpenRoots knows")
+@click.option("--good", multiple=True, required=True, help="text, a sentence or paragraph a line; a glob; repeatable")
+@click.option("--junk", multiple=True, help="text that must go, a document a line; default: made from the good text")
+@click.option("--output", default="build/calibration", show_default=True, help="folder for model, fragment and page")
+@click.option("--unspaced", is_flag=True, help="the language is written without spaces between words")
+def calibrate_command(language: str, good: tuple[str, ...], junk: tuple[str, ...], output: str, unspaced: bool) -> None:
+    """Find a language's quality thresholds from good text, with what they cost and what they catch.
+
+    Prints a TOML fragment to paste into a recipe, and writes it to OUTPUT/LANGUAGE.toml, with the letter model it
+    names and a page that plots each measure, OUTPUT/LANGUAGE.html. Good text wants some hundred lines that no list of
+    words was made from. A threshold that good text and junk do not part is left out.
+
+    \b
+    openroots calibrate --language xh --good 'my/*.txt'
+    """
+    from pipeline.quality.calibration_page import fragment, page
+    from pipeline.quality.calibration_run import calibrate_language
+
+    result = calibrate_language(language, _lines(good), {"given": _lines(junk)} if junk else {}, unspaced)
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = folder / f"{language}.letters.npz"
+    result.save_model(model)
+    text = fragment(result, str(model))
+    (folder / f"{language}.toml").write_text(text, encoding="utf-8")
+    (folder / f"{language}.html").write_text(page(result), encoding="utf-8")
+    click.echo(text, nl=False)
+    click.echo(f"{folder / language}.toml, .html, .letters.npz", err=True)
+
+
+def _lines(patterns: tuple[str, ...]) -> list[str]:
+    """Lines that hold something, NFC, each once, of all files that patterns match."""
+    import unicodedata
+
+    import fsspec
+
+    lines: dict[str, None] = {}
+    for pattern in patterns:
+        fs, inner = fsspec.core.url_to_fs(pattern)
+        paths = sorted(fs.glob(inner)) if any(mark in inner for mark in "*?[") else [inner]
+        if not paths:
+            raise OpenRootsError(f"{pattern}: no file is called so")
+        for path in paths:
+            try:
+                text = fs.cat_file(path).decode("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise OpenRootsError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+            lines |= dict.fromkeys(line.strip() for line in unicodedata.normalize("NFC", text).splitlines())
+    lines.pop("", None)
+    return list(lines)
