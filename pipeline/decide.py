@@ -15,7 +15,7 @@ from pipeline.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.quality import QualityRules
 from pipeline.schema import DICTIONARY, UNDETERMINED
 
-VERSION = 2
+VERSION = 3
 COLUMN_BYTES = 200
 """About what a document's columns take beside its text."""
 

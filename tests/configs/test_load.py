@@ -167,3 +167,22 @@ def test_a_language_without_spaces_has_characters_for_words(load):
 def test_false_switches_a_threshold_off(load):
     text = RECIPE + "[natural.xh.quality]\nletter_order_min = false\n" + SOURCE
     assert load(text).languages.natural["xh"].quality.letter_order_min is None
+
+
+def test_of_very_many_wrong_keys_ten_are_named(load):
+    wrong = "".join(f"key_{number} = 1\n" for number in range(20_000))
+    message = refused(load, wrong + RECIPE + SOURCE)
+    assert len(message.splitlines()) == 11
+    assert "and 19,990 more" in message
+
+
+@pytest.mark.parametrize(
+    ("code", "ours"), [("EN", "en"), ("eng_Latn", "en"), ("zh", "zh-Hans"), ("zh-TW", "zh-Hant"), ("pt_BR", "pt")]
+)
+def test_a_language_in_another_spelling_is_refused_with_ours(load, code, ours):
+    assert f"did you mean `{ours}`?" in refused(load, f'languages = ["{code}"]\n' + RECIPE + SOURCE)
+
+
+def test_a_language_that_would_be_a_path_is_refused(load):
+    entry = KOREAN.replace("natural.ko", 'natural."../ko"')
+    assert "natural.../ko" in refused(load, RECIPE + entry + SOURCE)
