@@ -145,6 +145,7 @@ class Parallel(Model):
     pipeline: int = Field(default=1, ge=1, description="ranks that share out the layers")
     data: int | None = Field(default=None, ge=1, description="ranks that see different sequences")
     sharding: Literal["none", "zero1", "fsdp"] = Field(default="zero1", description="of states over data ranks")
+    replicas: int = Field(default=1, ge=1, description="groups of data ranks that each share all states out (HSDP)")
     sequence_parallel: bool = Field(default=False, description="norms on a share of the sequence each (tensor ranks)")
     schedule: Literal["1f1b", "interleaved"] = Field(default="1f1b", description="of micro-batches over stages")
     stages_per_rank: int = Field(default=1, ge=1, description="of the interleaved schedule")

@@ -239,12 +239,13 @@ def distinct_ranks(config: TrainingConfig, world: int) -> dict[int, int]:
     data = check_sizes(config, world)
     tensor, pipeline = config.parallel.tensor, config.parallel.pipeline
     is_shared = data > 1 and config.parallel.sharding != "none"
+    shards = data // config.parallel.replicas
     found: dict[int, int] = {}
     for place in range(pipeline):
         lengths = {shape[0] for stage in stages_held(config, place) for shape in all_shapes(config, stage)}
         rows: dict[Any, list[int]] = {}
         for rank in range(data):
-            shares = tuple(_rows(length, rank, data) for length in sorted(lengths))
+            shares = tuple(_rows(length, rank % shards, shards) for length in sorted(lengths)), rank < shards
             rows.setdefault(shares if is_shared else rank > 0, []).append(rank)
         for alike in rows.values():
             first = (place * data + alike[0]) * tensor

@@ -179,6 +179,7 @@ def estimate(config: TrainingConfig, pipeline_rank: int, data: int, micro_batche
     `cuda`: autocast's norms are in fp32 there, and attention wants values as wide as keys.
     """
     parallel = config.parallel
+    data //= parallel.replicas
     stages = stages_held(config, pipeline_rank)
     predicts, embeds = any(stage.predicts for stage in stages), any(stage.embeds for stage in stages)
     layer_shapes, rest = _shapes(config.model, parallel.tensor, embeds, predicts)

@@ -278,16 +278,20 @@ def _sent(config: TrainingConfig, pipeline_rank: int, data: int, micro_batches: 
     own = hidden // tensor if parallel.sequence_parallel else hidden
     ends = (parallel.pipeline > 1) * (2 * len(stages) - embeds - predicts)
     whole = sum(sizes_of(config, stage, data).whole for stage in stages)
+    replicas, shards = parallel.replicas, data // parallel.replicas
+    is_fsdp = parallel.sharding == "fsdp"
     sent = {
         "tensor": int(micro_batches * reduces * around * hidden),
         "pipeline": micro_batches * ends * own,
-        "data": int((data - 1) / data * whole * _bytes_a_parameter(config, micro_batches, compute)),
+        "data": int((shards - 1) / shards * whole * _bytes_a_parameter(config, micro_batches, compute)),
+        # Gradients are summed over replicas as often as they are shared out.
+        "replica": int(2 * (replicas - 1) / replicas * whole / shards * FP32 * (micro_batches if is_fsdp else 1)),
         "tied": 0,
     }
     if parallel.pipeline > 1 and (embeds or predicts):
         is_shared = data > 1 and parallel.sharding != "none"
         rows = config.model.vocabulary_size // tensor
-        sent["tied"] = FP32 * (-(-rows // data) if is_shared else rows) * config.model.hidden
+        sent["tied"] = FP32 * (-(-rows // shards) if is_shared else rows) * config.model.hidden
     return sent
 
 

@@ -70,10 +70,12 @@ def step_time(config: TrainingConfig, sent: dict[str, int], machine: Machine, da
     devices = parallel.tensor * parallel.pipeline * data
     micro_batches = max(1, size // (data * config.batch.micro))
     computing = work_per_token(config) * size * config.sequence_length / (devices * machine.flops)
+    shards = data // parallel.replicas
     is_near = devices <= machine.device.together
     rates = {
         "tensor": machine.rate(parallel.tensor, 1),
-        "data": machine.rate(data, parallel.tensor),
+        "data": machine.rate(shards, parallel.tensor),
+        "replica": machine.rate(parallel.replicas, parallel.tensor * shards),
         # One neighbour each: a rank has its own link for it.
         "pipeline": LINKS * (machine.fast if is_near else machine.network),
     }

@@ -178,7 +178,8 @@ def _print_plan(plan: "Plan") -> None:
         "GPUs", f"{plan.devices:,} = tensor {parallel.tensor} × pipeline {parallel.pipeline} × data {plan.data}"
     )
     more = ["sequence parallel"] * parallel.sequence_parallel + [f"checkpointing {parallel.checkpointing}"]
-    table.add_row("states", f"{parallel.sharding} · {' · '.join(more)}")
+    shared = parallel.sharding + f" in {parallel.replicas} replicas" * (parallel.replicas > 1)
+    table.add_row("states", f"{shared} · {' · '.join(more)}")
     table.add_row("step", _step(plan))
     if parallel.pipeline > 1:
         table.add_row("pipeline", f"{parallel.schedule}, idle {plan.bubble:.1%} of the time while it fills and drains")
@@ -259,6 +260,7 @@ def _print_messages(plan: "Plan", console: "Console") -> None:
         "tensor": "hidden states summed over heads",
         "pipeline": "hidden states on, gradients back",
         "data": "gradients, weights",
+        "replica": "gradients of the share",
         "tied": "the embedding's gradient",
     }
     for axis, count in sent.items():

@@ -29,6 +29,8 @@ LAYOUTS = {
         "tensor-data": {"tensor": 2, "sharding": "fsdp", "sequence_parallel": True},
         "pipeline-tensor": {"pipeline": 2, "tensor": 2, "checkpointing": "selective"},
         "pipeline-data": {"pipeline": 2, "sharding": "zero1"},
+        "replicas": {"sharding": "fsdp", "replicas": 2},
+        "replicas-zero1": {"sharding": "zero1", "replicas": 2},
     },
 }
 

@@ -123,6 +123,7 @@ def test_ranks_with_uneven_shares_are_kinds_of_their_own() -> None:
         (1, {"compute": "fp32"}),
         (2, {"sharding": "none", "checkpointing": "selective"}),
         (2, {"sharding": "fsdp"}),
+        (4, {"sharding": "fsdp", "replicas": 2}),
         (2, {"tensor": 2, "sequence_parallel": True}),
         (2, {"pipeline": 2, "schedule": "interleaved", "stages_per_rank": 2}),
         (8, {"tensor": 2, "pipeline": 2, "sharding": "zero1", "checkpointing": "full"}),

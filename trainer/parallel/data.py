@@ -6,6 +6,9 @@ zero1   FSDP2 (`fully_shard`) that keeps the weights from the first forward pass
 fsdp    FSDP2 that gathers each layer's weights when it is used and shares out its gradient at once (ZeRO stage 3,
         Rajbhandari et al. 2020): of no more than a layer or two are weights and gradients whole at any moment; half as
         many bytes again are sent for a step of one micro-batch, and three times that half for each further one
+
+With `replicas` (HSDP) states are shared within groups of data ranks, such as a node's, and each group has all of them:
+weights are gathered over fast links only, and what goes between the groups is each rank's share of the gradients.
 """
 
 from typing import Any
@@ -33,7 +36,7 @@ def apply_data_parallel(part: Bloom, layout: Layout, config: TrainingConfig) -> 
     if compute == torch.float32:
         precision = MixedPrecisionPolicy()
     settings: dict[str, Any] = {
-        "mesh": layout.axis("data"),
+        "mesh": layout.states_mesh,
         "mp_policy": precision,
         "reshard_after_forward": sharding == "fsdp",
     }

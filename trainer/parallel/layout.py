@@ -33,6 +33,10 @@ class Layout:
     rank: int
     device: torch.device
     mesh: DeviceMesh | None = None
+    replicas: int = 1
+    """Of the states: data ranks are replicas × shards, those of one replica neighbours."""
+    data_mesh: DeviceMesh | None = None
+    """Has the axis `data` where `mesh` has `replica` and `shard` instead."""
 
     @property
     def world(self) -> int:
@@ -61,8 +65,15 @@ class Layout:
 
     def axis(self, name: str) -> DeviceMesh:
         """The axis `pipeline`, `data` or `tensor` through this rank."""
+        mesh = self.data_mesh if name == "data" and self.data_mesh is not None else self.mesh
+        assert mesh is not None
+        return mesh[name]
+
+    @property
+    def states_mesh(self) -> DeviceMesh:
+        """Over which FSDP2 shares out states: `data`, or `replica` × `shard`."""
         assert self.mesh is not None
-        return self.mesh[name]
+        return self.axis("data") if self.replicas == 1 else self.mesh["replica", "shard"]
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
         """Sum over all ranks, in place."""
@@ -79,11 +90,16 @@ def make_layout(config: TrainingConfig, device: torch.device) -> Layout:
     parallel = config.parallel
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
     data = check_sizes(config, world)
-    mesh = None
+    mesh = data_mesh = None
+    replicas = parallel.replicas
     if dist.is_initialized():
         shape = (parallel.pipeline, data, parallel.tensor)
         mesh = init_device_mesh(device.type, shape, mesh_dim_names=("pipeline", "data", "tensor"))
-    return Layout(parallel.tensor, parallel.pipeline, data, rank, device, mesh)
+    if dist.is_initialized() and replicas > 1:
+        data_mesh, names = mesh, ("pipeline", "replica", "shard", "tensor")
+        finer = (parallel.pipeline, replicas, data // replicas, parallel.tensor)
+        mesh = init_device_mesh(device.type, finer, mesh_dim_names=names)
+    return Layout(parallel.tensor, parallel.pipeline, data, rank, device, mesh, replicas, data_mesh)
 
 
 def check_sizes(config: TrainingConfig, world: int) -> int:
@@ -103,6 +119,10 @@ def check_sizes(config: TrainingConfig, world: int) -> int:
     if stages > model.layers + 2:
         raise ConfigurationError(f"{stages} pipeline stages are too many for {model.layers} layers")
     data = world // model_ranks
+    if data % parallel.replicas or (parallel.replicas > 1 and parallel.sharding == "none"):
+        raise ConfigurationError(
+            f"parallel.replicas ({parallel.replicas}) must divide {data} data ranks, and needs sharding zero1 or fsdp"
+        )
     check_micro_batches(config, data)
     if parallel.sequence_parallel and config.sequence_length % parallel.tensor:
         raise ConfigurationError("sequence_length must be a multiple of parallel.tensor where sequence_parallel is set")

@@ -155,7 +155,9 @@ class ParallelModel:
     def groups(self) -> list[dist.ProcessGroup]:
         """Of the ranks that this one sends messages to, in a step."""
         mesh = self.layout.mesh
-        return [*([] if mesh is None else mesh.get_all_groups()), *([] if self._tied is None else [self._tied])]
+        found = [] if mesh is None else mesh.get_all_groups()
+        found += [self.layout.axis("data").get_group()] if self.layout.replicas > 1 else []
+        return [*found, *([] if self._tied is None else [self._tied])]
 
     def gradient_norm(self) -> Tensor:
         """L2 norm of the whole gradient, fp32, the same on all ranks; not finite where any rank's is not."""
@@ -257,7 +259,9 @@ class ParallelModel:
         if isinstance(parameter, DTensor):
             names = parameter.device_mesh.mesh_dim_names or ()
             shared = {axis for axis, p in zip(names, parameter.placements, strict=True) if not p.is_replicate()}
-        if ("tensor" not in shared and layout.tensor_rank) or ("data" not in shared and layout.data_rank):
+        # Of states that are shared out in several replicas the first one's count.
+        counted = layout.data // layout.replicas if "shard" in shared else layout.data if "data" in shared else 1
+        if ("tensor" not in shared and layout.tensor_rank) or layout.data_rank >= counted:
             return False
         return not (name == "embedding.weight" and layout.pipeline > 1 and layout.pipeline_rank > 0)
 
