@@ -57,7 +57,7 @@ def check_output(output: str, kind: str, option: str = "--output") -> None:
     if storage.is_local(output):
         _check_local(Path(inner), name, option)
     elif fs.isfile(inner):
-        raise OutputError(f"{name} is a file; {remedy}")
+        raise OutputError(f"{name} cannot be written: it is a file; {remedy}")
     try:
         found = _names(fs, inner)
     except OSError as error:
@@ -120,7 +120,7 @@ def _check_local(folder: Path, name: str, option: str) -> None:
     if folder.is_symlink() and not folder.exists():
         raise OutputError(f"{name} is a symbolic link to nothing; choose another {option}")
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{name} is a file; choose another {option}")
+        raise OutputError(f"{name} cannot be written: it is a file; choose another {option}")
     whole = folder.resolve()
     for parent in whole.parents:
         if (parent / MARKER).exists():

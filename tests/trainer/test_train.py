@@ -284,7 +284,7 @@ def test_files_in_place_of_folders_are_named(packed: Path, tmp_path: Path) -> No
 
 
 def test_two_runs_do_not_share_a_folder(packed: Path, tmp_path: Path) -> None:
-    with build_lock(str(tmp_path / "run")), pytest.raises(BuildLockedError, match="run"):
+    with build_lock(str(tmp_path / "run"), "run"), pytest.raises(BuildLockedError, match="run"):
         train(configuration(packed, tmp_path / "run"), quiet())
 
 
