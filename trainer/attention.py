@@ -2,7 +2,8 @@
 
 plain   scores, bias and softmax as the formula has them: s × s × heads in memory; the reference
 sdpa    `scaled_dot_product_attention`, with the bias carried by queries and keys (below): nothing of s × s × heads
-flex    FlexAttention (compiled on CUDA): masks of documents skip blocks that hold nothing
+flex    FlexAttention (compiled on CUDA): the bias by its own code, and masks of documents skip blocks that hold nothing
+auto    sdpa, but flex on CUDA where the bias would make heads wider than the fused kernels take
 
 ALiBi adds slope · (j - i) to the score of query i and key j. A softmax does not see what all its scores share, so
 slope · j will do, and that is a product: of a one beside each query and slope · j beside each key. Three more columns
@@ -11,19 +12,46 @@ are the bias in bf16, what that leaves out, and what is left out of that; produc
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from configs.errors import ConfigurationError
 from trainer.config import Attention
 
 _COLUMNS = 8
 """Added to each head: three are used; kernels want multiples of eight."""
+
+
+WIDEST = 128
+"""Heads that the fused kernels of `scaled_dot_product_attention` are fast for."""
+
+Seen = Tensor | BlockMask | None
+"""Which keys each query may see, built once a batch by `build_seen`; None: those up to its own position."""
+
+
+def chosen(choice: Attention, head_size: int, device: str) -> Attention:
+    """What `auto` stands for."""
+    if choice != "auto":
+        return choice
+    return "flex" if device == "cuda" and head_size <= WIDEST < head_size + _COLUMNS else "sdpa"
+
+
+def build_seen(
+    choice: Attention, s: int, t: int, mask: Tensor | None, documents: Tensor | None, device: torch.device
+) -> Seen:
+    """What the last s of t positions may see: the same for all layers."""
+    if choice == "flex":
+        batch = next((len(given) for given in (documents, mask) if given is not None), None)
+        return create_block_mask(_rule(s, t, mask, documents), batch, None, s, t, device=device)
+    if mask is None and documents is None and (s in (1, t)):
+        return None
+    return _allowed(s, t, mask, documents, device)
 
 
 def attend(
@@ -35,6 +63,7 @@ def attend(
     *,
     mask: Tensor | None = None,
     documents: Tensor | None = None,
+    seen: Seen = None,
     softmax_fp32: bool = False,
 ) -> Tensor:
     """Causal attention: query (b, s, n, d), key and value (b, t, n, d), slopes fp32 (n,) → (b, s, n, d).
@@ -43,12 +72,15 @@ def attend(
     is for `plain`, the others' softmax is in fp32 anyway.
     """
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
+    choice = chosen(choice, query.shape[-1], query.device.type)
+    if seen is None:
+        seen = build_seen(choice, query.shape[2], key.shape[2], mask, documents, query.device)
     if choice == "plain":
-        mixed = _plain(query, key, value, slopes, mask, documents, softmax_fp32)
+        mixed = _plain(query, key, value, slopes, mask, seen, softmax_fp32)
     elif choice == "flex":
-        mixed = _flex(query, key, value, slopes, mask, documents)
+        mixed = _flex(query, key, value, slopes, mask, seen)
     else:
-        mixed = _sdpa(query, key, value, slopes, mask, documents)
+        mixed = _sdpa(query, key, value, slopes, mask, seen)
     return mixed.transpose(1, 2)
 
 
@@ -58,32 +90,26 @@ def _plain(
     value: Tensor,
     slopes: Tensor,
     mask: Tensor | None,
-    documents: Tensor | None,
+    seen: Seen,
     softmax_fp32: bool,
 ) -> Tensor:
     bias = slopes[:, None, None] * _positions(key, mask)[:, None, None]
-    allowed = _allowed(query, key, mask, documents)
+    s, t = query.shape[2], key.shape[2]
+    allowed = seen if isinstance(seen, Tensor) else _allowed(s, t, None, None, query.device)
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias.to(query.dtype)
     scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
     weights = scores.softmax(-1, dtype=torch.float32 if softmax_fp32 else None).to(value.dtype)
     return weights @ value
 
 
-def _sdpa(
-    query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, documents: Tensor | None
-) -> Tensor:
+def _sdpa(query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, seen: Seen) -> Tensor:
     scale, size = 1.0 / math.sqrt(query.shape[-1]), value.shape[-1]
     query, key = _with_bias(query, key, slopes, scale, mask)
     value = functional.pad(value, (0, _COLUMNS))  # the fused kernels want heads of one width
-    is_causal = mask is None and documents is None and query.shape[2] == key.shape[2]
-    allowed = None if is_causal or _sees_all(query, mask, documents) else _allowed(query, key, mask, documents)
+    allowed = seen if isinstance(seen, Tensor) else None
+    is_causal = allowed is None and query.shape[2] == key.shape[2]
     mixed = functional.scaled_dot_product_attention(query, key, value, allowed, is_causal=is_causal, scale=scale)
     return mixed[..., :size]
-
-
-def _sees_all(query: Tensor, mask: Tensor | None, documents: Tensor | None) -> bool:
-    """A single query at the end may see every key."""
-    return query.shape[2] == 1 and mask is None and documents is None
 
 
 def _positions(key: Tensor, mask: Tensor | None) -> Tensor:
@@ -106,17 +132,21 @@ def _with_bias(query: Tensor, key: Tensor, slopes: Tensor, scale: float, mask: T
     return query, torch.cat([key, bias.expand(key.shape[0], -1, -1, -1)], -1)
 
 
-def _flex(
-    query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, documents: Tensor | None
-) -> Tensor:
+def _flex(query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, seen: Seen) -> Tensor:
     if not query.is_cuda and torch.is_grad_enabled() and query.requires_grad:
         raise ConfigurationError('FlexAttention trains on CUDA only; set precision.attention = "sdpa"')
-    s, t = query.shape[2], key.shape[2]
-    offset = t - s
     positions = None if mask is None else _positions(key, mask)
 
     def bias(score: Tensor, b: Tensor, n: Tensor, _i: Tensor, j: Tensor) -> Tensor:
         return score + slopes[n] * (j if positions is None else positions[b, j])
+
+    mixed: Tensor = _flex_kernel(query.is_cuda)(query, key, value, score_mod=bias, block_mask=seen)
+    return mixed
+
+
+def _rule(s: int, t: int, mask: Tensor | None, documents: Tensor | None) -> Callable[..., Tensor]:
+    """Whether query i may see key j, for `create_block_mask`."""
+    offset = t - s
 
     def allowed(b: Tensor, _n: Tensor, i: Tensor, j: Tensor) -> Tensor:
         seen = j <= i + offset
@@ -126,10 +156,7 @@ def _flex(
             seen = seen & (mask[b, j] | (i + offset == j))
         return seen
 
-    batch = query.shape[0] if documents is not None or mask is not None else None
-    blocks = create_block_mask(allowed, batch, None, s, t, device=query.device)
-    mixed: Tensor = _flex_kernel(query.is_cuda)(query, key, value, score_mod=bias, block_mask=blocks)
-    return mixed
+    return allowed
 
 
 @cache
@@ -137,13 +164,12 @@ def _flex_kernel(is_compiled: bool) -> Any:
     return torch.compile(flex_attention, dynamic=False) if is_compiled else flex_attention
 
 
-def _allowed(query: Tensor, key: Tensor, mask: Tensor | None, documents: Tensor | None) -> Tensor:
+def _allowed(s: int, t: int, mask: Tensor | None, documents: Tensor | None, device: torch.device) -> Tensor:
     """Which keys a query may see, bool (b or 1, 1, s, t): always itself, or a padded one saw nothing."""
-    s, t = query.shape[2], key.shape[2]
-    allowed = torch.ones(s, t, dtype=torch.bool, device=query.device).tril(t - s)[None, None]
+    allowed = torch.ones(s, t, dtype=torch.bool, device=device).tril(t - s)[None, None]
     if documents is not None:
         allowed = allowed & (documents[:, None, -s:, None] == documents[:, None, None, :])
     if mask is not None:
-        itself = torch.eye(s, t, dtype=torch.bool, device=query.device).roll(t - s, 1)
+        itself = torch.eye(s, t, dtype=torch.bool, device=device).roll(t - s, 1)
         allowed = allowed & (mask[:, None, None, :] | itself)
     return allowed

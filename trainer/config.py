@@ -15,7 +15,7 @@ from configs.errors import ConfigurationError
 from configs.load import read_toml, validate
 from configs.models import Model
 
-Attention = Literal["plain", "sdpa", "flex"]
+Attention = Literal["auto", "plain", "sdpa", "flex"]
 """How attention is computed; see `trainer.attention`."""
 
 
@@ -132,7 +132,7 @@ class Precision(Model):
 
     compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="of matrix products (autocast)")
     attention: Attention = Field(
-        default="sdpa", description="how it is computed; all give the same numbers, softmax in fp32"
+        default="auto", description="how it is computed; all give the same numbers, softmax in fp32"
     )
     loss_scale: float = Field(default=65536.0, gt=0, description="initial; fp16 only")
     loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are held at once")

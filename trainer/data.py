@@ -14,8 +14,7 @@ from torch import Tensor
 
 from configs.errors import ConfigurationError, InputError
 from pipeline import storage
-from trainer.order import Order
-from trainer.pack import PARTS
+from trainer.order import PARTS, Order
 
 _REMEDY = "Give the output folder of `openroots pack`, or pack again: it redoes what is damaged or missing"
 

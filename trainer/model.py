@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.attention import attend
+from trainer.attention import Seen, attend, build_seen, chosen
 from trainer.config import Attention, ModelConfig
 from trainer.loss import Whole, cross_entropy_sum, embed_tied, row_losses
 
@@ -80,14 +80,20 @@ class SelfAttention(nn.Module):
         self.slopes = alibi_slopes(self.all_heads)[self.heads.start : self.heads.stop].to(self.slopes.device)
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
+        self,
+        hidden: Tensor,
+        mask: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: Cache | None = None,
+        seen: Seen = None,
     ) -> Tensor:
         """(b, s, h) → (b, s, h); for the arguments see `Bloom.forward`."""
         query, key, value = self.query_key_value(hidden).unflatten(-1, (-1, 3, self.head_size)).unbind(-2)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
+        wide = self.softmax_fp32
         mixed = attend(
-            query, key, value, self.slopes, self.choice, mask=mask, documents=documents, softmax_fp32=self.softmax_fp32
+            query, key, value, self.slopes, self.choice, mask=mask, documents=documents, seen=seen, softmax_fp32=wide
         )
         output: Tensor = self.dense(mixed.flatten(-2))
         return output
@@ -118,10 +124,15 @@ class Layer(nn.Module):
         self.mlp = Mlp(config)
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None = None, documents: Tensor | None = None, cache: Cache | None = None
+        self,
+        hidden: Tensor,
+        mask: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: Cache | None = None,
+        seen: Seen = None,
     ) -> Tensor:
         """(b, s, h) → (b, s, h); for the arguments see `Bloom.forward`."""
-        hidden = hidden + self.attention(self.input_norm(hidden), mask, documents, cache)
+        hidden = hidden + self.attention(self.input_norm(hidden), mask, documents, cache, seen)
         output: Tensor = hidden + self.mlp(self.post_attention_norm(hidden))
         return output
 
@@ -216,8 +227,9 @@ class Bloom(nn.Module):
             hidden = self.embedding(inputs) if self.embeds else inputs
         if self.embeds:
             hidden = _computed(self.embedding_norm(hidden))
+        seen = self._seen(inputs, mask, documents, cache)
         for layer in self.layers.values():
-            hidden = layer(hidden, mask, documents, cache)
+            hidden = layer(hidden, mask, documents, cache, seen)
         if matrix is None:
             return hidden
         hidden = self.vocabulary.gather(self.final_norm(hidden[:, -1:] if last_only else hidden))
@@ -228,6 +240,23 @@ class Bloom(nn.Module):
             self.row_losses.append(row_losses(hidden, rows, labels, self.loss_chunk, self.vocabulary))
             return self.row_losses[-1].sum()
         return cross_entropy_sum(hidden, rows, labels, self.loss_chunk, self.vocabulary, is_compiled=self.compiles_loss)
+
+    def _seen(self, inputs: Tensor, mask: Tensor | None, documents: Tensor | None, cache: Cache | None) -> Seen:
+        """What the positions may see, where that is worth to be built once for all layers."""
+        attention = next(self.attentions(), None)
+        if attention is None:
+            return None
+        choice = chosen(attention.choice, attention.head_size, inputs.device.type)
+        if mask is None and documents is None and choice != "flex":
+            return None
+        before = len(cache) if cache else 0
+        if self.embeds:
+            positions = inputs.shape[1]
+        elif documents is not None:
+            positions = documents.shape[1]
+        else:
+            return None  # hidden states may be a share of the positions here (sequence parallelism)
+        return build_seen(choice, positions, before + positions, mask, documents, inputs.device)
 
     def _matrix(self) -> Tensor:
         """That gives the logits."""

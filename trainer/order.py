@@ -15,6 +15,9 @@ from configs.errors import ConfigurationError
 SLOTS = 4096
 """Positions after which weighted languages repeat their pattern; shares are exact to one part in as many."""
 
+PARTS = ("train", "held_out")
+"""Of packed text."""
+
 
 class Order:
     """Which sequence of which language stands at each position since the start of training.

@@ -21,9 +21,9 @@ from configs.errors import ConfigurationError, InputError
 from pipeline import storage
 from pipeline.engine import Engine
 from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+from trainer.order import PARTS
 
 FORMAT = 1
-PARTS = ("train", "held_out")
 PASSED_OVER_MAX = 10_000
 """Documents looked at for one that still fits into the held-out part."""
 _VERSION = 2

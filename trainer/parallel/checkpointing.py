@@ -4,10 +4,11 @@ full        all of a layer but its input (Chen et al. 2016)
 selective   all but the products of matrices and attention, which cost the most to compute (Korthikanti et al. 2022)
 """
 
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from trainer.model import Bloom
@@ -30,7 +31,17 @@ def apply_checkpointing(part: Bloom, kind: Literal["none", "selective", "full"])
         return
     more: dict[str, Any] = {"context_fn": _contexts} if kind == "selective" else {}
     for layer in part.layers.values():
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False, **more)
+        layer.forward = _forgetting(layer.forward, more)  # type: ignore[method-assign]
+
+
+def _forgetting(forward: Callable[..., Tensor], more: Mapping[str, Any]) -> Callable[..., Tensor]:
+    """A plain function: torch.compile passes over a `functools.partial` in silence and compiles nothing."""
+
+    def recomputed(*args: Any, **kwargs: Any) -> Tensor:
+        output: Tensor = checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **more, **kwargs)
+        return output
+
+    return recomputed
 
 
 def _contexts() -> Any:

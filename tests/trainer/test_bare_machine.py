@@ -1,0 +1,21 @@
+"""The trainer on a machine that has PyTorch and little else: GPU nodes without network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MISSING = (
+    "apache_beam", "click", "datasets", "fastokens", "jinja2", "license_expression", "orjson", "polib",
+    "presidio_analyzer", "pycld2", "re2", "resiliparse", "tldextract", "tokenizers", "uniseg", "yaml", "zstandard",
+)  # fmt: skip
+"""Of what OpenRoots needs elsewhere; pydantic and xxhash, a few megabytes of wheels, travel along."""
+
+
+@pytest.mark.parametrize("module", ["trainer.train", "trainer.loop"])
+def test_the_trainer_needs_little(module: str) -> None:
+    program = f"import sys\nfor name in {MISSING!r}: sys.modules[name] = None\nimport {module}\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
