@@ -20,6 +20,7 @@ from pipeline.readers.streams import too_large
 from pipeline.readers.warc import head_end, parse_fields
 
 _CODINGS_MAX = 5
+_HEADS_MAX = 10
 _STATUS = re2.compile(rb"^(?:HTTP(?:/[0-9.]*)?|ICY)[ \t]+([0-9]{3})(?:[^0-9]|$)")
 _CHARSET = re2.compile(r"""(?i);[ \t]*charset[ \t]*=[ \t]*["']?([^"';, \t]+)""")
 _ESSENCE = re2.compile(r"^[ \t]*([A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+)[ \t]*(?:;|$)")
@@ -45,7 +46,7 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
 
     Raises NoTextError where the status is not 200 or 203, InputError where the payload cannot be unpacked.
     """
-    while True:
+    for _ in range(_HEADS_MAX):
         status = _STATUS.match(data[:64])
         if status is None:
             raise InputError(name, "an HTTP answer without a status line", "it is passed over")
@@ -53,6 +54,8 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
         head, data = (data, b"") if end < 0 else (data[:end], data[end:])
         if status.group(1)[:1] != b"1" or not data.startswith(b"HTTP"):
             break  # "100 Continue" comes before the answer
+    else:
+        raise InputError(name, f"more than {_HEADS_MAX} heads before its answer", "it is passed over")
     number = int(status.group(1))
     if number not in (200, 203):
         raise NoTextError(name, f"answered with status {number}", "it holds no page")

@@ -67,7 +67,7 @@ def read_records(stream: Stream, kinds: Container[str], report: Callable[[InputE
         try:
             found = _read_record(window, record, kinds)
         except InputError as error:
-            report(error)
+            report(error.with_traceback(None))
         else:
             if found:
                 yield record
@@ -219,14 +219,13 @@ class _Window:
         size = 1 << 12
         while True:
             whole = not self.has(size)
-            end = head_end(self._data, self._at, self._at + size)
+            torn = self._find_head(self._at + 1, self._at + size)
+            end = head_end(self._data, self._at, self._at + size if torn < 0 else torn)
             if end >= 0:
-                if self._find_head(self._at + 1, end) >= 0:
-                    return None
                 head = bytes(memoryview(self._data)[self._at : end])
                 self._at = end
                 return head
-            if whole or size >= _HEAD_BYTES_MAX:
+            if torn >= 0 or whole or size >= _HEAD_BYTES_MAX:
                 return None
             size *= 2
 

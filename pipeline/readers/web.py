@@ -29,7 +29,7 @@ def read_warc(member: Member, context: Context) -> Iterator[Row]:
             with input_errors(record.name):
                 text, damage = _text_of(record)
         except InputError as error:
-            context.on_problem(error)
+            context.on_problem(error.with_traceback(None))
             continue
         if damage:
             context.on_problem(InputError(record.name, f"lost: {damage}", "what came before has been read"))
@@ -48,7 +48,7 @@ def read_wet(member: Member, context: Context) -> Iterator[Row]:
             with input_errors(record.name):
                 text = _converted(record)
         except InputError as error:
-            context.on_problem(error)
+            context.on_problem(error.with_traceback(None))
             continue
         yield _row(record, text)
     if others and not texts:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import time
 import zlib
 
 import brotli
@@ -324,3 +325,23 @@ def test_wet_reads_on_behind_an_odd_record(tmp_path):
         "an empty record",
         "no Content-Length",
     ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"WARC/1.0\n" * 20_000,
+        b"WARC/1.0\r\n\r\n" * 20_000,
+        b"\x1f\x8b\x08\0" * 50_000,
+        record(b"HTTP/1.1 100 C\r\n\r\n" * 20_000),
+        record(answer(b"1\r\nx\r\n" * 40_000, "Transfer-Encoding: chunked", "Content-Type: text/plain")),
+        record(answer(b"x", "Content-Encoding: " + "br," * 50_000)),
+        record(answer(b"x", "Content-Type: " + "text/html," * 20_000)),
+        b"WARC/1.0\r\n" + b"a: b\r\n c\r\n" * 20_000,
+    ],
+)
+def test_time_is_linear_in_what_is_damaged(tmp_path, data):
+    started = time.process_time()
+    rows, problems = read_warc(tmp_path, data)
+    assert rows or problems
+    assert time.process_time() - started < 10
