@@ -169,7 +169,8 @@ def lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Numbered lines (from 1) without their line feed; a line above DOCUMENT_BYTES_MAX is a problem, never held.
 
-    Without `blank` long runs of blank lines are counted, not given: a gigabyte of them fits a megabyte. Raises InputError at a fault, after the last whole line before it.
+    Without `blank` long runs of blank lines are counted, not given: a gigabyte of them fits a megabyte. Raises
+    InputError at a fault, after the last whole line before it.
     """
     number, skipping = 0, False
     rest: list[bytes] = []  # the pieces of a line that has not ended
