@@ -75,6 +75,7 @@ def test_fp16_whose_gradients_are_never_finite_stops(
     assert len(more) == 3 and row["loss_scale"] == 1.0 and row["documents"]
 
 
+@pytest.mark.slow
 def test_roll_backs_that_do_not_help_end(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the 20th step on every gradient is bad: each roll-back makes good steps again, then fails."""
     honest, steps = ParallelModel.gradient_norm, []
