@@ -21,9 +21,10 @@ from pipeline import storage
 from pipeline.columns import decode, string_bytes, unify
 from pipeline.deduplication.lines import cut_lines
 from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.pii.redactor import recounted
 from pipeline.schema import LEDGER
 
-VERSION = 2
+VERSION = 3
 LEDGER_PART_ROWS = 1_000_000
 _FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 """The last gate: languages come from documents and from models, and name folders here."""
@@ -104,6 +105,9 @@ class WriteWork:
 
     def _finished(self, batch: pa.RecordBatch, fate: pa.RecordBatch, language: str) -> pa.RecordBatch:
         texts = batch["text"] if language in self.code else self._cut(batch)
+        counts = {name: batch[name] for name in batch.schema.names if name.startswith("pii_")}
+        for name, column in recounted(counts, batch["text"], texts).items():
+            batch = batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
         batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
         batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
         batch = batch.drop_columns(list(DROPPED_COLUMNS))

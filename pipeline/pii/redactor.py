@@ -197,7 +197,7 @@ class Redactor:
             from configs.load import load_languages
 
             code_languages = frozenset(load_languages().programming)
-        self._kinds: tuple[PiiKind, ...] = tuple(kind for kind in PII_KINDS if kind in kinds)
+        self._kinds = tuple(sorted(set(kinds), key=PII_KINDS.index))
         self._enabled = np.array([kind in kinds for kind in PII_KINDS])
         self._regions = {language: tuple(of_it) for language, of_it in regions.items()}
         self._code = code_languages
@@ -313,6 +313,23 @@ class Redactor:
         if self._obfuscated_email:
             found += [(*span, "EMAIL") for span in _obfuscated(document)]
         return _settle([finding for finding in found if not _touches_marker(document, finding[0], finding[1])])
+
+
+def recounted(
+    counts: Mapping[str, pa.Array], before: pa.LargeStringArray, after: pa.LargeStringArray
+) -> dict[str, pa.Array]:
+    """Counts of personal data (columns `pii_<kind>`, int32) of texts that lost lines since they were redacted."""
+    changed = pc.not_equal(before, after)
+    if not changed.true_count:
+        return dict(counts)
+    shorter, longer = after.filter(changed), before.filter(changed)
+    told = {}
+    for name, column in counts.items():
+        marker = f"PI:{name.removeprefix('pii_').upper()}"
+        lost = pc.subtract(pc.count_substring(longer, marker), pc.count_substring(shorter, marker))
+        left = pc.max_element_wise(pc.subtract(column.filter(changed), lost), pa.scalar(0, pa.int32()))
+        told[name] = pc.replace_with_mask(column, changed, left.cast(pa.int32()))
+    return told
 
 
 def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[int], str | None]:

@@ -17,6 +17,7 @@ from configs.load import load_languages
 from configs.models import PII_KINDS, PiiKind
 from pipeline.pii import Redactor
 from pipeline.pii.phones import plan
+from pipeline.pii.redactor import recounted
 
 REGIONS = {code: language.phone_regions for code, language in load_languages().natural.items()}
 ALL = Redactor(get_args(PiiKind), REGIONS)
@@ -332,6 +333,17 @@ def test_example_numbers_of_a_region_are_taken_behind_a_word(region: str) -> Non
             assert (
                 sum(map(str.isdigit, written)) < 7 or redactor.redact_text(f"tel: {written}", "en") == "tel: PI:PHONE"
             )
+
+
+def test_counts_follow_the_lines_that_are_cut_later() -> None:
+    before = pa.array(["PI:EMAIL PI:USER\nx", "PI:EMAIL\nPI:EMAIL", "y"], pa.large_string())
+    after = pa.array(["x", "PI:EMAIL", "y"], pa.large_string())
+    counts = {"pii_email": pa.array([1, 1, 0], pa.int32()), "pii_user": pa.array([1, 0, 0], pa.int32())}
+    told = recounted(counts, before, after)
+    assert {name: column.to_pylist() for name, column in told.items()} == {
+        "pii_email": [0, 0, 0], "pii_user": [0, 0, 0],
+    }  # fmt: skip
+    assert recounted(counts, before, before) == counts
 
 
 def test_a_redactor_travels_to_a_worker() -> None:
