@@ -47,21 +47,26 @@ _GROUPINGS = ([4, 4, 4, 4], [4, 6, 5], [4, 6, 4], [4, 4, 4, 4, 3], [4, 4, 4, 4, 
               [4, 4, 4, 1], [6, 12], [6, 4, 4, 4], [4, 4, 5], [4, 4, 4, 3], [4, 4, 4, 6])  # fmt: skip
 
 
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
 def has_check_digit(digits: str) -> bool:
     """Whether the last digit is right by Luhn's formula (ISO/IEC 7812-1, annex B)."""
     odd = sum(map(int, digits[-1::-2]))
-    even = sum((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[int(digit)] for digit in digits[-2::-2])
+    even = sum(map(int, digits[-2::-2].translate(_DOUBLED)))
     return (odd + even) % 10 == 0
 
 
 def find_cards(text: str, before: str, after: str, *, code: bool) -> Iterator[Span]:
     """Spans of the card numbers in a row of digits; `code`: in source code a word such as "card" must be near."""
+    row = row_of(text)
+    if not _may_hold_one(row):
+        return
     if before[-1:].isascii() and (before[-1:].isalnum() or before[-1:] in tuple("_.#$/")):
         return
     cue = _CARD_WORD.search(before[-60:]) is not None or _CARD_WORD.search(after[:24]) is not None
     if (code and not cue) or (not cue and _OTHER_WORD.search(before) is not None):
         return
-    row = row_of(text)
     first = 0
     while first < len(row.groups):
         last = _card_from(row, first, before, after, cue=cue)
@@ -70,6 +75,19 @@ def find_cards(text: str, before: str, after: str, *, code: bool) -> Iterator[Sp
             continue
         yield row.groups[first][0], row.groups[last][1]
         first = last + 1
+
+
+def _may_hold_one(row: Row) -> bool:
+    """Whether any groups in a row have the length and the check digit of a card: nine of ten rows need no more."""
+    for first in range(len(row.groups)):
+        digits = ""
+        for _, _, group in row.groups[first : first + 5]:
+            digits += group
+            if len(digits) > CARD_MAX:
+                break
+            if len(digits) >= CARD_MIN and digits[0] in "2345689" and has_check_digit(digits):
+                return True
+    return False
 
 
 def _card_from(row: Row, first: int, before: str, after: str, *, cue: bool) -> int | None:

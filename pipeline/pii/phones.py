@@ -8,7 +8,7 @@ valid numbers somewhere: a word such as "phone", or the grouping and the leading
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import re2
@@ -22,6 +22,8 @@ TYPES = (
     "voicemail",
 )  # fmt: skip
 DIGITS_MIN, DIGITS_MAX = 7, 17  # with trunk prefix; a country's code and number have at most 15 (E.164)
+GROUPS_MAX = 7  # groups of digits in a number
+UNNAMED_REGIONS_MAX = 6  # of a language's regions, whose numbers are told without a word before them
 CUE_DISTANCE = 40  # characters between a word such as "phone" and the number
 
 
@@ -71,6 +73,7 @@ class Plan:
     """The numbering plan of one region."""
 
     code: str
+    pattern: str
     trunk: Any
     transform: str | None
     valid: Any
@@ -119,14 +122,15 @@ def plan(region: str) -> Plan | None:
     prefix = data.national_prefix_for_parsing or data.national_prefix
     return Plan(
         str(data.country_code),
+        _types(data, TYPES),
         re.compile(prefix) if prefix else None,
         data.national_prefix_transform_rule,
         re2.compile(_types(data, TYPES)),
         re2.compile(_types(data, ("mobile",)) or r"\b\B"),
         tuple(
             (
-                re2.compile(entry.pattern),
-                re2.compile(entry.leading_digits_pattern[-1]) if entry.leading_digits_pattern else None,
+                re.compile(entry.pattern),  # on at most 17 digits, where RE2 takes ten times as long to be called
+                re.compile(entry.leading_digits_pattern[-1]) if entry.leading_digits_pattern else None,
                 entry.format or "",
             )
             for entry in formats
@@ -147,20 +151,64 @@ def _country_codes() -> dict[str, tuple[str, ...]]:
     return {str(code): regions for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if regions != ("001",)}
 
 
+@cache
+def _numbers_of(code: str) -> Any:
+    """The set of patterns of national numbers behind a country's code, one a region, in the regions' order."""
+    patterns = re2.Set.FullMatchSet()
+    for region in _country_codes()[code]:
+        of_it = plan(region)
+        # People write `+44 (0)20 …`; `phonenumbers` takes that too.
+        patterns.Add(f"{'0?' if of_it is not None and of_it.uses_trunk else ''}(?:{of_it.pattern if of_it else ''})")
+    patterns.Compile()
+    return patterns
+
+
+@cache
+def _numbers_within(regions: tuple[str, ...]) -> Any:
+    """The set of patterns of what is dialled within each region, with or without its trunk prefix."""
+    patterns = re2.Set.FullMatchSet()
+    for region in regions:
+        of_it = plan(region)
+        if of_it is not None:
+            patterns.Add(f"(?:{of_it.trunk.pattern if of_it.trunk is not None else ''})?(?:{of_it.pattern})")
+    patterns.Compile()
+    return patterns
+
+
+def _dialled_within(digits: str, regions: tuple[str, ...]) -> list[str]:
+    """The regions in which `digits` are valid; those that rewrite what is dialled may be among them needlessly."""
+    known = [region for region in regions if plan(region) is not None]
+    matched = set(_numbers_within(regions).Match(digits) or ())
+    return [region for index, region in enumerate(known) if index in matched or _rewrites(region)]
+
+
+def _rewrites(region: str) -> bool:
+    of_it = plan(region)
+    return of_it is not None and of_it.transform is not None
+
+
+@lru_cache(maxsize=65_536)
 def is_international(digits: str, regions: tuple[str, ...] | None = None) -> bool:
     """Whether `digits` are a country's code and a number valid there; with `regions`, in one of them."""
     for length in (1, 2, 3):
-        for region in _country_codes().get(digits[:length], ()):
-            of_it = plan(region)
-            if of_it is None or (regions is not None and region not in regions):
-                continue
-            rest = digits[length:]
-            # People write `+44 (0)20 …`; `phonenumbers` takes that too.
-            if of_it.valid.fullmatch(rest) or (
-                of_it.uses_trunk and rest[:1] == "0" and of_it.valid.fullmatch(rest[1:])
-            ):
-                return True
+        found = _country_codes().get(digits[:length])
+        if found is None:
+            continue
+        matched = _numbers_of(digits[:length]).Match(digits[length:]) or ()
+        if any(regions is None or found[index] in regions for index in matched):
+            return True
     return False
+
+
+@lru_cache(maxsize=65_536)
+def is_national(digits: str, regions: tuple[str, ...]) -> bool:
+    """Whether `digits` are a number valid within one of the regions, with its trunk prefix or without."""
+    if not regions:
+        return False
+    if _numbers_within(regions).Match(digits):
+        return True
+    rewriting = (of_it for of_it in map(plan, regions) if of_it is not None and of_it.transform is not None)
+    return any(of_it.national(digits) is not None for of_it in rewriting)
 
 
 @dataclass(frozen=True)
@@ -196,6 +244,11 @@ def find_phones(
         plus: whether a `+` stands right before the row.
         code: whether the document is source code: there a national number needs a word such as "phone".
     """
+    row = row_of(text)
+    whole = "".join(group for _, _, group in row.groups)
+    whole_is_valid = DIGITS_MIN <= len(whole) <= DIGITS_MAX and _is_valid(whole, regions)
+    if not plus and not whole_is_valid and len(row.groups) == 1:
+        return  # most long numbers end here
     if _JOINED_BEFORE.search(before.rstrip("+＋(")) and not plus and _NATIONAL_JOIN.search(before.rstrip("(")):
         return
     if plus and before.rstrip("+＋(")[-1:].isalnum() and before.rstrip("+＋(")[-1:].isascii():
@@ -204,18 +257,30 @@ def find_phones(
         return
     if after[:1] in (".", ",", "-", "/") and after[1:2].isdigit():
         return
-    row = row_of(text)
     cue = _has_cue(before, after)
+    if not plus and not cue:
+        last = len(row.groups) - 1
+        if whole_is_valid and _is_phone(
+            row, 0, last, whole, regions, cue=False, plus=False, code=code, whole=True, before=before
+        ):
+            yield row.groups[0][0], row.groups[last][1]
+        return
     first = 0
     while first < len(row.groups):
-        last = _longest(row, first, regions, cue=cue, plus=plus and first == 0, code=code, before=before)
-        if last is None:
+        stop = _longest(row, first, regions, cue=cue, plus=plus and first == 0, code=code, before=before)
+        if stop is None:
             if plus and first == 0 and not cue:
                 return
             first += 1
             continue
-        yield row.groups[first][0], row.groups[last][1]
-        first = last + 1
+        yield row.groups[first][0], row.groups[stop][1]
+        first = stop + 1
+
+
+def _is_valid(digits: str, regions: tuple[str, ...]) -> bool:
+    if digits.startswith("00"):
+        return is_international(digits[2:]) or is_national(digits, regions)
+    return is_national(digits, regions) or (len(digits) >= 10 and is_international(digits, regions))
 
 
 def _has_cue(before: str, after: str) -> bool:
@@ -232,7 +297,7 @@ def _longest(
 ) -> int | None:
     """Index of the last group of the longest telephone number that begins with group `first`."""
     digits, ends = "", []
-    for index in range(first, len(row.groups)):
+    for index in range(first, min(first + GROUPS_MAX, len(row.groups))):
         digits += row.groups[index][2]
         if len(digits) > DIGITS_MAX:
             break
@@ -240,6 +305,8 @@ def _longest(
     for index, digits in reversed(ends):
         if len(digits) < DIGITS_MIN:
             break
+        if not (plus or _is_valid(digits, regions)):
+            continue
         whole = first == 0 and index == len(row.groups) - 1
         if _is_phone(row, first, index, digits, regions, cue=cue, plus=plus, code=code, whole=whole, before=before):
             return index
@@ -268,22 +335,16 @@ def _is_phone(
     if len(set(digits)) < 3 or (not cue and digits[0] != "0" and _THOUSANDS.fullmatch(written)):
         return False
     if cue:
-        if digits.startswith("00") and is_international(digits[2:]):
-            return True
-        if any(_national(region, digits) for region in regions):
-            return True
-        return len(digits) >= 10 and is_international(digits, regions)
+        return True
     if code or not whole or _OTHER.search(before[-24:]) is not None:
         return False
     groups = [len(group) for _, _, group in row.groups[first : last + 1]]
     if digits.startswith("00"):
         return len(groups) > 2 and is_international(digits[2:])
-    return any(_looks_national(region, digits, groups, row.text, before) for region in regions)
-
-
-def _national(region: str, digits: str) -> bool:
-    of_it = plan(region)
-    return of_it is not None and of_it.national(digits) is not None
+    near = regions[:UNNAMED_REGIONS_MAX]
+    return is_national(digits, near) and any(
+        _looks_national(region, digits, groups, row.text, before) for region in _dialled_within(digits, near)
+    )
 
 
 def _looks_national(region: str, digits: str, groups: list[int], written: str, before: str) -> bool:

@@ -31,6 +31,13 @@ _RANK = {
 Span = tuple[int, int]
 
 
+def _without_markers(context: bytes) -> bytes:
+    """Markers as letters that say nothing: `PI:PHONE` is no word that tells a telephone number behind it."""
+    if b"PI:" not in context:
+        return context
+    return bytes(_MARKER.sub(lambda found: b"x" * (found.end() - found.start()), context))
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A place in a document that the sieve passed; byte positions."""
@@ -40,6 +47,7 @@ class Candidate:
     end: int
     regions: tuple[str, ...]
     code: bool
+    many_ids: bool = False
 
     @property
     def window(self) -> str:
@@ -48,11 +56,12 @@ class Candidate:
 
     @property
     def before(self) -> bytes:
-        return self.document[max(0, self.start - CONTEXT) : self.start]
+        first = max(0, self.start - CONTEXT - _MARKER_MAX)
+        return _without_markers(self.document[first : self.start])[-CONTEXT:]
 
     @property
     def after(self) -> bytes:
-        return self.document[self.end : self.end + CONTEXT]
+        return _without_markers(self.document[self.end : self.end + CONTEXT + _MARKER_MAX])[:CONTEXT]
 
     def located(self, window: str, spans: Iterator[Span]) -> Iterator[Span]:
         """Spans of characters in `window` as spans of bytes in the document."""
@@ -122,7 +131,8 @@ def _obfuscated(document: bytes) -> Iterator[Span]:
 
 def _national_id(at: Candidate) -> Iterator[Span]:
     window = at.window
-    yield from at.located(window, national_ids.find_ids(window, _text(at.before), _text(at.after)))
+    found = national_ids.find_ids(window, _text(at.before), _text(at.after), judged=not at.many_ids)
+    yield from at.located(window, found)
 
 
 def _text(context: bytes) -> str:
@@ -302,12 +312,14 @@ class Redactor:
         code = language in self._code
         found: list[tuple[int, int, PiiKind]] = []
         users = []
+        many_ids = np.count_nonzero(passed[:, 0] == PII_KINDS.index("NATIONAL_ID")) > national_ids.JUDGED_MAX
         for kind, start, end in passed.tolist():
             if kind == _USER:
                 users.append((start - base, end - base))
                 continue
             name, judge = _JUDGES[kind]
-            found += [(*span, name) for span in judge(Candidate(document, start - base, end - base, regions, code))]
+            at = Candidate(document, start - base, end - base, regions, code, bool(many_ids))
+            found += [(*span, name) for span in judge(at)]
         if users:
             found += [(*span, "USER") for span in handles.find_handles(document, users)]
         if self._obfuscated_email:
