@@ -64,7 +64,7 @@ def test_a_second_run_elsewhere_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_checkpoint_is_gone_when_all_is_done(tmp_path: Path) -> None:
     work = tmp_path / "out" / ".work"
-    work.mkdir(parents=True)
+    assert train("--text", NOTICE, "--vocab-size", 300, "--output", tmp_path / "out").exit_code == 0
     (work / "merges.checkpoint").write_bytes(b"left by a killed run")
     assert train("--text", NOTICE, "--vocab-size", 400, "--output", tmp_path / "out").exit_code == 0
     assert not (work / "merges.checkpoint").exists()
