@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline import storage
+from pipeline.ownership import remove_half_written
 from pipeline.storage import Entry, digest_of
 
 BEING_REBUILT = """# Being rebuilt
@@ -106,6 +107,7 @@ def kept_file(folder: str, name: str, key: str, make: Callable[[], bytes], check
     except (FileNotFoundError, ValueError):
         pass
     storage.remove(folder, [f"{name}.json"])
+    remove_half_written(folder, [name, f"{name}.json"])
     with storage.create(path) as stream:
         stream.write(make())
     write_record(note, Record(name, key, (OutputFile(name, stream.digest, 0, 0, {}, stream.size, stream.changed),), {}))

@@ -18,6 +18,7 @@ from configs.errors import OpenRootsError
 from pipeline import storage
 from pipeline.engine import Engine, carry
 from pipeline.finished import Names, OutputFile, Record, damaged, read_record, retract, write_record
+from pipeline.ownership import remove_half_written
 from pipeline.storage import digest_of
 
 __all__ = [
@@ -184,6 +185,7 @@ class Phase:
         written = set(storage.list_files(self._records(folder))) - {f"{task}.json" for task in tasks}
         storage.remove(self._records(folder), names.ours(written, [".json"]))
         names.keep(tasks)
+        remove_half_written(storage.join(folder, self.name), ["names.json"])
 
 
 class RunTasks(beam.PTransform):

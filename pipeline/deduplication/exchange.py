@@ -22,6 +22,7 @@ from pipeline import storage
 from pipeline.deduplication.records import read_all
 from pipeline.engine import Engine, carry
 from pipeline.finished import OutputFile, Record, damaged, kept_file, read_record, write_record
+from pipeline.ownership import remove_half_written
 from pipeline.storage import digest_of
 
 _FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
@@ -145,7 +146,8 @@ def _written(target: str) -> tuple[OutputFile, ...]:
 
 
 def _sweep(place: str, rounds: int) -> None:
-    """Remove what an earlier exchange with more rounds left."""
+    """Remove what an earlier exchange with more rounds left, and records half-written."""
+    remove_half_written(place, [f"round-{number:05d}.json" for number in range(rounds)])
     for name in storage.list_files(place):
         match = re.fullmatch(r"round-([0-9]{5})(/(.*)|\.json)", name)
         if match and int(match[1]) >= rounds and (match[3] is None or _FILE.fullmatch(match[3])):

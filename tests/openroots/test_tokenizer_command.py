@@ -22,6 +22,7 @@ from configs import CONFIGS
 from configs.errors import ConfigurationError
 from openroots.cli import main
 from openroots.tokenizer_command import _MergeReport, text_files
+from pipeline.ownership import claim
 from pipeline.progress import ProgressWatch
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.merges import Progress
@@ -63,6 +64,7 @@ def test_a_second_run_elsewhere_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_checkpoint_is_gone_when_all_is_done(tmp_path: Path) -> None:
+    claim(str(tmp_path / "out"), "tokenizer")
     work = tmp_path / "out" / ".work"
     assert train("--text", NOTICE, "--vocab-size", 300, "--output", tmp_path / "out").exit_code == 0
     (work / "merges.checkpoint").write_bytes(b"left by a killed run")
