@@ -81,7 +81,7 @@ def test_a_rerun_repairs_all_files_at_once(finished: Path, tmp_path: Path, damag
     assert contents(output) == whole
 
 
-@pytest.mark.parametrize("place", ["data", "ledger", "index", ".work/annotate/files", ".work/deduplicate-members"])
+@pytest.mark.parametrize("place", ["data", "ledger", "index", ".work/annotate/files", ".work/deduplicate-exacts"])
 def test_a_flipped_byte_is_told_and_repaired(finished: Path, tmp_path: Path, place: str) -> None:
     output = copied(finished, tmp_path)
     whole = contents(output)
@@ -126,7 +126,7 @@ def test_a_file_of_the_user_among_ours_stays(finished: Path, tmp_path: Path) -> 
             "index/precious.txt",
             ".work/annotate/files/mine.arrow",
             ".work/annotate/records/mine.json",
-            ".work/deduplicate-members/round-00000/notes.txt",
+            ".work/deduplicate-exacts/round-00000/notes.txt",
         )
     ]
     for path in theirs:
