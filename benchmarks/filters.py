@@ -59,25 +59,24 @@ def ours(languages: Languages, quality: Quality) -> Judge:
 
 
 def datatrove() -> Judge:
-    """Gopher's repetition and quality filters and FineWeb's, as datatrove has them; stop words of English left out."""
+    """Gopher's repetition and quality filters and FineWeb's, as datatrove has them; words parted by white space, stop
+    words of English not asked for: its own tokenizers want downloads."""
     from datatrove.data import Document
     from datatrove.pipeline.filters import FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
-    from datatrove.utils.typeshelper import Languages as Codes
+    from datatrove.utils.word_tokenizers import WhitespaceTokenizer
+
+    words = WhitespaceTokenizer()
+    filters = [
+        GopherRepetitionFilter(language=words),
+        GopherQualityFilter(min_stop_words=None, language=words),
+        FineWebQualityFilter(language=words),
+    ]
 
     def judge(texts: Sequence[str], code: str) -> float:
-        name = getattr(Codes, _NAMES.get(code, ""), Codes.english) if code in _NAMES else Codes.english
-        filters = [
-            GopherRepetitionFilter(language=name),
-            GopherQualityFilter(min_stop_words=None, language=name),
-            FineWebQualityFilter(language=name),
-        ]
         documents = (Document(text=text, id=str(number)) for number, text in enumerate(texts))
         return sum(any(each.filter(doc) is not True for each in filters) for doc in documents) / len(texts)
 
     return judge
-
-
-_NAMES = {"zh-Hans": "chinese", "zh-Hant": "chinese", "hi": "hindi", "ta": "tamil", "te": "telugu", "ar": "arabic"}
 
 
 def measure(folder: Path) -> dict[str, Any]:
