@@ -179,7 +179,7 @@ def cut_arrow(path: Path) -> None:
         ("c.parquet", lambda path: pq.write_table(pa.table({"body": ["x"]}), path)),
         ("d.parquet", lambda path: pq.write_table(pa.table({"text": [1, 2]}), path)),
         ("e.txt", lambda path: path.write_bytes(b"good\n\xff\xfe\n")),
-        ("f.jsonl", lambda path: path.write_text('{"text": "a"}\n{"text": ')),
+        ("f.jsonl", lambda path: path.write_text('{"text": \n{"text": ')),
         ("g.jsonl", lambda path: path.write_text('{"body": "a"}\n')),
         ("i.txt.gz", lambda path: path.write_bytes(gzip.compress(b"text" * 999)[:-12])),
     ],
@@ -189,6 +189,15 @@ def test_a_bad_file_is_named_without_a_stack_trace(name: str, write: Any, tmp_pa
     done = train("--text", tmp_path / name, "--vocab-size", 300, "--output", tmp_path / "out")
     assert done.exit_code == 1 and isinstance(done.exception, SystemExit), done.output
     assert name in done.output
+
+
+def test_a_line_that_cannot_be_read_is_told_and_the_rest_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "f.jsonl").write_text('{"text": "a word"}\n{"text": ')
+    done = train("--text", tmp_path / "f.jsonl", "--vocab-size", 300, "--output", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "1 that cannot be read" in " ".join((done.output + capsys.readouterr().err).split())
 
 
 @pytest.mark.parametrize(
