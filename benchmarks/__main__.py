@@ -24,19 +24,29 @@ PARTS = (
     "encode",
     "tokenizer_scaling",
     "trainer",
+    "gpu",
 )
-"""In the order of RESULTS.md; `memory` is written by `benchmarks.scaling`."""
+"""In the order of RESULTS.md; `memory` is written by `benchmarks.scaling`, `gpu` by `benchmarks.gpu --record`."""
+
+NO_GPU = """
+## Training on one GPU
+
+Not measured yet: no GPU was at hand. Where there is one, `python benchmarks/gpu.py --output FOLDER` takes at most eight
+and a half minutes, and `python -m benchmarks.gpu --record FOLDER/results.json` puts its rows here."""
 
 RUNS_MIN = 3
 
 FOLDER = Path(__file__).resolve().parent
 
 
-def record(results: dict[str, list[Table]]) -> None:
-    """Replace the tables of some parts in results.json, and write RESULTS.md anew."""
+def record(results: dict[str, list[Table]], where: dict[str, str] | None = None) -> None:
+    """Replace the tables of some parts in results.json, and write RESULTS.md anew.
+
+    `where` describes the machine they were made on; left out, this one.
+    """
     path = FOLDER / "results.json"
     known = json.loads(path.read_text()) if path.exists() else {"parts": {}}
-    here = machine()
+    here = where or machine()
     for part, tables in results.items():
         known["parts"][part] = {
             "date": time.strftime("%Y-%m-%d"),
@@ -65,7 +75,10 @@ def _markdown(parts: dict[str, Any]) -> str:
         for table in part["tables"]:
             lines += ["", f"## {table['title']}", "", *_table(table)]
             lines += ["", *(f"{note}\n" for note in table["notes"]), f"*{part['date']}, `python -m benchmarks {name}`*"]
-    return "\n".join(lines).replace("\n\n\n", "\n\n").replace("benchmarks memory`", "benchmarks.scaling`") + "\n"
+    if "gpu" not in parts:
+        lines.append(NO_GPU)
+    text = "\n".join(lines).replace("\n\n\n", "\n\n").replace("benchmarks memory`", "benchmarks.scaling`") + "\n"
+    return text.replace("python -m benchmarks gpu`", "python benchmarks/gpu.py`")
 
 
 def _table(table: dict[str, Any]) -> list[str]:
@@ -76,7 +89,7 @@ def _table(table: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="measure speed beside the peers")
-    names = [part for part in PARTS if part != "memory"]
+    names = [part for part in PARTS if part not in ("memory", "gpu")]
     parser.add_argument("parts", nargs="*", choices=[*names, []], help=", ".join(names))
     parser.add_argument("--repeats", type=int, default=Settings.repeats)
     parser.add_argument("--megabytes", type=int, default=Settings.megabytes, help="text for the chain")
