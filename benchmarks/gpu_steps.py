@@ -79,7 +79,8 @@ def our_step(bench: Bench, name: str, micro: int, size: int, chunk: int, paralle
     def take(ids: Tensor) -> Tensor:
         labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
         loss = model.forward_backward(Batch(ids, labels, torch.zeros_like(ids, dtype=torch.int32)))
-        factor = min(1.0, CLIP / (float(model.gradient_norm()) + 1e-6))
+        _, norm = torch.stack([loss, model.gradient_norm()]).tolist()
+        factor = min(1.0, CLIP / (norm + 1e-6))
         if factor != 1.0:
             model.scale_gradients(factor)
         model.step(RATE)

@@ -4,6 +4,7 @@ What was trained on is one number, the samples consumed. It means the same on an
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ class Batch:
         return Batch(
             *(tensor.to(device, non_blocking=True) for tensor in (self.input_ids, self.labels, self.documents))
         )
+
+    def pinned(self) -> "Batch":
+        """The same in memory that a GPU copies from by itself, while the processor goes on."""
+        return Batch(*(tensor.pin_memory() for tensor in (self.input_ids, self.labels, self.documents)))
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -120,6 +125,39 @@ class TrainingData:
         if language not in self._streams:
             self._streams[language] = _Stream(self._folder / "data" / language, self._part)
         return self._streams[language]
+
+
+class Prefetch:
+    """Reads the batch that is expected next in a thread, while a step is made.
+
+    What is taken is what was asked for: a batch that was expected in vain, as after a roll-back, is forgotten.
+    """
+
+    def __init__(self, data: TrainingData, device: torch.device) -> None:
+        self._data, self._device = data, device
+        self._thread = ThreadPoolExecutor(1, "prefetch")
+        self._expected: tuple[bytes, Future[Batch]] | None = None
+
+    def take(self, positions: np.ndarray) -> Batch:
+        """The samples at positions (int64), on the device. Raises InputError."""
+        expected, self._expected = self._expected, None
+        if expected is not None and expected[0] == positions.tobytes():
+            batch = expected[1].result()
+        else:
+            batch = self._read(positions)
+        return batch.to(self._device)
+
+    def expect(self, positions: np.ndarray) -> None:
+        """Begin to read what is probably taken next."""
+        self._expected = positions.tobytes(), self._thread.submit(self._read, positions)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _read(self, positions: np.ndarray) -> Batch:
+        batch = self._data.read(positions)
+        return batch.pinned() if self._device.type == "cuda" else batch
 
 
 class _Stream:

@@ -6,10 +6,11 @@ been. Data has no state but the number of samples consumed (see `trainer.data`).
 
 import math
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from pipeline import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig
-from trainer.data import Batch, TrainingData, rank_positions
+from trainer.data import Batch, Prefetch, TrainingData, rank_positions
 from trainer.faults import LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
 from trainer.metrics import Clock, Metrics, duration
@@ -68,6 +69,7 @@ class Run:
         self.data = TrainingData(config.data.packed, seed=config.seed, weights=config.data.weights or None)
         self._held_out = TrainingData(config.data.packed, part="held_out")
         _check_data(config, self.data)
+        self._prefetch = Prefetch(self.data, device)
         self.model = ParallelModel(config, device)
         self._layout = self.model.layout
         check_batches(config.batch, self._layout.data)
@@ -97,6 +99,7 @@ class Run:
                 self._loop(garbage)
             return self._end()
         finally:
+            self._prefetch.close()
             self._checkpoints.finish()  # whatever ended the run: a save under way is sealed or removed, never left half
             if self._metrics:
                 self._metrics.close()
@@ -137,10 +140,15 @@ class Run:
         state, config = self.state, self.config
         size = state.pass_over(config.batch)
         rate = learning_rate(self._tokens(), config.schedule)
-        mine = rank_positions(state.samples, size, self._layout.data_rank, self._layout.data)
-        batch = self.data.read(mine).to(self._layout.device)
-        loss = float(self.model.forward_backward(batch, state.scaler.scale))
-        norm = float(self.model.gradient_norm()) / state.scaler.scale
+        batch = self._prefetch.take(self._mine(state.samples, size))
+        following = replace(state, samples=state.samples + size)
+        following_size = following.pass_over(config.batch)
+        self._prefetch.expect(self._mine(following.samples, following_size))
+        on_device = self.model.forward_backward(batch, state.scaler.scale)
+        norm_on_device = self.model.gradient_norm().to(on_device.device)
+        # The one moment of a step that waits for the device: a fault must be known before the weights are changed.
+        loss, norm = torch.stack([on_device, norm_on_device]).tolist()
+        norm /= state.scaler.scale
         if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
             state.scaler.overflowed()
         elif fault := state.watch.fault(loss, norm, config.faults, config.optimizer.clip):
@@ -158,6 +166,10 @@ class Run:
         state.step += 1
         if state.step % config.logging.every == 0 or state.step == 1:
             self._tell(loss, norm, rate, size)
+
+    def _mine(self, begin: int, size: int) -> np.ndarray:
+        """Positions of this rank's share of a batch."""
+        return rank_positions(begin, size, self._layout.data_rank, self._layout.data)
 
     def _handle(self, fault: str, loss: float, norm: float, size: int) -> bool:
         """Act on a fault; True where the run was rolled back, so that this step did not happen."""
@@ -304,6 +316,8 @@ class Run:
 
     def _must_stop(self) -> bool:
         """Whether any rank was told to stop: all must agree, or the others would wait for it."""
+        if self._layout.world == 1:
+            return self._stop.is_set()
         told = torch.tensor(float(self._stop.is_set()), device=self._layout.device)
         return bool(self._layout.sum(told) > 0)
 

@@ -161,10 +161,14 @@ class ParallelModel:
 
     def gradient_norm(self) -> Tensor:
         """L2 norm of the whole gradient, fp32, the same on all ranks; not finite where any rank's is not."""
+        gradients = [
+            local(parameter.grad)
+            for name, parameter in self.named_parameters()
+            if parameter.grad is not None and self._is_counted_here(name, parameter)
+        ]
         squares = torch.zeros((), device=self.layout.device)
-        for name, parameter in self.named_parameters():
-            if parameter.grad is not None and self._is_counted_here(name, parameter):
-                squares += torch.linalg.vector_norm(local(parameter.grad), dtype=torch.float32) ** 2
+        if gradients:  # a few launches on a GPU, not several for each of hundreds of tensors
+            squares = torch.stack(torch._foreach_norm(gradients, 2, dtype=torch.float32)).square().sum()
         return self.layout.sum(squares).sqrt()
 
     def scale_gradients(self, factor: float | Tensor) -> None:
