@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from benchmarks.gpu_rows import Bench, kernels_of
 from trainer.attention import _with_bias, attend, build_seen
 from trainer.config import ModelConfig, load_model_config
-from trainer.loss import cross_entropy_sum
+from trainer.loss import adds_in_fp32, cross_entropy_sum
 from trainer.model import alibi_slopes, build_model
 
 TOLERANCE = 0.02
@@ -145,7 +145,8 @@ def _correct_loss(bench: Bench) -> dict[str, Any]:
     worst = max(max(one["hidden"], one["matrix"]) for one in found.values())
     loss_error = max(one["loss"] for one in found.values())
     is_ok = loss_error < LOSS_TOLERANCE and worst < GRADIENT_TOLERANCE
-    return {"loss error": loss_error, "gradient error": worst, "ok": is_ok, "errors": found}
+    adds = {"adds in fp32": adds_in_fp32(hidden.device, torch.bfloat16)}
+    return {"loss error": loss_error, "gradient error": worst, **adds, "ok": is_ok, "errors": found}
 
 
 def _correct_model(bench: Bench) -> dict[str, Any]:

@@ -5,6 +5,7 @@ with the loss, chunk by chunk, so that no more than one chunk of logits ever exi
 your losses in large-vocabulary language models", without its kernels).
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -135,10 +136,32 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor, *, is_first: bool) 
     """total (fp32) += left @ right; what it held does not count at first."""
     if left.dtype == torch.float32:
         torch.addmm(total, left, right, beta=float(not is_first), out=total)
+    elif left.is_cuda and adds_in_fp32(left.device, left.dtype):
+        # cuBLAS adds products of 16 bits to the fp32 sum itself: none is rounded to 16 bits before, and the gradient of
+        # the matrix, the largest of all, is passed over once a chunk.
+        torch.addmm(total, left, right, out_dtype=torch.float32, beta=float(not is_first), out=total)
     elif is_first:
         total.copy_(left @ right)
     else:
         total += left @ right
+
+
+@cache
+def adds_in_fp32(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether `addmm` adds products of `dtype` to an fp32 sum in place here.
+
+    Some versions of PyTorch have no `out_dtype`, others want the sum in the products' dtype; so it is tried, with
+    numbers that every format holds.
+    """
+    left = torch.arange(256, dtype=torch.float32, device=device).view(16, 16).to(dtype).T  # as the logits lie
+    right = torch.eye(16, dtype=dtype, device=device)
+    total = torch.full((16, 16), math.nan, device=device)
+    try:
+        for beta in (0.0, 1.0):
+            torch.addmm(total, left, right, out_dtype=torch.float32, beta=beta, out=total)
+    except (RuntimeError, TypeError):
+        return False
+    return torch.equal(total, 2 * left.float())
 
 
 def _loss_of(logits: Tensor, labels: Tensor, share: Whole, is_compiled: bool) -> Tensor:

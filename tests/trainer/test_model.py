@@ -15,7 +15,7 @@ from configs.errors import ConfigurationError, InputError, ModelError
 from trainer.attention import attend
 from trainer.config import ModelConfig, load_model_config
 from trainer.huggingface import from_config, from_name, from_state, load_pretrained, to_config, to_name, to_state
-from trainer.loss import cross_entropy_sum
+from trainer.loss import adds_in_fp32, cross_entropy_sum
 from trainer.model import Bloom, Cache, alibi_slopes, build_model
 
 PARAMETERS = {
@@ -175,6 +175,25 @@ def test_the_loss_in_bf16_is_near_that_in_fp32() -> None:
         found = cross_entropy_sum(hidden, weight, labels, 16)
     assert found.dtype == torch.float32
     assert found.item() == pytest.approx(exact.item(), rel=2e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_many_chunks_in_bf16_add_up_to_the_gradient_in_fp32(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    torch.manual_seed(0)
+    hidden = torch.randn(512, 32, device=device)
+    weight = torch.randn(200, 32, device=device, requires_grad=True)
+    labels = torch.randint(0, 200, (512,), device=device)
+    [wanted] = torch.autograd.grad(functional.cross_entropy(hidden @ weight.T, labels, reduction="sum"), [weight])
+    with torch.autocast(device, torch.bfloat16):
+        loss = cross_entropy_sum(hidden, weight, labels, 8)
+    [found] = torch.autograd.grad(loss, [weight])
+    assert (found - wanted).norm() / wanted.norm() < 0.01
+
+
+def test_sums_in_fp32_are_left_to_the_library_only_where_it_has_them() -> None:
+    assert not adds_in_fp32(torch.device("cpu"), torch.bfloat16)
 
 
 def test_names_go_both_ways_and_the_old_layout_is_read() -> None:
