@@ -16,10 +16,10 @@ import argparse
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -112,9 +112,11 @@ def shown(row: Mapping[str, Any]) -> str:
 class Group:
     """A process that makes rows one after another, and answers each with a line of JSON on a pipe of its own."""
 
-    def __init__(self, rows: Sequence[Row], folder: Path, environment: Mapping[str, str], *, rehearse: bool) -> None:
+    def __init__(
+        self, rows: Sequence[Row], folder: Path, work: Path, environment: Mapping[str, str], *, rehearse: bool
+    ) -> None:
         reader, writer = os.pipe()
-        command = [sys.executable, "-m", "benchmarks.gpu_rows", "--answers", str(writer), "--folder", str(folder)]
+        command = [sys.executable, "-m", "benchmarks.gpu_rows", "--answers", str(writer), "--folder", str(work)]
         command += ["--rehearse"] * rehearse + [row.name for row in rows]
         self._log = folder / "log.txt"
         with self._log.open("a") as log:
@@ -161,8 +163,10 @@ class Group:
         os.close(self._reader)
 
 
-def make(rows: Sequence[Row], results: Results, folder: Path, deadline: float, *, rehearse: bool, site: str) -> None:
-    """Make the rows until the deadline (by `time.monotonic`)."""
+def make(
+    rows: Sequence[Row], results: Results, folder: Path, deadline: float, *, rehearse: bool, work: Path, site: str = ""
+) -> None:
+    """Make the rows until the deadline (by `time.monotonic`). `work` is for scratch, `folder` for what is kept."""
     path = os.pathsep.join(part for part in (site, str(ROOT)) if part)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
     if rehearse:
@@ -174,7 +178,7 @@ def make(rows: Sequence[Row], results: Results, folder: Path, deadline: float, *
                 results.add(row, {"error": "not begun: the time was spent"})
             return
         together = [row for row in left if row.process == left[0].process]
-        group = Group(together, folder, environment, rehearse=rehearse)
+        group = Group(together, folder, work, environment, rehearse=rehearse)
         try:
             made = _take(group, together, results, deadline)
         finally:
@@ -208,14 +212,13 @@ def _take(group: Group, rows: Sequence[Row], results: Results, deadline: float) 
 
 
 def unpack(wheels: Path | None, folder: Path) -> str:
-    """Unpack wheels beside the results; returns the folder to import them from."""
+    """Unpack wheels into a folder; returns the one to import them from."""
     if wheels is None:
         return ""
     found = sorted(wheels.glob("*.whl"))
     if not found:
         raise SystemExit(f"{wheels} holds no wheels (*.whl)")
     site = folder / "site"
-    shutil.rmtree(site, ignore_errors=True)
     for wheel in found:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
@@ -245,8 +248,11 @@ def main(given: Sequence[str] | None = None) -> int:
     (folder / "log.txt").unlink(missing_ok=True)
     rows = [row for row in plan() if not arguments.only or row.name.startswith(tuple(arguments.only))]
     results = Results(folder, {"date": time.strftime("%Y-%m-%d"), "rehearsal": arguments.rehearse})
-    site = unpack(arguments.wheels, folder)
-    make(rows, results, folder, deadline, rehearse=arguments.rehearse, site=site)
+    # Not in the output folder: a checkpoint of 560m is 7 GB, and what is left of it after a kill is of no use.
+    with tempfile.TemporaryDirectory(prefix="openroots-gpu-", ignore_cleanup_errors=True) as scratch:
+        work = Path(scratch)
+        site = unpack(arguments.wheels, work)
+        make(rows, results, folder, deadline, rehearse=arguments.rehearse, work=work, site=site)
     failed = [row["row"] for row in results.rows if "error" in row]
     print(f"{len(results.rows) - len(failed)} of {len(rows)} rows made: {folder / 'results.json'}")
     return int(bool(failed))

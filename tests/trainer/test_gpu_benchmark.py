@@ -35,7 +35,7 @@ def test_what_fails_or_hangs_is_recorded_and_the_rest_goes_on(tmp_path: Path) ->
         gpu.Row("ceiling copy", "kernels", 30),
     ]
     results = gpu.Results(tmp_path, {})
-    gpu.make(rows, results, tmp_path, time.monotonic() + 300, rehearse=True, site="")
+    gpu.make(rows, results, tmp_path, time.monotonic() + 300, rehearse=True, work=tmp_path)
     failed, late, good = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert "no `nonsense` in configs/models" in failed["error"]
     assert late["error"] == "took more than 0 s"
@@ -44,11 +44,11 @@ def test_what_fails_or_hangs_is_recorded_and_the_rest_goes_on(tmp_path: Path) ->
 
 def test_no_row_is_begun_when_the_time_is_spent(tmp_path: Path) -> None:
     results = gpu.Results(tmp_path, {})
-    gpu.make(gpu.plan(), results, tmp_path, time.monotonic() - 1, rehearse=True, site="")
+    gpu.make(gpu.plan(), results, tmp_path, time.monotonic() - 1, rehearse=True, work=tmp_path)
     assert {row["error"] for row in results.rows} == {"not begun: the time was spent"}
 
 
-def test_wheels_are_unpacked_beside_the_results(tmp_path: Path) -> None:
+def test_wheels_are_unpacked(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     with zipfile.ZipFile(wheels / "one-1.0-py3-none-any.whl", "w") as archive:
