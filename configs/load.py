@@ -200,7 +200,7 @@ def parse_sources(data: dict[str, Any], where: str) -> dict[str, Source]:
 def load_recipe(name: str) -> Plan:
     """Read a recipe by the name of one that comes with the package, or by path.
 
-    Beside the fields of `Recipe`, a recipe may hold `[natural.CODE]` (a language more, or what changes of one) and
+    Beside the fields of `Recipe`, a recipe may hold `[natural.CODE]` (another language, or what changes of one) and
     `[source.ID]` (a source more), in the form they have in `languages.toml` and `sources/*.toml`. Raises
     ConfigurationError.
     """

@@ -81,7 +81,7 @@ LEDGER_FIELDS: dict[str, tuple[str, str]] = {
     "decision": (TEXT, "kept or dropped"),
     "stage": (TEXT, "stage at which the document left; `write` if kept"),
     "reason": (TEXT, "why"),
-    "detail": (TEXT, "measure, value and threshold; or the id of the document kept in its stead"),
+    "detail": (TEXT, "measure, value and threshold; or the id of the document kept instead"),
     "uri": (TEXT, "where it came from"),
 }
 

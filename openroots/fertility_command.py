@@ -31,7 +31,7 @@ def fertility(
     tiktoken_pattern: str = TIKTOKEN_PATTERN,
     limits: Mapping[str, float] | None = None,
 ) -> Report:
-    """Measure tokenizers by language: tokens a word, premium over English, and more.
+    """Measure tokenizers by language: tokens per word, premium over English, and more.
 
     tokenizers  `PLACE` or `NAME=PLACE`: a folder, a `tokenizer.json`, a `.tiktoken` file, a SentencePiece `.model`,
                 `gpt2`, or a name of the Hugging Face Hub

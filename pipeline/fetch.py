@@ -72,7 +72,7 @@ class FetchReport:
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, caught here, not an error of the user
-    """A package cannot be had; the build goes on without it."""
+    """A package cannot be had; the build continues without it."""
 
     def __init__(self, cause: str, remedy: str) -> None:
         super().__init__(cause)

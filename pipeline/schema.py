@@ -46,7 +46,7 @@ LEDGER = pa.schema(
         pa.field("decision", DICTIONARY, nullable=False),  # kept | dropped
         pa.field("stage", DICTIONARY, nullable=False),  # where it left; `write` if kept
         pa.field("reason", DICTIONARY, nullable=False),
-        pa.field("detail", pa.string(), nullable=False),  # measure, value and threshold; the document kept in its stead
+        pa.field("detail", pa.string(), nullable=False),  # measure, value and threshold; the document kept instead
         pa.field("uri", pa.string(), nullable=False),
     ]
 )

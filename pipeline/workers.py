@@ -111,7 +111,7 @@ class _WatchedWorker(GrpcWorkerHandler):
 def die_with_parent(parent: int) -> None:
     """End this process when its parent ends, however that happens.
 
-    Linux tells the child at once; elsewhere, and where a thread of the parent has ended in its stead, a thread looks
+    Linux tells the child at once; elsewhere, and where a thread of the parent has ended first, a thread looks
     every second.
     """
     with suppress(OSError, AttributeError):

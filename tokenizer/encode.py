@@ -196,7 +196,7 @@ def _write_card(output: str, manifest: dict[str, Any]) -> None:
     total = sum(figures["tokens"] for figures in manifest["languages"].values())
     lines += ["---", "", "# Token shards", "", f"{total:,} tokens by the tokenizer in `tokenizer/`; a row a document:"]
     lines += ["its `id` in the corpus, its `language` and its `input_ids`, with nothing added at either end.", ""]
-    lines += ["| language | documents | tokens | bytes a token |", "|---|---:|---:|---:|"]
+    lines += ["| language | documents | tokens | bytes per token |", "|---|---:|---:|---:|"]
     for language, figures in manifest["languages"].items():
         ratio = figures["bytes"] / max(1, figures["tokens"])
         lines.append(f"| {language} | {figures['documents']:,} | {figures['tokens']:,} | {ratio:.2f} |")

@@ -1,7 +1,7 @@
 """How many tokens a language costs: measures of tokenizers on text by language, and how fair they are to each other.
 
-Fertility is tokens a word (Rust et al. 2021, arXiv 2012.15613, section 3); the premium is tokens over those of English
-for the same meaning (Petrov et al. 2023, arXiv 2305.15425, section 3). `docs/fertility.md` says what each
+Fertility is tokens per word (Rust et al. 2021, arXiv 2012.15613, section 3); the premium is tokens over those of
+English for the same meaning (Petrov et al. 2023, arXiv 2305.15425, section 3). `docs/fertility.md` says what each
 measure means.
 """
 
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def figure(self) -> float:
-        """Tokens a word, or a character where the language is written without spaces."""
+        """Tokens per word, or a character where the language is written without spaces."""
         return self.tokens_per_character if self.tokens_per_word is None else self.tokens_per_word  # type: ignore[return-value]
 
     @property

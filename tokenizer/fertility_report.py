@@ -55,7 +55,7 @@ def _marks(report: Report) -> list[str]:
     rows = report.rows
     said = ["Premium: tokens over those of English (*) for the same meaning."]
     if any(row.tokens_per_word is None for row in rows):
-        said.append("c: tokens a character; these languages are written without spaces.")
+        said.append("c: tokens per character; these languages are written without spaces.")
     if any(row.parallel == OWN for row in rows):
         said.append("The premium is of the parallel text that you gave.")
     if any(row.parallel == "messages" for row in rows):

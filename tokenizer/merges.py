@@ -101,7 +101,7 @@ def learn_merges(
 
     `vocabulary_size` includes special tokens and the 256 bytes. Pairs rarer than `count_min` are not merged. The file
     `checkpoint` gets the state every `checkpoint_seconds`; where it is there and belongs to these words and settings,
-    learning goes on from it, to the same result; the file stays. Raises ConfigurationError, OutputError.
+    learning resumes from it, to the same result; the file stays. Raises ConfigurationError, OutputError.
     """
     smallest = len(set(special_tokens)) + 256
     if vocabulary_size < smallest:

@@ -161,7 +161,7 @@ class Checkpoints(Model):
     every: int = Field(default=1000, ge=1, description="steps")
     keep: int = Field(default=2, ge=1, description="newest ones to keep")
     keep_every: int | None = Field(default=None, ge=1, description="steps; such ones are kept for ever")
-    asynchronous: bool = Field(default=True, description="write while training goes on")
+    asynchronous: bool = Field(default=True, description="write while training continues")
 
 
 class Logging(Model):
@@ -230,7 +230,7 @@ def load_training_config(name: str, changes: dict[str, Any] | None = None) -> Tr
     """A run by the name of one that comes with the package, or by path. Raises ConfigurationError.
 
     `model` in the file is a shape's name or path. `changes` are settings by dotted key, such as
-    `{"batch.size": 8}`, in the stead of the file's.
+    `{"batch.size": 8}`, instead of the file's.
     """
     path = _locate(name, "training")
     data = read_toml(path)

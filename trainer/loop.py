@@ -1,6 +1,6 @@
 """The training loop: one step after another until the tokens are spent, told to stop, or too many go wrong.
 
-All that decides the next step is in `State`, which is in the checkpoint: a run that was killed goes on as if it had not
+All that decides the next step is in `State`, which is in the checkpoint: a run that was killed resumes as if it had not
 been. Data has no state but the number of samples consumed (see `trainer.data`).
 """
 

@@ -86,5 +86,5 @@ def encode_command(
             watch.console.print(escape(skipped))
         seconds = time.perf_counter() - started
         tokens, size = (sum(f[name] for f in manifest["languages"].values()) for name in ("tokens", "bytes"))
-        rate = f"{size / max(1, tokens):.2f} bytes a token · {size / 1e6 / seconds:.1f} MB/s"
+        rate = f"{size / max(1, tokens):.2f} bytes per token · {size / 1e6 / seconds:.1f} MB/s"
         watch.console.print(f"tokens       {tokens:,} by {manifest['backend']} · {rate} · {output}")

@@ -57,7 +57,7 @@ def parse_limits(value: str | None) -> dict[str, float]:
 @click.option("--json", "as_json", default=None, help="write all figures as JSON")
 @click.option("--csv", default=None, help="write a line for each tokenizer and language")
 @click.option(
-    "--fail-above", default=None, help="LANGUAGE=NUMBER,…: end with status 1 where tokens a word (a character) are more"
+    "--fail-above", default=None, help="LANGUAGE=NUMBER,…: status 1 where tokens per word (or character) are more"
 )
 @click.option("--quiet", is_flag=True, help="print no tables")
 def fertility_command(
@@ -76,7 +76,7 @@ def fertility_command(
 ) -> None:
     """How many tokens each language costs, for any number of tokenizers: fertility and fairness.
 
-    Tokens a word; for scripts written without spaces tokens a character; bytes a token; words kept whole; and the
+    Tokens per word; for scripts written without spaces tokens per character; bytes per token; words kept whole; and the
     premium: tokens over those of English for the same meaning, on parallel text that comes with OpenRoots.
 
     \b

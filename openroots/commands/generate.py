@@ -82,7 +82,7 @@ def generate_command(
 ) -> None:
     """Let a model go on from a text, and show what comes as it comes.
 
-    BLOOM knows no mark for a language: it goes on in that of the prompt. `--language` chooses a prompt, no more.
+    BLOOM knows no mark for a language: it continues in that of the prompt. `--language` chooses a prompt, no more.
 
     \b
     openroots generate --model hf-model --prompt "Habari ya dunia," --max-tokens 30

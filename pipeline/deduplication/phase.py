@@ -86,7 +86,7 @@ def deduplicate(
 ) -> DeduplicationResult:
     """Find duplicate ids, exact duplicates, recurring lines and near-duplicates among the documents of `shards`.
 
-    `work` is a folder (any fsspec path) for what a rerun goes on from; `index`, if given, gets the index of the
+    `work` is a folder (any fsspec path) for what a rerun resumes from; `index`, if given, gets the index of the
     documents kept, which a later build can be deduplicated against. The result depends on the order of shards only
     where documents are equal in priority, length and id. Raises OpenRootsError.
     """

@@ -62,7 +62,7 @@ def read_unit(
 
     Batches hold at most `batch_documents` rows and about `batch_bytes` bytes of text. What cannot be read (a file, a
     member, a line) goes to `on_problem` as an InputError, once each; of those of a file beyond the first hundred one
-    counts the rest. What was read before is yielded, and reading goes on behind it. `on_problem` may raise to stop.
+    counts the rest. What was read before is yielded, and reading resumes behind it. `on_problem` may raise to stop.
     Memory does not follow the size of files, but for formats whose file is one document (at most
     `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
     """

@@ -1,6 +1,6 @@
 """The records of a web archive (WARC, ISO 28500), read in order, with memory bounded by the limit of a document.
 
-A record that is damaged costs no other: reading goes on at the next line that begins `WARC/1.`, in files compressed
+A record that is damaged costs no other: reading resumes at the next line that begins `WARC/1.`, in files compressed
 record by record at the next member that can be found. FastWARC 2.0 wants to seek, and its native code panics, beyond
 what Python can catch as an error, where a stream reports damage.
 """

@@ -97,7 +97,7 @@ def test_a_gate_fails_above_its_limit_and_passes_at_it(folder: Path, tmp_path: P
     figure = rows["gpt2", "zh-Hans"]["tokens_per_character"]
     done = on_corpus(folder, "--fail-above", "sw=9,zh-Hans=1.6", "--html", tmp_path / "f.html")
     assert done.exit_code == 1
-    said = f"Chinese (simplified) (zh-Hans) with gpt2: {figure:.3f} tokens a character, the limit is 1.6"
+    said = f"Chinese (simplified) (zh-Hans) with gpt2: {figure:.3f} tokens per character, the limit is 1.6"
     assert said in done.output
     assert (tmp_path / "f.html").exists()
 
