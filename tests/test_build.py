@@ -88,7 +88,7 @@ def test_no_copyleft_code_enters_and_permissive_code_does(tiny: Built) -> None:
     assert licences and not any("GPL" in licence for licence in licences)
 
 
-def test_why_finds_a_document_and_the_one_kept_in_its_stead(tiny: Built) -> None:
+def test_why_finds_a_document_and_the_one_kept_instead(tiny: Built) -> None:
     ledger = ds.dataset(tiny[0] / "ledger", format="parquet")
     row = (
         ledger.to_table(filter=ds.field("reason").isin(["exact_duplicate", "near_duplicate"]))
@@ -97,7 +97,7 @@ def test_why_finds_a_document_and_the_one_kept_in_its_stead(tiny: Built) -> None
     )
     found = look_up(str(tiny[0]), row["id"].hex())
     assert [entry["reason"] for entry in found] == [row["reason"]]
-    kept = look_up(str(tiny[0]), found[0]["detail"].removeprefix("kept "))
+    kept = look_up(str(tiny[0]), found[0]["detail"].split()[1])
     assert kept[0]["decision"] == "kept"
 
 
@@ -168,7 +168,7 @@ def test_clean_leaves_no_text_from_before_redaction(tiny: Built, tmp_path: Path)
     assert not (output / ".work").exists() and (output / ".lock").read_text() == ""
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_killed_at_any_moment_it_goes_on_to_the_same_digest(tiny: Built, tmp_path: Path, seed: int) -> None:
     output = tmp_path / "corpus"
     moments = random.Random(seed)

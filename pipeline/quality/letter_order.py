@@ -15,7 +15,7 @@ UNITS_PER_NAT = 32.0
 """Of the int8 weights."""
 LETTERS_MIN = 20
 """A text of fewer letters is not judged."""
-WINDOW, WINDOWS = 64, 8
+WINDOW, WINDOWS = 512, 8
 """Of a text longer than WINDOW × WINDOWS characters, WINDOWS evenly spaced stretches are read."""
 
 ANY = 0x1FFFFF

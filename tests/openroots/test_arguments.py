@@ -51,6 +51,8 @@ ODD = {
     "scheme": "zzz://x/y",
     "null": "/dev/null",
 }
+OFTEN = ("missing", "binary", "folder of rubbish", "escapes")
+"""Given to every command in every run of the tests; the others in `make test-all`."""
 NAMES = (
     "manifest.json",
     "tokenizer.json",
@@ -81,7 +83,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "odd",
+    [odd if odd in OFTEN else pytest.param(odd, marks=pytest.mark.slow) for odd in ODD],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_argument_ends_in_a_traceback(place: Path, command: str, odd: str) -> None:
     arguments = [part.format(ODD[odd]) for part in COMMANDS[command].split()]

@@ -38,11 +38,16 @@ def test_every_layout_gives_the_same_documents(tmp_path_factory, others, layout)
     assert not problems
 
 
+def own_keys(rows):
+    """Keys without the name of the file that they count within."""
+    return [row["key"].split("#", 1)[1] for row in rows]
+
+
 def test_numbers_beyond_64_bits_stay_exact(tmp_path):
     big = [2**64 + 1, 2**64 + 2, -(2**63) - 1, 10**30]
     lines = "".join(f'{{"text": "t{number}", "id": {number}, "score": [{number}]}}\n' for number in big)
     rows, problems = read_text(tmp_path, lines, columns=COLUMNS)
-    assert [row["key"] for row in rows] == [str(number) for number in big]
+    assert own_keys(rows) == [str(number) for number in big]
     assert [json.loads(row["metadata"])["score"] for row in rows] == [[number] for number in big]
     assert not problems
 
@@ -51,7 +56,7 @@ def test_keys_are_as_they_are_written(tmp_path):
     rows, _ = read_text(
         tmp_path, '{"text":"a","id":1.10}\n{"text":"b","id":1.1}\n{"text":"c","id":1e400}\n', columns={"id": "id"}
     )
-    assert [row["key"] for row in rows] == ["1.10", "1.1", "1e400"]
+    assert own_keys(rows) == ["1.10", "1.1", "1e400"]
 
 
 def test_what_json_lacks_elsewhere_costs_no_text_and_metadata_is_json(tmp_path):

@@ -172,7 +172,7 @@ def tiny_files(folder: Path) -> list[TextFile]:
     return files
 
 
-@pytest.mark.parametrize("unique_lines", [True, False])
+@pytest.mark.parametrize("unique_lines", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_worker_processes_and_another_runner_give_the_same_table(unique_lines: bool, tmp_path: Path) -> None:
     from apache_beam.runners.portability.local_job_service import LocalJobServicer
 

@@ -107,7 +107,7 @@ def test_it_learns(whole: dict[int, float]) -> None:
     assert whole[1] - whole[30] > 0.5
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_at_any_moment_the_losses_are_those_of_a_run_that_was_not(
     packed: Path, tmp_path: Path, processes: int
 ) -> None:
