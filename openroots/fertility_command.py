@@ -118,7 +118,7 @@ def check_limits(limits: Mapping[str, float], measured: Sequence[str]) -> None:
 def check_failures(report: Report, limits: Mapping[str, float]) -> None:
     """Raise OpenRootsError that names every language and tokenizer above its limit."""
     lines = [
-        f"{row.name} ({row.language}) with {row.tokenizer}: {row.figure:.3f} tokens a {row.unit}, "
+        f"{row.name} ({row.language}) with {row.tokenizer}: {row.figure:.3f} tokens per {row.unit}, "
         f"the limit is {limits[row.language]:g}"
         for row in report.failures(limits)
     ]

@@ -7,6 +7,7 @@ guess beyond that (one 8-bit encoding from another) is left to the user, who kno
 import codecs
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from configs.errors import InputError
 from pipeline.readers.streams import CHUNK, Stream, input_errors, lines
@@ -73,8 +74,10 @@ def _ascii_share(head: bytes, name: str) -> float:
 def decode(data: bytes, encoding: str, name: str) -> str:
     """Bytes as text without byte order mark; raises InputError at the first byte that is wrong."""
     actual, mark = encoding_of(data[:HEAD_BYTES], encoding)
-    with input_errors(name):
+    with suppress(UnicodeDecodeError):
         return data[mark:].decode(actual)
+    with input_errors(name):  # what zero bytes looked like was wrong: the source's encoding stands
+        return data[mark:].decode(actual if mark or codecs.lookup(encoding).name != "utf-8" else "utf-8")
 
 
 def split_lines(text: str) -> list[str]:
