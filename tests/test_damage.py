@@ -7,25 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.hostile import DAMAGES, flip
 from pipeline.engine import Engine
 from pipeline.phases import Watch
 from tests.small_build import build, write_inputs
 
 Damage = Callable[[Path], None]
-
-
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) * 2 // 3] ^= 0x20
-    path.write_bytes(data)
-
-
-def truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def remove(path: Path) -> None:
-    path.unlink()
 
 
 def flip_unseen(path: Path) -> None:
@@ -35,7 +22,6 @@ def flip_unseen(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-DAMAGES: dict[str, Damage] = {"flip": flip, "truncate": truncate, "remove": remove}
 TIMED = ("manifest.json", ".lock", ".openroots.json")
 """Files with times in them, or that say nothing of the corpus."""
 

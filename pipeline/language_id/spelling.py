@@ -152,7 +152,6 @@ _PUNCTUATION: Final = [
     mark.encode() for mark in "\u2018\u201c\u201d\u201e\u2013\u2014\u2026\u00ab\u00bb\u00a0\u0964\u060c\u06d4\u061f"
 ]
 _GROUP_OF = {language: group for group in GROUPS for language in group}
-GROUPED: Final = frozenset(_GROUP_OF)
 
 
 def signs_text(text: bytes) -> str:
