@@ -74,7 +74,11 @@ def our_step(bench: Bench, name: str, micro: int, size: int, chunk: int, paralle
             "parallel": parallel,
         }
     )
-    model = Drawn(config, torch.device(bench.device))
+    return step_of(Drawn(config, torch.device(bench.device)), RATE)
+
+
+def step_of(model: ParallelModel, rate: float) -> Step:
+    """A step of a model on ids, int64 (b, s), each of which is to be told from those before; returns the mean loss."""
 
     def take(ids: Tensor) -> Tensor:
         labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
@@ -83,7 +87,7 @@ def our_step(bench: Bench, name: str, micro: int, size: int, chunk: int, paralle
         factor = min(1.0, CLIP / (norm + 1e-6))
         if factor != 1.0:
             model.scale_gradients(factor)
-        model.step(RATE)
+        model.step(rate)
         model.zero_grad()
         return loss
 

@@ -118,16 +118,14 @@ def tokens_of(shape: Shape, step: int) -> "Tensor":
     return torch.from_numpy(ranks).reshape(shape.sequences, shape.length)
 
 
-def our_step(shape: Shape, device: str = "cpu", compute: str = "fp32", **parallel: object) -> Step:
+def our_step(shape: Shape) -> Step:
     """The step of `trainer.loop`, with nothing around it."""
     import torch
 
+    from benchmarks.gpu_steps import step_of
     from trainer.config import TrainingConfig
-    from trainer.data import Batch
     from trainer.parallel.model import ParallelModel
 
-    attention = parallel.pop("attention", "sdpa")
-    chunk = parallel.pop("loss_chunk", CHUNK)
     config = TrainingConfig.model_validate(
         {
             "name": "bench",
@@ -135,29 +133,15 @@ def our_step(shape: Shape, device: str = "cpu", compute: str = "fp32", **paralle
             "sequence_length": shape.length,
             "batch": {"size": shape.sequences, "micro": shape.sequences},
             "schedule": {"tokens": 1, "learning_rate": RATE},
-            "precision": {"compute": compute, "loss_chunk": chunk, "attention": attention},
+            "precision": {"compute": "fp32", "loss_chunk": CHUNK},
             "optimizer": {"beta1": BETAS[0], "beta2": BETAS[1], "epsilon": EPSILON, "weight_decay": DECAY},
-            "parallel": parallel,
         }
     )
-    model = ParallelModel(config, torch.device(device))
-
-    def step(ids: "Tensor") -> float:
-        labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
-        loss = float(model.forward_backward(Batch(ids, labels, torch.zeros_like(ids))))
-        factor = min(1.0, CLIP / (float(model.gradient_norm()) + 1e-6))
-        if factor != 1.0:
-            model.scale_gradients(factor)
-        model.step(RATE)
-        model.zero_grad()
-        return loss
-
-    return step
+    step = step_of(ParallelModel(config, torch.device("cpu")), RATE)
+    return lambda ids: float(step(ids))
 
 
-def their_step(
-    shape: Shape, device: str = "cpu", compute: str = "fp32", *, is_fused: bool = False, is_compiled: bool = False
-) -> Step:
+def their_step(shape: Shape, *, is_fused: bool = False) -> Step:
     """`BloomForCausalLM`, `clip_grad_norm_` and `AdamW`, as a user of `transformers` would write it."""
     import torch
     from transformers import BloomConfig, BloomForCausalLM
@@ -173,17 +157,14 @@ def their_step(
     with torch.no_grad():
         for name, tensor in weights:
             parameters[to_name(name)].copy_(tensor)
-    model.to(device)
     groups = [
         {"params": [p for n, p in parameters.items() if is_flat(n) == flat], "weight_decay": 0.0 if flat else DECAY}
         for flat in (False, True)
     ]
     optimizer = torch.optim.AdamW(groups, lr=RATE, betas=BETAS, eps=EPSILON, fused=is_fused or None)
-    forward = torch.compile(model) if is_compiled else model
 
     def step(ids: "Tensor") -> float:
-        with torch.autocast(device, torch.bfloat16, enabled=compute == "bf16"):
-            loss = forward(ids, labels=ids, use_cache=False).loss
+        loss = model(ids, labels=ids, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
