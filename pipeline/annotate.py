@@ -15,7 +15,7 @@ from configs.load import Plan
 from configs.models import Languages
 from pipeline import storage
 from pipeline.columns import decode, encode, string_bytes, unify
-from pipeline.language_id import LanguageIdentifier, same_language, share_of
+from pipeline.language_id import LanguageIdentifier, Shares, same_language, share_of
 from pipeline.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
@@ -63,7 +63,7 @@ class Identification:
         ask = np.array([said not in self.languages.programming for said in declared], bool)
         found = self.identifier.identify_parts(texts.filter(pa.array(ask)))
         columns = (found.language, found.score, found.languages, found.votes)
-        answers = zip(*(column.to_pylist() for column in columns), strict=True)
+        answers = zip(*(column.to_pylist() for column in columns), found.shares, strict=True)
         return [
             _settle(said, self.identifier.knows(said), *next(answers)) if asked else _believed(said)
             for said, asked in zip(declared, ask.tolist(), strict=True)
@@ -74,11 +74,13 @@ def _believed(declared: str) -> Settled:
     return declared, declared, None, None, None, None
 
 
-def _settle(declared: str, known: bool, found: str, score: float, languages: str, votes: str) -> Settled:
+def _settle(
+    declared: str, known: bool, found: str, score: float, languages: str, votes: str, shares: Shares
+) -> Settled:
     if declared != UNDETERMINED and not known:
         return declared, declared, None, None, languages, votes
     language = found if declared == UNDETERMINED else declared
-    share = share_of(languages, language)
+    share = share_of(shares, language)
     if declared != UNDETERMINED and not same_language(declared, found):
         return declared, found, 1.0 - score, share, languages, votes
     return language, language, score, share, languages, votes

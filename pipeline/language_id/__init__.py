@@ -1,7 +1,7 @@
 """Language identification: which of our languages a text is in, or which other."""
 
 from pipeline.language_id.bayes import LanguageModelError
-from pipeline.language_id.identifier import Identified, LanguageIdentifier, identify_lines, share_of
+from pipeline.language_id.identifier import Identified, LanguageIdentifier, Shares, identify_lines, share_of
 from pipeline.language_id.labels import same_language
 from pipeline.language_id.training import train, train_command
 
@@ -9,6 +9,7 @@ __all__ = [
     "Identified",
     "LanguageIdentifier",
     "LanguageModelError",
+    "Shares",
     "identify_lines",
     "same_language",
     "share_of",

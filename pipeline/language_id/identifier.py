@@ -32,6 +32,10 @@ ONE_LANGUAGE = {
 }  # fmt: skip
 
 
+Shares = tuple[tuple[str, float], ...]
+"""Languages of a text and their shares."""
+
+
 class Classifier(Protocol):
     """What decides where the script does not."""
 
@@ -59,6 +63,7 @@ class Identified:
     language   string: our code, or the BCP-47 code of another language, or `und`
     score      float32, 0..1
     languages  string: its languages with the share of each, largest first, such as `sw 0.82, en 0.18`
+    shares     the same as numbers, to the hundredth
     votes      string: each voter with its answer and score, such as `pycld2 sw 0.97, bayes ny 0.61`
     """
 
@@ -66,6 +71,7 @@ class Identified:
     score: pa.FloatArray
     languages: pa.StringArray
     votes: pa.StringArray
+    shares: tuple[Shares, ...]
 
 
 class LanguageIdentifier:
@@ -119,7 +125,7 @@ class LanguageIdentifier:
         """
         if len(texts) == 0:
             empty = pa.array([], pa.string())
-            return Identified(empty, pa.array([], pa.float32()), empty, empty)
+            return Identified(empty, pa.array([], pa.float32()), empty, empty, ())
         offsets, data = buffers(texts)
         most = max(1, self._characters // SAMPLE)
         edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
@@ -133,16 +139,16 @@ class LanguageIdentifier:
             join(own, weights[first : first + len(own)])
             for own, first in zip(answers, borders[:-1].tolist(), strict=True)
         ]
+        shares = tuple(tuple((name, round(share, 2)) for name, share in found.languages) for found in joined)
         return Identified(
             pa.array([found.label for found in joined], pa.string()),
             pa.array(np.array([found.score for found in joined], np.float32)),
-            pa.array(
-                [", ".join(f"{name} {share:.2f}" for name, share in found.languages) for found in joined], pa.string()
-            ),
+            pa.array([", ".join(f"{name} {share:.2f}" for name, share in row) for row in shares], pa.string()),
             pa.array(
                 [", ".join(f"{who} {name} {score:.2f}" for who, name, score in found.votes) for found in joined],
                 pa.string(),
             ),
+            shares,
         )
 
     def _answers(
@@ -271,10 +277,9 @@ def _also(settings: LanguageIdentification) -> tuple[Classifier, ...]:
     return tuple(FastText(path) for path in settings.also)
 
 
-def share_of(languages: str, language: str) -> float:
-    """The share of a language in what `Identified.languages` tells of a text."""
-    entries = (entry.rsplit(" ", 1) for entry in languages.split(", ") if entry)
-    return sum(float(share) for name, share in entries if same_language(language, name))
+def share_of(shares: Shares, language: str) -> float:
+    """The share of a language among those of a text."""
+    return sum(share for name, share in shares if same_language(language, name))
 
 
 def identify_lines(lines: Iterable[str], identifier: LanguageIdentifier | None = None) -> Iterator[tuple[str, float]]:

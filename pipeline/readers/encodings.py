@@ -76,8 +76,9 @@ def decode(data: bytes, encoding: str, name: str) -> str:
     actual, mark = encoding_of(data[:HEAD_BYTES], encoding)
     with suppress(UnicodeDecodeError):
         return data[mark:].decode(actual)
-    with input_errors(name):  # what zero bytes looked like was wrong: the source's encoding stands
-        return data[mark:].decode(actual if mark or codecs.lookup(encoding).name != "utf-8" else "utf-8")
+    guessed = not mark and codecs.lookup(encoding).name == "utf-8"
+    with input_errors(name):  # zero bytes looked like UTF-16 and are not: the source's encoding stands
+        return data[mark:].decode("utf-8" if guessed else actual)
 
 
 def split_lines(text: str) -> list[str]:
