@@ -21,3 +21,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
     output = tmp_path_factory.mktemp("tiny") / "corpus"
     manifest = build_corpus(load_recipe("tiny"), str(output), engine=Engine(), cache=str(output.parent / "cache"))
     yield output, manifest
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes give no names to tests: those of gzip hold the time, and processes that test side by side must agree."""
+    return argname if isinstance(val, bytes) else None

@@ -129,6 +129,22 @@ def _declaration_end(data: np.ndarray, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _opened(data: np.ndarray, at: int) -> tuple[int, bool, int]:
+    """Of the `<` at `at`, which is not the last byte: where a tag's name begins, and whether it is an end tag's.
+
+    -1 where none does; then the place behind the comment or declaration, or behind the `<` alone where it is text.
+    """
+    byte = data[at + 1]
+    if byte == 33:
+        return -1, False, _declaration_end(data, at)
+    closing = byte == 47
+    begin = at + 2 if closing else at + 1
+    if begin < data.size and _is_letter(data[begin]):
+        return begin, closing, begin
+    return -1, closing, _find(data, at + 2, 62) if closing or byte == 63 else at + 1
+
+
+@njit(cache=True, nogil=True)
 def _name(data: np.ndarray, at: int) -> tuple[np.uint64, int]:
     """Hash of the tag name at `at`, in lower case, and the place behind it."""
     value = np.uint64(_OFFSET)
@@ -202,14 +218,8 @@ def _measure(data: np.ndarray) -> tuple[int, int, int, int, int, int]:
         if data[at] != 60:
             at += 1
             continue
-        byte = data[at + 1]
-        if byte == 33:
-            at = _declaration_end(data, at)
-            continue
-        closing = byte == 47
-        begin = at + 2 if closing else at + 1
-        if begin >= data.size or not _is_letter(data[begin]):
-            at = _find(data, at + 2, 62) if closing or byte == 63 else at + 1
+        begin, closing, at = _opened(data, at)
+        if begin < 0:
             continue
         name, at = _name(data, begin)
         at, attributes, alone = _tag_end(data, at)
@@ -291,19 +301,12 @@ def _strip(data: np.ndarray, out: np.ndarray) -> int:
             size += 1
             at += 1
             continue
-        byte = data[at + 1]
-        if byte == 33:
-            at = _declaration_end(data, at)
-            continue
-        closing = byte == 47
-        begin = at + 2 if closing else at + 1
-        if begin >= data.size or not _is_letter(data[begin]):
-            if closing or byte == 63:
-                at = _find(data, at + 2, 62)
-            else:
+        begin, closing, after = _opened(data, at)
+        if begin < 0:
+            if after == at + 1:
                 out[size] = 60
                 size += 1
-                at += 1
+            at = after
             continue
         name, behind = _name(data, begin)
         at, _, _ = _tag_end(data, behind)
