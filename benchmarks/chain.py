@@ -24,7 +24,7 @@ from pipeline.annotate import Annotator, Identification, language_identifier
 from pipeline.columns import decode
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS, band_hashes, signatures
-from pipeline.pii import Redactor
+from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
 
 STAGES = ("language", "quality", "pii", "exact", "minhash")
@@ -38,8 +38,7 @@ class Chain:
     def __init__(self, plan: Plan) -> None:
         self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, plan.recipe.quality)
-        regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
-        self._redactor = Redactor(plan.recipe.personal_data.kinds, regions)
+        self._redactor = redactor_of(plan)
         self._settings = plan.recipe.deduplication
         self._modes = {code: CHARACTERS if entry.unspaced else WORDS for code, entry in plan.languages.natural.items()}
         self.seconds = dict.fromkeys(STAGES, 0.0)

@@ -21,7 +21,7 @@ def ours() -> Finder:
     from configs.models import PII_KINDS
     from pipeline.pii import Redactor
 
-    regions = {code: language.phone_regions for code, language in load_languages().natural.items()}
+    regions = load_languages().phone_regions
     redactor = Redactor(PII_KINDS, regions)
 
     def find(kind: str, language: str, text: str) -> list[str]:
@@ -80,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     from configs.load import load_languages
 
-    regions = {code: language.phone_regions for code, language in load_languages().natural.items()}
+    regions = load_languages().phone_regions
     chosen = [case for case in cases(regions) if case.split == options.split]
     finders = {"OpenRoots": ours()} | ({} if options.without_presidio else {"Presidio": presidio()})
     print("| kind | positives | negatives | " + " | ".join(f"{name}: precision · recall" for name in finders) + " |")

@@ -254,14 +254,30 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
         validate_keys(QualityParameters, dict.fromkeys(measures), f"{path}: quality.skip_measures.{source_id}")
 
 
+@cache
+def spdx_list() -> Any:
+    """The SPDX list of licences, loaded where it is first needed."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
+def check_language(code: str) -> None:
+    """Refuse a language that we do not know, with the nearest that we do. Raises ConfigurationError."""
+    known = load_languages()
+    if code not in known:
+        near = difflib.get_close_matches(code, known.codes, n=1, cutoff=0.0)[0]
+        raise ConfigurationError(f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them")
+
+
 def check_licences(source: Source, where: str) -> None:
     """Refuse licences that are no SPDX expression of ids on the SPDX list, with the nearest that is.
 
     `NOASSERTION` and names of the user's own (`LicenseRef-…`) are admitted, as SPDX has it. Raises ConfigurationError.
     """
-    from license_expression import ExpressionError, get_spdx_licensing  # reads the SPDX list: only where a recipe is
+    from license_expression import ExpressionError
 
-    spdx = get_spdx_licensing()
+    spdx = spdx_list()
     given = (source.licence, *(package.licence or source.licence for package in source.packages))
     for expression in dict.fromkeys(given):
         try:

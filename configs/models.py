@@ -119,6 +119,11 @@ class Languages(Model):
         """All codes, natural languages first."""
         return (*self.natural, *self.programming)
 
+    @property
+    def phone_regions(self) -> dict[str, tuple[str, ...]]:
+        """Regions whose phone numbers text in each natural language holds."""
+        return {code: language.phone_regions for code, language in self.natural.items()}
+
     def name(self, code: str) -> str:
         """The English name of a language, or the code itself where it is not ours."""
         known = self.natural.get(code) or self.programming.get(code)

@@ -6,9 +6,10 @@ taken as that version only, which is what it says.
 
 import functools
 import re
-from typing import Any
 
 from license_expression import ExpressionError
+
+from configs.load import spdx_list
 
 _WORDS = re.compile(r"gnu|licence|license|version|the|[\s_,-]|v(?=[0-9])")
 _GNU = re.compile(r"(?P<kind>[al]?)gpl(?P<number>[1-3](?:\.[01])?)(?:only|(?P<later>\+|orlater))?")
@@ -24,14 +25,6 @@ _PLAIN = {
 _OF_SPDX = ("NOASSERTION",)
 _OWN = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.+-]+")
 _IDS = re.compile(r"[^\s()]+")
-
-
-@functools.cache
-def _spdx() -> Any:
-    """The SPDX list; half a second to load, so only where a document says its licence."""
-    from license_expression import get_spdx_licensing
-
-    return get_spdx_licensing()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -51,7 +44,7 @@ def spdx_of(said: str) -> str | None:
     if not words or not all(word.casefold() in _known_words() or _OWN.fullmatch(word) for word in words):
         return None  # told without the parser, which is slow
     try:
-        return str(_spdx().parse(said).render())
+        return str(spdx_list().parse(said).render())
     except (ExpressionError, IndexError, RecursionError, AttributeError):
         return None
 
@@ -59,7 +52,7 @@ def spdx_of(said: str) -> str | None:
 @functools.cache
 def _known_words() -> frozenset[str]:
     """What may stand in an expression, case-folded: ids, their former spellings, operators."""
-    symbols = _spdx().known_symbols.values()
+    symbols = spdx_list().known_symbols.values()
     names = [name for symbol in symbols for name in (symbol.key, *symbol.aliases)]
     return frozenset(name.casefold() for name in (*names, *_OF_SPDX, "and", "or", "with"))
 
@@ -73,9 +66,9 @@ def _of_name(said: str) -> str | None:
     if match := _GNU.fullmatch(plain):
         number = match["number"] if "." in match["number"] else f"{match['number']}.0"
         spdx = f"{match['kind'].upper()}GPL-{number}-{'or-later' if match['later'] else 'only'}"
-        return spdx if spdx in _spdx().known_symbols else None
+        return spdx if spdx in spdx_list().known_symbols else None
     if match := _CREATIVE_COMMONS.fullmatch(plain):
         parts = {"ncsa": "-NC-SA", "ncnd": "-NC-ND"}.get(match["parts"], f"-{match['parts'].upper()}".rstrip("-"))
         spdx = f"CC-BY{parts}-{match['number']}"
-        return spdx if spdx in _spdx().known_symbols else None
+        return spdx if spdx in spdx_list().known_symbols else None
     return None

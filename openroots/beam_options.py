@@ -11,6 +11,11 @@ from typing import Any
 import click
 
 
+def worker_log(output: str) -> str | None:
+    """Where worker processes write, which chatter; nowhere where the output is no local folder."""
+    return None if "://" in output else f"{output.rstrip('/')}/.work/workers.log"
+
+
 def split_arguments(ctx: click.Context, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Arguments that are no option of the command, as (options for Beam with their values, other words).
 

@@ -3,13 +3,14 @@
 import json
 import sys
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from configs.errors import OpenRootsError
+from configs.errors import ConfigurationError, OpenRootsError
 from configs.shown import shown, shown_lines
 from openroots.guard import guarded
+from tokenizer.settings import DOCUMENTS, Documents
 
 LAZY = {
     "calibrate": "openroots.commands.calibrate:calibrate_command",
@@ -114,7 +115,7 @@ def build_corpus_command(
     openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
     """
     from configs.load import load_recipe
-    from openroots.beam_options import split_arguments
+    from openroots.beam_options import split_arguments, worker_log
     from pipeline.build import build_corpus
     from pipeline.engine import Engine
     from pipeline.phases import Watch
@@ -126,7 +127,7 @@ def build_corpus_command(
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     _check_url(output)
     plan = load_recipe(recipe)
-    engine = Engine(workers, tuple(options), _log(output), check)
+    engine = Engine(workers, tuple(options), worker_log(output), check)
     watch = Watch() if quiet else ProgressWatch()
     manifest = build_corpus(
         plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict, clean=clean
@@ -218,7 +219,7 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
             if kind not in PII_KINDS:
                 raise click.BadParameter(f"`{kind}` is none of {', '.join(PII_KINDS)}", param_hint="'--kinds'")
     _check_language(language)
-    regions = {code: entry.phone_regions for code, entry in load_languages().natural.items()}
+    regions = load_languages().phone_regions
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
     redactor = Redactor(chosen, regions, obfuscated_email=obfuscated_email)
     sys.stdout.buffer.write(redactor.redact_text(text, language).encode())
@@ -234,7 +235,7 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
     "--documents",
     default="line",
     show_default=True,
-    type=click.Choice(("line", "file")),
+    type=click.Choice(DOCUMENTS),
     help="what of plain text is one",
 )
 @click.option(
@@ -251,7 +252,7 @@ def deduplicate_command(
     text_column: str,
     id_column: str | None,
     language: str | None,
-    documents: Literal["line", "file"],
+    documents: Documents,
     jaccard: float,
     exact_only: bool,
     workers: int,
@@ -265,7 +266,7 @@ def deduplicate_command(
     openroots deduplicate 'in/*.jsonl.gz' --output out
     openroots why --corpus out ID
     """
-    from openroots.beam_options import split_arguments
+    from openroots.beam_options import split_arguments, worker_log
     from pipeline.build import build_corpus
     from pipeline.engine import Engine
     from pipeline.progress import ProgressWatch
@@ -286,7 +287,7 @@ def deduplicate_command(
         near=not exact_only,
         documents=documents,
     )
-    engine = Engine(workers, tuple(options), _log(output))
+    engine = Engine(workers, tuple(options), worker_log(output))
     watch = ProgressWatch()
     manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
     print_summary(manifest, plan, output, watch.console)
@@ -303,21 +304,15 @@ def train_lid_command(output: str, archive: str | None) -> None:
     train_command(output, archive)
 
 
-def _log(output: str) -> str | None:
-    """Where worker processes write, which chatter; nowhere where the output is no local folder."""
-    return None if "://" in output else f"{output}/.work/workers.log"
-
-
 def _check_language(code: str | None) -> None:
     """Refuse a language that we do not know, with the nearest that we do."""
-    from difflib import get_close_matches
+    from configs.load import check_language
 
-    from configs.load import load_languages
-
-    if code is not None and code not in load_languages():
-        near = get_close_matches(code, load_languages().codes, n=1, cutoff=0.0)[0]
-        message = f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them"
-        raise click.BadParameter(message, param_hint="'--language'")
+    try:
+        if code is not None:
+            check_language(code)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="'--language'") from None
 
 
 def _check_url(output: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from configs.errors import ConfigurationError, InputError, OpenRootsError
-from configs.load import load_languages
+from configs.load import check_language, load_languages
 from openroots.tokenizer_command import text_files
 from pipeline import storage
 from tokenizer.count_phase import corpus_files
@@ -13,7 +13,8 @@ from tokenizer.fertility import Report, measure_all
 from tokenizer.foreign import TIKTOKEN_PATTERN, open_encoders
 from tokenizer.parallel_text import own_parallel, parallel_texts
 from tokenizer.samples import SAMPLE_BYTES, LanguageText, sample_files
-from tokenizer.texts import Documents, Skipped, TextFile, read_numbered
+from tokenizer.settings import Documents
+from tokenizer.texts import Skipped, TextFile, read_numbered
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*")
 FAST_FROM = 20_000_000
@@ -76,14 +77,6 @@ def named_language(given: str) -> tuple[str | None, str]:
         return None, given
     check_language(code)
     return code, place
-
-
-def check_language(code: str) -> None:
-    """Refuse a language that we do not know, with the nearest that we do. Raises ConfigurationError."""
-    known = load_languages()
-    if code not in known:
-        near = get_close_matches(code, known.codes, n=1, cutoff=0.0)[0]
-        raise ConfigurationError(f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them")
 
 
 def _parallel(given: Sequence[str]) -> dict[str, dict[str, str]]:

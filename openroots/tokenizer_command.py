@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import tokenizers
-from rich.markup import escape
 
 from configs.errors import ConfigurationError, InputError
 from pipeline import storage
@@ -24,8 +23,8 @@ from tokenizer.merges import Progress
 from tokenizer.model import check_special_tokens
 from tokenizer.model import train_tokenizer as train_bpe
 from tokenizer.pretokenize import PATTERNS, Pattern
-from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
-from tokenizer.texts import Documents, TextFile
+from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Documents, Training
+from tokenizer.texts import TextFile
 
 REPORT_SECONDS = 10.0
 Say = Callable[[str], Any]
@@ -62,7 +61,7 @@ def train_tokenizer(
         )
         table = count_files(files, work, counting, engine, watch)
         if str(table.skipped):
-            say(escape(str(table.skipped)))
+            say(str(table.skipped))
         started = time.monotonic()
         words = read_words(table.path)
         if not any(figures["bytes"] for figures in table.languages.values()):

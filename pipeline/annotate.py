@@ -188,7 +188,7 @@ def annotate_phase(plan: Plan) -> Phase:
         "identifier": identifier.digest if identifier else None,
         "measures": Measures(plan.languages, recipe.quality).configuration,
         "pii": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email],
-        "regions": {code: language.phone_regions for code, language in plan.languages.natural.items()},
+        "regions": plan.languages.phone_regions,
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }
     return Phase("annotate", configuration, AnnotateWork(plan, digest_of(configuration)))

@@ -177,7 +177,7 @@ def _refuse_own_files(output: str, units: Sequence[Unit]) -> None:
     own = [whole / folder for folder in KINDS["corpus"].folders]
     for unit in units:
         path = Path(unit.uri.removeprefix("file://")).resolve()
-        if whole in path.parents and any(folder in path.parents for folder in own):
+        if any(path.is_relative_to(folder) for folder in own):
             raise ConfigurationError(f"{shown(unit.uri)} is a file of this corpus; choose another --output")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from pipeline.schema import DICTIONARY
 
@@ -12,6 +13,12 @@ from pipeline.schema import DICTIONARY
 def constant_column(value: str, rows: int) -> pa.DictionaryArray:
     """A dictionary column that holds one value in every row."""
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value], pa.string()))
+
+
+def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
+    """Ids of documents: xxh3-128 of source id, a zero byte and the document's key. Returns binary(16)."""
+    prefix = source.encode() + b"\0"
+    return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
 
 
 def encode(values: Sequence[str | None] | pa.Array) -> pa.DictionaryArray:

@@ -18,7 +18,7 @@ from configs.load import Plan
 from configs.models import Source
 from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
-from pipeline.columns import constant_column, encode, filter_batch, string_bytes
+from pipeline.columns import constant_column, document_ids, encode, filter_batch, string_bytes
 from pipeline.normal_form import to_nfc
 from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.pii.outward import Outward, redactor_of
@@ -34,12 +34,6 @@ NAMED_PER_TASK_MAX = 1000
 
 PROBLEM_ROWS = 10_000
 """Ledger rows of problems written at a time."""
-
-
-def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
-    """Ids of documents: xxh3-128 of source id, a zero byte and the document's key. Returns binary(16)."""
-    prefix = source.encode() + b"\0"
-    return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
 
 
 def to_documents(

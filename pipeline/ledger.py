@@ -7,8 +7,7 @@ import pyarrow.dataset as ds
 
 from configs.errors import InputError
 from pipeline import storage
-from pipeline.columns import decode
-from pipeline.ingest import document_ids
+from pipeline.columns import decode, document_ids
 
 
 def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
@@ -51,8 +50,10 @@ def _own_ids(dataset: ds.Dataset, key: str) -> list[bytes]:
     for batch in dataset.to_batches(columns=["source", "uri"]):
         groups = pa.table({name: decode(batch[name]) for name in ("source", "uri")}).group_by(["source", "uri"])
         files |= {(row["source"], row["uri"]) for row in groups.aggregate([]).to_pylist()}
-    found = [document_ids(source, pa.array([f"{uri}#{key}"]))[0].as_py() for source, uri in sorted(files)]
-    return found + [document_ids(source, pa.array([key]))[0].as_py() for source in sorted({one for one, _ in files})]
+    keys: dict[str, list[str]] = {}
+    for source, uri in files:
+        keys.setdefault(source, [key]).append(f"{uri}#{key}")
+    return [found for source, own in keys.items() for found in document_ids(source, pa.array(own)).to_pylist()]
 
 
 def _with_ids(dataset: ds.Dataset, ids: list[bytes]) -> list[dict[str, Any]]:

@@ -235,13 +235,14 @@ def losses(library: tokenizers.Tokenizer) -> str:
     """Why a byte-level BPE cannot give every text back as it was; empty where it can."""
     from tokenizer.merges import byte_characters
 
-    vocabulary = library.get_vocab(with_added_tokens=False)
-    missing = [byte for byte, character in enumerate(byte_characters()) if character not in vocabulary]
+    model = library.model
+    missing = [byte for byte, character in enumerate(byte_characters()) if model.token_to_id(character) is None]
     parts = []
     if missing:
         shown = ", ".join(f"{byte:02X}" for byte in missing[:5]) + (", …" if len(missing) > 5 else "")
         parts.append(f"its vocabulary lacks {len(missing)} of the 256 bytes ({shown})")
-    changed = changes(json.loads(library.to_str())["normalizer"], LOSSLESS_NORMALIZERS)
+    normalizer = library.normalizer and json.loads(library.normalizer.__getstate__())
+    changed = changes(normalizer, LOSSLESS_NORMALIZERS)
     return "; ".join([*parts, changed] if changed else parts)
 
 

@@ -1,6 +1,7 @@
 """What decides on a tokenizer; light to import, since the command line shows these defaults in its help."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
 """BLOOM's, in its order: ids 0 to 3."""
@@ -8,6 +9,9 @@ VOCABULARY_SIZE = 250_680
 """BLOOM's (Scao et al. 2022, section 3.1.2)."""
 LARGEST_VOCABULARY = 1 << 24
 """More than any tokenizer has; learning reserves some 100 bytes an entry."""
+Documents = Literal["line", "file"]
+DOCUMENTS: tuple[Documents, ...] = ("line", "file")
+"""What of plain text is one document."""
 MODELS = ("bpe", "sentencepiece-bpe", "sentencepiece-unigram")
 
 

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,13 +12,12 @@ from configs.load import load_languages
 from configs.models import Package, Source
 from pipeline import storage
 from pipeline.readers import read_unit
-from pipeline.readers.containers import is_archive, without_compression
+from pipeline.readers.containers import is_archive
 from pipeline.readers.encodings import utf8
 from pipeline.readers.streams import input_errors, open_file, unpack
-from pipeline.readers.units import SUFFIXES, Unit
+from pipeline.readers.units import Unit, reader_by_name
+from tokenizer.settings import Documents
 
-Documents = Literal["line", "file"]
-DOCUMENTS: tuple[Documents, ...] = ("line", "file")
 _ROWS, _BYTES = 1000, 8 << 20
 
 
@@ -115,7 +114,7 @@ def read_shard(path: str) -> Iterator[tuple[pa.Array | None, pa.LargeStringArray
 def read_blocks(file: TextFile, skipped: Skipped) -> Iterator[pa.LargeStringArray]:
     """As `read_texts`, but plain text in blocks that end where a line does, with their line ends. Raises InputError."""
     name = posixpath.basename(storage.filesystem(file.path)[1])
-    if file.is_shard or reader_of(name) != "text" or is_archive(name):
+    if file.is_shard or reader_by_name(name) not in (None, "text") or is_archive(name):
         yield from read_texts(file, skipped)
         return
     with open_file(file.path, name) as stream:
@@ -144,12 +143,13 @@ def read_numbered(file: TextFile, skipped: Skipped) -> Iterator[tuple[Sequence[s
     name = posixpath.basename(inner)
     if is_archive(name):
         raise InputError(file.path, "is an archive", "Unpack it, or build a corpus from it with a recipe")
+    reader = reader_by_name(name) or "text"
     source = Source(
         id="files",
         title=name,
         packages=(Package(name=file.path, include=("*",)),),
-        reader=reader_of(name),  # type: ignore[arg-type]
-        documents=file.documents if reader_of(name) == "text" else "file",
+        reader=reader,  # type: ignore[arg-type]
+        documents=file.documents if reader == "text" else "file",
         licence="NOASSERTION",
         custodian="the user",
         provenance=name,
@@ -161,11 +161,3 @@ def read_numbered(file: TextFile, skipped: Skipped) -> Iterator[tuple[Sequence[s
         count += batch.num_rows
         yield batch["key"].to_pylist(), batch["text"]
     skipped.check(count)
-
-
-def reader_of(name: str) -> str:
-    """The reader for a file by its name, `text` where that tells nothing."""
-    plain = without_compression(name.lower())
-    if plain.endswith(".warc.wet"):
-        return "wet"
-    return next((reader for reader, suffixes in SUFFIXES.items() if plain.endswith(suffixes)), "text")

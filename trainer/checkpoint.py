@@ -10,7 +10,6 @@ hashes its file while it writes it, in the thread that saves, and the digests tr
 that a checkpoint cannot run code.
 """
 
-import json
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -115,18 +114,7 @@ def verify(checkpoint: Checkpoint, share: int = 0, shares: int = 1) -> InputErro
 
 def _digest_of(manifest: dict[str, Any]) -> str:
     """Of all that a manifest says but its digest."""
-    said = {key: value for key, value in manifest.items() if key != "digest"}
-    return xxhash.xxh3_128(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
-
-def newest(run: Path, say: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint of a run that is whole; `say` is told of those that are not."""
-    for folder in sorted(run.glob("step-*"), reverse=True):
-        try:
-            return read_checkpoint(folder)
-        except InputError as error:
-            say(f"{error.file}: {error.cause}; the one before is used")
-    return None
+    return storage.digest_of({key: value for key, value in manifest.items() if key != "digest"})
 
 
 class SafeReader(dcp.FileSystemReader):
@@ -235,7 +223,7 @@ class _HashingFileSystem(FileSystem):
 
 
 class _HashingStream:
-    """A binary stream that is written from begin to end."""
+    """A binary stream that is written from beginning to end."""
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._hash, self.size = stream, xxhash.xxh3_128(), 0

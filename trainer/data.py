@@ -91,11 +91,6 @@ class TrainingData:
         """Language of each sample."""
         return [language for language, _ in self._where(positions)]
 
-    def by_language(self, language: str, limit: int) -> Batch | None:
-        """The first sequences of a language, at most `limit`; None where there is no whole one."""
-        where = self.first(language, limit)
-        return self.sequences(where) if where else None
-
     def first(self, language: str, limit: int) -> list[tuple[str, int]]:
         """Places of the first sequences of a language, at most `limit`, for `sequences`."""
         return [(language, i) for i in range(min(limit, self._counts.get(language, 0)))]

@@ -121,9 +121,8 @@ def _read_tensors(reader: SafeReader, names: list[str], shapes: dict[str, torch.
 
 def _write_tokenizer(source: Path, target: Path) -> None:
     if source.exists():
-        for path in source.iterdir():
-            if path.name != "README.md":
-                shutil.copyfile(path, target / path.name)
+        own_card = shutil.ignore_patterns("README.md")
+        shutil.copytree(source, target, ignore=own_card, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def _roles(folder: Path) -> dict[str, int | None]:

@@ -19,7 +19,7 @@ from pipeline import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig
-from trainer.data import Batch, Prefetch, TrainingData, rank_positions
+from trainer.data import Prefetch, TrainingData, rank_positions
 from trainer.faults import LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
 from trainer.metrics import Clock, Metrics, duration
@@ -269,10 +269,11 @@ class Run:
         ranks, rank = self._layout.data, self._layout.data_rank
         share = -(-len(where) // ranks)
         mine = where[rank * share : (rank + 1) * share]
-        batch = self._held_out.sequences([place for _, place in mine] or [where[0][1]])
-        batch = _fill(batch, len(mine), share).to(self._layout.device)
-        numbers = [number for number, _ in mine]
-        groups = torch.tensor(numbers + [0] * (share - len(mine)))
+        filled = mine + [where[0]] * (share - len(mine))  # ranks take as many each; what is added has no labels
+        batch = self._held_out.sequences([place for _, place in filled])
+        batch.labels[len(mine) :] = -100
+        batch = batch.to(self._layout.device)
+        groups = torch.tensor([number for number, _ in filled])
         totals, counts = self.model.evaluate(batch, groups, len(names))
         losses = (totals / counts).tolist()
         found = {name: losses[number] for number, name in enumerate(names) if counts[number] > 0}
@@ -349,10 +350,3 @@ def _check_data(config: TrainingConfig, data: TrainingData) -> None:
             f"the tokenizer has {data.vocabulary_size:,} entries, the model {config.model.vocabulary_size:,}; "
             "set model.vocabulary_size to as many or more"
         )
-
-
-def _fill(batch: Batch, count: int, size: int) -> Batch:
-    """The first `count` sequences of a batch, and such without labels up to `size`."""
-    rows = torch.arange(size).clamp(max=len(batch) - 1)
-    labels = torch.where(torch.arange(size)[:, None] < count, batch.labels[rows], -100)
-    return Batch(batch.input_ids[rows], labels, batch.documents[rows])

@@ -7,20 +7,21 @@ large-scale language model training on GPU clusters", sections 2.2 and 3.2), for
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 from configs.errors import ConfigurationError
-from trainer.config import Batch, TrainingConfig
+from trainer.config import TrainingConfig
 from trainer.devices import find_device
 from trainer.flops import flops_per_token
 from trainer.memory import FP32, Memory, estimate, sizes_of, stages_held
 from trainer.parallel.data import DTYPES
 from trainer.parallel.layout import check_sizes
-from trainer.schedule import batch_size, check_batches
-from trainer.timing import Machine, StepTime, sizes_of_steps, step_time
+from trainer.schedule import check_batches, count_steps, sizes_of_steps
+from trainer.timing import Machine, StepTime, step_time
 
 RESERVED = 0.06
 """Share of a device's memory left to CUDA's context, NCCL and fragmentation; an assumption."""
@@ -124,11 +125,16 @@ class Plan:
     def ramp(self) -> tuple[float, float]:
         """(seconds until the batch has its size, seconds of these in which devices wait for the pipeline)."""
         seconds = waiting = 0.0
-        for size, steps in sizes_of_steps(self.config).items():
+        for size, steps in self._sizes.items():
             if size < self.config.batch.size:
                 step = self._step_of(size)
                 seconds, waiting = seconds + steps * step.total, waiting + steps * step.waiting
         return seconds, waiting
+
+    @property
+    def _sizes(self) -> Mapping[int, int]:
+        config = self.config
+        return sizes_of_steps(config.batch, config.schedule.tokens, config.sequence_length)
 
     def _step_of(self, size: int) -> StepTime:
         micro_batches = size // (self.data * self.config.batch.micro)
@@ -139,7 +145,7 @@ class Plan:
     @property
     def days(self) -> float:
         """For the budget of tokens, without checkpoints, evaluations and faults."""
-        full = sizes_of_steps(self.config).get(self.config.batch.size, 0)
+        full = self._sizes.get(self.config.batch.size, 0)
         return (self.ramp[0] + full * self.step.total) / 86400
 
     @property
@@ -301,17 +307,6 @@ def _bytes_a_parameter(config: TrainingConfig, micro_batches: int, compute: int)
     if kind == "none":
         return 2 * FP32
     return micro_batches * (2 * compute + FP32) if kind == "fsdp" else compute + FP32
-
-
-def count_steps(batch: Batch, tokens: int, sequence_length: int) -> tuple[int, int]:
-    """(steps, samples) until a budget of tokens is spent, with the ramp of the batch."""
-    needed = -(-tokens // sequence_length)
-    steps = samples = 0
-    while samples < needed and batch_size(samples, batch) < batch.size:
-        samples += batch_size(samples, batch)
-        steps += 1
-    rest = max(0, -(-(needed - samples) // batch.size))
-    return steps + rest, samples + rest * batch.size
 
 
 _CHANGES: tuple[tuple[str, tuple[Any, ...]], ...] = (

@@ -1,6 +1,8 @@
 """What changes as training goes on: the learning rate, by tokens, and the batch, by samples."""
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 from configs.errors import ConfigurationError
 from trainer.config import Batch, Schedule
@@ -27,6 +29,25 @@ def batch_size(samples: int, batch: Batch) -> int:
     increments = (batch.size - batch.ramp_start) // batch.ramp_step
     done = samples * increments // batch.ramp_samples
     return min(batch.size, batch.ramp_start + done * batch.ramp_step)
+
+
+@lru_cache(maxsize=64)
+def sizes_of_steps(batch: Batch, tokens: int, sequence_length: int) -> Mapping[int, int]:
+    """How many steps have batches of each size, until a budget of tokens is spent."""
+    needed = -(-tokens // sequence_length)
+    found: dict[int, int] = {}
+    samples = 0
+    while samples < needed and (size := batch_size(samples, batch)) < batch.size:
+        found[size] = found.get(size, 0) + 1
+        samples += size
+    rest = max(0, -(-(needed - samples) // batch.size))
+    return {**found, batch.size: rest} if rest else found
+
+
+def count_steps(batch: Batch, tokens: int, sequence_length: int) -> tuple[int, int]:
+    """(steps, samples) until a budget of tokens is spent, with the ramp of the batch."""
+    sizes = sizes_of_steps(batch, tokens, sequence_length)
+    return sum(sizes.values()), sum(size * steps for size, steps in sizes.items())
 
 
 def check_batches(batch: Batch, data_ranks: int) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from trainer.config import TrainingConfig
 from trainer.devices import LINKS, Device
 from trainer.flops import flops_per_token
-from trainer.schedule import batch_size
 
 SELECTIVE = 0.04
 """What is computed again under selective checkpointing, as a share of a step; an assumption."""
@@ -94,15 +93,3 @@ def work_per_token(config: TrainingConfig) -> float:
     kind = config.parallel.checkpointing
     flops = flops_per_token(config.model, config.sequence_length, recompute=kind == "full")
     return flops * (1.0 + SELECTIVE) if kind == "selective" else flops
-
-
-def sizes_of_steps(config: TrainingConfig) -> dict[int, int]:
-    """How many steps have batches of each size, until the budget of tokens is spent."""
-    batch, needed = config.batch, -(-config.schedule.tokens // config.sequence_length)
-    found: dict[int, int] = {}
-    samples = 0
-    while samples < needed and (size := batch_size(samples, batch)) < batch.size:
-        found[size] = found.get(size, 0) + 1
-        samples += size
-    rest = max(0, -(-(needed - samples) // batch.size))
-    return {**found, batch.size: rest} if rest else found

@@ -42,14 +42,14 @@ def _lines(patterns: tuple[str, ...]) -> list[str]:
     """Lines that hold something, NFC, each once, of all files that patterns match."""
     import unicodedata
 
-    import fsspec
+    from pipeline import storage
 
     lines: dict[str, None] = {}
     for pattern in patterns:
-        fs, inner = fsspec.core.url_to_fs(pattern)
+        fs, inner = storage.filesystem(pattern)
         paths = sorted(fs.glob(inner)) if any(mark in inner for mark in "*?[") else [inner]
         if not paths:
-            raise OpenRootsError(f"{pattern}: no file is called so")
+            raise OpenRootsError(f"{pattern}: no such file")
         for path in paths:
             try:
                 text = fs.cat_file(path).decode("utf-8")

@@ -6,7 +6,7 @@ import time
 import click
 
 from configs.errors import InputError
-from tokenizer.texts import DOCUMENTS, Documents
+from tokenizer.settings import DOCUMENTS, Documents
 
 LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -46,11 +46,9 @@ def encode_command(
     openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens
     openroots encode --tokenizer gpt2/tokenizer.json --text 'my/*.jsonl' --language sw --output my-tokens
     """
-    from rich.markup import escape
 
-    from openroots.beam_options import split_arguments
+    from openroots.beam_options import split_arguments, worker_log
     from openroots.tokenizer_command import text_files
-    from pipeline import storage
     from pipeline.engine import Engine
     from pipeline.lock import build_lock
     from pipeline.phases import Watch
@@ -69,8 +67,7 @@ def encode_command(
             f"`{language}` is no code of a language, such as sw or zh-Hant", ctx, param_hint="'--language'"
         )
     inputs = corpus_files(corpus) if corpus is not None else text_files(files, language, documents)
-    log = None if "://" in output else storage.join(output, ".work", "workers.log")
-    engine = Engine(workers, tuple(options), log)
+    engine = Engine(workers, tuple(options), worker_log(output))
     watch = Watch() if quiet else ProgressWatch()
     started = time.perf_counter()
     with build_lock(output, "tokens"):
@@ -83,7 +80,7 @@ def encode_command(
     if isinstance(watch, ProgressWatch):
         skipped = str(Skipped.total([manifest]))
         if skipped:
-            watch.console.print(escape(skipped))
+            watch.console.print(skipped)
         seconds = time.perf_counter() - started
         tokens, size = (sum(f[name] for f in manifest["languages"].values()) for name in ("tokens", "bytes"))
         rate = f"{size / max(1, tokens):.2f} bytes per token · {size / 1e6 / seconds:.1f} MB/s"

@@ -5,7 +5,7 @@ import math
 import click
 
 from configs.errors import ConfigurationError
-from tokenizer.texts import DOCUMENTS, Documents
+from tokenizer.settings import DOCUMENTS, Documents
 
 
 def parse_limits(value: str | None) -> dict[str, float]:

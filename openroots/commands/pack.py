@@ -39,8 +39,7 @@ def pack_command(
     \b
     openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
     """
-    from openroots.beam_options import split_arguments
-    from pipeline import storage
+    from openroots.beam_options import split_arguments, worker_log
     from pipeline.engine import Engine
     from pipeline.lock import build_lock
     from pipeline.phases import Watch
@@ -50,8 +49,7 @@ def pack_command(
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
-    log = None if "://" in output else storage.join(output, ".work", "workers.log")
-    engine = Engine(workers, tuple(options), log)
+    engine = Engine(workers, tuple(options), worker_log(output))
     watch = Watch() if quiet else ProgressWatch()
     with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)

@@ -66,7 +66,7 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer
     openroots train-tokenizer --text 'my/*.txt' --vocab-size 32000 --output my-tokenizer
     """
-    from openroots.beam_options import split_arguments
+    from openroots.beam_options import split_arguments, worker_log
     from openroots.tokenizer_command import train_tokenizer
     from pipeline.engine import Engine
     from pipeline.phases import Watch
@@ -77,5 +77,5 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     if (settings["corpus"] is None) == (not settings["text"]):
         raise click.UsageError("give either --corpus or --text", ctx)
-    engine = Engine(workers, tuple(options), log=None if "://" in output else f"{output}/.work/workers.log")
+    engine = Engine(workers, tuple(options), log=worker_log(output))
     train_tokenizer(output, engine=engine, watch=Watch() if quiet else ProgressWatch(), **settings)

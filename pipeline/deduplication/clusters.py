@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from configs.errors import OpenRootsError
 from pipeline import storage
@@ -159,14 +160,32 @@ class ReadComponents:
         for number in np.unique(where).tolist():
             if number in by_number:
                 mine = np.flatnonzero(where == number)
-                known = read_records(by_number[number], EDGE)
-                documents, wanted = np.ascontiguousarray(known["left"]), edges["left"][mine]
-                at = np.minimum(np.searchsorted(documents, wanted), len(documents) - 1)
-                smallest[mine] = np.where(documents[at] == wanted, known["right"][at], wanted)
+                known = np.asarray(read_records(by_number[number], EDGE))
+                smallest[mine] = _smallest_of(known["left"], known["right"], edges["left"][mine])
         where = partition_of(spread(smallest), partitions)
         taken = (where >= chosen.start) & (where < chosen.stop)
         for partition, part in split(edges[taken], where[taken]):
             yield partition, part.tobytes()
+
+
+@njit(cache=True, nogil=True)
+def _smallest_of(documents: np.ndarray, smallest: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Of each document `wanted` what `smallest` (uint64) holds beside it in `documents` (sorted), or itself.
+
+    The arrays are views of a mapped file: only the pages that a search touches are read.
+    """
+    found = wanted.copy()
+    for place in range(len(wanted)):
+        low, high = 0, len(documents)
+        while low < high:
+            middle = (low + high) >> 1
+            if documents[middle] < wanted[place]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(documents) and documents[low] == wanted[place]:
+            found[place] = smallest[low]
+    return found
 
 
 def _size(path: str) -> int:

@@ -11,6 +11,7 @@ of partitions. Buffers arrive in any order; `reduce` and `merge` sort by total o
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import apache_beam as beam
@@ -92,7 +93,7 @@ class Exchanged:
 
     def files(self, name: str) -> list[str]:
         """Paths of a file's parts, one a round, in the order of rounds."""
-        return [path for path, short in zip(self.all_files, self._short, strict=True) if short == name]
+        return list(self._by_name.get(name, ()))
 
     def joined(self, name: str, merge: Merge) -> str:
         """Path of a file with all its parts merged; written where there are several."""
@@ -114,11 +115,15 @@ class Exchanged:
     @property
     def all_names(self) -> list[str]:
         """Names of all files, sorted."""
-        return sorted(set(self._short))
+        return sorted(self._by_name)
 
-    @property
-    def _short(self) -> list[str]:
-        return [name.rsplit(".", 1)[0] for names in self.names for name in names]
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        """Paths by name: looked up several times a shard, so not searched for."""
+        found: dict[str, list[str]] = {}
+        for path in self.all_files:
+            found.setdefault(path.rsplit("/", 1)[-1].rsplit(".", 1)[0], []).append(path)
+        return found
 
 
 def _partitions(total_bytes: int, rounds: int) -> int:

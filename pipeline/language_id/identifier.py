@@ -129,10 +129,10 @@ class LanguageIdentifier:
         offsets, data = buffers(texts)
         most = max(1, self._characters // SAMPLE)
         edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
-        _, letters, marks = look(edges.ravel(), data, 1 << 62, script_table(), han_table(), len(SCRIPTS))
-        letters, marks = letters[::2], marks[::2]  # the rows between are what lies between samples
+        offsets, data = _joined(edges, data)
+        _, letters, marks = look(offsets, data, len(data), script_table(), han_table(), len(SCRIPTS))
         borders = np.searchsorted(rows, np.arange(len(texts) + 1))
-        answers = self._answers(edges, data, letters, marks, borders)
+        answers = self._answers(offsets, data, letters, marks, borders)
         east = letters[:, SCRIPTS.index("Kana")] + letters[:, SCRIPTS.index("Hani")]
         weights = (letters[:, 1:].sum(axis=1) + (HAN_LETTERS - 1) * east) * scales
         joined = [
@@ -153,29 +153,28 @@ class LanguageIdentifier:
 
     def _answers(
         self,
-        edges: npt.NDArray[np.int64],
+        offsets: npt.NDArray[np.int64],
         data: npt.NDArray[np.uint8],
         letters: npt.NDArray[np.int32],
         marks: npt.NDArray[np.int32],
         borders: npt.NDArray[np.int64],
     ) -> list[list[Answer]]:
-        """The answers to each document, in the project's codes: one where its samples together are surely in one
-        language, or it has one sample; else one a sample."""
+        """The answers to each document: one where its samples together are surely in one language, or it has one
+        sample; else one a sample."""
         first = borders[:-1]
-        whole = _joined(edges, data, borders)
-        found = self._classify(
-            *whole, np.add.reduceat(letters, first), np.add.reduceat(marks, first), np.diff(borders) > 1
-        )
+        letters_of, marks_of = np.add.reduceat(letters, first), np.add.reduceat(marks, first)
+        starts, ends = offsets[first], offsets[borders[1:]] - 1
+        found = self._classify(starts, ends, data, letters_of, marks_of, np.diff(borders) > 1)
         answers = [[answer] if answer else [] for answer in found]
         open_rows = [row for row, own in enumerate(answers) if not own]
         parts = np.array([part for row in open_rows for part in range(borders[row], borders[row + 1])], np.int64)
         single = np.zeros(len(parts), bool)
-        starts, ends = np.ascontiguousarray(edges[parts, 0]), np.ascontiguousarray(edges[parts, 1])
+        starts, ends = offsets[parts], offsets[parts + 1] - 1
         told = iter(self._classify(starts, ends, data, letters[parts], marks[parts], single))
         for row in open_rows:
             own = itertools.islice(told, int(borders[row + 1] - borders[row]))
             answers[row] = [answer for answer in own if answer]
-        return [[self._named(answer) for answer in own] for own in answers]
+        return answers
 
     def _classify(
         self,
@@ -186,7 +185,8 @@ class LanguageIdentifier:
         marks: npt.NDArray[np.int32],
         surely: npt.NDArray[np.bool_],
     ) -> list[Answer | None]:
-        """By script or else by the classifier; None where an answer must be sure (`surely`) and is not."""
+        """By script or else by the classifier, in the project's codes; None where an answer must be sure (`surely`) and
+        is not."""
         answers = self._by_script(letters, marks, surely) if self._vote else _empty(letters)
         open_rows = np.array([row for row, answer in enumerate(answers) if answer is None], np.int64)
         totals = letters[open_rows, 1:].sum(axis=1).astype(np.int64)
@@ -195,14 +195,17 @@ class LanguageIdentifier:
         decided = classify(starts[open_rows], ends[open_rows], data, scripts, totals, surely[open_rows])
         for row, answer in zip(open_rows.tolist(), decided, strict=True):
             answers[row] = answer
+        named = [self._named(answer) if answer else None for answer in answers]
+        told = np.array([at for at, row in enumerate(open_rows.tolist()) if named[row]], np.int64)
+        judged = open_rows[told]
         for model in self._joining:
-            firm = np.zeros(len(open_rows), bool)
-            heard = model.classify(starts[open_rows], ends[open_rows], data, scripts, totals, firm)
-            for row, other in zip(open_rows.tolist(), heard, strict=True):
-                mine = answers[row]
+            firm = np.zeros(len(told), bool)
+            heard = model.classify(starts[judged], ends[judged], data, scripts[told], totals[told], firm)
+            for row, other in zip(judged.tolist(), heard, strict=True):
+                mine = named[row]
                 if mine and other:
-                    answers[row] = combine(self._named(mine), self._named(other))
-        return answers
+                    named[row] = combine(mine, self._named(other))
+        return named
 
     def _named(self, answer: Answer) -> Answer:
         name = self._labels.answer
@@ -240,15 +243,15 @@ class LanguageIdentifier:
 
 
 def _joined(
-    edges: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], borders: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """The samples of each document end to end, a line feed behind each: starts, ends, data."""
+    edges: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """All samples end to end, a line feed behind each: offsets (int64, samples + 1) and data."""
     lengths = edges[:, 1] - edges[:, 0] + 1
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     joined = np.full(int(offsets[-1]), 10, np.uint8)
     for (start, end), at in zip(edges.tolist(), offsets[:-1].tolist(), strict=True):
         joined[at : at + end - start] = data[start:end]
-    return offsets[borders[:-1]], offsets[borders[1:]] - 1, joined
+    return offsets, joined
 
 
 def _scripted(label: str, share: float) -> Answer:

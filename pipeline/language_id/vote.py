@@ -76,15 +76,12 @@ class Vote:
         view = memoryview(data)  # type: ignore[arg-type]
         texts = [bytes(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         heard = [hear(text) for text in texts]
-        mixed = np.array([_mixed(text, found) for text, found in zip(texts, heard, strict=True)], bool) & surely
+        rows = zip(texts, heard, surely.tolist(), strict=True)
+        mixed = np.array([must and _mixed(text, found) for text, found, must in rows], bool)
         doubtful = np.array([_doubtful(text, *found[0]) for text, found in zip(texts, heard, strict=True)], bool)
         asked = np.flatnonzero(doubtful & ~mixed)
-        compared: dict[int, Compared] = {}
-        if len(asked):
-            for row, found in zip(
-                asked.tolist(), self._compare(starts[asked], ends[asked], data, scripts[asked]), strict=True
-            ):
-                compared[row] = found
+        answers = self._compare(starts[asked], ends[asked], data, scripts[asked]) if len(asked) else []
+        compared = dict(zip(asked.tolist(), answers, strict=True))
         return [
             None if mixed[row] else self._answer(text, heard[row], compared.get(row), int(letters[row]))
             for row, text in enumerate(texts)
@@ -221,9 +218,9 @@ class Compared:
 
 
 def _mixed(text: bytes, heard: list[tuple[str, float]]) -> bool:
-    """Whether pycld2 finds more than one language in the samples of a document, or but part of them in one.
+    """Whether pycld2 finds more than one language in the samples of a document, or only part of them in one.
 
-    Of near relatives it names but one in one text, so there the end is heard alone.
+    Of near relatives it names only one in a text, so there the end is heard alone.
     """
     label, share = heard[0]
     if label in CLOSE and share >= SURE:

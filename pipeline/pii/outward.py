@@ -35,7 +35,7 @@ _PROFILE = re.compile(
 
 def redactor_of(plan: Plan) -> Redactor:
     """The redactor that a recipe asks for."""
-    regions = {code: language.phone_regions for code, language in plan.languages.natural.items()}
+    regions = plan.languages.phone_regions
     settings = plan.recipe.personal_data
     code = frozenset(plan.languages.programming)
     return Redactor(settings.kinds, regions, code, obfuscated_email=settings.obfuscated_email)

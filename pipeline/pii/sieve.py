@@ -55,7 +55,7 @@ def _start_table(size: int) -> npt.NDArray[np.bool_]:
     table = np.zeros(1 << 13, dtype=np.bool_)
     for start in KEY_STARTS:
         if min(len(start), 4) == size:
-            table[_start_hash(np.frombuffer(start.ljust(4), np.uint8), 0, size)] = True
+            table[_start_hash.py_func(np.frombuffer(start.ljust(4), np.uint8), 0, size)] = True  # no compiler at import
     return table
 
 

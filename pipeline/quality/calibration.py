@@ -17,6 +17,7 @@ from pipeline.quality.decision import TEXT_THRESHOLDS
 from pipeline.quality.junk import make_junk
 from pipeline.quality.letters import LetterModel, LetterModels, make_model
 from pipeline.quality.measures import Measures
+from pipeline.quality.words import WordLists
 
 GOOD_LOST = 0.005
 CAUGHT = 0.95
@@ -62,7 +63,7 @@ def measured(
 
     letters: in place of the letter models that the languages name.
     """
-    measures = Measures(languages, quality, letters=letters)
+    measures = Measures(languages, quality, WordLists.load([code]), letters)
     columns = measures(pa.array(texts, pa.large_string()), pa.array([code] * len(texts)))
     return {
         name: column.cast(pa.float64()).fill_null(float("nan")).to_numpy(zero_copy_only=False)

@@ -17,13 +17,12 @@ SENTENCES_MIN = 40
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found for a language: `words_min` and the evidence, with the measures that it stands on."""
+    """What was found for a language: the evidence, with the measures that it stands on."""
 
     language: str
     known: bool
     unspaced: bool
     sentences: int
-    words_min: int
     evidence: list[Evidence]
     good: Values
     junk: Mapping[str, Values]
@@ -57,7 +56,7 @@ def calibrate_language(
         made = {kind: measured(texts, code, languages, quality, letters) for kind, texts in junk.items()}
     segmented = parameters.segment_words_with_sentencepiece
     found = calibrate(good, made)
-    return Calibration(code, known, segmented, len(order), parameters.words_min, found, good, made, model)
+    return Calibration(code, known, segmented, len(order), found, good, made, model)
 
 
 def _with(code: str, unspaced: bool) -> tuple[Languages, bool]:

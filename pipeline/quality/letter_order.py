@@ -95,13 +95,8 @@ def letter_order(
             c = 0 if entry & _FLAG_SPECIAL else int(entry & _CODE)
             if c == 0 and b == 0:
                 continue
-            if order == 2:
-                if b and c:
-                    at = _find(keys, start, mask, _key(ANY, b, c))
-                    total += weights[at] if at >= 0 else floor
-                    letters += 1
-            else:
-                at = _find(keys, start, mask, _key(a, b, c))
+            if order == 3 or (b and c):
+                at = _find(keys, start, mask, _key(a, b, c)) if order == 3 else np.int64(-1)
                 if at < 0:
                     at = _find(keys, start, mask, _key(ANY, b, c))
                 total += weights[at] if at >= 0 else floor

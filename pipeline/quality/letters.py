@@ -72,9 +72,7 @@ def bare(text: str) -> str:
     return without_marks(text)
 
 
-@cache
-def _special(character: str) -> bool:
-    return is_special(character)
+_special = cache(is_special)
 
 
 def letter_runs(text: str) -> list[str]:
@@ -137,7 +135,9 @@ def _model(found: list[tuple[tuple[int, int, int], float, int]], floor: float, o
     found.sort(key=lambda item: (-item[2], item[0]))
     kept = found[:SEQUENCES_MAX]
     keys = sequence_keys(np.array([item[0] for item in kept] or np.zeros((0, 3)), np.int64).reshape(-1, 3))
-    weights = np.clip(np.rint(np.array([item[1] for item in kept]) * UNITS_PER_NAT), -CUT * 32, CUT * 32)
+    weights = np.clip(
+        np.rint(np.array([item[1] for item in kept]) * UNITS_PER_NAT), -CUT * UNITS_PER_NAT, CUT * UNITS_PER_NAT
+    )
     _, first = np.unique(keys, return_index=True)
     return LetterModel(keys[first], weights.astype(np.int8)[first], round(floor * UNITS_PER_NAT), order)
 

@@ -11,7 +11,7 @@ from configs.errors import ConfigurationError, InputError
 from configs.models import Columns, Languages, Package, Source
 from pipeline import storage
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
-from pipeline.readers.containers import Member, is_archive, members, without_compression
+from pipeline.readers.containers import Member, is_archive, members
 from pipeline.readers.delimited import read_csv, read_tsv
 from pipeline.readers.dictionaries import Dictionaries
 from pipeline.readers.gettext import read_gettext
@@ -23,7 +23,7 @@ from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
 from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
-from pipeline.readers.units import SUFFIXES, Unit, language_of, resolve, wanted
+from pipeline.readers.units import SUFFIXES, Unit, language_of, reader_by_name, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
 
 Reader = Callable[[Member, Context], Iterator[Row]]
@@ -174,10 +174,8 @@ def read_files(
 
 
 def _reader_of(pattern: str) -> str:
-    plain = without_compression(pattern.lower())
-    for reader, suffixes in SUFFIXES.items():
-        if plain.endswith(suffixes):
-            return "wet" if plain.endswith(".warc.wet") else reader
+    if reader := reader_by_name(pattern):
+        return reader
     known = ", ".join(dict.fromkeys(suffix for suffixes in SUFFIXES.values() for suffix in suffixes))
     fs, inner = storage.filesystem(pattern)
     if fs.isdir(inner):

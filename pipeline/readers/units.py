@@ -39,6 +39,14 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
 }
 """What members of archives and folders a reader takes where the source's entry says nothing (`include`)."""
 
+
+def reader_by_name(name: str) -> str | None:
+    """The reader of a file that is named so, compressed or not; None where the name does not tell."""
+    plain = without_compression(name.lower())
+    found = (reader for reader, suffixes in SUFFIXES.items() if plain.endswith(suffixes))
+    return "wet" if plain.endswith(".warc.wet") else next(found, None)
+
+
 _MAN_PAGE = re.compile(r".*\.[1-9][a-z]{0,4}")
 
 

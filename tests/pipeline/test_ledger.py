@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from pipeline.ingest import document_ids
+from pipeline.columns import document_ids
 from pipeline.ledger import look_up
 from pipeline.schema import LEDGER
 

@@ -66,9 +66,13 @@ def test_work_grows_linearly_on_adversarial_text(name: str) -> None:
 def _seconds(redactor: Redactor, unit: str, size: int) -> float:
     text = pa.array([unit * (size // len(unit.encode()))], pa.large_string())
     languages = pa.array(["en"])
-    begin = time.process_time()
-    redactor.redact(text, languages)
-    return time.process_time() - begin
+    taken = []
+    # The best of three, in this thread's own time: other tests' threads and a busy machine are no property of the text.
+    for _ in range(3):
+        begin = time.thread_time()
+        redactor.redact(text, languages)
+        taken.append(time.thread_time() - begin)
+    return min(taken)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)

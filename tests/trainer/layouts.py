@@ -55,7 +55,8 @@ def losses(config: TrainingConfig) -> dict[str, list[float]]:
     torch.manual_seed(0)
     model = ParallelModel(config, torch.device("cpu"))
     data = TrainingData(config.data.packed, seed=1)
-    held_out = TrainingData(config.data.packed, part="held_out").by_language("en", 3)
+    held = TrainingData(config.data.packed, part="held_out")
+    held_out = held.sequences(held.first("en", 3))
     found: dict[str, list[float]] = {"loss": [], "norm": []}
     for step in range(STEPS):
         positions = rank_positions(8 * step, 8, model.layout.data_rank, model.layout.data)

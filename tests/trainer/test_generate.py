@@ -55,6 +55,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "run"
 
 
+def test_chat_templates_are_exported(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    tokenizer = max(copy.glob("step-*")) / "tokenizer"
+    (tokenizer / "additional_chat_templates").mkdir()
+    (tokenizer / "additional_chat_templates" / "tool.jinja").write_text("{{ tools }}")
+    export(str(copy), str(tmp_path / "model"))
+    assert (tmp_path / "model" / "additional_chat_templates" / "tool.jinja").read_text() == "{{ tools }}"
+    assert "model" in (tmp_path / "model" / "README.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("hf") / "model"

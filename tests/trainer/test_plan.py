@@ -14,8 +14,8 @@ from tests.trainer.test_model import PARAMETERS
 from trainer.config import Batch, TrainingConfig, load_training_config
 from trainer.devices import find_device
 from trainer.instantiate import distinct_ranks, fake_rank, instantiate
-from trainer.plan import count_steps, make_plan, parse_memory
-from trainer.schedule import batch_size
+from trainer.plan import make_plan, parse_memory
+from trainer.schedule import batch_size, count_steps
 from trainer.search import search
 from trainer.timing import Machine
 

@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
 from rich.console import Console
 
 from configs.errors import BuildLockedError, ConfigurationError, InputError, OpenRootsError, OutputError
 from pipeline.lock import build_lock
 from tests.trainer.packed import packed_text
-from trainer.checkpoint import newest, read_checkpoint
+from trainer.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from trainer.config import TrainingConfig, load_training_config
+from trainer.process import join
 from trainer.train import main, parse_changes, train
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +104,15 @@ def wait_for(condition, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 120
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
+
+
+def newest(run: Path, say: Callable[[str], None]) -> Checkpoint | None:
+    """The checkpoint that a run of one process would resume from."""
+    join(torch.device("cpu"))
+    try:
+        return Checkpoints(run, 1, None, say).find()
+    finally:
+        dist.destroy_process_group()
 
 
 def test_it_learns(whole: dict[int, float]) -> None:
