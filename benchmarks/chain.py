@@ -21,11 +21,11 @@ from benchmarks.text import megabytes, real_text
 from benchmarks.venv import peers_python
 from configs.load import Plan, load_languages, load_recipe
 from pipeline.annotate import Annotator, Identification, language_identifier
-from pipeline.columns import decode
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS, band_hashes, signatures
 from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
+from pipeline.text.columns import decode
 
 STAGES = ("language", "quality", "pii", "exact", "minhash")
 PEER_STEPS = {"language": ("language",), "quality": ("repetition", "quality"), "pii": ("pii",), "minhash": ("minhash",)}

@@ -23,12 +23,12 @@ from benchmarks.filters_text import made
 from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages, Quality
 from pipeline.annotate import Identification
-from pipeline.columns import encode
 from pipeline.decide import first_verdict, language_verdict
 from pipeline.language_id import LanguageIdentifier
 from pipeline.quality import Measures, QualityRules
 from pipeline.quality.calibration import good_texts
 from pipeline.quality.junk import make_junk
+from pipeline.text.columns import encode
 
 SENTENCES_MIN, SENTENCES_MAX, EACH = 30, 400, 60
 Judge = Callable[[Sequence[str], str], float]

@@ -34,7 +34,7 @@ from configs.errors import OpenRootsError
 from configs.load import load_recipe
 from configs.shown import shown_lines
 from pipeline.build import build_corpus
-from pipeline.engine import Engine
+from pipeline.runtime.engine import Engine
 
 SECONDS_MAX, BYTES_MAX = 10.0, 1_000_000_000
 """Of processor time, and of memory above that of a build of the good file alone, that an input may take."""

@@ -15,10 +15,10 @@ from benchmarks.process import run
 from benchmarks.text import megabytes, real_text
 from benchmarks.venv import peers_python
 from configs.load import load_languages
-from pipeline.columns import decode
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.lines import cut_lines, line_hashes
 from pipeline.deduplication.minhash import CHARACTERS, WORDS, band_hashes, signatures
+from pipeline.text.columns import decode
 
 TEXT_DEDUP = "text-dedup==0.4.0"
 PEERS = {"datasketch": "datasketch 2.0.0", "rensa": "rensa 0.5.0", "text-dedup": "text-dedup 0.4.0"}

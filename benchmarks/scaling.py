@@ -20,7 +20,7 @@ from numba import njit
 from benchmarks import Settings, Table
 from benchmarks.end_to_end import fresh_build, manifest
 from benchmarks.text import megabytes, real_text
-from pipeline.columns import decode, text_buffers
+from pipeline.text.columns import decode, text_buffers
 
 BASE_MEGABYTES = 32
 FILE_BATCHES = 5

@@ -14,8 +14,8 @@ import xxhash
 from benchmarks import ROOT, Settings
 from benchmarks.end_to_end import build_sample, manifest
 from configs.load import load_languages
-from pipeline.columns import constant_column, encode
-from pipeline.schema import DOCUMENT
+from pipeline.text.columns import constant_column, encode
+from pipeline.text.schema import DOCUMENT
 
 SMALLEST, LARGEST = 2000, 4000
 """Bytes a document; the last piece of a source's text in a language may be shorter and is left out."""

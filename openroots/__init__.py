@@ -9,7 +9,7 @@ from typing import Any
 _NAMES = {
     "BuildLockedError": "configs.errors",
     "ConfigurationError": "configs.errors",
-    "Engine": "pipeline.engine",
+    "Engine": "pipeline.runtime.engine",
     "InputError": "configs.errors",
     "LanguageIdentifier": "pipeline.language_id",
     "OpenRootsError": "configs.errors",

@@ -117,9 +117,9 @@ def build_corpus_command(
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
     from pipeline.build import build_corpus
-    from pipeline.engine import Engine
-    from pipeline.phases import Watch
-    from pipeline.progress import ProgressWatch
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.phases import Watch
+    from pipeline.runtime.progress import ProgressWatch
     from pipeline.summary import print_summary
 
     options, words = split_arguments(ctx, ctx.args)
@@ -268,8 +268,8 @@ def deduplicate_command(
     """
     from openroots.beam_options import split_arguments, worker_log
     from pipeline.build import build_corpus
-    from pipeline.engine import Engine
-    from pipeline.progress import ProgressWatch
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.progress import ProgressWatch
     from pipeline.standalone import deduplication_plan
     from pipeline.summary import print_summary
 
@@ -344,7 +344,7 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     from rich.table import Table
 
-    from pipeline.terminal import Terminal
+    from pipeline.runtime.terminal import Terminal
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from configs.errors import ConfigurationError, InputError, OpenRootsError
 from configs.load import check_language, load_languages
 from openroots.tokenizer_command import text_files
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.count_phase import corpus_files
 from tokenizer.fertility import Report, measure_all
 from tokenizer.foreign import TIKTOKEN_PATTERN, open_encoders

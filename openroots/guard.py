@@ -86,7 +86,7 @@ def _catch_signals(terminal: int) -> None:
 
 def _kept() -> str:
     """What remains of the work, and how to resume; workers and locks of object stores are let go on the way."""
-    workers, lock = sys.modules.get("pipeline.workers"), sys.modules.get("pipeline.lock")
+    workers, lock = sys.modules.get("pipeline.runtime.workers"), sys.modules.get("pipeline.runtime.lock")
     if workers:
         workers.stop_workers()
     held = lock.let_go() if lock else []

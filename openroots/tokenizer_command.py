@@ -10,11 +10,11 @@ import pyarrow as pa
 import tokenizers
 
 from configs.errors import ConfigurationError, InputError
-from pipeline import storage
-from pipeline.engine import Engine
-from pipeline.lock import build_lock
-from pipeline.phases import Watch
-from pipeline.progress import ProgressWatch, duration
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.lock import build_lock
+from pipeline.runtime.phases import Watch
+from pipeline.runtime.progress import ProgressWatch, duration
 from tokenizer.card import training_record, write_card
 from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words
 from tokenizer.fertility import on_declaration

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from configs.load import Plan
 from configs.models import Languages
-from pipeline import storage
-from pipeline.columns import decode, encode, string_bytes, unify
 from pipeline.language_id import LanguageIdentifier, Shares, same_language, share_of
-from pipeline.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.pii.outward import redactor_of
 from pipeline.quality import Measures
-from pipeline.schema import UNDETERMINED
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
+from pipeline.text.columns import decode, encode, string_bytes, unify
+from pipeline.text.schema import UNDETERMINED
 
 VERSION = 3
 

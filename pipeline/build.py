@@ -1,7 +1,7 @@
 """The whole build: fetch → ingest → annotate → decide → deduplicate → sample → write → report.
 
-Every step is a phase that can be stopped and resumed; see `pipeline.phases`. What the phases pass on are the records
-of finished tasks, never documents.
+Every step is a phase that can be stopped and resumed; see `pipeline.runtime.phases`. What the phases pass on are the
+records of finished tasks, never documents.
 """
 
 import time
@@ -14,19 +14,19 @@ from typing import Any
 from configs.errors import BalanceError, ConfigurationError, OutputError, SourceError
 from configs.load import Plan
 from configs.shown import shown, shown_list
-from pipeline import storage
 from pipeline.annotate import annotate_phase
 from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
-from pipeline.engine import Engine
 from pipeline.fetch import FetchReport, fetch
-from pipeline.finished import CORPUS_VOUCHERS, damaged
 from pipeline.ingest import ingest_phase, ingest_tasks
-from pipeline.lock import build_lock
-from pipeline.ownership import KINDS, remove_half_written
-from pipeline.phases import OutputFile, Phase, Record, Task, Watch
 from pipeline.readers import Unit, list_units
 from pipeline.report import tally_phase, tally_tasks, write_report
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.finished import CORPUS_VOUCHERS, damaged
+from pipeline.runtime.lock import build_lock
+from pipeline.runtime.ownership import KINDS, remove_half_written
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, Watch
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
     LEDGER_ENDING,

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.load import Plan
-from pipeline import storage
-from pipeline.columns import decode, encode
-from pipeline.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.quality import QualityRules
-from pipeline.schema import DICTIONARY, UNDETERMINED
+from pipeline.runtime import storage
+from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.text.columns import decode, encode
+from pipeline.text.schema import DICTIONARY, UNDETERMINED
 
 VERSION = 3
 COLUMN_BYTES = 200

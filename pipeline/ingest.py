@@ -18,13 +18,13 @@ from configs.load import Plan
 from configs.models import Source
 from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
-from pipeline.columns import constant_column, document_ids, encode, filter_batch, string_bytes
-from pipeline.normal_form import to_nfc
-from pipeline.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
-from pipeline.schema import DOCUMENT, LEDGER, UNDETERMINED
+from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
+from pipeline.text.columns import constant_column, document_ids, encode, filter_batch, string_bytes
+from pipeline.text.normal_form import to_nfc
+from pipeline.text.schema import DOCUMENT, LEDGER, UNDETERMINED
 
 VERSION = 6
 """Raised when the same input would give other bytes than before, so that older work is done again."""

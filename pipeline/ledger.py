@@ -6,16 +6,16 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from configs.errors import InputError
-from pipeline import storage
-from pipeline.columns import decode, document_ids
+from pipeline.runtime import storage
+from pipeline.text.columns import decode, document_ids
 
 
 def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     """The ledger rows of a document: by its id (32 hex digits), its own key in its source, else the start of an id (at
     least 4 digits) or a part of its uri.
 
-    Columns as in `pipeline.schema.LEDGER`, `id` as hex. A document dropped as a duplicate names, in `detail`, the id of
-    the one kept, its source and how similar they are. Raises InputError where `output` holds no ledger.
+    Columns as in `pipeline.text.schema.LEDGER`, `id` as hex. A document dropped as a duplicate names, in `detail`, the
+    id of the one kept, its source and how similar they are. Raises InputError where `output` holds no ledger.
     """
     folder = storage.join(output, "ledger")
     fs, inner = storage.filesystem(folder)

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import storage
-from pipeline.columns import decode, encode
 from pipeline.decide import COLUMN_BYTES, shard_name
-from pipeline.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
-from pipeline.schema import LEDGER
+from pipeline.text.columns import decode, encode
+from pipeline.text.schema import LEDGER
 
 VERSION = 2
 EXAMPLES = 3

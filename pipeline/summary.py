@@ -8,7 +8,7 @@ from rich.table import Table
 from configs.load import Plan
 from configs.shown import shown_list
 from governance import figures
-from pipeline import storage
+from pipeline.runtime import storage
 
 UNFAIR = 5
 """Most languages named that lost far more than the others."""

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import xxhash
 
 from configs.errors import OutputError
-from pipeline import storage
-from pipeline.columns import decode, string_bytes, unify
 from pipeline.deduplication.lines import cut_lines
-from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.pii.redactor import recounted
-from pipeline.schema import LEDGER
+from pipeline.runtime import storage
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.text.columns import decode, string_bytes, unify
+from pipeline.text.schema import LEDGER
 
 VERSION = 3
 LEDGER_PART_ROWS = 1_000_000

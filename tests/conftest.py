@@ -16,7 +16,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
     """The output folder and manifest of `openroots build-corpus --recipe tiny`, built in this process."""
     from configs.load import load_recipe
     from pipeline.build import build_corpus
-    from pipeline.engine import Engine
+    from pipeline.runtime.engine import Engine
 
     output = tmp_path_factory.mktemp("tiny") / "corpus"
     manifest = build_corpus(load_recipe("tiny"), str(output), engine=Engine(), cache=str(output.parent / "cache"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from configs.load import load_recipe
 from pipeline.build import build_corpus
-from pipeline.engine import Engine
+from pipeline.runtime.engine import Engine
 
 TEXT = """people country water house river school market children morning evening music letter garden mountain story
 winter summer village teacher doctor window bread table family friend history language question answer"""

@@ -18,8 +18,8 @@ import pytest
 
 from configs.load import Plan, load_languages, load_recipe
 from pipeline.build import STAGES, build_corpus
-from pipeline.engine import Engine
 from pipeline.ledger import look_up
+from pipeline.runtime.engine import Engine
 
 Built = tuple[Path, dict[str, Any]]
 ONE_OF_EACH_SCRIPT = ["sw", "ar", "bn", "gu", "hi", "kn", "ml", "or", "pa", "ta", "te", "zh-Hans", "zh-Hant", "python"]

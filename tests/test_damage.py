@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hostile import DAMAGES, flip
-from pipeline.engine import Engine
-from pipeline.phases import Watch
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Watch
 from tests.small_build import build, write_inputs
 
 Damage = Callable[[Path], None]

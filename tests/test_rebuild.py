@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import pytest
 
-from pipeline.phases import Watch
+from pipeline.runtime.phases import Watch
 from tests.small_build import build, write_inputs
 
 

@@ -13,7 +13,7 @@ from configs.load import load_languages
 from governance import figures
 from governance.cards import hub_licences, markdown
 from governance.rendering import markdown_environment
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.count_phase import WordTable
 from tokenizer.pretokenize import Pattern
 from tokenizer.settings import Training

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import ConfigurationError
-from pipeline.columns import text_buffers
+from pipeline.text.columns import text_buffers
 from tokenizer.pretokenize import LIBRARY, Pattern, piece_ends
 from tokenizer.word_table import add_pieces, add_words, empty_table, export, grown
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import InputError
-from pipeline import storage
-from pipeline.engine import Engine
-from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder, Watch
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder, Watch
 from tokenizer.count import WORDS, WordCounter, language_weights
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern

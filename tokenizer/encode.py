@@ -19,9 +19,9 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from pipeline import storage
-from pipeline.engine import Engine
-from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
 from tokenizer.load import IDS, Backend, Tokenizer, known_backend, text_bytes
 from tokenizer.texts import Skipped, TextFile, read_shard, read_texts
 

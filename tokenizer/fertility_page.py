@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from governance import figures
 from governance.rendering import html_environment
-from pipeline import storage
 from pipeline.report import svg
+from pipeline.runtime import storage
 from tokenizer.fertility import ENGLISH, PREMIUM_LIMIT, Report, Row
 from tokenizer.fertility_report import dearest_first, notes
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from governance import figures
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.fertility import ENGLISH, PREMIUM_LIMIT, Report, Row, Summary
 from tokenizer.parallel_text import OWN
 

@@ -15,7 +15,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 
 from configs.errors import ConfigurationError, InputError
 from configs.extras import need
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.encoders import ByteLevelEncoder, Encoder, LibraryEncoder, SentencePieceEncoder, TiktokenEncoder
 from tokenizer.load import Backend, Tokenizer, is_byte_level
 from tokenizer.pretokenize import GPT2_PATTERN, Pattern

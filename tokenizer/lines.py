@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import text_buffers
 from pipeline.deduplication.lines import hash_bytes
+from pipeline.text.columns import text_buffers
 
 
 class SeenLines:

@@ -21,8 +21,8 @@ import tokenizers
 import xxhash
 
 from configs.errors import InputError
-from pipeline import storage
-from pipeline.columns import text_buffers
+from pipeline.runtime import storage
+from pipeline.text.columns import text_buffers
 
 Backend = Literal["fastokens", "tokenizers"]
 IDS = pa.large_list(pa.field("item", pa.uint32(), nullable=False))

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import ConfigurationError
-from pipeline import storage
-from pipeline.columns import text_buffers
+from pipeline.runtime import storage
+from pipeline.text.columns import text_buffers
 from tokenizer import merge_kernels as kernels
 from tokenizer.merge_kernels import Scratch, State
 from tokenizer.settings import SPECIAL_TOKENS, VOCABULARY_SIZE

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from configs.errors import ConfigurationError
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.count import WORDS, WordCounter, count_words
 from tokenizer.merges import (
     CHECKPOINT_SECONDS,

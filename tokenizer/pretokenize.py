@@ -16,7 +16,7 @@ from numba import njit
 from tokenizers import Regex, pre_tokenizers
 
 from configs.errors import ConfigurationError
-from pipeline.columns import text_buffers
+from pipeline.text.columns import text_buffers
 from tokenizer.kernels import inlined, kernel
 
 BLOOM_PATTERN = " ?[^(\\s|[.,!?…。，、।۔،])]+"

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from configs.errors import ConfigurationError
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.model import write_companions
 from tokenizer.settings import Training
 

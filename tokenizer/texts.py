@@ -10,12 +10,12 @@ import pyarrow as pa
 from configs.errors import InputError, NoTextError
 from configs.load import load_languages
 from configs.models import Package, Source
-from pipeline import storage
 from pipeline.readers import read_unit
 from pipeline.readers.containers import is_archive
 from pipeline.readers.encodings import utf8
 from pipeline.readers.streams import input_errors, open_file, unpack
 from pipeline.readers.units import Unit, reader_by_name
+from pipeline.runtime import storage
 from tokenizer.settings import Documents
 
 _ROWS, _BYTES = 1000, 8 << 20

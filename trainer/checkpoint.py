@@ -30,7 +30,7 @@ from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.storage import WriteResult
 
 from configs.errors import InputError
-from pipeline import storage
+from pipeline.runtime import storage
 
 FORMAT = 2
 """The manifest has a digest of itself; one of format 1 has none and is still read."""

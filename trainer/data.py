@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import ConfigurationError, InputError
-from pipeline import storage
+from pipeline.runtime import storage
 from trainer.order import PARTS, Order
 
 _REMEDY = "Give the output folder of `openroots pack`, or pack again: it redoes what is damaged or missing"

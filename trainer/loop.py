@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from configs.errors import ConfigurationError, OpenRootsError, OutputError
-from pipeline import storage
+from pipeline.runtime import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig

@@ -18,9 +18,9 @@ import xxhash
 from numpy.lib import format as npy
 
 from configs.errors import ConfigurationError, InputError
-from pipeline import storage
-from pipeline.engine import Engine
-from pipeline.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
 from trainer.order import PARTS
 
 FORMAT = 1

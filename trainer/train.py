@@ -16,7 +16,7 @@ import torch.distributed as dist
 from rich.console import Console
 
 from configs.errors import ConfigurationError, OpenRootsError
-from pipeline.lock import build_lock
+from pipeline.runtime.lock import build_lock
 from trainer.config import TrainingConfig, load_training_config
 from trainer.loop import Run, State
 from trainer.process import join

@@ -42,7 +42,7 @@ def _lines(patterns: tuple[str, ...]) -> list[str]:
     """Lines that hold something, NFC, each once, of all files that patterns match."""
     import unicodedata
 
-    from pipeline import storage
+    from pipeline.runtime import storage
 
     lines: dict[str, None] = {}
     for pattern in patterns:

@@ -49,10 +49,10 @@ def encode_command(
 
     from openroots.beam_options import split_arguments, worker_log
     from openroots.tokenizer_command import text_files
-    from pipeline.engine import Engine
-    from pipeline.lock import build_lock
-    from pipeline.phases import Watch
-    from pipeline.progress import ProgressWatch
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.lock import build_lock
+    from pipeline.runtime.phases import Watch
+    from pipeline.runtime.progress import ProgressWatch
     from tokenizer.count_phase import corpus_files
     from tokenizer.encode import corpus_manifest_digest, encode_files
     from tokenizer.texts import Skipped

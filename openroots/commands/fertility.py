@@ -89,7 +89,7 @@ def fertility_command(
 
     from openroots.cli import _check_language
     from openroots.fertility_command import check_failures, fertility
-    from pipeline.ownership import check_file
+    from pipeline.runtime.ownership import check_file
     from tokenizer.fertility_page import write_html
     from tokenizer.fertility_report import print_report, write_csv, write_json
 

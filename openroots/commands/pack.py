@@ -40,10 +40,10 @@ def pack_command(
     openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
     """
     from openroots.beam_options import split_arguments, worker_log
-    from pipeline.engine import Engine
-    from pipeline.lock import build_lock
-    from pipeline.phases import Watch
-    from pipeline.progress import ProgressWatch
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.lock import build_lock
+    from pipeline.runtime.phases import Watch
+    from pipeline.runtime.progress import ProgressWatch
     from trainer.pack import Packing, far_off, pack
 
     options, words = split_arguments(ctx, ctx.args)

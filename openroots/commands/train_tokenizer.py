@@ -68,9 +68,9 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     """
     from openroots.beam_options import split_arguments, worker_log
     from openroots.tokenizer_command import train_tokenizer
-    from pipeline.engine import Engine
-    from pipeline.phases import Watch
-    from pipeline.progress import ProgressWatch
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.phases import Watch
+    from pipeline.runtime.progress import ProgressWatch
 
     options, words = split_arguments(ctx, ctx.args)
     if words:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import text_buffers
+from pipeline.text.columns import text_buffers
 
 SIZE = 0xE0200
 """Code points from here on are private or not assigned: no word characters, no white space."""

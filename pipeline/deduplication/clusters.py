@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from configs.errors import OpenRootsError
-from pipeline import storage
 from pipeline.deduplication.exchange import Exchange
 from pipeline.deduplication.greedy import read_edges
 from pipeline.deduplication.keys import sort_edges
@@ -27,8 +26,9 @@ from pipeline.deduplication.records import (
     split,
     spread,
 )
-from pipeline.engine import Engine
-from pipeline.phases import digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import digest_of
 
 ROUNDS_MAX = 100
 FILES = 16

@@ -7,8 +7,8 @@ import pyarrow as pa
 import xxhash
 from numba import njit
 
-from pipeline.columns import text_buffers
 from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, decode, encode, tables
+from pipeline.text.columns import text_buffers
 
 
 def exact_hashes(texts: pa.LargeStringArray, is_code: np.ndarray, is_nfc: bool = False) -> np.ndarray:

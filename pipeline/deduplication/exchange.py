@@ -19,12 +19,12 @@ import numpy as np
 import xxhash
 
 from configs.errors import OpenRootsError
-from pipeline import storage
 from pipeline.deduplication.records import read_all
-from pipeline.engine import Engine, carry
-from pipeline.finished import OutputFile, Record, damaged, kept_file, read_record, write_record
-from pipeline.ownership import remove_half_written
-from pipeline.storage import digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine, carry
+from pipeline.runtime.finished import OutputFile, Record, damaged, kept_file, read_record, write_record
+from pipeline.runtime.ownership import remove_half_written
+from pipeline.runtime.storage import digest_of
 
 _FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
 PARTITION_BYTES = 8 << 20

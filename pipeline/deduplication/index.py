@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
-from pipeline import storage
 from pipeline.deduplication.minhash import WORDS
 from pipeline.deduplication.near import Signed, write_signatures
 from pipeline.deduplication.records import DOCUMENT, id_bytes, id_numbers, read_records
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Task, TaskFolder
 
 FORMAT = 1
 FOLDER = "index"

@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import storage
-from pipeline.columns import decode
 from pipeline.deduplication.characters import is_unspaced
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS
@@ -28,7 +26,9 @@ from pipeline.deduplication.records import (
     rows_of,
     split,
 )
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Task, TaskFolder
+from pipeline.text.columns import decode
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import text_buffers
 from pipeline.deduplication.characters import SIZE, SPACE, WORD, decode, tables
+from pipeline.text.columns import text_buffers
 
 TICK, TILDE, UNDERSCORE = 0x60, 0x7E, 0x5F
 NEVER = 1 << 62

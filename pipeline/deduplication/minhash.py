@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import text_buffers
 from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, WORD, decode, is_word_character, tables
+from pipeline.text.columns import text_buffers
 
 WORDS, CHARACTERS, CODE = 0, 1, 2
 """How a document is cut into tokens."""

@@ -8,8 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.models import Deduplication
-from pipeline import storage
-from pipeline.columns import decode
 from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import cut_lines
 from pipeline.deduplication.minhash import CODE, band_hashes, signatures
@@ -26,7 +24,9 @@ from pipeline.deduplication.records import (
     shards_of,
     split,
 )
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Task, TaskFolder
+from pipeline.text.columns import decode
 
 
 @dataclass(frozen=True)

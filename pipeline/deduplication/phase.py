@@ -20,7 +20,6 @@ import numpy as np
 import xxhash
 
 from configs.models import Deduplication
-from pipeline import storage
 from pipeline.deduplication.clusters import ReadComponents, star_components
 from pipeline.deduplication.exchange import Exchange, Exchanged
 from pipeline.deduplication.greedy import STATISTICS, ChooseKept
@@ -51,9 +50,10 @@ from pipeline.deduplication.records import (
 )
 from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
-from pipeline.engine import Engine
-from pipeline.finished import CORPUS_VOUCHERS
-from pipeline.phases import Phase, Record, Task, Watch, digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.finished import CORPUS_VOUCHERS
+from pipeline.runtime.phases import Phase, Record, Task, Watch, digest_of
 
 VERSION = 2
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline import storage
+from pipeline.runtime import storage
 
 DOCUMENT = np.dtype(
     [

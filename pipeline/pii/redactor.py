@@ -14,9 +14,9 @@ import re2
 
 from configs.errors import ConfigurationError
 from configs.models import PII_KINDS, PiiKind
-from pipeline.columns import text_buffers
 from pipeline.pii import addresses, handles, keys, national_ids, numbers, phones
 from pipeline.pii.sieve import KEY_START, KEY_URL, candidates
+from pipeline.text.columns import text_buffers
 
 ROUNDS_MAX = 16
 CONTEXT = 96  # bytes on each side of a candidate that its judge may look at

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.columns import encode, text_buffers
 from pipeline.deduplication.characters import decode
 from pipeline.quality.characters import SPACE, table
+from pipeline.text.columns import encode, text_buffers
 
 CODE_MEASURES = ("characters", "longest_line", "non_word_characters", "token_length_deviation")
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.models import CodeParameters, Languages, Quality, QualityParameters
-from pipeline.columns import decode, encode
 from pipeline.quality.resolved import resolve
-from pipeline.schema import UNDETERMINED
+from pipeline.text.columns import decode, encode
+from pipeline.text.schema import UNDETERMINED
 
 TEXT_THRESHOLDS = (
     ("words_min", "words"),

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.errors import ModelError
-from pipeline.columns import decode
+from pipeline.text.columns import decode
 
 _KENLM_FILES = ("*.arpa.bin", "*.binary", "*.bin", "*.arpa")
 _PIECE_FILES = ("*.sp.model", "*.model")

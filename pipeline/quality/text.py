@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from configs.models import QualityParameters
-from pipeline.columns import encode, text_buffers
 from pipeline.quality import kernels
 from pipeline.quality.characters import table
 from pipeline.quality.letters import LetterModels
 from pipeline.quality.words import WordLists
+from pipeline.text.columns import encode, text_buffers
 
 MEASURED_BYTES = 16 << 20
 """Memory for one document stays below 32 times this."""

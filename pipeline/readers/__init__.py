@@ -1,4 +1,4 @@
-"""Readers: every format in, batches of documents (`pipeline.schema.RAW`) out."""
+"""Readers: every format in, batches of documents (`pipeline.text.schema.RAW`) out."""
 
 from pipeline.readers.reading import read_files, read_unit
 from pipeline.readers.units import Unit, list_units

@@ -9,7 +9,6 @@ import re2
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Columns, Languages, Package, Source
-from pipeline import storage
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
 from pipeline.readers.containers import Member, is_archive, members
 from pipeline.readers.delimited import read_csv, read_tsv
@@ -25,6 +24,7 @@ from pipeline.readers.streams import input_errors, open_file
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
 from pipeline.readers.units import SUFFIXES, Unit, language_of, reader_by_name, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
+from pipeline.runtime import storage
 
 Reader = Callable[[Member, Context], Iterator[Row]]
 
@@ -58,7 +58,7 @@ def read_unit(
     batch_bytes: int,
     on_problem: Callable[[InputError], None],
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of a unit as batches of `pipeline.schema.RAW`, in the order of the files.
+    """Yield the documents of a unit as batches of `pipeline.text.schema.RAW`, in the order of the files.
 
     Batches hold at most `batch_documents` rows and about `batch_bytes` bytes of text. What cannot be read (a file, a
     member, a line) goes to `on_problem` as an InputError, once each; of those of a file beyond the first hundred one

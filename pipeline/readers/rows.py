@@ -1,4 +1,4 @@
-"""From documents to batches of `pipeline.schema.RAW`."""
+"""From documents to batches of `pipeline.text.schema.RAW`."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from configs.errors import InputError
 from configs.models import Languages, Source
 from pipeline.readers import streams
 from pipeline.readers.streams import too_large
-from pipeline.schema import RAW
+from pipeline.text.schema import RAW
 
 KEYS_HELD_MAX = 2_000_000
 """Own keys of one file that are compared (200 MB); a later row that repeats one is dropped as `duplicate_id`."""

@@ -7,11 +7,11 @@ from typing import Any
 from configs.load import Plan
 from governance.cards import corpus_card, language_card
 from governance.croissant import croissant
-from pipeline import storage
-from pipeline.phases import Record
 from pipeline.report.html import render_report
 from pipeline.report.phase import tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import collect
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Record
 
 __all__ = ["collect", "render_report", "tally_phase", "tally_tasks", "write_report"]
 

@@ -14,7 +14,7 @@ from configs.load import Plan
 from governance import figures
 from governance.rendering import html_environment
 from pipeline.report import svg
-from pipeline.schema import UNDETERMINED
+from pipeline.text.schema import UNDETERMINED
 
 FOLDER = Path(__file__).parent
 SHARES = svg.LogScale(1e-7, 1.0)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.report.tally import BINS, Tally, tally_file
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 
 VERSION = 1
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from configs.load import Plan
 from configs.models import Languages
-from pipeline import storage
 from pipeline.quality.decision import CODE_THRESHOLDS, TEXT_THRESHOLDS
 from pipeline.quality.resolved import resolve
 from pipeline.report.fairness import KEPT_STAGE, fairness
 from pipeline.report.tally import BINS, Tally, merge, tally_file
+from pipeline.runtime import storage
 
 STATISTICS_FORMAT = 1
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import storage
-from pipeline.columns import decode, string_bytes
+from pipeline.runtime import storage
+from pipeline.text.columns import decode, string_bytes
 
 EXCERPTS = 2
 EXCERPT_CHARACTERS = 300

@@ -16,7 +16,7 @@ from pipeline.readers.dictionaries import Dictionaries
 from pipeline.readers.reading import READERS
 from pipeline.readers.rows import Batcher, Context, Origin
 from pipeline.readers.streams import Stream
-from pipeline.schema import RAW
+from pipeline.text.schema import RAW
 from tests.fuzz.mutate import fuzz
 from tests.pipeline.readers_help import make_source
 

@@ -22,8 +22,8 @@ from configs import CONFIGS
 from configs.errors import ConfigurationError
 from openroots.cli import main
 from openroots.tokenizer_command import _MergeReport, text_files
-from pipeline.ownership import claim
-from pipeline.progress import ProgressWatch
+from pipeline.runtime.ownership import claim
+from pipeline.runtime.progress import ProgressWatch
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.merges import Progress
 
@@ -119,8 +119,8 @@ def test_python_gives_what_the_command_gives(tmp_path: Path) -> None:
 KILLED = """
 import functools, os, signal, sys
 from openroots import tokenizer_command as command
-from pipeline import phases
-from pipeline.storage import write_json
+from pipeline.runtime import phases
+from pipeline.runtime.storage import write_json
 from tokenizer import merges
 
 stage, text, output = sys.argv[1:]

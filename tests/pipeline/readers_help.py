@@ -9,7 +9,7 @@ from configs.errors import InputError
 from configs.load import load_languages
 from configs.models import Columns, Package, Source
 from pipeline.readers import list_units, read_unit
-from pipeline.schema import RAW
+from pipeline.text.schema import RAW
 
 
 def make_source(reader: str, path: str = "pkg", client: str = "path", columns: dict | None = None, **package: Any):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from configs.load import Plan, load_languages
 from configs.models import Package, Recipe, Source
 from pipeline.report import write_report
-from pipeline.schema import DICTIONARY, LEDGER, UNDETERMINED
+from pipeline.text.schema import DICTIONARY, LEDGER, UNDETERMINED
 
 FLOATS = (
     "language_score", "language_share", "character_repetition", "word_repetition", "special_characters",

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
-from pipeline import storage
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, cut_lines, deduplicate
 from pipeline.deduplication import pairs as pairs_module
 from pipeline.deduplication.clusters import star_components
@@ -21,7 +20,8 @@ from pipeline.deduplication.minhash import band_hashes, jaccard, signatures
 from pipeline.deduplication.pairs import BUCKET_ALL_PAIRS_MAX
 from pipeline.deduplication.records import EDGE, EdgeFile, read_all
 from pipeline.deduplication.resolve import RESULT
-from pipeline.engine import Engine
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
 
 SETTINGS = Deduplication(recurring_lines_documents_min=None)
 CONTEXT = DeduplicationContext(priorities={"books": 1, "web": 9}, unspaced=frozenset({"zh"}), code=frozenset({"c"}))

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import InputError
-from pipeline.columns import document_ids
 from pipeline.ledger import look_up
-from pipeline.schema import LEDGER
+from pipeline.text.columns import document_ids
+from pipeline.text.schema import LEDGER
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from apache_beam.testing.util import assert_that
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engine import Engine
-from pipeline.phases import OutputFile, Record
 from pipeline.report.phase import tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import assemble, collect, corpus_files
 from pipeline.report.tally import BINS, Bins, merge, tally_file
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import OutputFile, Record
 from tests.pipeline.small_corpus import SmallCorpus, plausible
 
 

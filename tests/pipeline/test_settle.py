@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.columns import encode
 from pipeline.decide import first_verdict, language_verdict, personal_data_verdict
-from pipeline.engine import Engine
-from pipeline.phases import Task, TaskFolder
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.sampling import LanguageSample
 from pipeline.settle import ShardFiles, add_histograms, count_phase, fates, settle_phase
+from pipeline.text.columns import encode
 
 
 def annotated(rows: int) -> pa.RecordBatch:

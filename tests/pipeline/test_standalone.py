@@ -9,8 +9,8 @@ import pytest
 from datasets import load_dataset
 
 from pipeline.build import build_corpus
-from pipeline.engine import Engine
 from pipeline.ledger import look_up
+from pipeline.runtime.engine import Engine
 from pipeline.standalone import deduplication_plan
 
 BASE = " ".join(f"neno{number}" for number in range(150))

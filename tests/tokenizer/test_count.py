@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError, InputError
-from pipeline.engine import Engine
+from pipeline.runtime.engine import Engine
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.count import WORDS, WordCounter, add_tables, count_words, language_weights
 from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words

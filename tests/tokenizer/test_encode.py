@@ -18,7 +18,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
 from configs.errors import InputError
-from pipeline.engine import Engine
+from pipeline.runtime.engine import Engine
 from tests.tokenizer.texts import tiny_texts
 from tokenizer.count_phase import TextFile, corpus_files
 from tokenizer.encode import encode_files

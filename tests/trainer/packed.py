@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline import storage
+from pipeline.runtime import storage
 from tokenizer.encode import TOKENS
 from trainer.pack import Packing, pack
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from configs.errors import ConfigurationError, InputError
-from pipeline.engine import Engine
+from pipeline.runtime.engine import Engine
 from tests.trainer.packed import EOS, packed_text, some_documents, write_tokens
 from trainer.data import TrainingData, rank_positions
 from trainer.pack import Packing, choose_held_out, far_off, pack

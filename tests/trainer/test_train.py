@@ -16,7 +16,7 @@ import torch.distributed as dist
 from rich.console import Console
 
 from configs.errors import BuildLockedError, ConfigurationError, InputError, OpenRootsError, OutputError
-from pipeline.lock import build_lock
+from pipeline.runtime.lock import build_lock
 from tests.trainer.packed import packed_text
 from trainer.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from trainer.config import TrainingConfig, load_training_config

@@ -2,7 +2,7 @@
 
 Beam starts its own workers through a shell and waits for ever for what a dead one owes. Here they are started without
 one; where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are stopped, since a
-bundle is half a phase. `python -m pipeline.workers` is the worker itself.
+bundle is half a phase. `python -m pipeline.runtime.workers` is the worker itself.
 """
 
 import ctypes
@@ -75,7 +75,9 @@ class _WatchedWorker(GrpcWorkerHandler):
         environment["WORKER_ID"] = self.worker_id
         environment[_PARENT] = str(os.getpid())
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.workers"], env={**os.environ, **environment}, stdin=subprocess.DEVNULL
+            [sys.executable, "-m", "pipeline.runtime.workers"],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
         )
         _running.add(self._process)
         threading.Thread(target=self._watch, daemon=True, name="worker-watch").start()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from pipeline.schema import DICTIONARY
+from pipeline.text.schema import DICTIONARY
 
 
 def constant_column(value: str, rows: int) -> pa.DictionaryArray:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from configs.errors import WorkerDiedError
-from pipeline.engine import Engine
-from pipeline.phases import Phase, Task, TaskFolder
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Phase, Task, TaskFolder
 
 TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
@@ -51,8 +51,8 @@ def test_a_worker_that_always_crashes_ends_the_phase_with_what_to_do(tmp_path: P
 SLEEPER = """
 import os, sys, time
 from pathlib import Path
-from pipeline.engine import Engine
-from pipeline.phases import Phase, Task
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Phase, Task
 
 def sleep(task, folder):
     (Path(task.payload) / f"{os.getpid()}.pid").touch()
@@ -76,7 +76,7 @@ def is_alive(process: int) -> bool:
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
     deadline = time.monotonic() + 60
     while len(workers := [int(path.stem) for path in tmp_path.glob("*.pid")]) < 2 and time.monotonic() < deadline:

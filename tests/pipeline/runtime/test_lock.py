@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from configs.errors import BuildLockedError, OutputError
-from pipeline.lock import build_lock
+from pipeline.runtime.lock import build_lock
 
 
 def hold(output: str, ready: "multiprocessing.synchronize.Event") -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from configs import CONFIGS
-from pipeline.engine import SMALL_BYTES, Engine
-from pipeline.phases import Phase, RunTask, RunTasks, Task, TaskFolder
+from pipeline.runtime.engine import SMALL_BYTES, Engine
+from pipeline.runtime.phases import Phase, RunTask, RunTasks, Task, TaskFolder
 
 ROOT = CONFIGS.parent
 PACKAGES = ("configs", "governance", "openroots", "pipeline", "tokenizer")

@@ -8,9 +8,9 @@ import pytest
 import xxhash
 
 from configs.errors import InputError, OutputError
-from pipeline import storage
-from pipeline.engine import Engine
-from pipeline.phases import Phase, Task, TaskFolder
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.phases import Phase, Task, TaskFolder
 
 SCHEMA = pa.schema([("value", pa.int64())])
 

@@ -25,7 +25,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
-from pipeline.workers import WorkerProcesses
+from pipeline.runtime.workers import WorkerProcesses
 
 _LOGGER = logging.getLogger("openroots")
 _ATTEMPTS = 3

@@ -15,11 +15,11 @@ import apache_beam as beam
 import pyarrow as pa
 
 from configs.errors import OpenRootsError
-from pipeline import storage
-from pipeline.engine import Engine, carry
-from pipeline.finished import Names, OutputFile, Record, damaged, read_record, retract, write_record
-from pipeline.ownership import remove_half_written
-from pipeline.storage import digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine, carry
+from pipeline.runtime.finished import Names, OutputFile, Record, damaged, read_record, retract, write_record
+from pipeline.runtime.ownership import remove_half_written
+from pipeline.runtime.storage import digest_of
 
 __all__ = [
     "ArrowShard",

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline import storage
-from pipeline.ownership import remove_half_written
-from pipeline.storage import Entry, digest_of
+from pipeline.runtime import storage
+from pipeline.runtime.ownership import remove_half_written
+from pipeline.runtime.storage import Entry, digest_of
 
 BEING_REBUILT = """# Being rebuilt
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from configs.shown import shown_list
-from pipeline import storage
-from pipeline.phases import Record, Task, Watch
-from pipeline.terminal import standard_error
+from pipeline.runtime import storage
+from pipeline.runtime.phases import Record, Task, Watch
+from pipeline.runtime.terminal import standard_error
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 15.0

@@ -8,8 +8,8 @@ import fsspec
 import pytest
 
 from configs.errors import OutputError
-from pipeline.lock import build_lock
-from pipeline.ownership import MARKER, check_file, check_output
+from pipeline.runtime.lock import build_lock
+from pipeline.runtime.ownership import MARKER, check_file, check_output
 
 
 def tree(folder: Path) -> dict[str, bytes]:

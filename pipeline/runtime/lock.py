@@ -12,8 +12,8 @@ from pathlib import Path
 
 from configs.errors import BuildLockedError, OutputError
 from configs.shown import shown
-from pipeline import storage
-from pipeline.ownership import check_output, claim
+from pipeline.runtime import storage
+from pipeline.runtime.ownership import check_output, claim
 
 _held: list[str] = []
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from pipeline.columns import text_buffers
 from pipeline.deduplication.characters import decode
+from pipeline.text.columns import text_buffers
 
 RUN_MAX = 30
 """Marks in a row left to `unicodedata`, as the Stream-Safe Text Format (UAX #15, section 13) caps them."""

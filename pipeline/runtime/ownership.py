@@ -11,7 +11,7 @@ from typing import Any
 
 from configs.errors import OutputError
 from configs.shown import shown, shown_list
-from pipeline import storage
+from pipeline.runtime import storage
 
 MARKER = ".openroots.json"
 FORMAT = 1
