@@ -11,6 +11,7 @@ import re
 from configs.models import Languages
 
 UNDETERMINED = "und"
+"""BCP-47 for a language that is not known."""
 DECLARED_CHARACTERS_MAX = 60
 """Longer ones are no language; messages show so much of them."""
 

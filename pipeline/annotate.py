@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from configs.language_codes import UNDETERMINED
 from configs.load import Plan
 from configs.models import Languages
 from pipeline.language_id import LanguageIdentifier, Shares, same_language, share_of
@@ -19,7 +20,6 @@ from pipeline.quality import Measures
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.text.columns import decode, encode, string_bytes, unify
-from pipeline.text.schema import UNDETERMINED
 
 VERSION = 3
 

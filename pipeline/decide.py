@@ -8,12 +8,13 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from configs.language_codes import UNDETERMINED
 from configs.load import Plan
 from pipeline.quality import QualityRules
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.text.columns import decode, encode
-from pipeline.text.schema import DICTIONARY, UNDETERMINED
+from pipeline.text.schema import DICTIONARY
 
 VERSION = 3
 COLUMN_BYTES = 200

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import InputError, NoTextError
-from configs.language_codes import DECLARED_CHARACTERS_MAX, LanguageCodes
+from configs.language_codes import DECLARED_CHARACTERS_MAX, UNDETERMINED, LanguageCodes
 from configs.load import Plan
 from configs.models import Source
 from governance.licence_names import spdx_of
@@ -24,7 +24,7 @@ from pipeline.readers.names import visible
 from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
 from pipeline.text.columns import constant_column, document_ids, encode, filter_batch, string_bytes
 from pipeline.text.normal_form import to_nfc
-from pipeline.text.schema import DOCUMENT, LEDGER, UNDETERMINED
+from pipeline.text.schema import DOCUMENT, LEDGER
 
 VERSION = 6
 """Raised when the same input would give other bytes than before, so that older work is done again."""

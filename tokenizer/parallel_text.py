@@ -22,10 +22,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import polib
-
 from configs import CONFIGS
-from configs.errors import ConfigurationError
+from configs.errors import ConfigurationError, InputError
+from pipeline.readers.gettext import mo_messages
 from pipeline.readers.messages import clean_message
 
 DECLARATION, MESSAGES, OWN = "declaration", "messages", "own"
@@ -114,7 +113,11 @@ def _message_pairs(code: str) -> Iterator[tuple[str, str]]:
         members = [member for member in archive.getmembers() if member.name.startswith(f"{code}/")]
         archive.extractall(folder, members, filter="data")
         for path in sorted(Path(folder).rglob("*.mo")):
-            for entry in polib.mofile(str(path)):
-                text, english = (unicodedata.normalize("NFC", clean_message(m)) for m in (entry.msgstr, entry.msgid))
+            for original, translation in mo_messages(path.read_bytes(), "utf-8", path.name, _refuse):
+                text, english = (_composed(clean_message(message)) for message in (translation, original))
                 if text and english and text != english:
                     yield text, english
+
+
+def _refuse(problem: InputError) -> None:
+    raise problem

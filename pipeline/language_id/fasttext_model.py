@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from configs.language_codes import UNDETERMINED
 from pipeline.language_id.bayes import LanguageModelError
-from pipeline.language_id.labels import UNDETERMINED
 from pipeline.language_id.parts import Answer
 
 PREFIX = "__label__"

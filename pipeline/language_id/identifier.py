@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from configs.language_codes import UNDETERMINED
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
-from pipeline.language_id.labels import UNDETERMINED, Labels, canonical, same_language
+from pipeline.language_id.labels import Labels, canonical, same_language
 from pipeline.language_id.parts import SAMPLE, Answer, combine, join, samples
 
 VERSION = 4  # of the rules below: a change of answers must change the digest

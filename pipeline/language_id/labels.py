@@ -4,8 +4,6 @@ import functools
 
 from configs.models import Languages
 
-UNDETERMINED = "und"
-
 # Codes that models still use → BCP-47's (registry of the IANA); three letters → two where a language has both.
 _CURRENT = {
     "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr", "no": "nb", "zzp": "und", "un": "und",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from pipeline.language_id.labels import UNDETERMINED
+from configs.language_codes import UNDETERMINED
 from pipeline.language_id.spelling import group_of
 
 SAMPLE = 500

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pycld2
 import xxhash
 
+from configs.language_codes import UNDETERMINED
 from pipeline.language_id.bayes import UNITS_PER_NAT, Bayes, load_bayes
-from pipeline.language_id.labels import UNDETERMINED, canonical
+from pipeline.language_id.labels import canonical
 from pipeline.language_id.parts import Answer
 from pipeline.language_id.spelling import group_of, signs
 

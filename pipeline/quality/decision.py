@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from configs.language_codes import UNDETERMINED
 from configs.models import CodeParameters, Languages, Quality, QualityParameters
 from pipeline.quality.resolved import resolve
 from pipeline.text.columns import decode, encode
-from pipeline.text.schema import UNDETERMINED
 
 TEXT_THRESHOLDS = (
     ("words_min", "words"),

@@ -16,7 +16,7 @@ from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers import streams
 from pipeline.readers.compression import COMPRESSION_SUFFIXES
 from pipeline.readers.names import visible
-from pipeline.readers.streams import Stream, input_errors, seekable, unpack
+from pipeline.readers.streams import Stream, input_errors, is_bomb, seekable, unpack
 from pipeline.readers.tar import TarEntry, TarReader
 
 DEPTH_MAX = 3
@@ -150,7 +150,7 @@ def _walk_zip(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             total = 0
             entries = archive.infolist()
             for number, info in enumerate(entries):
-                if _unpacks_too_much(total, size):
+                if is_bomb(total, size):
                     cause = f"its members unpack to more than {streams.BOMB_RATIO} times its size: they overlap"
                     remedy = f"{len(entries) - number:,} are skipped; look where the archive comes from"
                     on_problem(UnsafeArchiveError(name, cause, remedy, len(entries) - number))
@@ -193,7 +193,7 @@ def _zip_path(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size: 
         return None
     if info.compress_size > size:
         raise _unsafe(name, info.filename, "more bytes than the archive has")
-    if info.file_size > streams.BOMB_BYTES and info.file_size > streams.BOMB_RATIO * max(info.compress_size, 1):
+    if is_bomb(info.file_size, info.compress_size):
         raise _unsafe(
             name, info.filename, f"{info.file_size:,} bytes packed in {info.compress_size:,}: it looks like a bomb"
         )
@@ -216,11 +216,7 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, befo
             opened.append(cast(zipfile.ZipExtFile, archive.open(info)))
         return opened[0].read1(wanted)
 
-    return Stream(read, name, refuse=lambda given: _unpacks_too_much(before + given, size))
-
-
-def _unpacks_too_much(given: int, size: int) -> bool:
-    return given > streams.BOMB_BYTES and given > streams.BOMB_RATIO * size
+    return Stream(read, name, refuse=lambda given: is_bomb(before + given, size))
 
 
 def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tuple[str, Stream]]:

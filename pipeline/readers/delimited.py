@@ -8,9 +8,9 @@ from typing import Any
 from configs.errors import InputError
 from pipeline.readers import streams
 from pipeline.readers.containers import Member
-from pipeline.readers.encodings import utf8
+from pipeline.readers.encodings import line_feeds, utf8
 from pipeline.readers.rows import Context, Row
-from pipeline.readers.streams import CHUNK, Stream, lines
+from pipeline.readers.streams import Stream, lines
 from pipeline.readers.tables import metadata_columns, missing_column, row_of, wanted_columns
 
 SKIPPED = "the record is skipped; repair it"
@@ -118,12 +118,7 @@ class _Lines:
     """Lines with their ends, and those of the record that is read, to go back to."""
 
     def __init__(self, stream: Stream, context: Context) -> None:
-        text = utf8(stream, context.source.encoding)
-        head = text.peek(CHUNK)
-        if b"\r" in head and b"\n" not in head:  # as old Macs had it
-            plain = text
-            text = Stream(lambda size: plain.read(size).replace(b"\r", b"\n"), text.name)
-        self._lines = lines(text, context.on_problem)
+        self._lines = lines(line_feeds(utf8(stream, context.source.encoding)), context.on_problem)
         self._waiting: deque[str] = deque()
         self._taken: list[str] = []
         self._held = 0

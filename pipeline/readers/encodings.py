@@ -119,11 +119,15 @@ def _mark_undecoded(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_UNDECODED, _mark_undecoded)
 
 
+def line_feeds(text: Stream) -> Stream:
+    """Text whose lines end in line feeds: it itself, or with LF for CR where it begins as old Macs wrote it."""
+    head = text.peek(CHUNK)
+    if b"\n" in head or b"\r" not in head:
+        return text
+    return Stream(lambda size: text.read(size).replace(b"\r", b"\n"), text.name)
+
+
 def text_lines(stream: Stream, encoding: str, on_problem: Callable[[InputError], None]) -> Iterator[tuple[int, bytes]]:
     """Numbered lines in UTF-8, without their ends: LF, CR LF, or CR alone where the file begins with such lines."""
-    text = utf8(stream, encoding)
-    head = text.peek(CHUNK)
-    if b"\r" in head and b"\n" not in head:
-        text = Stream(lambda size, text=text: text.read(size).replace(b"\r", b"\n"), text.name)  # type: ignore[misc]
-    for number, line in lines(text, on_problem):
+    for number, line in lines(line_feeds(utf8(stream, encoding)), on_problem):
         yield number, line.removesuffix(b"\r")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fsspec
-from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers.names import visible
@@ -291,8 +290,3 @@ def _match_remote(pattern: str) -> tuple[str, Found]:
         else:
             found.files.append(_remote_file(path, info))
     return base, found
-
-
-def is_local(fs: fsspec.AbstractFileSystem) -> bool:
-    """Whether a file system is this machine's disk."""
-    return isinstance(fs, LocalFileSystem)

@@ -52,6 +52,11 @@ def input_errors(file: str) -> Iterator[None]:
         raise InputError(file, cause, _DAMAGED) from error
 
 
+def is_bomb(given: int, packed: int, limit: int | None = None, ratio: int | None = None) -> bool:
+    """Whether `given` bytes from `packed` ones are more than text can be: both limits, or the two given, are passed."""
+    return given > (limit or BOMB_BYTES) and given > (ratio or BOMB_RATIO) * max(packed, 1)
+
+
 class Stream(io.RawIOBase):
     """Bytes in order, with a look ahead. `name` is shown in errors, `given` counts bytes handed out by the source.
 
@@ -93,7 +98,7 @@ class Stream(io.RawIOBase):
     def _check_bomb(self) -> None:
         compressed, passing = self.compressed, self.passing
         limit, ratio = (2 * BOMB_BYTES, PASS_RATIO) if passing else (BOMB_BYTES, BOMB_RATIO)
-        bomb = compressed and self.given > limit and self.given > ratio * max(compressed.given, 1)
+        bomb = compressed is not None and is_bomb(self.given, compressed.given, limit, ratio)
         if bomb or (self._refuse and self._refuse(self.given)):
             cause = f"unpacks to more than {limit >> 20} MiB and {ratio} times its size"
             raise UnsafeArchiveError(self.name, cause, "it looks like a bomb: remove the file or exclude it")

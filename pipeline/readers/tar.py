@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers import streams
 from pipeline.readers.names import visible
-from pipeline.readers.streams import Stream, input_errors
+from pipeline.readers.streams import Stream, input_errors, is_bomb
 
 BLOCK = 512
 HEADER_BYTES_MAX = 1 << 20
@@ -156,7 +156,7 @@ class _Part:
     def _is_bomb(self, given: int) -> bool:
         assert self._base.compressed
         packed = max(self._base.compressed.given - self._before, _READ_AHEAD)
-        return given > streams.BOMB_BYTES and given > streams.BOMB_RATIO * packed
+        return is_bomb(given, packed)
 
     def skip(self) -> bool:
         """Go behind the member; False where the archive ends before. Raises InputError, if nobody was told yet."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from configs.language_codes import UNDETERMINED
 from configs.load import Plan
 from governance import figures
 from governance.rendering import html_environment
 from pipeline.report import svg
-from pipeline.text.schema import UNDETERMINED
 
 FOLDER = Path(__file__).parent
 SHARES = svg.LogScale(1e-7, 1.0)

@@ -33,9 +33,6 @@ DOCUMENT = pa.schema(
 )
 """What `ingest` writes."""
 
-UNDETERMINED = "und"
-"""BCP-47 for a language that is not known."""
-
 LEDGER = pa.schema(
     [
         pa.field("id", pa.binary(16), nullable=False),

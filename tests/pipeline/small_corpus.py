@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.language_codes import UNDETERMINED
 from configs.load import Plan, load_languages
 from configs.models import Package, Recipe, Source
 from pipeline.report import write_report
-from pipeline.text.schema import DICTIONARY, LEDGER, UNDETERMINED
+from pipeline.text.schema import DICTIONARY, LEDGER
 
 FLOATS = (
     "language_score", "language_share", "character_repetition", "word_repetition", "special_characters",
