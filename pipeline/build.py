@@ -15,6 +15,7 @@ from configs.errors import BalanceError, ConfigurationError, OutputError, Source
 from configs.load import Plan
 from configs.shown import shown, shown_list
 from pipeline.annotate import annotate_phase
+from pipeline.corpus.seal import write_seals
 from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
 from pipeline.fetch import FetchReport, fetch
@@ -166,6 +167,7 @@ def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
     _check_files(build, {"data": written, "ledger": ledger})
     write_report(build.output, plan, manifest, duplicates.statistics, merge_examples(settled), tallied)
     storage.write_json(storage.join(build.output, "manifest.json"), manifest)
+    write_seals(build.output)
     return manifest
 
 

@@ -21,7 +21,7 @@ BEING_REBUILT = """# Being rebuilt
 The files here are of two builds, until the build that is under way has ended. If it was stopped, the same command
 resumes it.
 """
-CORPUS_VOUCHERS = ("manifest.json", "croissant.json", "README.md")
+CORPUS_VOUCHERS = ("seal.json", "manifest.json", "croissant.json", "README.md")
 """Files at the root of a corpus that tell readers what it holds; in this order they are taken away."""
 _TEMPORARY = r"(?:\.[0-9a-f]{8}\.tmp)?"
 _THREADS = 4

@@ -31,8 +31,8 @@ class Kind:
 KINDS = {
     "corpus": Kind(
         "a corpus",
-        ("README.md", "croissant.json", "manifest.json", "report.html", "statistics.json"),
-        ("cards", "data", "index", "ledger"),
+        ("README.md", "croissant.json", "manifest.json", "report.html", "seal.json", "statistics.json"),
+        ("cards", "data", "index", "ledger", "takedowns"),
     ),
     "language-id": Kind("a language-ID model", ("README.md",)),
     "packed": Kind("packed text", ("README.md", "manifest.json"), ("data",)),

@@ -1,0 +1,53 @@
+"""`openroots verify`."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+
+@click.command("verify")
+@click.argument("corpus", default="build/corpus")
+@click.option(
+    "--against", default=None, hidden=True, help="a receipt of a takedown: check it, and that the corpus honours it"
+)
+@click.option(
+    "--public-key", default=None, hidden=True, help="a PEM file: the key that the receipt must be signed with"
+)
+@click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")
+@click.pass_context
+def verify_command(ctx: click.Context, corpus: str, against: str | None, public_key: str | None, as_json: bool) -> None:
+    """Verify a finished corpus: status 1, and a list, if anything is off.
+
+    Every file is read and compared with the seal that the build left; the ledger must balance and agree with the
+    shards, licences pass the policy, cards and statistics say what the shards hold, and what was taken down be gone.
+
+    \b
+    openroots verify build/corpus
+    openroots verify build/corpus-2 --against build/corpus-2/takedowns/receipts/2026-014.json
+    """
+    from configs.errors import ConfigurationError
+    from configs.shown import shown
+    from pipeline.corpus.verify import verify
+
+    if public_key and not against:
+        raise ConfigurationError("--public-key is for the receipt that --against names")
+    verdict = verify(corpus)
+    receipt = None
+    if against:
+        from pipeline.corpus.receipts import check_receipt
+
+        receipt = check_receipt(corpus, against, public_key, verdict)
+    if as_json:
+        click.echo(json.dumps({"corpus": corpus, "ok": not verdict.problems, **asdict(verdict), "receipt": receipt}))
+    else:
+        for problem in verdict.problems:
+            click.echo(shown(f"{problem.file}: {problem.problem}", 2000))
+        for note in verdict.notes:
+            click.echo(f"note: {shown(note, 2000)}")
+        amount = f"{verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB, {verdict.documents:,} documents"
+        ending = f"{len(verdict.problems):,} problems" if len(verdict.problems) != 1 else "1 problem"
+        click.echo(
+            f"{shown(corpus)}: {ending} in {amount}" if verdict.problems else f"{shown(corpus)}: whole; {amount}"
+        )
+    ctx.exit(1 if verdict.problems else 0)

@@ -1,0 +1,1 @@
+"""A finished corpus as its files lie there: sealed, verified, searched, compared, and taken down from."""

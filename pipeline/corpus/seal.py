@@ -1,0 +1,151 @@
+"""The seal of a corpus: one digest for every file of it, so that a single changed byte anywhere is found.
+
+`seal.json` covers what is published, `.work/seal.json` what reruns resume from; either stands for itself, so that
+`.work` can be deleted before the corpus is shared. Each closes with a SHA-256 of its own content. Shards and ledger
+have their SHA-256 from the counting of the corpus, and work files their xxh3-128 from the tasks that wrote them, so
+that sealing reads nothing twice but small files.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import xxhash
+
+from pipeline.corpus.reading import WORK
+from pipeline.runtime import storage
+from pipeline.runtime.finished import OutputFile, read_record
+from pipeline.runtime.ownership import KINDS, MARKER
+
+FORMAT = 1
+SEAL = "seal.json"
+FOLDERS = (*KINDS["corpus"].folders,)
+_LOCKS = (".lock", "lock.json")
+_OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index"}
+"""Phases whose files lie in the output; those of others lie in `.work/PHASE/files`."""
+_THREADS = 4
+_BLOCK = 4 << 20
+
+
+def canonical(value: Any) -> bytes:
+    """JSON that is the same for the same value: sorted keys, no spaces."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def sha256_of(value: Any) -> str:
+    """SHA-256 of a JSON-able value in canonical form."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def digest_file(path: str, kind: str = "sha256") -> tuple[int, str]:
+    """Length and digest of a file; `kind` is `sha256` or `xxh3`. Raises OSError."""
+    digest: Any = hashlib.sha256() if kind == "sha256" else xxhash.xxh3_128()
+    fs, inner = storage.filesystem(path)
+    size = 0
+    with fs.open(inner, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
+    """Name, length and digest of files below a folder, several at a time; a file that is gone has length -1."""
+
+    def one(name: str) -> tuple[str, int, str]:
+        try:
+            return (name, *digest_file(storage.join(folder, name), kinds.get(name, "sha256")))
+        except OSError:
+            return name, -1, ""
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(one, names)
+
+
+def public_files(found: Iterable[str]) -> list[str]:
+    """Of the files of a corpus those that are ours and published: at its root, and in its folders."""
+    root = {*KINDS["corpus"].files, MARKER} - {SEAL}
+    return sorted(name for name in found if name in root or name.split("/", 1)[0] in FOLDERS)
+
+
+def write_seals(corpus: str) -> None:
+    """Seal a finished corpus and, where it is there, its work folder. Raises OutputError."""
+    manifest = storage.read_json(storage.join(corpus, "manifest.json"))
+    found = storage.list_files(corpus)
+    counted = storage.read_json(storage.join(corpus, "statistics.json")).get("files", {})
+    known = {name: ("sha256", file["bytes"], file["sha256"]) for name, file in counted.items()}
+    work = {name.removeprefix(f"{WORK}/"): entry.size for name, entry in found.items() if name.startswith(f"{WORK}/")}
+    of_work, of_public = _recorded(corpus, work)
+    known = {**of_public, **known}
+    sizes = {name: found[name].size for name in public_files(found)}
+    _write(corpus, manifest["digest"], sizes, known)
+    work.pop(SEAL, None)
+    if work:
+        _write(storage.join(corpus, WORK), manifest["digest"], work, of_work)
+
+
+def _write(
+    folder: str, corpus_digest: str, sizes: Mapping[str, int], known: Mapping[str, tuple[str, int, str]]
+) -> None:
+    """Write the seal of the files in `folder`; those not known, or known with another length, are read."""
+    files = {name: known[name] for name, size in sizes.items() if name in known and known[name][1] == size}
+    missing = [name for name in sizes if name not in files and name not in _LOCKS]
+    files |= {name: ("sha256", size, digest) for name, size, digest in digest_files(folder, missing, {}) if size >= 0}
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "corpus": corpus_digest,
+        "files": {name: {"bytes": size, kind: digest} for name, (kind, size, digest) in sorted(files.items())},
+    }
+    storage.write_json(storage.join(folder, SEAL), {**content, "seal": sha256_of(content)})
+
+
+def _recorded(
+    corpus: str, work: Mapping[str, int]
+) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[str, int, str]]]:
+    """Digests that tasks noted of the files they wrote: of those in the work folder, and of those published."""
+    inside: dict[str, tuple[str, int, str]] = {}
+    outside: dict[str, tuple[str, int, str]] = {}
+    for name in work:
+        folder, is_record, _ = name.partition("/records/")
+        is_round = not is_record and name.endswith(".json") and name.rsplit("/", 1)[-1].startswith("round-")
+        if not is_record and not is_round:
+            continue
+        try:
+            files: tuple[OutputFile, ...] = read_record(storage.join(corpus, WORK, name)).files
+        except (OSError, ValueError):
+            continue
+        place = name.removesuffix(".json") if is_round else f"{folder}/files"
+        target, place = (outside, _OUTSIDE[folder]) if folder in _OUTSIDE else (inside, place)
+        target |= {f"{place}/{file.path}": ("xxh3", file.size, file.digest) for file in files}
+    return inside, outside
+
+
+def read_seal(folder: str) -> dict[str, Any]:
+    """The seal of a folder. Raises FileNotFoundError, or ValueError where it is not as it was written."""
+    value = storage.read_json(storage.join(folder, SEAL))
+    try:
+        content = {name: entry for name, entry in value.items() if name != "seal"}
+        whole = sha256_of(content) == value["seal"] and isinstance(content["files"], dict)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("it is no seal") from error
+    if not whole:
+        raise ValueError("it is not as it was written")
+    return dict(value)
+
+
+def broken(folder: str, seal: Mapping[str, Any]) -> dict[str, str]:
+    """Files that are not as the seal has them: name → what is wrong. Every file is read."""
+    files: Mapping[str, Mapping[str, Any]] = seal["files"]
+    kinds = {name: "sha256" if "sha256" in entry else "xxh3" for name, entry in files.items()}
+    wrong = {}
+    for name, size, digest in digest_files(folder, files, kinds):
+        entry = files[name]
+        if size < 0:
+            wrong[name] = "is missing"
+        elif size != entry["bytes"]:
+            wrong[name] = f"has {size:,} bytes instead of {entry['bytes']:,}"
+        elif digest != entry[kinds[name]]:
+            wrong[name] = "is not as it was written: its digest differs"
+    return wrong
