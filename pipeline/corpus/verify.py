@@ -17,7 +17,7 @@ import xxhash
 import yaml
 
 from configs.errors import InputError, OpenRootsError
-from configs.shown import shown
+from configs.shown import shown, shown_list
 from governance.licences import LicenceGate
 from pipeline.corpus import reading, seal
 from pipeline.corpus.plan import plan_of
@@ -158,15 +158,10 @@ def _count_shards(corpus: str, manifest: dict[str, Any], shards: _Shards, verdic
                     name: set(pc.unique(decode(batch[name])).to_pylist()) for name in ("language", "licence", "source")
                 }
                 shards.licences.setdefault(language, set()).update(held["licence"])
-                if held["language"] - {language}:
-                    verdict.add(
-                        path, f"holds documents in {shown(', '.join(sorted(held['language'] - {language})), 80)}"
-                    )
-                if held["source"] - sources:
-                    verdict.add(
-                        path,
-                        f"holds documents of {shown(', '.join(sorted(held['source'] - sources)), 80)}, no source of the recipe",
-                    )
+                if others := sorted(held["language"] - {language}):
+                    verdict.add(path, f"holds documents in {shown_list(others)}")
+                if others := sorted(held["source"] - sources):
+                    verdict.add(path, f"holds documents of {shown_list(others)}, which the recipe does not name")
                 for licence in sorted(held["licence"]):
                     ruling = gate.judge(licence, language in plan.languages.programming)
                     if not ruling.admitted:
