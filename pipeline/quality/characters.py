@@ -22,6 +22,7 @@ BREAKS = "\n\r\t\v\f\x85\u2028\u2029|¦·•●▪◦‣»›→"
 
 SIZE = 0x110000
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
+_SPECIAL_KINDS = "PSNZC"
 _JOINERS = frozenset((0x200C, 0x200D))
 _EMOJI_MARKS = frozenset((0x20E3, 0xFE0E, 0xFE0F))
 _ALONE = (
@@ -37,7 +38,7 @@ URL_FRAGMENTS = ("http", "href", ".com", "www", "//")
 def is_special(character: str) -> bool:
     """Whether a character spells no word."""
     code = ord(character)
-    return code not in _JOINERS and (unicodedata.category(character)[0] in "PSNZC" or code in _EMOJI_MARKS)
+    return code not in _JOINERS and (unicodedata.category(character)[0] in _SPECIAL_KINDS or code in _EMOJI_MARKS)
 
 
 def lower(text: str) -> str:
@@ -50,14 +51,22 @@ def is_alone(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in _ALONE) and not is_special(character)
 
 
+def _codes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
 @cache
 def table() -> np.ndarray:
-    """The table, uint32 (SIZE,): lower-cased code point with flags; made once a process (about 0.3 s)."""
+    """The table, uint32 (SIZE,): lower-cased code point with flags; made once a process (about 0.15 s)."""
     entries = np.arange(SIZE, dtype=np.uint32) | np.uint32(SPECIAL)
-    for code in (code for block in _ASSIGNED for code in block):
-        character = chr(code)
-        flags = SPECIAL * is_special(character) | SPACE * character.isspace()
-        entries[code] = ord(lower(character)) | flags
+    for assigned in _ASSIGNED:
+        characters = "".join(map(chr, assigned))
+        kinds = np.array(list(map(unicodedata.category, characters)), "U1")
+        special = np.isin(kinds, list(_SPECIAL_KINDS))
+        spaces = np.array(list(map(str.isspace, characters)))
+        entries[assigned.start : assigned.stop] = _codes(lower(characters)) | special * SPECIAL | spaces * SPACE
+    entries[list(_EMOJI_MARKS)] |= SPECIAL
+    entries[list(_JOINERS)] &= ~np.uint32(SPECIAL)
     for first, last in _ALONE:
         block = entries[first : last + 1]
         block |= np.where(block & SPECIAL, 0, ALONE).astype(np.uint32)

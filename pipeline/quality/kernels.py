@@ -12,13 +12,14 @@ from numba import njit
 
 from pipeline.deduplication.characters import decode
 from pipeline.quality.characters import ALONE, BREAK, CLAUSE_END, CODE_MASK, SPACE, SPECIAL, URL_END
-from pipeline.quality.letter_order import letter_order
+from pipeline.quality.letter_order import CHUNK, letter_order
 
 STRIP_URLS, LENGTH_MAX, SEGMENT, CHARACTER_NGRAM, WORD_NGRAM, JOIN_FIRST, JOIN_END, LOOKUP_START, LOOKUP_MASK = range(9)
-LETTERS_START, LETTERS_MASK, LETTERS_FLOOR, LETTERS_ORDER = range(9, 13)
-"""Columns of the parameters, int64 (languages, 13). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the sizes in
-the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none), LETTERS_*
-its letter sequences in theirs (see `letter_order`)."""
+LETTERS_START, LETTERS_BITS, LETTERS_FLOOR, LETTERS_ORDER = range(9, 13)
+COLUMNS = 13
+"""Columns of the parameters, int64 (languages, COLUMNS). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the
+sizes in the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none),
+LETTERS_* its letter sequences in theirs (see `letter_order`; no bits: it has none)."""
 
 RUNNING_WORDS, RUNNING_CHARACTERS = 5, 10
 """A stretch between line ends or menu marks is running text from so many words on, or characters where these are the
@@ -323,12 +324,12 @@ def measure(
     offsets: np.ndarray,
     data: np.ndarray,
     rows: np.ndarray,
+    turns: np.ndarray,
     parameters: np.ndarray,
     sizes: np.ndarray,
     keys: np.ndarray,
     kinds: np.ndarray,
-    letter_keys: np.ndarray,
-    letter_weights: np.ndarray,
+    letter_slots: np.ndarray,
     entries: np.ndarray,
     limit: int,
     out_words: np.ndarray,
@@ -336,6 +337,7 @@ def measure(
 ) -> None:
     """Measure every document whose `rows` (parameters of its language, int32) is not negative.
 
+    `turns`, int64, are the documents in the order they are measured: by language, so that its tables stay in the cache.
     `out_words` int32 (n,); `out` float32 (n, 7): character repetition, word repetition, special characters,
     closed-class words, flagged words, running text, letter order (NaN where it cannot be told).
     """
@@ -352,7 +354,8 @@ def measure(
     ends = np.empty(longest + 1, np.int32)
     table = np.empty(slots, np.uint64)
     frequency = np.zeros(longest + 2, np.int32)
-    for i in range(len(rows)):
+    letter_keys, letter_pairs = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint64)
+    for i in turns:
         if rows[i] < 0:
             continue
         row = parameters[rows[i]]
@@ -370,6 +373,6 @@ def measure(
         out[i, 4] = min(1.0, flagged / words) if words else 0.0
         out[i, 5] = running / words if words else 0.0
         out[i, 6] = letter_order(
-            codes, length, entries, letter_keys, letter_weights,
-            row[LETTERS_START], row[LETTERS_MASK], row[LETTERS_FLOOR], row[LETTERS_ORDER],
+            codes, length, entries, letter_slots,
+            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], letter_keys, letter_pairs,
         )  # fmt: skip

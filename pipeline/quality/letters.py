@@ -10,11 +10,10 @@ import hashlib
 import itertools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -30,6 +29,7 @@ BACKED_OFF = 0.7  # nats less for a pair where the three letters were never seen
 PAIRS_FROM = 400  # letters of an alphabet
 PAIR_FLOOR = 1.0  # nats below chance of an unseen pair: most pairs of Han are unseen in any text of this size
 SEQUENCES_MAX = 40_000
+BITS_MIN, BITS_MAX = 12, 20  # of a table: 4,096 slots; no model of ours comes near the most
 BARE_EVERY = 3  # one text in so many is counted again without its marks, as many write
 
 WORD_END = 0
@@ -171,7 +171,10 @@ def load_models(path: str) -> dict[str, LetterModel]:
 
 def _sound(model: LetterModel) -> bool:
     right = model.keys.dtype == np.uint32 and model.weights.dtype == np.int8 and model.order in (2, 3)
-    return right and model.keys.ndim == 1 and model.keys.shape == model.weights.shape and bool(model.keys.all())
+    right = right and model.keys.ndim == 1 and model.keys.shape == model.weights.shape
+    cut = bool((np.abs(model.weights.astype(np.int16)) <= CUT * UNITS_PER_NAT).all())
+    distinct = bool(model.keys.all()) and len(np.unique(model.keys)) == len(model.keys)
+    return right and cut and distinct and len(model.keys) <= SEQUENCES_MAX
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,6 @@ class LetterModels:
     """The models that a recipe's languages have; picklable."""
 
     models: Mapping[str, LetterModel] = field(default_factory=dict)
-    _made: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray, np.ndarray]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, files: Mapping[str, str | None]) -> "LetterModels":
@@ -203,44 +203,27 @@ class LetterModels:
         """A digest of a language's model; None where it has none."""
         return self.models[code].digest if code in self.models else None
 
-    def table(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The models of languages as the kernel takes them: keys, weights, and LETTERS_* of each, int64 (n, 4)."""
-        wanted = tuple(codes)
-        if wanted not in self._made:
-            self._made.clear()
-            self._made[wanted] = self._table(wanted)
-        return self._made[wanted]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"models": self.models, "_made": {}}
-
-    def _table(self, codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        places = np.zeros((len(codes), 4), np.int64)
-        tables, start = [], 0
-        for row, code in enumerate(codes):
-            model = self.models.get(code)
-            places[row] = (start, -1, 0, 3)
-            if model is None:
-                continue
-            keys, weights = _table(model.digest, model)
-            places[row] = (start, len(keys) - 1, model.floor, model.order)
-            tables.append((keys, weights))
-            start += len(keys)
-        return (
-            np.concatenate([np.zeros(0, np.uint32), *(keys for keys, _ in tables)]),
-            np.concatenate([np.zeros(0, np.int8), *(weights for _, weights in tables)]),
-            places,
-        )
+    def table(self, code: str) -> tuple[np.ndarray, tuple[int, int, int]]:
+        """The model of a language as the kernel takes it: slots, uint32, and their bits (0: none), floor and order."""
+        model = self.models.get(code)
+        if model is None:
+            return np.zeros(0, np.uint32), (0, 0, 3)
+        slots, bits = _table(model.digest, model)
+        return slots, (bits, model.floor, model.order)
 
 
-_tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+_tables: dict[str, tuple[np.ndarray, int]] = {}
 
 
-def _table(digest: str, model: LetterModel) -> tuple[np.ndarray, np.ndarray]:
-    """Made once a process and model."""
+def _table(digest: str, model: LetterModel) -> tuple[np.ndarray, int]:
+    """Made once a process and model: a table at most half full, with its bits."""
     if digest not in _tables:
-        size = 1 << max(4, (2 * len(model.keys)).bit_length())
-        keys, weights = np.zeros(size, np.uint32), np.zeros(size, np.int8)
-        fill(model.keys, model.weights, keys, weights)
-        _tables[digest] = keys, weights
+        bits = max(BITS_MIN, (2 * len(model.keys)).bit_length())
+        slots = np.zeros(1 << bits, np.uint32)
+        while not fill(model.keys, model.weights, bits, slots):
+            bits += 1
+            if bits > BITS_MAX:
+                raise ModelError("a letter model's keys are no hashes; `openroots calibrate` writes one")
+            slots = np.zeros(1 << bits, np.uint32)
+        _tables[digest] = slots, bits
     return _tables[digest]

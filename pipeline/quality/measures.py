@@ -9,7 +9,7 @@ from pipeline.quality.code import CODE_MEASURES, measure_code
 from pipeline.quality.letters import LetterModels
 from pipeline.quality.perplexity import PerplexityModels
 from pipeline.quality.resolved import resolve
-from pipeline.quality.text import PARAMETERS, TEXT_MEASURES, measure_text
+from pipeline.quality.text import PARAMETERS, TEXT_MEASURES, TextMeasures
 from pipeline.quality.words import WordLists
 
 VERSION = 2
@@ -34,6 +34,7 @@ class Measures:
             {code: given.letter_model for code, given in self._parameters.items()}
         )
         self._programming = frozenset(languages.programming)
+        self._text = TextMeasures(self._parameters, self._default, self._words, self._letters, self._programming)
         self._perplexity = PerplexityModels(quality.perplexity_models)
 
     def __call__(self, texts: pa.LargeStringArray, languages: pa.Array) -> dict[str, pa.Array]:
@@ -41,9 +42,7 @@ class Measures:
 
         Raises ModelError where a model that the recipe names cannot be loaded.
         """
-        columns = measure_text(
-            texts, languages, self._parameters, self._default, self._words, self._programming, self._letters
-        )
+        columns = self._text(texts, languages)
         columns["perplexity"] = self._perplexity(texts, languages)
         return columns | measure_code(texts, languages, self._programming)
 

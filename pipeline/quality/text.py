@@ -12,11 +12,13 @@ words (`join_sizes`) then give back the two-character words of Chinese.
 A document longer than `MEASURED_BYTES` is measured by its beginning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from configs.language_codes import UNDETERMINED
 from configs.models import QualityParameters
 from pipeline.quality import kernels
 from pipeline.quality.characters import table
@@ -40,70 +42,120 @@ PARAMETERS = (
 """The fields of QualityParameters that measures depend on; all others are thresholds."""
 
 
-def measure_text(
-    texts: pa.LargeStringArray,
-    languages: pa.Array,
-    parameters: Mapping[str, QualityParameters],
-    default: QualityParameters,
-    words: WordLists,
-    programming: frozenset[str] = frozenset(),
-    letters: LetterModels | None = None,
-) -> dict[str, pa.Array]:
-    """Measure documents: `words` int32, and ratios 0…1 as float32, a row a document (names: TEXT_MEASURES).
+class TextMeasures:
+    """The measures of text by the parameters of each language.
 
-    `languages` (strings or a dictionary column) names the language of each; rows in a `programming` language are null.
-    Languages without an entry in `parameters` are measured by `default`; the share of closed-class or flagged words is
-    null where `words` has no such list for the language, `letter_order` where `letters` has no model for it or the text
-    has too few letters. Neither input has nulls.
+    Languages without an entry in `parameters` are measured by `default`. What the kernel reads of a language is made
+    at its first text and kept.
     """
-    encoded = encode(languages)
-    codes = encoded.dictionary.to_pylist()
-    of_code = np.array([-1 if code in programming else row for row, code in enumerate(codes)], np.int32)
-    rows = of_code[encoded.indices.to_numpy(zero_copy_only=False)] if codes else np.zeros(0, np.int32)
-    settings, sizes, keys, kinds = compiled([(code, parameters.get(code, default)) for code in codes], words)
-    letter_keys, letter_weights, places = (letters or LetterModels()).table(tuple(codes))
-    settings[: len(places), kernels.LETTERS_START :] = places
-    offsets, data = text_buffers(texts)
-    counts, ratios = np.zeros(len(texts), np.int32), np.zeros((len(texts), len(TEXT_RATIOS)), np.float32)
-    kernels.measure(
-        offsets, data, rows, settings, sizes, keys, kinds, letter_keys, letter_weights, table(), MEASURED_BYTES,
-        counts, ratios,
-    )  # fmt: skip
-    null = rows < 0
-    columns = {"words": pa.array(counts, mask=null)}
-    lists = {"closed_class_words": words.closed_class, "flagged_words": words.flagged}
-    for position, name in enumerate(TEXT_RATIOS):
-        listed = np.array([name not in lists or bool(lists[name].get(code)) for code in codes] + [True], bool)
-        values = np.ascontiguousarray(ratios[:, position])
-        columns[name] = pa.array(values, mask=null | ~listed[rows] | np.isnan(values))
-    return columns
+
+    def __init__(
+        self,
+        parameters: Mapping[str, QualityParameters],
+        default: QualityParameters,
+        words: WordLists,
+        letters: LetterModels | None = None,
+        programming: frozenset[str] = frozenset(),
+    ) -> None:
+        self._parameters, self._default = parameters, default
+        self._words, self._letters = words, letters or LetterModels()
+        self._programming = programming
+        self._rows: dict[str, int] = {}
+        self._tables = _Tables()
+
+    def __call__(self, texts: pa.LargeStringArray, languages: pa.Array) -> dict[str, pa.Array]:
+        """Measure documents: `words` int32, and ratios 0…1 as float32, a row a document (names: TEXT_MEASURES).
+
+        `languages` (strings or a dictionary column) names the language of each; rows in a `programming` language are
+        null. The share of closed-class or flagged words is null where there is no such list for the language,
+        `letter_order` where there is no model for it or the text has too few letters. Neither input has nulls.
+        """
+        encoded = encode(languages)
+        codes = encoded.dictionary.to_pylist()
+        row_of = np.array([*self._known(codes), -1], np.int32)
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        rows = row_of[indices]
+        offsets, data = text_buffers(texts)
+        counts, ratios = np.zeros(len(texts), np.int32), np.zeros((len(texts), len(TEXT_RATIOS)), np.float32)
+        turns = np.argsort(rows, kind="stable")
+        kernels.measure(offsets, data, rows, turns, *self._tables, table(), MEASURED_BYTES, counts, ratios)
+        null = rows < 0
+        columns = {"words": pa.array(counts, mask=null)}
+        lists = {"closed_class_words": self._words.closed_class, "flagged_words": self._words.flagged}
+        for position, name in enumerate(TEXT_RATIOS):
+            listed = np.array([name not in lists or bool(lists[name].get(code)) for code in codes] + [True], bool)
+            values = np.ascontiguousarray(ratios[:, position])
+            columns[name] = pa.array(values, mask=null | ~listed[indices] | np.isnan(values))
+        return columns
+
+    def _known(self, codes: Sequence[str]) -> list[int]:
+        """The row of each language in the tables, which grow by languages not seen before; −1 for code."""
+        names = [self._name(code) for code in codes]
+        new = [name for name in dict.fromkeys(names) if name is not None and name not in self._rows]
+        if new:
+            self._rows |= {name: row for row, name in enumerate(new, len(self._rows))}
+            given = [(name, self._parameters.get(name, self._default)) for name in new]
+            self._tables = self._tables.joined(_made(given, self._words, self._letters))
+        return [-1 if name is None else self._rows[name] for name in names]
+
+    def _name(self, code: str) -> str | None:
+        """The language by whose parameters one is measured: itself, or UNDETERMINED; None for code."""
+        if code in self._programming:
+            return None
+        lists = (self._parameters, self._words.closed_class, self._words.flagged, self._letters.models)
+        return code if any(code in known for known in lists) else UNDETERMINED
 
 
-def compiled(
-    languages: list[tuple[str, QualityParameters]], words: WordLists
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Parameters and words of languages as the kernel takes them: settings, join sizes, keys and kinds of words."""
-    settings = np.zeros((max(1, len(languages)), 13), np.int64)
-    sizes: list[int] = []
-    tables = [words.table(code) for code, _ in languages]
-    start = 0
-    for row, (_, given) in enumerate(languages):
+class _Tables(NamedTuple):
+    """Languages as the kernel takes them; see `kernels` for the columns of `settings`.
+
+    settings      int64 (languages, COLUMNS)
+    sizes         int64: join sizes of all
+    keys, kinds   uint64 and uint8: their words
+    letters       uint32: slots of their letter models
+    """
+
+    settings: np.ndarray = np.zeros((0, kernels.COLUMNS), np.int64)
+    sizes: np.ndarray = np.zeros(0, np.int64)
+    keys: np.ndarray = np.zeros(0, np.uint64)
+    kinds: np.ndarray = np.zeros(0, np.uint8)
+    letters: np.ndarray = np.zeros(0, np.uint32)
+
+    def joined(self, others: Sequence["_Tables"]) -> "_Tables":
+        """These languages and then the others, each with its places behind those before it."""
+        all_of_them = (self, *others)
+        at = np.zeros(3, np.int64)
+        settings = []
+        for each in all_of_them:
+            moved = each.settings.copy()
+            moved[:, [kernels.JOIN_FIRST, kernels.JOIN_END]] += at[0]
+            moved[:, kernels.LOOKUP_START] += at[1]
+            moved[:, kernels.LETTERS_START] += at[2]
+            settings.append(moved)
+            at += (len(each.sizes), len(each.keys), len(each.letters))
+        rest = (np.concatenate(columns) for columns in zip(*(each[1:] for each in all_of_them), strict=True))
+        return _Tables(np.concatenate(settings), *rest)
+
+
+def _made(languages: Sequence[tuple[str, QualityParameters]], words: WordLists, letters: LetterModels) -> list[_Tables]:
+    made = []
+    for code, given in languages:
         joins = given.join_sizes if given.join_adjacent_words else ()
-        slots = len(tables[row][0])
-        known = bool(tables[row][1].any())
-        settings[row, : kernels.LETTERS_START] = (
+        keys, kinds = words.table(code)
+        slots, letters_of_it = letters.table(code)
+        row = (
             given.strip_url_words,
             given.word_length_max if given.strip_long_words else 0,
             given.segment_words_with_sentencepiece,
             given.character_ngram,
             given.word_ngram,
-            len(sizes),
-            len(sizes) + len(joins),
-            start,
-            slots - 1 if known else -1,
+            0,
+            len(joins),
+            0,
+            len(keys) - 1 if kinds.any() else -1,
+            0,
+            *letters_of_it,
         )
-        sizes.extend(joins)
-        start += slots
-    keys = np.concatenate([np.zeros(0, np.uint64), *(keys for keys, _ in tables)])
-    kinds = np.concatenate([np.zeros(0, np.uint8), *(kinds for _, kinds in tables)])
-    return settings, np.array(sizes, np.int64), keys, kinds
+        settings = np.array([row], np.int64)
+        made.append(_Tables(settings, np.array(joins, np.int64), keys, kinds, slots))
+    return made

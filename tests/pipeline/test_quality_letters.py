@@ -5,6 +5,7 @@ import json
 import pickle
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,8 +14,10 @@ from configs.errors import ModelError
 from configs.load import load_languages
 from configs.models import Quality
 from pipeline.quality import Measures, QualityRules
+from pipeline.quality.characters import is_special, lower
 from pipeline.quality.junk import RECIPES, make_junk
-from pipeline.quality.letters import LetterModels, load_models, make_model, save_models
+from pipeline.quality.letter_order import ANY, UNITS_PER_NAT, UNKNOWN, _weight, sequence_keys
+from pipeline.quality.letters import MODEL, LetterModel, LetterModels, load_models, make_model, save_models
 
 LANGUAGES = load_languages()
 TEXT = [
@@ -119,3 +122,53 @@ def test_the_same_text_gives_the_same_junk():
     assert make_junk(TEXT, False, 5) == make_junk(TEXT, False, 5)
     assert all(len(texts) == 5 for texts in make_junk(TEXT, False, 5).values())
     assert set(make_junk([], False)) == set(RECIPES)
+
+
+def test_letter_order_is_the_mean_weight_of_all_sequences():
+    """The kernel's table of slots gives what a plain dictionary of the model gives."""
+    code = "sw"
+    model = load_models(str(MODEL))[code]
+    weights = dict(zip(model.keys.tolist(), model.weights.tolist(), strict=True))
+    for text in (*TEXT, "Zqx wvk " * 9, " ".join(TEXT[1].split()[::-1])):
+        codes = [0, 0]
+        found = []
+        for letter in [*("" if is_special(letter) else letter for letter in lower(text)), ""]:
+            if not letter and not codes[-1]:
+                continue
+            codes.append(ord(letter) if letter else 0)
+            keys = sequence_keys(np.array([codes[-3:], [ANY, *codes[-2:]]], np.int64)).tolist()
+            found.append(weights.get(keys[0], weights.get(keys[1], model.floor)))
+            codes += [] if letter else [0]
+        assert letter_order([text], code) == [np.float32(sum(found) / (UNITS_PER_NAT * len(found)))]
+
+
+def test_a_table_holds_all_keys_and_no_others():
+    random = np.random.default_rng(7)
+    keys = np.unique(random.integers(1, 1 << 32, 3000, np.uint32))
+    model = LetterModel(keys, random.integers(-96, 97, len(keys), np.int8), -96, 3)
+    slots, (bits, _, _) = LetterModels({"sw": model}).table("sw")
+    asked = np.concatenate([keys, keys ^ np.uint32(1 << 31), keys + np.uint32(1), keys - np.uint32(256)])
+    known = dict(zip(keys.tolist(), model.weights.tolist(), strict=True))
+    place, size = np.uint64(0), np.uint32(bits)
+    assert [_weight(slots, place, size, key) for key in asked] == [known.get(key, UNKNOWN) for key in asked.tolist()]
+
+
+def test_a_model_whose_keys_are_no_hashes_is_refused():
+    high, low = np.meshgrid(np.arange(4096, dtype=np.uint32) << np.uint32(20), np.arange(1, 9, dtype=np.uint32))
+    keys = (high | low).ravel()
+    with pytest.raises(ModelError, match="no hashes"):
+        LetterModels({"sw": LetterModel(keys, np.zeros(len(keys), np.int8), -96, 3)}).table("sw")
+
+
+def test_values_do_not_depend_on_the_languages_before():
+    texts, codes = [TEXT[0], "All human beings are born free and equal in dignity.", TEXT[1]], ["sw", "en", "sw"]
+    once = Measures(LANGUAGES, Quality())
+    once(pa.array(texts[:1], pa.large_string()), pa.array(codes[:1]))
+    together = once(pa.array(texts, pa.large_string()), pa.array(codes))
+    again = once(pa.array(texts, pa.large_string()), pa.array(codes))
+    alone = [
+        Measures(LANGUAGES, Quality())(pa.array([text], pa.large_string()), pa.array([code]))
+        for text, code in zip(texts, codes, strict=True)
+    ]
+    for name, column in together.items():
+        assert column.to_pylist() == again[name].to_pylist() == [one[name][0].as_py() for one in alone]

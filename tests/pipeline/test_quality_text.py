@@ -18,7 +18,7 @@ from configs.load import load_languages, quality_default
 from configs.models import Quality, QualityParameters
 from pipeline.quality.characters import BREAKS, CLAUSE_ENDS
 from pipeline.quality.resolved import resolve
-from pipeline.quality.text import MEASURED_BYTES, TEXT_MEASURES, measure_text
+from pipeline.quality.text import MEASURED_BYTES, TEXT_MEASURES, TextMeasures
 from pipeline.quality.words import WordLists
 
 LANGUAGES = load_languages()
@@ -133,7 +133,7 @@ def reference(text, given, closed, flagged):
 
 def measured(texts, codes, parameters=None, lists=LISTS):
     given = {"zh": PARAMETERS["zh-Hans"], **PARAMETERS, **(parameters or {})}
-    columns = measure_text(pa.array(texts, pa.large_string()), pa.array(codes, pa.string()), given, DEFAULT, lists)
+    columns = TextMeasures(given, DEFAULT, lists)(pa.array(texts, pa.large_string()), pa.array(codes, pa.string()))
     return [{name: columns[name][row].as_py() for name in TEXT_MEASURES} for row in range(len(texts))]
 
 
@@ -211,21 +211,20 @@ def test_a_slice_is_measured_like_the_whole():
     texts, codes = zip(*real_texts()[:30], strict=True)
     whole = measured(texts, codes)
     array = pa.array(texts, pa.large_string())[7:20]
-    columns = measure_text(array, pa.array(codes).dictionary_encode()[7:20], PARAMETERS, DEFAULT, LISTS)
+    columns = TextMeasures(PARAMETERS, DEFAULT, LISTS)(array, pa.array(codes).dictionary_encode()[7:20])
     assert columns["words"].to_pylist() == [row["words"] for row in whole[7:20]]
 
 
 def test_documents_in_programming_languages_are_null():
-    columns = measure_text(
-        pa.array(["int x;", "the end"], pa.large_string()), pa.array(["c", "en"]), {}, DEFAULT, LISTS, frozenset({"c"})
-    )
+    measures = TextMeasures({}, DEFAULT, LISTS, programming=frozenset({"c"}))
+    columns = measures(pa.array(["int x;", "the end"], pa.large_string()), pa.array(["c", "en"]))
     null = {name: column.is_null().to_pylist() for name, column in columns.items()}
     assert null.pop("letter_order") == [True, True]  # no model was given
     assert list(null.values()) == [[True, False]] * (len(TEXT_MEASURES) - 1)
 
 
 def test_no_documents_give_empty_columns():
-    columns = measure_text(pa.array([], pa.large_string()), pa.array([], pa.string()), {}, DEFAULT, LISTS)
+    columns = TextMeasures({}, DEFAULT, LISTS)(pa.array([], pa.large_string()), pa.array([], pa.string()))
     assert {len(column) for column in columns.values()} == {0}
 
 
@@ -246,5 +245,5 @@ def test_a_document_beyond_the_limit_is_measured_by_its_beginning():
 
 
 def test_a_language_without_a_list_has_no_share():
-    columns = measure_text(pa.array(["a b c"], pa.large_string()), pa.array(["sw"]), PARAMETERS, DEFAULT, LISTS)
+    columns = TextMeasures(PARAMETERS, DEFAULT, LISTS)(pa.array(["a b c"], pa.large_string()), pa.array(["sw"]))
     assert columns["closed_class_words"].null_count == columns["flagged_words"].null_count == 1
