@@ -141,6 +141,7 @@ def _batch(rows: list[tuple[bytes, str, str, str, str]]) -> pa.RecordBatch:
         encode(languages),
         encode(licences),
         pa.array([key.hex() for key in keys]),
+        pa.array([key.hex() for key in keys]),
         constant_column("{}", len(rows)).cast(pa.string()),
         pc.binary_length(text).cast(pa.int64()),
     ]

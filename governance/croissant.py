@@ -61,6 +61,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "language": (TEXT, "BCP-47 or programming language"),
     "licence": (TEXT, "SPDX expression of the document"),
     "uri": (TEXT, "where it came from"),
+    "key": (TEXT, "its own key in its source: file, member, and row or own id"),
     "metadata": (TEXT, "a JSON object with what else is known"),
     "bytes_in": (INTEGER, "UTF-8 bytes on entering"),
     "language_declared": (TEXT, "language that the source declares; `und` if none"),
@@ -83,6 +84,7 @@ LEDGER_FIELDS: dict[str, tuple[str, str]] = {
     "reason": (TEXT, "why"),
     "detail": (TEXT, "measure, value and threshold; or the id of the document kept instead"),
     "uri": (TEXT, "where it came from"),
+    "key": (TEXT, "its own key in its source: file, member, and row or own id"),
 }
 
 

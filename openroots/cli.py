@@ -13,6 +13,7 @@ from openroots.guard import guarded
 from tokenizer.settings import DOCUMENTS, Documents
 
 LAZY = {
+    "find": "openroots.commands.find:find_command",
     "verify": "openroots.commands.verify:verify_command",
     "calibrate": "openroots.commands.calibrate:calibrate_command",
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",

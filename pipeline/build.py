@@ -15,6 +15,7 @@ from configs.errors import BalanceError, ConfigurationError, OutputError, Source
 from configs.load import Plan
 from configs.shown import shown, shown_list
 from pipeline.annotate import annotate_phase
+from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.seal import write_seals
 from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
@@ -162,6 +163,7 @@ def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
     written = _write(build, annotated, files, settled, settle.files(build.work), duplicates)
     ledger = _write_ledger(build, ingested, ingest.files(build.work), settled, settle.files(build.work))
     stages = balance(ingested, settled, written)
+    build.run(sketch_phase(build.output, build.vouchers), sketch_tasks(written))
     tallied = build.run(tally_phase(build.output), tally_tasks({"data": written, "ledger": ledger}))
     manifest = _manifest(build, fetched, ingested, settled, written, samples, stages)
     _check_files(build, {"data": written, "ledger": ledger})

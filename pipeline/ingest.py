@@ -26,7 +26,7 @@ from pipeline.text.columns import constant_column, document_ids, encode, filter_
 from pipeline.text.normal_form import to_nfc
 from pipeline.text.schema import DOCUMENT, LEDGER
 
-VERSION = 6
+VERSION = 7
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000
@@ -54,10 +54,16 @@ def to_documents(
         languages,
         _licences(batch["licence"], source, outward),
         outward.names(batch["uri"]),
+        outward.names(_keys(batch["key"])),
         outward.metadata(batch["metadata"]),
         string_bytes(texts),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT), refused
+
+
+def _keys(keys: pa.StringArray) -> pa.StringArray:
+    """Keys as they are shown: what tells apart those that come twice stands behind a tilde."""
+    return pc.replace_substring(keys, "\0", "~")
 
 
 def _languages(
@@ -110,6 +116,7 @@ def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, details: pa.Arr
         constant_column(reason, rows),
         details,
         batch["uri"],
+        batch["key"],
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
 
@@ -139,6 +146,7 @@ def problem_rows(source: str, problems: Sequence[InputError], first: int = 0) ->
         zeros,
         *constants,
         details.take(counts),
+        files.take(counts),
         files.take(counts),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LEDGER)

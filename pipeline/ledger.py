@@ -1,11 +1,14 @@
 """Look a document up in the ledger of a finished build."""
 
+import re
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from configs.errors import InputError
+from pipeline.pii.outward import CHARACTERS_MAX
 from pipeline.runtime import storage
 from pipeline.text.columns import decode, document_ids
 
@@ -30,7 +33,7 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     if len(identifier) == 32 and len(prefix) == 16:
         rows = _with_ids(dataset, [prefix])
     if not rows:
-        rows = _with_ids(dataset, _own_ids(dataset, identifier))
+        rows = _with_key(dataset, identifier)
     if not rows:
         for batch in dataset.to_batches():
             ids = [value.hex() for value in batch["id"].to_pylist()]
@@ -42,6 +45,21 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
             ]
             rows += _rows(pa.Table.from_batches([batch]).take(pa.array(found, pa.int64())))
     return rows
+
+
+def is_key(column: pa.Array, key: str) -> pa.BooleanArray:
+    """Which keys of a ledger are this one, or end in it behind their file's name."""
+    if len(key) > CHARACTERS_MAX:
+        return pc.is_null(column)
+    return pc.match_substring_regex(column, f"(^|#){re.escape(key)}(~[0-9]+)?$")
+
+
+def _with_key(dataset: ds.Dataset, key: str) -> list[dict[str, Any]]:
+    """Rows with this key of their own; ledgers of earlier versions have no keys, but the ids made of them."""
+    if "key" not in dataset.schema.names:
+        return _with_ids(dataset, _own_ids(dataset, key))
+    batches = (batch.filter(is_key(batch["key"], key)) for batch in dataset.to_batches())
+    return [row for batch in batches if batch.num_rows for row in _rows(pa.Table.from_batches([batch]))]
 
 
 def _own_ids(dataset: ds.Dataset, key: str) -> list[bytes]:

@@ -19,7 +19,7 @@ from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
 
-VERSION = 2
+VERSION = 3
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
@@ -192,6 +192,7 @@ def ledger_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
         encode(pc.fill_null(batch["reason"], "kept")),
         pc.fill_null(batch["detail"], ""),
         batch["uri"],
+        batch["key"],
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
 

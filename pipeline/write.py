@@ -24,7 +24,7 @@ from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.text.columns import decode, string_bytes, unify
 from pipeline.text.schema import LEDGER
 
-VERSION = 3
+VERSION = 4
 LEDGER_PART_ROWS = 1_000_000
 _FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 """The last gate: languages come from documents and from models, and name folders here."""

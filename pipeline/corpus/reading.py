@@ -20,6 +20,8 @@ from configs.shown import shown
 from pipeline.runtime import storage
 
 ARROW_FILE = b"ARROW1"
+PARQUET_FILE = b"PAR1"
+REPEATING = ["source", "language", "licence", "language_declared"]
 WORK = ".work"
 TEXTS = f"{WORK}/annotate/files"
 """Work files that hold every document that passed the licence gate, dropped ones included, redacted."""
@@ -29,7 +31,7 @@ UNREDACTED = f"{WORK}/ingest/files"
 
 @contextmanager
 def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-    """Schema and batches of an Arrow IPC file or stream; memory-mapped where it is local.
+    """Schema and batches of an Arrow IPC file or stream, or of a Parquet file; memory-mapped where it is local.
 
     Raises InputError where it is neither, or is damaged so that Arrow refuses it.
     """
@@ -37,9 +39,12 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
     try:
         source = pa.memory_map(inner) if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
         with source:
-            is_file = source.read(len(ARROW_FILE)) == ARROW_FILE
+            start = source.read(len(ARROW_FILE))
             source.seek(0)
-            if is_file:
+            if start.startswith(PARQUET_FILE):
+                table = pq.ParquetFile(source, read_dictionary=REPEATING)
+                yield table.schema_arrow, (_row_group(table, number) for number in range(table.num_row_groups))
+            elif start == ARROW_FILE:
                 with pa.ipc.open_file(source) as file:
                     yield file.schema, (file.get_batch(number) for number in range(file.num_record_batches))
             else:
@@ -48,6 +53,12 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError) as error:
         cause = str(error).split("\n", 1)[0]
         raise InputError(path, f"no Arrow file that can be read ({shown(cause)})", "Build the corpus again") from error
+
+
+def _row_group(table: pq.ParquetFile, number: int) -> pa.RecordBatch:
+    group = table.read_row_group(number).combine_chunks()
+    batches = group.to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], group.schema)
 
 
 @contextmanager

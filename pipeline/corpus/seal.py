@@ -23,7 +23,7 @@ FORMAT = 1
 SEAL = "seal.json"
 FOLDERS = (*KINDS["corpus"].folders,)
 _LOCKS = (".lock", "lock.json")
-_OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index"}
+_OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
 """Phases whose files lie in the output; those of others lie in `.work/PHASE/files`."""
 _THREADS = 4
 _BLOCK = 4 << 20

@@ -27,6 +27,7 @@ DOCUMENT = pa.schema(
         pa.field("language", DICTIONARY, nullable=False),  # BCP-47 or programming language; `und` if not declared
         pa.field("licence", DICTIONARY, nullable=False),  # SPDX expression
         pa.field("uri", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),  # its file, member or place in it, `#` and its own key in that
         pa.field("metadata", pa.string(), nullable=False),
         pa.field("bytes_in", pa.int64(), nullable=False),  # UTF-8 bytes of `text` on entering
     ]
@@ -45,6 +46,7 @@ LEDGER = pa.schema(
         pa.field("reason", DICTIONARY, nullable=False),
         pa.field("detail", pa.string(), nullable=False),  # measure, value and threshold; the document kept instead
         pa.field("uri", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),  # as in DOCUMENT
     ]
 )
 """One row for every document that entered."""

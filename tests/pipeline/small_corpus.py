@@ -25,7 +25,8 @@ WHOLE = ("words", "characters", "longest_line", "pii_email", "pii_ip_address", "
 FINAL = pa.schema(
     [
         ("id", pa.binary(16)), ("text", pa.large_string()), ("source", DICTIONARY), ("language", DICTIONARY),
-        ("licence", DICTIONARY), ("uri", pa.string()), ("metadata", pa.string()), ("bytes_in", pa.int64()),
+        ("licence", DICTIONARY), ("uri", pa.string()), ("key", pa.string()), ("metadata", pa.string()),
+        ("bytes_in", pa.int64()),
         ("language_declared", DICTIONARY), *((name, pa.float32()) for name in FLOATS),
         *((name, pa.int32()) for name in WHOLE), ("languages", pa.string()), ("language_votes", pa.string()),
     ]
@@ -82,7 +83,8 @@ class SmallCorpus:
         self.kept.append(
             {
                 "id": identifier, "text": text, "source": source, "language": language, "licence": "MIT",
-                "uri": f"texts/{len(self.kept)}", "metadata": "{}", "bytes_in": size, "language_declared": language,
+                "uri": f"texts/{len(self.kept)}",
+                "key": f"texts/{len(self.kept)}", "metadata": "{}", "bytes_in": size, "language_declared": language,
                 "languages": f"{language} 1.00", "language_votes": f"pycld2 {language} 0.97",
                 "pii_email": 0, "pii_ip_address": 0, "cluster_size": 1, "epochs": 1, **measures, **values,
             }
@@ -98,8 +100,8 @@ class SmallCorpus:
             self.examples.append({**example, "id": identifier.hex(), "excerpt": text[:300]})
 
     def _enter(self, *row: Any) -> None:
-        names = [name for name in LEDGER.names if name != "uri"]
-        self.ledger.append({**dict(zip(names, row, strict=True)), "uri": f"texts/{len(self.ledger)}"})
+        names, place = [name for name in LEDGER.names if name not in ("uri", "key")], f"texts/{len(self.ledger)}"
+        self.ledger.append({**dict(zip(names, row, strict=True)), "uri": place, "key": place})
 
     def write(self) -> dict[str, Any]:
         """Write shards and ledger; returns the manifest."""

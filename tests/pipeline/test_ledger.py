@@ -52,7 +52,9 @@ def test_a_document_is_found_by_its_own_key(tmp_path: Path) -> None:
     for key in ("doc-3", "doc-33"):
         [identifier] = document_ids("letters", pa.array([f"text/a.jsonl#{key}"])).to_pylist()
         blank = {field.name: 0 if pa.types.is_integer(field.type) else "x" for field in LEDGER}
-        rows.append({**blank, "id": identifier, "source": "letters", "uri": "text/a.jsonl"})
+        rows.append(
+            {**blank, "id": identifier, "source": "letters", "uri": "text/a.jsonl", "key": f"text/a.jsonl#{key}"}
+        )
     pq.write_table(pa.Table.from_pylist(rows, schema=LEDGER), tmp_path / "ledger" / "1.parquet")
     for wanted in ("doc-3", "text/a.jsonl#doc-3"):
         assert [row["id"] for row in look_up(str(tmp_path), wanted)] == [rows[0]["id"].hex()]

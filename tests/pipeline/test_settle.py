@@ -25,6 +25,7 @@ def annotated(rows: int) -> pa.RecordBatch:
             "source": encode(["one"] * rows),
             "language": encode(["sw" if row % 3 else "en" for row in range(rows)]),
             "uri": pa.array([f"file!{row}" for row in range(rows)]),
+            "key": pa.array([f"file!{row}" for row in range(rows)]),
             "bytes_in": pa.array([len(text) + 1 for text in texts], pa.int64()),
             "bytes": pa.array([len(text) for text in texts], pa.int64()),
         }

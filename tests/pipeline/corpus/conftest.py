@@ -29,7 +29,7 @@ def write_inputs(folder: Path) -> Path:
     mailed = {
         **rows[8],
         "id": "mailed",
-        "text": rows[8]["text"][::-1] + "\nWrite to keeper@saltmarsh.example for more.",
+        "text": rows[8]["text"][::-1] + "\nWrite to keeper@saltmarsh.org for more.",
     }
     (folder / "in").mkdir(parents=True)
     lines = [json.dumps(row) + "\n" for row in (*rows, copy, mailed)]

@@ -1,0 +1,245 @@
+"""Passages of text, whatever their case, spaces and punctuation: found at once through sketches, or by reading.
+
+Text is compared as deduplication compares it: case-folded, letters, marks and digits only, as UTF-8. A *gram* is 8
+bytes of that; of every 4 grams in a row the one with the smallest hash is *chosen*, so that any text which holds a
+passage of at least 11 bytes has the passage's chosen grams. The *sketch* of a shard says, for each value of a hash,
+which blocks of it (some MB of documents) chose a gram of that value: one row of bits a value, so that a search reads
+a few bytes for each gram of the passage and then only the blocks that have them all.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+
+from pipeline.corpus.reading import open_arrow
+from pipeline.deduplication.characters import MULTIPLE, SIZE, decode, encode, tables
+from pipeline.runtime import storage
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.text.columns import text_buffers
+
+VERSION = 1
+ENDING = ".passages"
+GRAM, WINDOW = 8, 4
+SHORTEST = GRAM + WINDOW - 1
+"""Bytes of a normalised passage that sketches can answer for; shorter ones are looked for in all text."""
+
+BLOCK_BYTES = 4 << 20
+BITS_MIN, BITS_MAX = 1 << 10, 1 << 22
+"""Rows of a sketch: a fifth of the bits is set where a block is full, at an eighth of the size of the text."""
+
+_GRAMS_ASKED = 64
+_MAGIC = b"openroots passages 1\n"
+_SEPARATOR = 10  # a line break, which is in no normalised text
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+def normal(text: str) -> bytes:
+    """A passage as it is compared: case-folded letters, marks and digits, as UTF-8."""
+    from pipeline.text.normal_form import to_nfc
+
+    folded, _ = fold(to_nfc(pa.array([text], pa.large_string())))
+    return bytes(folded[:-1])
+
+
+def fold(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as they are compared, uint8, each closed by a line break; and where each begins, int64 (n + 1,)."""
+    offsets, data = text_buffers(texts.cast(pa.large_string()))
+    known = tables()
+    out = np.empty(3 * int(offsets[-1] - offsets[0]) + len(offsets), np.uint8)  # U+0390 folds to thrice its bytes
+    starts = np.zeros(len(offsets), np.int64)
+    size = _fold(offsets, data, known.fold, known.several, out, starts)
+    return out[:size], starts
+
+
+@njit(cache=True, nogil=True)
+def _fold(
+    offsets: np.ndarray, data: np.ndarray, table: np.ndarray, several: np.ndarray, out: np.ndarray, starts: np.ndarray
+) -> int:
+    to = 0
+    for row in range(len(offsets) - 1):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end:
+            byte = data[at]
+            if byte < 128:
+                at += 1
+                folded = table[byte]
+                if folded:
+                    out[to] = folded
+                    to += 1
+                continue
+            code, at = decode(data, at)
+            if code >= SIZE:
+                continue
+            folded = table[code]
+            if folded >= MULTIPLE:
+                for part in range(several[folded - MULTIPLE, 0]):
+                    to = encode(several[folded - MULTIPLE, 1 + part], out, to)
+            elif folded:
+                to = encode(folded, out, to)
+        out[to] = _SEPARATOR
+        to += 1
+        starts[row + 1] = to
+    return to
+
+
+def rows_with(texts: pa.Array, needles: Sequence[bytes]) -> np.ndarray:
+    """Rows whose text holds one of the normalised passages, sorted, int64."""
+    folded, starts = fold(texts)
+    data, found = folded.tobytes(), set()
+    for needle in needles:
+        place = data.find(needle) if needle else -1
+        while place >= 0:
+            row = int(np.searchsorted(starts, place, "right")) - 1
+            found.add(row)
+            place = data.find(needle, int(starts[row + 1]))
+    return np.array(sorted(found), np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _choose(data: np.ndarray, begin: int, end: int, chosen: np.ndarray) -> int:
+    """Hashes of the chosen grams of data[begin:end], each as often as it is chosen anew; returns their number."""
+    gram, count = np.uint64(0), 0
+    window = np.zeros(WINDOW, np.uint64)
+    length, last = 0, np.uint64(0)
+    for at in range(begin, end):
+        if data[at] == _SEPARATOR:
+            length = 0
+            continue
+        gram = (gram << np.uint64(8)) | np.uint64(data[at])
+        length += 1
+        if length < GRAM:
+            continue
+        hashed = gram * _FACTOR
+        hashed ^= hashed >> np.uint64(32)
+        window[length % WINDOW] = hashed
+        if length >= GRAM + WINDOW - 1:
+            least = min(min(window[0], window[1]), min(window[2], window[3]))
+            if least != last or length == GRAM + WINDOW - 1:
+                chosen[count] = least
+                count += 1
+                last = least
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _mark(hashes: np.ndarray, count: int, mask: np.uint64, matrix: np.ndarray, column: int) -> None:
+    byte, bit = column >> 3, np.uint8(1 << (column & 7))
+    for number in range(count):
+        matrix[np.int64((hashes[number] >> np.uint64(8)) & mask), byte] |= bit
+
+
+def _blocks(sizes: Sequence[int]) -> list[list[int]]:
+    """Batches in blocks of about BLOCK_BYTES of text: first and stop of each."""
+    blocks: list[list[int]] = []
+    held = 0
+    for number, size in enumerate(sizes):
+        if not blocks or held >= BLOCK_BYTES:
+            blocks.append([number, number])
+            held = 0
+        blocks[-1][1] = number + 1
+        held += size
+    return blocks
+
+
+def sketch(path: str, digest: str) -> bytes:
+    """The sketch of a shard; `digest` is the shard's, by which the two are known to belong together."""
+    with open_arrow(path) as (_, batches):
+        sizes = [pc.sum(pc.binary_length(batch["text"])).as_py() or 0 for batch in batches]
+    blocks = _blocks(sizes)
+    largest = max((sum(sizes[first:stop]) for first, stop in blocks), default=0)
+    bits = min(BITS_MAX, max(BITS_MIN, 1 << int(largest).bit_length()))
+    matrix = np.zeros((bits, (len(blocks) + 7) // 8), np.uint8)
+    column = 0
+    with open_arrow(path) as (_, batches):
+        for number, batch in enumerate(batches):
+            column += number >= blocks[column][1]
+            folded, _ = fold(batch["text"])
+            hashes = np.empty(len(folded), np.uint64)
+            _mark(hashes, _choose(folded, 0, len(folded), hashes), np.uint64(bits - 1), matrix, column)
+    head = {"bits": bits, "blocks": blocks, "shard": digest}
+    return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
+
+
+def candidates(path: str, digest: str, needles: Sequence[bytes]) -> set[int] | None:
+    """Batches of a shard that may hold one of the passages, by its sketch; None where that cannot tell."""
+    if any(len(needle) < SHORTEST for needle in needles) or not storage.exists(path):
+        return None
+    fs, inner = storage.filesystem(path)
+    with fs.open(inner, "rb") as stream:
+        start = stream.read(1 << 16)
+        while b"\n" not in start[len(_MAGIC) :] and (more := stream.read(1 << 16)):
+            start += more
+        try:
+            line = start[len(_MAGIC) : start.index(b"\n", len(_MAGIC))]
+            head = json.loads(line)
+            bits, blocks = int(head["bits"]), head["blocks"]
+            belongs = start.startswith(_MAGIC) and head["shard"] == digest and bits & (bits - 1) == 0
+        except (ValueError, KeyError, TypeError):
+            return None
+        if not belongs:
+            return None
+        width, origin = (len(blocks) + 7) // 8, len(_MAGIC) + len(line) + 1
+        found: set[int] = set()
+        for needle in needles:
+            row = np.full(width, 255, np.uint8)
+            for hashed in _asked(needle):
+                stream.seek(origin + (hashed >> 8 & (bits - 1)) * width)
+                row &= np.frombuffer(stream.read(width), np.uint8)
+                if not row.any():
+                    break
+            places = np.flatnonzero(np.unpackbits(row, bitorder="little")[: len(blocks)])
+            found |= {batch for place in places.tolist() for batch in range(*blocks[place])}
+        return found
+
+
+def _asked(needle: bytes) -> list[int]:
+    """The chosen grams of a passage, a few of many."""
+    data = np.frombuffer(needle, np.uint8)
+    hashes = np.empty(len(data), np.uint64)
+    chosen = np.unique(hashes[: _choose(data, 0, len(data), hashes)]).tolist()
+    return [int(value) for value in chosen[:: max(1, len(chosen) // _GRAMS_ASKED)]]
+
+
+@dataclass
+class SketchWork:
+    """Sketches one shard of the corpus in the folder `output`."""
+
+    output: str
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.passages`."""
+        path, digest = task.payload
+        with folder.binary(ENDING) as stream:
+            stream.write(sketch(storage.join(self.output, path), digest))
+
+
+def sketch_phase(output: str, vouchers: tuple[str, ...] = ()) -> Phase:
+    """The phase that sketches the shards of `output`, into `index/passages`."""
+    place = storage.join(output, "index", "passages")
+    return Phase("passages", {"version": VERSION}, SketchWork(output), place, vouchers)
+
+
+def sketch_tasks(written: Iterable[Record]) -> list[Task]:
+    """A task a shard, of the records of the phase that wrote them."""
+    files: Iterator[OutputFile] = (file for record in written for file in record.files)
+    return [_task(file.path, file.digest, file.bytes) for file in files]
+
+
+def _task(path: str, digest: str, size: int) -> Task:
+    return Task(path.removesuffix(".arrow"), (digest,), (f"data/{path}", digest), size)
+
+
+def sketch_path(corpus: str, shard: str) -> str:
+    """Where the sketch of a shard (`data/sw/shard-….arrow`) lies."""
+    return storage.join(corpus, "index", "passages", shard.removeprefix("data/").removesuffix(".arrow") + ENDING)
+
+
+def holds(texts: Any, needles: Sequence[bytes]) -> bool:
+    """Whether any text of a column holds one of the passages."""
+    return bool(len(rows_with(texts, needles)))
