@@ -5,7 +5,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,11 @@ import xxhash
 
 from configs.language_codes import UNDETERMINED
 from configs.models import LanguageIdentification, Languages
-from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
+from pipeline.language_id.kernels import SCRIPTS, buffers, gather, han_table, look, script_table
 from pipeline.language_id.labels import Labels, canonical, same_language
-from pipeline.language_id.parts import SAMPLE, Answer, combine, join, samples
+from pipeline.language_id.parts import GLANCE, SAMPLE, Answer, Joined, alone, combine, glances, join, samples
 
-VERSION = 4  # of the rules below: a change of answers must change the digest
+VERSION = 5  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
 SURE_SHARE = 0.95  # of a document's letters in one script; less may be another language beside it
@@ -127,19 +127,7 @@ class LanguageIdentifier:
         if len(texts) == 0:
             empty = pa.array([], pa.string())
             return Identified(empty, pa.array([], pa.float32()), empty, empty, ())
-        offsets, data = buffers(texts)
-        most = max(1, self._characters // SAMPLE)
-        edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
-        offsets, data = _joined(edges, data)
-        _, letters, marks = look(offsets, data, len(data), script_table(), han_table(), len(SCRIPTS))
-        borders = np.searchsorted(rows, np.arange(len(texts) + 1))
-        answers = self._answers(offsets, data, letters, marks, borders)
-        east = letters[:, SCRIPTS.index("Kana")] + letters[:, SCRIPTS.index("Hani")]
-        weights = (letters[:, 1:].sum(axis=1) + (HAN_LETTERS - 1) * east) * scales
-        joined = [
-            join(own, weights[first : first + len(own)])
-            for own, first in zip(answers, borders[:-1].tolist(), strict=True)
-        ]
+        joined = self.documents(*buffers(texts))
         shares = tuple(tuple((name, round(share, 2)) for name, share in found.languages) for found in joined)
         return Identified(
             pa.array([found.label for found in joined], pa.string()),
@@ -152,30 +140,40 @@ class LanguageIdentifier:
             shares,
         )
 
-    def _answers(
-        self,
-        offsets: npt.NDArray[np.int64],
-        data: npt.NDArray[np.uint8],
-        letters: npt.NDArray[np.int32],
-        marks: npt.NDArray[np.int32],
-        borders: npt.NDArray[np.int64],
-    ) -> list[list[Answer]]:
-        """The answers to each document: one where its samples together are surely in one language, or it has one
-        sample; else one a sample."""
+    def documents(self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> list[Joined]:
+        """What is found of each document `data[offsets[i]:offsets[i + 1]]` (UTF-8).
+
+        A glance at all its samples settles it where they are surely in one language together, or it has one sample;
+        else each sample is answered alone.
+        """
+        most = max(1, self._characters // SAMPLE)
+        edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
+        borders = np.searchsorted(rows, np.arange(len(offsets)))
         first = borders[:-1]
-        letters_of, marks_of = np.add.reduceat(letters, first), np.add.reduceat(marks, first)
-        starts, ends = offsets[first], offsets[borders[1:]] - 1
-        found = self._classify(starts, ends, data, letters_of, marks_of, np.diff(borders) > 1)
-        answers = [[answer] if answer else [] for answer in found]
-        open_rows = [row for row, own in enumerate(answers) if not own]
-        parts = np.array([part for row in open_rows for part in range(borders[row], borders[row + 1])], np.int64)
-        single = np.zeros(len(parts), bool)
-        starts, ends = offsets[parts], offsets[parts + 1] - 1
-        told = iter(self._classify(starts, ends, data, letters[parts], marks[parts], single))
-        for row in open_rows:
-            own = itertools.islice(told, int(borders[row + 1] - borders[row]))
-            answers[row] = [answer for answer in own if answer]
-        return answers
+        text, letters, marks = _look(glances(edges, rows, data, GLANCE), data)
+        letters, marks = np.add.reduceat(letters, first), np.add.reduceat(marks, first)
+        starts, ends = text.offsets[first], text.offsets[borders[1:]] - 1
+        answers = self._classify(starts, ends, text.data, letters, marks, np.diff(borders) > 1)
+        found = [alone(answer) if answer else None for answer in answers]
+        unsure = np.array([row for row, answer in enumerate(answers) if not answer], np.int64)
+        if len(unsure):
+            parts = np.flatnonzero(np.isin(rows, unsure))
+            told = self._parts(edges[parts], scales[parts], data)
+            for row in unsure.tolist():
+                own = list(itertools.islice(told, int(borders[row + 1] - borders[row])))
+                found[row] = join([answer for answer, _ in own], [weight for _, weight in own])
+        return [document for document in found if document]
+
+    def _parts(
+        self, edges: npt.NDArray[np.int64], scales: npt.NDArray[np.float64], data: npt.NDArray[np.uint8]
+    ) -> Iterator[tuple[Answer, float]]:
+        """The answer to each sample, and for how many letters it stands."""
+        text, letters, marks = _look(edges, data)
+        starts, ends = text.offsets[:-1], text.offsets[1:] - 1
+        answers = self._classify(starts, ends, text.data, letters, marks, np.zeros(len(edges), bool))
+        east = letters[:, SCRIPTS.index("Kana")] + letters[:, SCRIPTS.index("Hani")]
+        weights = (letters[:, 1:].sum(axis=1) + (HAN_LETTERS - 1) * east) * scales
+        return iter([(answer, weight) for answer, weight in zip(answers, weights.tolist(), strict=True) if answer])
 
     def _classify(
         self,
@@ -210,8 +208,8 @@ class LanguageIdentifier:
 
     def _named(self, answer: Answer) -> Answer:
         name = self._labels.answer
-        shares = tuple((name(label), share) for label, share in answer.shares)
-        votes = tuple((voter, name(label), score) for voter, label, score in answer.votes)
+        shares = tuple([(name(label), share) for label, share in answer.shares])
+        votes = tuple([(voter, name(label), score) for voter, label, score in answer.votes])
         return Answer(name(answer.label), answer.score, shares, votes)
 
     def _by_script(
@@ -243,16 +241,20 @@ class LanguageIdentifier:
         return answers
 
 
-def _joined(
+class _Text(NamedTuple):
+    """Pieces of texts end to end, a line feed behind each."""
+
+    offsets: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8]
+
+
+def _look(
     edges: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """All samples end to end, a line feed behind each: offsets (int64, samples + 1) and data."""
-    lengths = edges[:, 1] - edges[:, 0] + 1
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    joined = np.full(int(offsets[-1]), 10, np.uint8)
-    for (start, end), at in zip(edges.tolist(), offsets[:-1].tolist(), strict=True):
-        joined[at : at + end - start] = data[start:end]
-    return offsets, joined
+) -> tuple[_Text, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Pieces of texts, with the letters of each script and the marks of each; see `kernels.look`."""
+    text = _Text(*gather(edges, data))
+    _, letters, marks = look(*text, len(text.data), script_table(), han_table(), len(SCRIPTS))
+    return text, letters, marks
 
 
 def _scripted(label: str, share: float) -> Answer:
@@ -297,6 +299,8 @@ def identify_lines(lines: Iterable[str], identifier: LanguageIdentifier | None =
         identifier = LanguageIdentifier(load_languages(), LanguageIdentification())
     waiting = iter(lines)
     while batch := list(itertools.islice(waiting, LINES_AT_ONCE)):
-        plain = [unicodedata.normalize("NFC", line).encode("utf-8", "replace").decode() for line in batch]
-        languages, scores = identifier.identify(pa.array(plain, pa.large_string()))
-        yield from zip(languages.to_pylist(), scores.to_pylist(), strict=True)
+        plain = [unicodedata.normalize("NFC", line).encode("utf-8", "replace") for line in batch]
+        offsets = np.cumsum([0, *map(len, plain)], dtype=np.int64)
+        data = np.frombuffer(b"".join(plain) or b"\0", np.uint8)
+        for found in identifier.documents(offsets, data):
+            yield found.label, found.score

@@ -17,6 +17,7 @@ _CURRENT = {
 _NEAR = {"ak": "tw", "nb": "no", "nn": "no", "hr": "hbs", "bs": "hbs", "sr": "hbs", "cnr": "hbs", "fil": "tl"}
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical(label: str) -> str:
     """The BCP-47 language of a model's label: region, script and variant fall away, old codes become current.
 
@@ -51,6 +52,7 @@ class Labels:
     """Maps the labels of a model to answers: our code where the language is ours, else its BCP-47 code."""
 
     def __init__(self, languages: Languages, label_map: dict[str, str]) -> None:
+        self._answers: dict[str, str] = {}  # labels are few, and asked for with every text
         self._map = {label: code for code, entry in languages.natural.items() for label in entry.lid_labels}
         self._map |= {code: code for code in languages.natural}
         self._map |= label_map
@@ -62,9 +64,13 @@ class Labels:
         """All mappings, sorted: they are part of what answers depend on."""
         return sorted(self._map.items())
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019 - an identifier lives as long as its process
     def answer(self, label: str) -> str:
         """Our code or BCP-47 of a label, such as `__label__kor_Hang`, `ko`, `zh-Hant`."""
+        if label not in self._answers:
+            self._answers[label] = self._answer(label)
+        return self._answers[label]
+
+    def _answer(self, label: str) -> str:
         label = label.removeprefix("__label__")
         if label in self._map:
             return self._map[label]

@@ -8,9 +8,9 @@ were, so that it falls with mixing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from configs.language_codes import UNDETERMINED
@@ -18,12 +18,14 @@ from pipeline.language_id.spelling import group_of
 
 SAMPLE = 500
 """Characters of a sample: from about here the vote is right on one part alone."""
+GLANCE = 200
+"""Bytes of each sample that are read where all samples together may settle it: a document in one language is known
+from about a thousand bytes, and pycld2 takes most of the time."""
 SHARE_MIN = 0.01
 """Smaller parts are not told."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What was found of one text: label and score, the share of each language in it, and what each voter said."""
 
     label: str
@@ -81,6 +83,30 @@ def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tupl
 
 
 @njit(cache=True, nogil=True)
+def glances(edges: np.ndarray, rows: np.ndarray, data: np.ndarray, size: int) -> np.ndarray:
+    """Edges of up to `size` characters of each sample, in whole words where one ends near; all of the sample of a
+    document that has one."""
+    out = edges.copy()
+    for sample in range(len(edges)):
+        alone = (sample == 0 or rows[sample - 1] != rows[sample]) and (
+            sample + 1 == len(rows) or rows[sample + 1] != rows[sample]
+        )
+        start, end = edges[sample]
+        if alone or end - start <= size:
+            continue
+        left, after, space = size, start, start
+        while after < end and (left > 0 or (data[after] & 0xC0) == 0x80):
+            left -= (data[after] & 0xC0) != 0x80
+            if data[after] == 32 or data[after] == 10:
+                space = after
+            after += 1
+        if after < end and after - space < size // 4:
+            after = space
+        out[sample, 1] = after
+    return out
+
+
+@njit(cache=True, nogil=True)
 def _word_start(data: np.ndarray, start: int, stop: int) -> int:
     """The start of a line in the first fifth of a stripe, or of a word, or else of a character."""
     space = -1
@@ -109,17 +135,21 @@ def combine(first: Answer, second: Answer) -> Answer:
     return Answer(likelier.label, min(score, likelier.score), likelier.shares or ((likelier.label, 1.0),), votes)
 
 
-def join(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> Joined:
+def alone(answer: Answer) -> Joined:
+    """The document of this one answer."""
+    shares = answer.shares or ((answer.label, 1.0),)
+    return Joined(answer.label, answer.score, shares if len(shares) == 1 else _told(dict(shares)), answer.votes)
+
+
+def join(answers: Sequence[Answer], weights: Sequence[float]) -> Joined:
     """The document of these samples, each of which stands for `weights` letters.
 
     Near relatives (`spelling.GROUPS`) are seldom mixed and often mistaken: they count for the one that has most.
     """
     if len(answers) == 1:
-        only = answers[0]
-        shares = only.shares or ((only.label, 1.0),)
-        return Joined(only.label, only.score, _told(dict(shares)), only.votes)
+        return alone(answers[0])
     amounts: dict[str, float] = {}
-    for answer, weight in zip(answers, weights.tolist(), strict=True):
+    for answer, weight in zip(answers, weights, strict=True):
         for label, share in answer.shares or ((answer.label, 1.0),):
             amounts[label] = amounts.get(label, 0.0) + weight * share
     heads = _heads(amounts)
@@ -133,7 +163,7 @@ def join(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> Joined:
     known = {label: amount for label, amount in pooled.items() if label != UNDETERMINED} or pooled
     label = max(sorted(known), key=lambda name: known[name])
     sure = weight_of = 0.0
-    for answer, weight in zip(answers, weights.tolist(), strict=True):
+    for answer, weight in zip(answers, weights, strict=True):
         if heads.get(answer.label, answer.label) == label:
             sure += weight * answer.score
             weight_of += weight
@@ -157,10 +187,10 @@ def _told(shares: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     return tuple(entry for entry in ordered if entry[1] >= SHARE_MIN) or tuple(ordered[:1])
 
 
-def _votes(answers: Sequence[Answer], weights: npt.NDArray[np.float64]) -> tuple[tuple[str, str, float], ...]:
+def _votes(answers: Sequence[Answer], weights: Sequence[float]) -> tuple[tuple[str, str, float], ...]:
     """Of each voter the label that it gives to most of the document, and its mean score there."""
     found: dict[str, dict[str, list[float]]] = {}
-    for answer, weight in zip(answers, weights.tolist(), strict=True):
+    for answer, weight in zip(answers, weights, strict=True):
         for voter, label, score in answer.votes:
             entry = found.setdefault(voter, {}).setdefault(label, [0.0, 0.0])
             entry[0] += weight

@@ -145,30 +145,7 @@ GROUPS: Final[tuple[Signs, ...]] = (
         "fon": {"ɖ": 5, "ɔ": 2, "ɛ": 2},
     },
 )  # fmt: skip
-_ASCII: Final = bytes(
-    point if chr(point).isalpha() or point == ord("'") or point >= 0x80 else ord(" ") for point in range(256)
-)
-_PUNCTUATION: Final = [
-    mark.encode() for mark in "\u2018\u201c\u201d\u201e\u2013\u2014\u2026\u00ab\u00bb\u00a0\u0964\u060c\u06d4\u061f"
-]
 _GROUP_OF = {language: group for group in GROUPS for language in group}
-
-
-def signs_text(text: bytes) -> str:
-    """Words of a UTF-8 text in lower case between single spaces, without those that begin with a capital: names are
-    spelled in other languages' ways. All words where that leaves few (headlines in capitals)."""
-    text = text.translate(_ASCII).replace(b"\xe2\x80\x99", b"'")
-    for mark in _PUNCTUATION:
-        text = text.replace(mark, b" ")
-    words = text.decode("utf-8", "ignore").split()
-    plain = [word for word in words if not word[0].isupper()]
-    return f" {' '.join(plain if len(plain) >= 3 else words).lower()} "
-
-
-def signs(group: Signs, text: bytes) -> dict[str, int]:
-    """The weight of the signs of each language of a group in a UTF-8 text."""
-    plain = signs_text(text)
-    return {name: sum(plain.count(sign) * weight for sign, weight in own.items()) for name, own in group.items()}
 
 
 def group_of(language: str) -> Signs | None:

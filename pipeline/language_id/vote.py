@@ -1,7 +1,7 @@
 """The vote: pycld2 (Compact Language Detector 2), and naive Bayes where it is silent, unsure or known to err."""
 
-import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ import xxhash
 
 from configs.language_codes import UNDETERMINED
 from pipeline.language_id.bayes import UNITS_PER_NAT, Bayes, load_bayes
+from pipeline.language_id.kernels import rank_rows, words_and_characters
 from pipeline.language_id.labels import canonical
 from pipeline.language_id.parts import Answer
-from pipeline.language_id.spelling import group_of, signs
+from pipeline.language_id.signs import LANGUAGES, weigh
+from pipeline.language_id.spelling import GROUPS, Signs
 
 SURE = 0.9  # pycld2 gives a language at least this share of the text, or it is unsure
 LONG_BYTES = 400  # from here pycld2 alone is right where it is sure
@@ -32,7 +34,6 @@ MISTAKEN_LONG = frozenset({"rw", "rn", "ur", "zu", "mr", "sw", "ny", "nso", "st"
 """What pycld2 gives to a relative's text however long it is."""
 CLOSE = frozenset({"pt", "es", "gl", "ca", "oc", "id", "ms", "zu", "xh", "st", "tn", "nso", "hi", "mr", "ne"})
 """Languages that pycld2 does not tell beside each other in one text: it keeps the one that has more."""
-SIGNS_BYTES = 1500  # of a text are searched for signs
 MOST = 0.99  # no answer is certain
 NOISE = 0.05
 OTHER_SHARE = 0.15  # of a text; smaller shares of pycld2 are names and quotations, or mistakes
@@ -43,7 +44,6 @@ CALIBRATION = (-0.823, -0.581, 0.799, 0.599, 0.121, 3.032, -0.242, 0.178, -0.346
 INTERCEPT = -7.981
 """Logistic regression of "the answer is right" on the measures of `Vote._probability`, over pieces of one word to a
 whole sentence from packages and over noise (random letters and bytes, markup, code, numbers, addresses); docs."""
-_SPACES = (b" ", b"\n", b"\t", b"\r", "\u00a0".encode(), "\u3000".encode())
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xef[\xbf][\xbe\xbf]|\xef\xb7[\x90-\xaf]")
 
 
@@ -52,17 +52,36 @@ class Vote:
 
     def __init__(self, bayes: Bayes | None = None, ours: frozenset[str] = frozenset()) -> None:
         self._bayes = bayes or load_bayes()
-        self._ours = ours
-        self._languages = [canonical(label.split("/")[0]) for label in self._bayes.labels]
-        names = sorted(set(self._languages))
-        self._names = names
-        self._index = {name: column for column, name in enumerate(names)}
-        self._columns = np.array([self._index[language] for language in self._languages], np.int64)
+        languages = [canonical(label.split("/")[0]) for label in self._bayes.labels]
         codes = dict(pycld2.LANGUAGES)
-        cld2 = {canonical(codes[name]) for name in pycld2.DETECTED_LANGUAGES if name in codes}
-        self.labels = frozenset(names) | cld2 - {UNDETERMINED}
-        self._rare = np.array([name not in ours and name not in cld2 for name in names])
+        cld2 = {canonical(codes[name]) for name in pycld2.DETECTED_LANGUAGES if name in codes} - {UNDETERMINED}
+        self.labels = frozenset(languages) | cld2
+        self._names = sorted(self.labels | set(LANGUAGES))
+        self._index = {name: column for column, name in enumerate(self._names)}
+        self._columns = np.array([self._index[language] for language in languages], np.int64)
+        self._ours = self._among(ours)
+        self._has_class = self._among(languages)
+        rare = self._has_class & ~self._ours & ~self._among(cld2)
+        self._set_back = np.where(rare, RARE_NATS * UNITS_PER_NAT, 0.0)
+        self._overused, self._overused_short = self._among(OVERUSED), self._among(OVERUSED_SHORT)
+        self._mistaken = self._among(MISTAKEN_LONG)
+        self._neighbours = [
+            (self._index[name], LANGUAGES.index(name), LANGUAGES.index(other))
+            for name, other in UNKNOWN_NEIGHBOURS.items()
+        ]
+        self._groups = [_Group.of(group, self._index) for group in GROUPS]
+        self._group_of = np.full(len(self._names), -1)
+        for number, group in enumerate(self._groups):
+            self._group_of[group.names] = number
+        self._cld2_weight = np.full(len(self._names), CLD2_WEIGHT)
+        for name, weight in CLD2_WEIGHTS.items():
+            self._cld2_weight[self._index[name]] = weight
         self.digest = xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
+
+    def _among(self, names: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Which of the languages are among these."""
+        wanted = set(names)
+        return np.array([name in wanted for name in self._names])
 
     def classify(
         self,
@@ -74,86 +93,109 @@ class Vote:
         surely: npt.NDArray[np.bool_],
     ) -> list[Answer | None]:
         """The answer to each text; see `identifier.Classifier`."""
+        if not len(starts):
+            return []
         view = memoryview(data)  # type: ignore[arg-type]
         texts = [bytes(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         heard = [hear(text) for text in texts]
-        rows = zip(texts, heard, surely.tolist(), strict=True)
-        mixed = np.array([must and _mixed(text, found) for text, found, must in rows], bool)
-        doubtful = np.array([_doubtful(text, *found[0]) for text, found in zip(texts, heard, strict=True)], bool)
-        asked = np.flatnonzero(doubtful & ~mixed)
-        answers = self._compare(starts[asked], ends[asked], data, scripts[asked]) if len(asked) else []
-        compared = dict(zip(asked.tolist(), answers, strict=True))
-        return [
-            None if mixed[row] else self._answer(text, heard[row], compared.get(row), int(letters[row]))
-            for row, text in enumerate(texts)
-        ]
-
-    def _answer(self, text: bytes, heard: list[tuple[str, float]], found: "Compared | None", letters: int) -> Answer:
-        """What all voters together say of a text with so many letters."""
-        cld2 = heard[0]
-        votes = [("pycld2", *cld2)] if cld2[0] != UNDETERMINED else []
-        if found is None or not found.features:
-            label = self._among_relatives(cld2[0], text, cld2, None)
-            score = min(cld2[1], MOST) if label != UNDETERMINED else 0.0
-        else:
-            votes.append(("bayes", found.best, _sureness(found.margin)))
-            label = self._settle(text, cld2, found)
-            if not found.best == cld2[0] == label or label in MISTAKEN_LONG:
-                label = self._among_relatives(label, text, cld2, found.gaps)
-            score = self._probability(text, label, cld2, found, letters)
-            if score < NOISE:
-                return Answer(UNDETERMINED, 1.0 - score, ((UNDETERMINED, 1.0),), tuple(votes))
-            if len(text) >= LONG_BYTES and label == cld2[0]:
-                score *= min(1.0, cld2[1] / SURE)
-        if label in UNKNOWN_NEIGHBOURS and score > UNSURE_MOST and not self._stands_out(label, text):
-            score = UNSURE_MOST
-        shares = _shares(label, heard) if len(text) >= LONG_BYTES else ((label, 1.0),)
-        return Answer(label, score, shares, tuple(votes))
-
-    def _stands_out(self, label: str, text: bytes) -> bool:
-        """Whether signs speak for a language rather than for the neighbour that no voter knows."""
-        weights = signs(group_of(label) or {}, text[:SIGNS_BYTES])
-        return weights[label] - weights[UNKNOWN_NEIGHBOURS[label]] >= 2
-
-    def _probability(self, text: bytes, label: str, cld2: tuple[str, float], found: "Compared", letters: int) -> float:
-        """How likely `label` is right, by a logistic function of what the voters found (`CALIBRATION`)."""
-        own = float(found.gaps[self._index[label]]) if label in self._index else 1.5
-        words = len(text.split())
-        spaceless = len(text.decode("utf-8", "ignore")) - sum(map(text.count, _SPACES))
-        measures = (
-            words <= 1,
-            words == 2,
-            min(found.margin, 3.0),
-            label == cld2[0],
-            cld2[0] == UNDETERMINED,
-            cld2[1] if label == cld2[0] else 0.0,
-            math.log1p(found.features),
-            found.typical,
-            min(own, 3.0),
-            label in self._ours,
-            letters / max(1, spaceless),
+        pairs = zip(texts, heard, surely.tolist(), strict=True)
+        pure = np.array([not (must and _mixed(text, found)) for text, found, must in pairs], bool)
+        kept = np.flatnonzero(pure)
+        rows = _Rows(
+            starts[kept],
+            ends[kept],
+            data,
+            letters[kept],
+            np.array([self._index.get(heard[row][0][0], -1) for row in kept.tolist()], np.int64),
+            np.array([heard[row][0][1] for row in kept.tolist()], np.float64),
         )
-        return 1.0 / (1.0 + math.exp(-INTERCEPT - sum(c * m for c, m in zip(CALIBRATION, measures, strict=True))))
+        found = self._compare(rows, scripts[kept])
+        labels, scores = self._decide(rows, found)
+        answers: list[Answer | None] = [None] * len(texts)
+        names = self._names
+        sureness = (1.0 - 0.5 * np.exp(-2.0 * found.margin)).tolist()
+        columns = (kept.tolist(), labels.tolist(), scores.tolist(), found.features.tolist(), found.best.tolist())
+        for row, label, score, features, best, sure in zip(*columns, sureness, strict=True):
+            first = heard[row][0]
+            votes = (("pycld2", *first),) if first[0] != UNDETERMINED else ()
+            if features:
+                votes = (*votes, ("bayes", names[best], sure))
+            name = names[label] if label >= 0 else UNDETERMINED
+            shares = _shares(name, heard[row]) if len(texts[row]) >= LONG_BYTES and label >= 0 else ((name, 1.0),)
+            answers[row] = Answer(name, score, shares, votes)
+        return answers
+
+    def _decide(self, rows: "_Rows", found: "Compared") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Label (-1: undetermined) and score of each text by what all voters say."""
+        compared = found.features > 0
+        labels = np.where(compared, self._settle(rows, found), rows.cld2)
+        agreed = (found.best == rows.cld2) & (rows.cld2 == labels)
+        close = (labels >= 0) & (self._group_of[labels] >= 0)
+        close &= np.where(compared, ~agreed, False) | self._mistaken[labels]
+        weights = np.zeros((len(labels), len(LANGUAGES)), np.int32)
+        neighboured = np.isin(labels, [name for name, _, _ in self._neighbours])
+        asked = np.flatnonzero(close | neighboured)
+        weights[asked] = weigh(rows.starts[asked], rows.ends[asked], rows.data)
+        for number, group in enumerate(self._groups):
+            own = np.flatnonzero(close & (self._group_of[labels] == number))
+            if len(own):
+                labels[own] = self._among_relatives(group, own, labels, rows, found, weights)
+        late = np.flatnonzero(np.isin(labels, [name for name, _, _ in self._neighbours]) & ~close & ~neighboured)
+        weights[late] = weigh(rows.starts[late], rows.ends[late], rows.data)
+        scores = np.where(compared, self._probability(rows, labels, found), np.minimum(rows.share, MOST))
+        noise = (labels < 0) | (compared & (scores < NOISE))
+        long = compared & (rows.sizes >= LONG_BYTES) & (labels == rows.cld2)
+        scores = np.where(noise, np.where(compared, 1.0 - scores, 0.0), scores)
+        scores = np.where(long & ~noise, scores * np.minimum(1.0, rows.share / SURE), scores)
+        for name, own_column, other_column in self._neighbours:
+            stands_out = weights[:, own_column] - weights[:, other_column] >= 2
+            scores = np.where((labels == name) & ~noise & ~stands_out, np.minimum(scores, UNSURE_MOST), scores)
+        return np.where(noise, -1, labels), scores
+
+    def _probability(self, rows: "_Rows", labels: npt.NDArray[np.int64], found: "Compared") -> npt.NDArray[np.float64]:
+        """How likely each label is right, by a logistic function of what the voters found (`CALIBRATION`)."""
+        own = np.where(self._has_class[labels], found.gaps[np.arange(len(labels)), labels], 1.5)
+        words, characters = words_and_characters(rows.starts, rows.ends, rows.data)
+        heard = labels == rows.cld2
+        measures = np.stack(
+            [
+                words <= 1,
+                words == 2,
+                np.minimum(found.margin, 3.0),
+                heard,
+                rows.cld2 < 0,
+                np.where(heard, rows.share, 0.0),
+                np.log1p(found.features),
+                found.typical,
+                np.minimum(own, 3.0),
+                self._ours[labels],
+                rows.letters / np.maximum(1, characters),
+            ],
+            axis=1,
+        ).astype(np.float64)
+        summed = (measures * np.array(CALIBRATION)).sum(axis=1)  # not @: its sums depend on the number of rows
+        return 1.0 / (1.0 + np.exp(-INTERCEPT - summed))
 
     def _among_relatives(
-        self, label: str, text: bytes, cld2: tuple[str, float], gaps: npt.NDArray[np.float32] | None
-    ) -> str:
-        """The language of the group of `label` for which signs, pycld2 and naive Bayes together speak most."""
-        group = group_of(label)
-        if group is None or (gaps is None and label not in MISTAKEN_LONG):
-            return label
-        behind = (
-            {name: float(gaps[self._index[name]]) for name in group if name in self._index} if gaps is not None else {}
-        )
-        least = min(behind.values(), default=0.0)
-        weights = {}
-        for name, weight in signs(group, text[:SIGNS_BYTES]).items():
-            total = float(weight) - (0.0 if name in self._ours else FOREIGN)
-            total += CLD2_WEIGHTS.get(name, CLD2_WEIGHT) * cld2[1] if name == cld2[0] else 0.0
-            if gaps is not None:
-                total -= min(behind[name] - least if name in behind else NO_CLASS, BAYES_MAX)
-            weights[name] = total
-        return max(weights, key=lambda name: (weights[name], name == label))
+        self,
+        group: "_Group",
+        own: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int64],
+        rows: "_Rows",
+        found: "Compared",
+        weights: npt.NDArray[np.int32],
+    ) -> npt.NDArray[np.int64]:
+        """Of the texts `own` the language of the group for which signs, pycld2 and naive Bayes together speak most."""
+        totals = weights[own][:, group.columns] - np.where(self._ours[group.names], 0.0, FOREIGN)
+        heard = group.names == rows.cld2[own, None]
+        totals += np.where(heard, self._cld2_weight[group.names] * rows.share[own, None], 0.0)
+        behind = np.where(self._has_class[group.names], found.gaps[own][:, group.names], np.inf)
+        least = behind.min(axis=1, keepdims=True)
+        behind -= np.where(np.isfinite(least), least, 0.0)
+        behind = np.where(self._has_class[group.names], np.minimum(behind, BAYES_MAX), NO_CLASS)
+        totals -= np.where(found.features[own, None] > 0, behind, 0.0)
+        totals += 1e-6 * (group.names == labels[own, None])
+        return np.asarray(group.names[totals.argmax(axis=1)])
 
     def rank(
         self,
@@ -163,59 +205,95 @@ class Vote:
         scripts: npt.NDArray[np.int64],
     ) -> list[tuple[str, float]]:
         """Naive Bayes alone: label and score of each text."""
-        compared = self._compare(starts, ends, data, scripts)
-        return [(found.best, _sureness(found.margin)) if found.features else (UNDETERMINED, 0.0) for found in compared]
+        sums, features = self._bayes.scores(starts, ends, data, scripts)
+        _, best, margins, _ = rank_rows(sums, features, self._columns, self._set_back, UNITS_PER_NAT)
+        sureness = 1.0 - 0.5 * np.exp(-2.0 * margins)
+        return [
+            (self._names[name], sure) if some else (UNDETERMINED, 0.0)
+            for name, sure, some in zip(best.tolist(), sureness.tolist(), features.tolist(), strict=True)
+        ]
 
-    def _compare(
-        self,
-        starts: npt.NDArray[np.int64],
-        ends: npt.NDArray[np.int64],
-        data: npt.NDArray[np.uint8],
-        scripts: npt.NDArray[np.int64],
-    ) -> list["Compared"]:
-        """What naive Bayes finds of each text."""
-        sums, found = self._bayes.scores(starts, ends, data, scripts)
-        table = np.full((len(sums), len(self._names)), -np.inf, np.float32)
-        for column, name in enumerate(self._columns.tolist()):
-            np.maximum(table[:, name], sums[:, column], out=table[:, name])
-        features = np.maximum(found, 1)
-        typical = sums.max(axis=1) / (UNITS_PER_NAT * features) if sums.shape[1] else np.zeros(len(sums))
-        table[:, self._rare] -= RARE_NATS * UNITS_PER_NAT
-        behind = table.max(axis=1, keepdims=True) - table
-        behind /= (UNITS_PER_NAT * np.sqrt(features)[:, None]).astype(np.float32)
-        first, second = np.argpartition(behind, 1, axis=1)[:, :2].T
-        margins = np.take_along_axis(behind, second[:, None], axis=1)[:, 0]
-        best = [self._names[column] for column in first.tolist()]
-        columns = (best, margins.tolist(), found.tolist(), typical.tolist())
-        return [Compared(*row) for row in zip(behind, *columns, strict=True)]
+    def _compare(self, rows: "_Rows", scripts: npt.NDArray[np.int64]) -> "Compared":
+        """What naive Bayes finds of texts that pycld2 does not decide; no features where it does."""
+        doubtful = (rows.sizes < LONG_BYTES) | (rows.share < SURE) | ((rows.cld2 >= 0) & self._overused[rows.cld2])
+        asked = np.flatnonzero(doubtful)
+        sums, features = self._bayes.scores(rows.starts[asked], rows.ends[asked], rows.data, scripts[asked])
+        ranked = rank_rows(sums, features, self._columns, self._set_back, UNITS_PER_NAT)
+        found = Compared.nothing(len(rows.sizes), len(self._names))
+        found.gaps[asked], found.best[asked], found.margin[asked], found.typical[asked] = ranked
+        found.features[asked] = features
+        return found
 
-    def _settle(self, text: bytes, cld2: tuple[str, float], found: "Compared") -> str:
+    def _settle(self, rows: "_Rows", found: "Compared") -> npt.NDArray[np.int64]:
         """The label of both: pycld2's where naive Bayes finds it likely enough, else the likeliest."""
-        label, share = cld2
-        if label in (found.best, UNDETERMINED):
-            return found.best
-        gap = found.gaps[self._index[label]] if label in self._index else 0.0 if share >= SURE else np.inf
-        overused = label in (OVERUSED if len(text) >= LONG_BYTES else OVERUSED_SHORT)
-        return label if gap <= (GAP_UNSURE if share < SURE else GAP_OVERUSED if overused else GAP_SURE) else found.best
+        gaps = found.gaps[np.arange(len(rows.cld2)), rows.cld2]
+        sure = rows.share >= SURE
+        gaps = np.where(self._has_class[rows.cld2], gaps, np.where(sure, 0.0, np.inf))
+        overused = np.where(rows.sizes >= LONG_BYTES, self._overused[rows.cld2], self._overused_short[rows.cld2])
+        allowed = np.where(~sure, GAP_UNSURE, np.where(overused, GAP_OVERUSED, GAP_SURE))
+        return np.where((rows.cld2 >= 0) & (gaps <= allowed), rows.cld2, found.best)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Texts and what pycld2 says of each: index of the language (-1: nothing) and share."""
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8]
+    letters: npt.NDArray[np.int64]
+    cld2: npt.NDArray[np.int64]
+    share: npt.NDArray[np.float64]
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Bytes of each."""
+        return self.ends - self.starts
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Near relatives: their indices among all languages, and the columns of their signs."""
+
+    names: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, group: Signs, index: Mapping[str, int]) -> "_Group":
+        return cls(
+            np.array([index[name] for name in group], np.int64),
+            np.array([LANGUAGES.index(name) for name in group], np.int64),
+        )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What naive Bayes finds of a text.
+    """What naive Bayes finds of texts, a row each.
 
-    gaps      how far each language lies behind the best (float32, languages; nats over the root of the number of
-              features, a measure that means the same for short and long texts)
-    best      the language that has no gap
+    gaps      how far each language lies behind the best (float32, texts × languages; nats over the root of the number
+              of features, a measure that means the same for short and long texts)
+    best      index of the language that has no gap
     margin    the gap of the second
-    features  how many features it has; 0 where no class has its script
     typical   log-likelihood a feature of the best class, in nats above the mean of the classes
+    features  how many features the text has; 0 where no class has its script, or it was not asked
     """
 
     gaps: npt.NDArray[np.float32]
-    best: str
-    margin: float
-    features: int
-    typical: float
+    best: npt.NDArray[np.int64]
+    margin: npt.NDArray[np.float32]
+    typical: npt.NDArray[np.float32]
+    features: npt.NDArray[np.int64]
+
+    @classmethod
+    def nothing(cls, rows: int, names: int) -> "Compared":
+        """Of texts that were not compared."""
+        return cls(
+            np.full((rows, names), np.inf, np.float32),
+            np.full(rows, -1),
+            np.zeros(rows, np.float32),
+            np.zeros(rows, np.float32),
+            np.zeros(rows, np.int64),
+        )
 
 
 def _mixed(text: bytes, heard: list[tuple[str, float]]) -> bool:
@@ -225,17 +303,8 @@ def _mixed(text: bytes, heard: list[tuple[str, float]]) -> bool:
     """
     label, share = heard[0]
     if label in CLOSE and share >= SURE:
-        return detect(text[text.rfind(b"\n") + 1 :])[0] != label
+        return hear(text[text.rfind(b"\n") + 1 :])[0][0] != label
     return label != UNDETERMINED and share < SURE
-
-
-def _doubtful(text: bytes, label: str, share: float) -> bool:
-    return len(text) < LONG_BYTES or share < SURE or label in OVERUSED
-
-
-def _sureness(margin: float) -> float:
-    """Naive Bayes' own score: 0.5 where the second is as likely."""
-    return 1.0 - 0.5 * math.exp(-2.0 * margin)
 
 
 def _shares(label: str, heard: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
@@ -260,5 +329,5 @@ def hear(text: bytes) -> list[tuple[str, float]]:
         except pycld2.error:
             return [(UNDETERMINED, 0.0)]
     trust = 1.0 if reliable else 0.8
-    found = [(canonical(code), percent / 100 * trust) for _, code, percent, _ in details if code != "un"]
+    found = [(canonical(code), percent / 100 * trust) for _, code, percent, _ in details if percent and code != "un"]
     return found if found and details[0][1] != "un" else [(UNDETERMINED, 0.0)]

@@ -15,7 +15,8 @@ from configs.models import LanguageIdentification, Languages
 from pipeline.language_id import LanguageIdentifier, LanguageModelError, identify_lines, same_language
 from pipeline.language_id.labels import canonical
 from pipeline.language_id.parts import Answer, combine, join
-from pipeline.language_id.spelling import group_of, signs
+from pipeline.language_id.signs import LANGUAGES, signs
+from pipeline.language_id.spelling import GROUPS, group_of
 
 HELD_OUT = Path(__file__).parent.parent / "data" / "language_id" / "held_out.tsv"
 
@@ -155,14 +156,14 @@ def test_voters_are_told(identifier: LanguageIdentifier) -> None:
 
 
 def test_samples_count_for_what_they_stand_for() -> None:
-    joined = join([Answer("sw", 0.9), Answer("en", 1.0), Answer("sw", 0.9)], np.array([10.0, 70.0, 20.0]))
+    joined = join([Answer("sw", 0.9), Answer("en", 1.0), Answer("sw", 0.9)], [10.0, 70.0, 20.0])
     assert joined.label == "en"
     assert joined.languages == (("en", 0.7), ("sw", pytest.approx(0.3)))
     assert joined.score == pytest.approx(0.7)
 
 
 def test_relatives_count_for_the_one_that_has_most() -> None:
-    joined = join([Answer("zu", 0.9), Answer("xh", 0.8), Answer("zu", 0.9)], np.ones(3))
+    joined = join([Answer("zu", 0.9), Answer("xh", 0.8), Answer("zu", 0.9)], [1.0, 1.0, 1.0])
     assert joined.label == "zu"
     assert joined.languages == (("zu", 1.0),)
 
@@ -241,6 +242,23 @@ def test_names_are_no_signs() -> None:
     group = group_of("rw")
     assert group is not None
     assert signs(group, b"umuntu yagiye mu Canke na Chivyo Vyomba")["rn"] == 0
+
+
+@given(st.text(alphabet="abcehilmntsuvy 'ɖɔ.é", max_size=80))
+def test_signs_are_counted_as_by_plain_search(text: str) -> None:
+    plain = f" {' '.join(text.replace('.', ' ').split())} "
+    for group in GROUPS:
+        counted = {
+            name: sum(
+                weight * sum(plain.startswith(sign, at) for at in range(len(plain))) for sign, weight in own.items()
+            )
+            for name, own in group.items()
+        }
+        assert signs(group, text.encode()) == counted
+
+
+def test_every_language_of_a_group_has_a_column() -> None:
+    assert sorted(LANGUAGES) == sorted({name for group in GROUPS for name in group})
 
 
 def test_lines_come_back_in_order(identifier: LanguageIdentifier) -> None:
