@@ -39,6 +39,7 @@ from pipeline.settle import (
     merge_examples,
     settle_phase,
 )
+from pipeline.split import split_phase, split_tasks, split_units
 from pipeline.write import Part, corpus_digest, ledger_phase, ledger_tasks, plan_shards, write_phase
 
 MANIFEST_FORMAT = 1
@@ -72,6 +73,7 @@ class Build:
     strict: bool = False
     cache: str = ""
     times: list[dict[str, Any]] = field(default_factory=list)
+    whole: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def work(self) -> str:
@@ -208,6 +210,9 @@ def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
             "or check the paths of its sources"
         )
     _refuse_own_files(build.output, units)
+    large = split_tasks(build.plan, units)
+    if large:
+        units, build.whole = split_units(units, large, build.run(split_phase(build.plan), large))
     phase = ingest_phase(build.plan, build.strict)
     return phase, build.run(phase, ingest_tasks(build.plan, units))
 
@@ -379,6 +384,7 @@ def _manifest(
         "unavailable": fetched.unavailable,
         "languages_lost": fetched.languages_lost,
         **_problems(ingested),
+        "read_whole": build.whole,
         "stages": stages,
         "drops": [
             {"stage": stage, "reason": reason, "documents": total[0], "bytes": total[1]}

@@ -21,7 +21,8 @@ from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
-from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder, digest_of
+from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder
+from pipeline.split import source_digest
 from pipeline.text.columns import constant_column, document_ids, encode, filter_batch, string_bytes
 from pipeline.text.normal_form import to_nfc
 from pipeline.text.schema import DOCUMENT, LEDGER
@@ -175,12 +176,13 @@ class IngestWork:
         with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as shard:
             dropped = _Dropped(shard)
             problems = _Problems(source.id, dropped, self.outward, strict=self.strict)
-            for raw in self._read(unit, source, problems):
-                kept = self._admit(*to_documents(raw, source, codes, self.outward), dropped)
-                if kept.num_rows:
-                    shards.write(kept)
-            shards.close()
-            problems.flush()
+            for piece in unit.pieces:  # each as if it were read by itself
+                for raw in self._read(piece, source, problems):
+                    kept = self._admit(*to_documents(raw, source, codes, self.outward), dropped)
+                    if kept.num_rows:
+                        shards.write(kept)
+                shards.close()
+                problems.flush()
         folder.data["dropped"] = [[*key, *total] for key, total in sorted(dropped.totals.items())]
         folder.data["problems"] = problems.named
         folder.data["problems_unnamed"] = problems.unnamed
@@ -331,6 +333,6 @@ def ingest_tasks(plan: Plan, units: list[Unit]) -> list[Task]:
     for unit in units:
         number = counts.get(unit.source, 0)
         counts[unit.source] = number + 1
-        entry = digest_of(plan.source(unit.source).model_dump(mode="json", exclude={"priority"}))
-        tasks.append(Task(f"{unit.source}-{number:05d}", (entry, repr(unit)), unit, unit.size))
+        key = (source_digest(plan, unit.source), repr(unit))
+        tasks.append(Task(f"{unit.source}-{number:05d}", key, unit, unit.size))
     return tasks

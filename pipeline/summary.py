@@ -34,6 +34,9 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
         console.print(f"{len(manifest['languages_lost'])} languages lost to packages that could not be had: {names}")
     for entry in manifest["unavailable"]:
         console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
+    for file in manifest.get("read_whole", [])[:5]:
+        read = f"in {file['parts']} parts" if file["parts"] else "by one worker"
+        console.print(f"{file['file']} ({file['bytes'] / 1e6:,.0f} MB) was read {read}: {file['cause']}")
     problems = manifest["problems"]
     for problem in problems[:5]:
         console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}")

@@ -7,7 +7,7 @@ descriptor, or asks the parent for the bytes.
 
 Messages both ways: a letter, the length of what follows (8 bytes), and that. From the parent a request (Q) and bytes
 (D; F where reading failed); from the child columns' names (N), batches in the IPC stream format (B), rows that are too
-large (L), requests for bytes (R), an error (E) or the end (Z).
+large (L), sizes of row groups (S), requests for bytes (R), an error (E) or the end (Z).
 """
 
 import io
@@ -147,6 +147,12 @@ class _Sender:
                 raise RefusedError(f"there are {names.count(name)} columns named `{name}`")
         return found
 
+    def sizes(self, parts: Iterable[tuple[int, int]]) -> None:
+        """Say how many rows and bytes each part of the file has."""
+        parts = list(parts)
+        for start in range(0, len(parts), 10_000):
+            self._channel.send(b"S", json.dumps(parts[start : start + 10_000]).encode())
+
     def send(self, batch: pa.RecordBatch) -> None:
         """Send the wanted columns of a batch; raises RefusedError where its values expand to an absurd size."""
         allow_processor_time()
@@ -273,7 +279,7 @@ def _read_parquet(source: Any, sender: _Sender, request: dict[str, Any]) -> None
     names = file.schema_arrow.names
     sender.names(names)
     columns = sender.wanted(names)
-    for group in range(file.num_row_groups):
+    for group in _chosen(request, file.num_row_groups):
         metadata = file.metadata.row_group(group)
         parts = (metadata.column(number) for number in range(metadata.num_columns))
         size = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.split(".")[0] in columns)
@@ -281,6 +287,12 @@ def _read_parquet(source: Any, sender: _Sender, request: dict[str, Any]) -> None
         rows = max(1, min(request["batch_documents"], fitting))
         for batch in file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False):
             sender.send(batch)
+
+
+def _chosen(request: dict[str, Any], count: int) -> range:
+    """The row groups or record batches of the part that is asked for, of `count`."""
+    start, length = request["part"] or (0, count)
+    return range(start, count if length < 0 else min(start + length, count))
 
 
 def _read_arrow(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
@@ -306,7 +318,7 @@ def _read_arrow(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
         batches: Iterable[pa.RecordBatch] = _streams(source, options(schema))
     else:
         file = pa.ipc.open_file(source, options=options(schema))
-        batches = (file.get_batch(index) for index in range(file.num_record_batches))
+        batches = (file.get_batch(index) for index in _chosen(request, file.num_record_batches))
     for batch in batches:
         sender.send(batch)
     if fault:
@@ -336,7 +348,30 @@ def _read_dataset(_: Any, sender: _Sender, request: dict[str, Any]) -> None:
                 sender.send(batch)
 
 
-_READERS = {"parquet": _read_parquet, "arrow": _read_arrow, "datasets": _read_dataset}
+def _size_parquet(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
+    import pyarrow.parquet as pq
+
+    metadata = pq.ParquetFile(source, buffer_size=1 << 20, pre_buffer=False).metadata
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    sender.sizes((group.num_rows, group.total_byte_size) for group in groups)
+
+
+def _size_arrow(source: Any, sender: _Sender, request: dict[str, Any]) -> None:
+    schema = pa.ipc.open_file(source).schema
+    flat = [index for index, field in enumerate(schema) if pa.types.is_primitive(field.type)]
+    options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=flat[:1] or [0])
+    file = pa.ipc.open_file(source, options=options)
+    rows = [file.get_batch(index).num_rows for index in range(file.num_record_batches)]
+    sender.sizes((count, count * request["size"] // max(sum(rows), 1)) for count in rows)
+
+
+_READERS = {
+    "parquet": _read_parquet,
+    "parquet_sizes": _size_parquet,
+    "arrow": _read_arrow,
+    "arrow_sizes": _size_arrow,
+    "datasets": _read_dataset,
+}
 
 
 def _memory() -> int:

@@ -24,7 +24,7 @@ from pipeline import table_child
 from pipeline.readers.containers import Member
 from pipeline.readers.rows import Context, Row
 from pipeline.readers.streams import Stream, input_errors, seekable, too_large
-from pipeline.readers.tables import ALL, metadata_columns, missing_column, row_of, wanted_columns, wrong_type
+from pipeline.readers.tables import ALL, metadata_columns, missing_column, row_of, said, wanted_columns, wrong_type
 from pipeline.table_child import EXPANDED, EXPANDED_BYTES, EXPANDED_RATIO, PLACE, Channel
 
 MEMORY_BYTES = 768 << 20
@@ -71,6 +71,34 @@ def read_dataset(name: str, revision: str | None, context: Context) -> Iterator[
         yield from _received(child, request, None, None, name, context)
 
 
+def table_sizes(reader: str, member: Member, context: Context) -> Iterator[tuple[int, int]]:
+    """Rows, and about the bytes, of each row group of Parquet or record batch of an Arrow file. Raises InputError."""
+    for kind, payload in _asked(f"{reader}_sizes", member, _request(reader, context)):
+        if kind == b"S":
+            yield from ((rows, size) for rows, size in json.loads(payload))
+
+
+def table_keys(reader: str, member: Member, context: Context) -> Iterator[str]:
+    """The own keys of rows, of whose columns only that is read. Raises InputError."""
+    column = context.source.columns.id
+    request = _request(reader, context) | {"columns": (column,), "others": False}
+    for kind, payload in _asked(reader, member, request):
+        if kind == b"B":
+            for batch in pa.ipc.open_stream(payload):
+                if column in batch.schema.names:
+                    keys = map(said, _values(batch.schema.field(column), batch[column]))
+                    yield from (key for key in keys if key)
+
+
+def _asked(reader: str, member: Member, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
+    part = (member.part.start, member.part.length) if member.part else None
+    with input_errors(member.name), seekable(member.stream) as file, _borrowed(member.name) as child:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        request = request | {"reader": reader, "size": size, "ordered": False, "part": part}
+        yield from _messages(child, request, file, member.stream, member.name)
+
+
 def _request(reader: str, context: Context) -> dict[str, Any]:
     return {
         "reader": reader,
@@ -79,6 +107,7 @@ def _request(reader: str, context: Context) -> dict[str, Any]:
         "batch_documents": context.batch_documents,
         "batch_bytes": 8 << 20,
         "memory_bytes": MEMORY_BYTES,
+        "part": None,
     }
 
 
@@ -89,8 +118,10 @@ def _rows(reader: str, member: Member, file: BinaryIO | None, context: Context, 
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
     request = _request(reader, context) | {"size": size, "ordered": ordered}
+    if member.part:
+        request["part"] = (member.part.start, member.part.length)
     with _borrowed(member.name) as child:
-        yield from _received(child, request, file, member.stream, member.name, context)
+        yield from _received(child, request, file, member.stream, member.name, context, member.before)
 
 
 class _Child:
@@ -178,12 +209,32 @@ def _close_idle() -> None:
 
 
 def _received(
-    child: _Child, request: dict[str, Any], file: BinaryIO | None, stream: Stream | None, name: str, context: Context
+    child: _Child,
+    request: dict[str, Any],
+    file: BinaryIO | None,
+    stream: Stream | None,
+    name: str,
+    context: Context,
+    before: int = 0,
 ) -> Iterator[Row]:
     """Rows of what the child sends, up to its end; raises InputError where it refuses the file, EOFError if it dies."""
+    table = _Table(name, context, before)
+    for kind, payload in _messages(child, request, file, stream, name):
+        if kind == b"N":
+            names, label = json.loads(payload)
+            table.start(names, label)
+        elif kind == b"B":
+            yield from table.rows(payload)
+        elif kind == b"L":
+            table.too_large()
+
+
+def _messages(
+    child: _Child, request: dict[str, Any], file: BinaryIO | None, stream: Stream | None, name: str
+) -> Iterator[tuple[bytes, bytearray]]:
+    """What the child sends beside requests for bytes, up to its end. Raises as `_received`."""
     channel = child.channel
     channel.send(b"Q", json.dumps(request).encode(), _descriptor(file))
-    table = _Table(name, context)
     fault: InputError | None = None
     received = 0
     while True:
@@ -194,20 +245,15 @@ def _received(
             except InputError as error:
                 fault = error
                 channel.send(b"F")
-        elif kind == b"N":
-            names, label = json.loads(payload)
-            table.start(names, label)
-        elif kind == b"B":
+        elif kind == b"E":
+            raise _marked(fault or _refusal(name, *json.loads(payload)))
+        elif kind == b"Z":
+            return
+        else:
             received += len(payload)
             if stream is not None and received > max(2 * EXPANDED_BYTES, EXPANDED_RATIO * _stored(stream, request)):
                 raise UnsafeArchiveError(name, EXPANDED, _BOMB)
-            yield from table.rows(payload)
-        elif kind == b"L":
-            table.too_large()
-        else:
-            if kind == b"E":
-                raise _marked(fault or _refusal(name, *json.loads(payload)))
-            return
+            yield kind, payload
 
 
 def _marked(error: InputError) -> InputError:
@@ -255,14 +301,15 @@ def _stored(stream: Stream, request: dict[str, Any]) -> int:
 class _Table:
     """The rows of a table, numbered; a row without text, or with text that is not UTF-8, is a problem."""
 
-    def __init__(self, name: str, context: Context) -> None:
+    def __init__(self, name: str, context: Context, before: int = 0) -> None:
+        self._before = before
         self._name, self._columns = name, context.source.columns
         self._on_problem = context.on_problem
         self._number, self._label = 0, ""
 
     def start(self, names: list[str], label: str) -> None:
         """A table with these columns follows; raises InputError where one is missing."""
-        self._number, self._label = 0, label
+        self._number, self._label = self._before, label
         for column in (self._columns.text, self._columns.id):
             if column and column not in names:
                 raise missing_column(self._name, column, names)

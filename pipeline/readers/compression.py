@@ -23,6 +23,8 @@ ZSTD_WINDOW_LOG_MAX = 29
 """`zstd --long=29`, 512 MiB of memory: a larger window is refused, as it would be by zstd itself."""
 
 GZIP_HELD_BYTES = 1 << 18
+HEAD_BYTES = 512
+"""First bytes by which a format is told."""
 _PIECE = 1 << 16
 _ZSTD_PIECE = 8 << 10
 """A zstd block of 4 bytes may stand for 128 KiB, and the library gives all that a piece holds: 256 MiB at most."""
@@ -150,16 +152,16 @@ def decompress(source: Source, head: bytes, path: str) -> Callable[[int], bytes]
     What is returned gives at most about the bytes asked for, b"" at the end; it raises InputError at a fault.
     """
     if is_skippable(head):
-        return _Members(source, ZSTD)
+        return Members(source, ZSTD)
     for form in (GZIP, XZ, BZIP2, ZSTD):
         if head.startswith(form.magic) and (form is not BZIP2 or head[4:10] in _BZIP2_BLOCKS):
-            return _GzipMembers(source) if form is GZIP else _Members(source, form)
+            return _GzipMembers(source) if form is GZIP else Members(source, form)
     if head.startswith(_LZ4):
         return _arrow(source, "lz4")
     if head and path.lower().endswith(".br"):
         return _arrow(source, "brotli")
     if head.startswith(b"\x5d\x00\x00") and path.lower().endswith((".lzma", ".tlz")):
-        return _Members(source, LZMA)
+        return Members(source, LZMA)
     return None
 
 
@@ -168,13 +170,19 @@ def is_skippable(head: bytes) -> bool:
     return len(head) >= 4 and head[0] & 0xF0 == 0x50 and head[1:4] == _SKIPPABLE
 
 
-class _Members:
-    """Reads members one behind the other."""
+class Members:
+    """Reads members one behind the other.
+
+    `begun` may be set to a list: each member that begins then adds its place in the source, and how many bytes had been
+    unpacked before it.
+    """
 
     def __init__(self, source: Source, form: Format) -> None:
         self._source, self._format = source, form
         self._decoder: _Decoder | None = None
         self._data = b""
+        self._taken = self._given = 0
+        self.begun: list[tuple[int, int]] | None = None
 
     def __call__(self, size: int) -> bytes:
         while True:
@@ -183,7 +191,7 @@ class _Members:
             decoder = self._decoder
             assert decoder is not None
             if decoder.needs_input and not self._data:
-                self._data = self._source.read(_PIECE)
+                self._data = self._take()
                 if not self._data:
                     raise self._fault("it ends before its end-of-stream marker")
             try:
@@ -195,12 +203,18 @@ class _Members:
             if decoder.eof:
                 self._data, self._decoder = decoder.unused_data, None
             if out:
+                self._given += len(out)
                 return out
+
+    def _take(self) -> bytes:
+        data = self._source.read(_PIECE)
+        self._taken += len(data)
+        return data
 
     def _begin(self) -> bool:
         """Go to the next member; False at the end."""
         while True:
-            while len(self._data) < _HEAD and (more := self._source.read(_PIECE)):
+            while len(self._data) < _HEAD and (more := self._take()):
                 self._data = (self._data + more).lstrip(b"\0")
             self._data = self._data.lstrip(b"\0")
             if not self._data:
@@ -214,6 +228,8 @@ class _Members:
             if self._format is ZSTD:
                 self._check_window()
             self._decoder = self._format.decoder()
+            if self.begun is not None:
+                self.begun.append((self._taken - len(self._data), self._given))
             return True
 
     def _hold(self, data: bytes) -> None:
@@ -223,7 +239,7 @@ class _Members:
         size = 8 + int.from_bytes(self._data[4:8], "little")
         while size >= len(self._data):
             size -= len(self._data)
-            self._data = self._source.read(_PIECE)
+            self._data = self._take()
             if not self._data:
                 if size:
                     raise self._fault("it ends within a skippable frame")
@@ -244,7 +260,7 @@ class _Members:
         return InputError(self._source.name, f"damaged or truncated {self._format.name} data ({why})", _DAMAGED)
 
 
-class _GzipMembers(_Members):
+class _GzipMembers(Members):
     """Gzip, which can pass over a damaged member.
 
     The damage of a shortened one shows only after bytes of those behind it have been taken for its own, so what was
@@ -274,7 +290,7 @@ class _GzipMembers(_Members):
         while True:
             at = data.find(_GZIP_MEMBER, at + 1)
             if at < 0:
-                more = self._source.read(_PIECE)
+                more = self._take()
                 if not more:
                     return False
                 data, at = data[-len(_GZIP_MEMBER) :] + more, -1

@@ -16,6 +16,7 @@ from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers import streams
 from pipeline.readers.compression import COMPRESSION_SUFFIXES
 from pipeline.readers.names import visible
+from pipeline.readers.parts import Part
 from pipeline.readers.streams import Stream, input_errors, is_bomb, seekable, unpack
 from pipeline.readers.tar import TarEntry, TarReader
 
@@ -34,11 +35,20 @@ OnProblem = Callable[[InputError], None]
 
 @dataclass
 class Member:
-    """A file to read: `name` with all that leads to it, `path` inside the innermost archive, and its bytes."""
+    """A file to read: `name` with all that leads to it, `path` inside the innermost archive, and its bytes.
+
+    Of a part of a file `stream` holds its own bytes only; a part of a table counts in row groups of the whole stream.
+    """
 
     name: str
     path: str
     stream: Stream
+    part: Part | None = None
+
+    @property
+    def before(self) -> int:
+        """Lines, records or rows of the file before those to read."""
+        return self.part.before if self.part else 0
 
 
 def without_compression(path: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from configs.errors import InputError
+from pipeline.readers.containers import Member
 from pipeline.readers.streams import CHUNK, Stream, input_errors, lines
 
 HEAD_BYTES = 4096
@@ -127,7 +128,8 @@ def line_feeds(text: Stream) -> Stream:
     return Stream(lambda size: text.read(size).replace(b"\r", b"\n"), text.name)
 
 
-def text_lines(stream: Stream, encoding: str, on_problem: Callable[[InputError], None]) -> Iterator[tuple[int, bytes]]:
+def text_lines(member: Member, encoding: str, on_problem: Callable[[InputError], None]) -> Iterator[tuple[int, bytes]]:
     """Numbered lines in UTF-8, without their ends: LF, CR LF, or CR alone where the file begins with such lines."""
-    for number, line in lines(line_feeds(utf8(stream, encoding)), on_problem):
+    stream = member.stream if member.before else line_feeds(utf8(member.stream, encoding))
+    for number, line in lines(stream, on_problem, before=member.before):
         yield number, line.removesuffix(b"\r")

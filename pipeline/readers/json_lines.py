@@ -30,11 +30,11 @@ _ROUNDED_MIN = 2**63  # orjson makes fractions of integers beyond 64 bits
 def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
     """One JSON object a document. What is none (bad UTF-8, lone surrogates, another value) is a problem."""
     columns, on_problem = context.source.columns, context.on_problem
-    text = utf8(member.stream, context.source.encoding)
+    text = member.stream if member.before else utf8(member.stream, context.source.encoding)
     simple = wanted_columns(columns) == (columns.text,) and not columns.metadata
     parse = orjson.loads
-    if _is_lines(text.peek(CHUNK)):
-        kind, numbered = "line", lines(text, on_problem, blank=False)
+    if member.before or is_lines(text.peek(CHUNK)):
+        kind, numbered = "line", lines(text, on_problem, blank=False, before=member.before)
     else:
         kind, numbered = "value", _values(text, on_problem)
     for number, line in numbered:
@@ -64,7 +64,7 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
                 on_problem(error)
 
 
-def _is_lines(head: bytes) -> bool:
+def is_lines(head: bytes) -> bool:
     """Whether a file that begins so has a value a line; else values are found by their brackets."""
     head = head.lstrip()
     if head.startswith(b"["):

@@ -17,12 +17,12 @@ from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_lines import read_jsonl
 from pipeline.readers.json_messages import read_json
 from pipeline.readers.messages import read_fluent, read_properties
-from pipeline.readers.names import visible
+from pipeline.readers.parts import open_part
 from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
-from pipeline.readers.streams import input_errors, open_file
+from pipeline.readers.streams import input_errors
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
-from pipeline.readers.units import SUFFIXES, Unit, language_of, reader_by_name, resolve, wanted
+from pipeline.readers.units import SUFFIXES, Unit, files_of, language_of, reader_by_name, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
 from pipeline.runtime import storage
 
@@ -60,24 +60,24 @@ def read_unit(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of a unit as batches of `pipeline.text.schema.RAW`, in the order of the files.
 
-    Batches hold at most `batch_documents` rows and about `batch_bytes` bytes of text. What cannot be read (a file, a
-    member, a line) goes to `on_problem` as an InputError, once each; of those of a file beyond the first hundred one
-    counts the rest. What was read before is yielded, and reading resumes behind it. `on_problem` may raise to stop.
-    Memory does not follow the size of files, but for formats whose file is one document (at most
-    `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
+    Each part of a file begins a batch of its own. Batches hold at most `batch_documents` rows and about `batch_bytes`
+    bytes of text. What cannot be read (a file, a member, a line) goes to `on_problem` as an InputError, once each; of
+    those of a file beyond the first hundred one counts the rest. What was read before is yielded, and reading resumes
+    behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose file is
+    one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
     """
-    unit = replace(unit, uri=resolve(unit.uri))
-    report = Problems(on_problem)
-    context = Context(source, languages, report, batch_documents)
-    batcher = Batcher(batch_documents, batch_bytes, report)
-    for row, origin in _rows(unit, context, report):
-        batch = batcher.add(row, origin)
-        if batch is not None:
-            yield batch
-    last = batcher.flush()
-    report.sum_up()
-    if last is not None:
-        yield last
+    for piece in replace(unit, uri=resolve(unit.uri)).pieces:
+        report = Problems(on_problem)
+        context = Context(source, languages, report, batch_documents)
+        batcher = Batcher(batch_documents, batch_bytes, report)
+        for row, origin in _rows(piece, context, report):
+            batch = batcher.add(row, origin)
+            if batch is not None:
+                yield batch
+        last = batcher.flush()
+        report.sum_up()
+        if last is not None:
+            yield last
 
 
 def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row, Origin]]:
@@ -95,7 +95,7 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
     try:
         for member in _members(unit, package, context):
-            report.begin(member.name)
+            report.begin(f"{member.name}, from number {member.before + 1:,}" if member.before else member.name)
             origin = _origin(member, unit, package, context.source)
             count = seen[origin.key] = seen.get(origin.key, 0) + 1
             if count > 1:  # an archive may hold two members of one name
@@ -123,16 +123,14 @@ def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]
     def chosen(path: str) -> bool:
         return wanted(package, reader, path)
 
-    if not unit.members:
-        name = posixpath.basename(unit.uri) if context.source.client != "path" else unit.name
-        with open_file(unit.uri, name) as stream:
-            yield from members(stream, name, posixpath.basename(unit.uri), chosen, context.on_problem)
-        return
-    for path in unit.members:
-        name = f"{unit.name}/{visible(path)}"
+    part = unit.parts[0] if unit.parts else None
+    for file in files_of(unit, context.source):
         try:
-            with open_file(f"{unit.uri.rstrip('/')}/{path}", name) as stream:
-                yield from members(stream, name, path, chosen, context.on_problem)
+            with open_part(file.uri, file.name, part) as stream:
+                if part is None or part.kind == "tar":
+                    yield from members(stream, file.name, file.path, chosen, context.on_problem)
+                else:
+                    yield Member(file.name, file.path, stream, part)
         except InputError as error:
             context.on_problem(error)
 

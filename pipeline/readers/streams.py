@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 
 from configs.errors import InputError, OpenRootsError, UnsafeArchiveError
-from pipeline.readers.compression import decompress, refuse_misnamed, refuse_unreadable
+from pipeline.readers.compression import HEAD_BYTES, decompress, refuse_misnamed, refuse_unreadable
 from pipeline.readers.folders import local_path, open_local
 
 BOMB_RATIO = 200
@@ -149,6 +149,24 @@ class Stream(io.RawIOBase):
         self._fault = None
         return True
 
+    @property
+    def position(self) -> int:
+        """How many bytes have been taken, or passed over."""
+        return self.given - len(self._buffer)
+
+    def skip(self, size: int) -> int:
+        """Pass over `size` bytes, fewer at the end; returns how many. A file that can seek is not read."""
+        before = self.position
+        file = self.seekable_file
+        if file is not None and size > len(self._buffer) + CHUNK:
+            here = file.tell()
+            there = min(here + size - len(self._buffer), file.seek(0, io.SEEK_END))
+            self._buffer = b""
+            self.given += file.seek(max(here, there)) - here
+        while self.position - before < size and self.read(min(CHUNK, size - (self.position - before))):
+            pass
+        return self.position - before
+
     def readinto(self, buffer: Any) -> int:
         data = self.read(len(buffer))
         buffer[: len(data)] = data
@@ -170,14 +188,16 @@ def too_large(name: str) -> InputError:
 
 
 def lines(
-    stream: Stream, on_problem: Callable[[InputError], None], *, blank: bool = True
+    stream: Stream, on_problem: Callable[[InputError], None], *, blank: bool = True, before: int = 0
 ) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines (from 1) without their line feed; a line above DOCUMENT_BYTES_MAX is a problem, never held.
+    """Numbered lines without their line feed; a line above DOCUMENT_BYTES_MAX is a problem, never held.
+
+    The first is number `before` + 1.
 
     Without `blank` long runs of blank lines are counted, not given: a gigabyte of them fits a megabyte. Raises
     InputError at a fault, after the last whole line before it.
     """
-    number, skipping = 0, False
+    number, skipping = before, False
     rest: list[bytes] = []  # the pieces of a line that has not ended
     held = 0
     while data := stream.read(CHUNK):
@@ -206,8 +226,8 @@ def lines(
 
 
 @contextmanager
-def open_file(path: str, name: str) -> Iterator[Stream]:
-    """Open any fsspec path for reading in order; raises InputError where it cannot be opened."""
+def open_file(path: str, name: str, start: int = 0) -> Iterator[Stream]:
+    """Open any fsspec path for reading in order, from byte `start` on; raises InputError where it cannot be opened."""
     with input_errors(name):
         local = local_path(path)
         if local is None:
@@ -215,8 +235,10 @@ def open_file(path: str, name: str) -> Iterator[Stream]:
             file = fs.open(inner, "rb")
         else:
             file = open_local(local, name)
+        if start:
+            file.seek(start)
     try:
-        yield Stream(file.read, name, seekable_file=file)
+        yield Stream(file.read, name, seekable_file=None if start else file)
     finally:
         file.close()
 
@@ -244,7 +266,7 @@ def unpack(stream: Stream, path: str = "") -> Stream:
     Raises InputError where there are more layers, or the bytes are of a format that is not read.
     """
     for layer in range(LAYERS_MAX + 1):
-        head = stream.peek(512)
+        head = stream.peek(HEAD_BYTES)
         read_some = decompress(stream, head, path)
         if read_some is None:
             refuse_unreadable(stream.name, head)

@@ -43,7 +43,8 @@ def metadata_columns(columns: Columns, there: Iterable[str]) -> list[str]:
     return [name for name in there if name not in mapped]
 
 
-def _said(value: Any) -> str | None:
+def said(value: Any) -> str | None:
+    """A value as text; None where it says nothing."""
     return None if value is None or value == "" else str(value)
 
 
@@ -63,9 +64,9 @@ def row_of(record: dict[str, Any], columns: Columns, name: str, suffix: str) -> 
     return Row(
         text,
         suffix,
-        _said(record[columns.id]) if columns.id else None,
-        _said(record.get(columns.language)) if columns.language else None,
-        _said(record.get(columns.licence)) if columns.licence else None,
-        _said(record.get(columns.uri)) if columns.uri else None,
+        said(record[columns.id]) if columns.id else None,
+        said(record.get(columns.language)) if columns.language else None,
+        said(record.get(columns.licence)) if columns.licence else None,
+        said(record.get(columns.uri)) if columns.uri else None,
         metadata,
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from configs.errors import InputError, UnsafeArchiveError
-from pipeline.readers import streams
 from pipeline.readers.names import visible
 from pipeline.readers.streams import Stream, input_errors, is_bomb
 
@@ -25,7 +24,10 @@ _LOOK = "fetch or make the archive again; its other members are read"
 
 @dataclass
 class TarEntry:
-    """A member: its path, its type flag, the bytes stored for it, where it leads if it is a link."""
+    """A member: its path, its type flag, the bytes stored for it, where it leads if it is a link.
+
+    `start` is where its first header begins in the archive.
+    """
 
     path: str
     kind: bytes
@@ -33,6 +35,7 @@ class TarEntry:
     link: str
     sparse: bool = False
     extended: bool = False
+    start: int = 0
 
     @property
     def is_file(self) -> bool:
@@ -64,16 +67,24 @@ class TarReader:
         self._global: dict[str, str] = {}
         self._read_any = False
 
+    @property
+    def has_global(self) -> bool:
+        """Whether a header that was read says something of the members behind it, whichever they are."""
+        return any(key in ("path", "linkpath", "size") or key.startswith("GNU.sparse.") for key in self._global)
+
     def __iter__(self) -> Iterator[tuple[TarEntry, Stream]]:
         """Entries with their bytes, which must be read before the next is asked for. Raises InputError."""
         with input_errors(self._name):
             ahead = _Ahead(pax=dict(self._global))
+            start = -1
             while (block := self._next_header()) is not None:
                 entry = _entry(block)
+                start = self._stream.position - BLOCK if start < 0 else start
                 if entry.kind in b"LKxgX":
                     self._read_ahead(entry, ahead)
                     continue
                 _complete(entry, ahead)
+                entry.start, start = start, -1
                 ahead = _Ahead(pax=dict(self._global))
                 if entry.sparse:
                     self._pass_sparse(entry)
@@ -161,14 +172,10 @@ class _Part:
     def skip(self) -> bool:
         """Go behind the member; False where the archive ends before. Raises InputError, if nobody was told yet."""
         left = self._left + self._pad
-        while left > 0:
-            data = self._base.read(min(streams.CHUNK, left))
-            if not data:
-                if left > self._pad and not self._told:
-                    raise InputError(self.stream.name, "the archive ends within this member", _LOOK)
-                return False
-            left -= len(data)
-        return True
+        left -= self._base.skip(left)
+        if left > self._pad and not self._told:
+            raise InputError(self.stream.name, "the archive ends within this member", _LOOK)
+        return left <= 0
 
 
 def _is_header(block: bytes) -> bool:

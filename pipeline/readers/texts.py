@@ -27,7 +27,7 @@ def read_text(member: Member, context: Context) -> Iterator[Row]:
 
 
 def _lines(member: Member, context: Context) -> Iterator[Row]:
-    for number, line in text_lines(member.stream, context.source.encoding, context.on_problem):
+    for number, line in text_lines(member, context.source.encoding, context.on_problem):
         if line and not line.isspace():
             try:
                 yield Row(line.decode(), f"#{number}")

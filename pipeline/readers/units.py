@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import fsspec
 import xxhash
@@ -16,6 +17,7 @@ from configs.models import Package, Source
 from pipeline.readers.containers import is_archive, without_compression
 from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_remote, local_path, match
 from pipeline.readers.names import visible
+from pipeline.readers.parts import Part
 from pipeline.readers.streams import input_errors
 
 FILES_PER_UNIT = 1000
@@ -56,7 +58,7 @@ class Unit:
 
     `state` changes when one of the files does. `lost` (file, cause, remedy) is what could not be listed: a unit with
     some reads nothing else. `name` stands for `uri` in keys: the same on every machine and, where it can be, in every
-    version.
+    version. `parts` are those of the file that are read, all if there are none.
     """
 
     source: str
@@ -67,10 +69,34 @@ class Unit:
     members: tuple[str, ...] = ()
     state: str = ""
     lost: tuple[tuple[str, str, str], ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def pieces(self) -> tuple["Unit", ...]:
+        """A unit for each part, to be read one after the other; it itself where it has none."""
+        return tuple(replace(self, parts=(part,)) for part in self.parts) or (self,)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))  # JSON gives lists
         object.__setattr__(self, "lost", tuple((file, cause, remedy) for file, cause, remedy in self.lost))
+        object.__setattr__(self, "parts", tuple(Part(*part) for part in self.parts))
+
+
+class UnitFile(NamedTuple):
+    """A file of a unit: where it lies, what messages call it, and its path as patterns match it."""
+
+    uri: str
+    name: str
+    path: str
+
+
+def files_of(unit: Unit, source: Source) -> list[UnitFile]:
+    """The files that a unit reads, in order."""
+    if not unit.members:
+        path = posixpath.basename(unit.uri)
+        return [UnitFile(unit.uri, path if source.client != "path" else unit.name, path)]
+    folder = unit.uri.rstrip("/")
+    return [UnitFile(f"{folder}/{path}", f"{unit.name}/{visible(path)}", path) for path in unit.members]
 
 
 def list_units(source: Source, located: Mapping[int, Sequence[str]], skip: Sequence[str] = ()) -> list[Unit]:

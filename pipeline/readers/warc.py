@@ -20,11 +20,15 @@ _URI_SHOWN = 200
 
 @dataclass
 class Record:
-    """A record: its place in the file (from 1), its fields (names in lower case, the first of each) and its body."""
+    """A record: its number in the file (from 1), its fields (names in lower case, the first of each) and its body.
+
+    `start` is the place of its first byte, unpacked.
+    """
 
     file: str
     number: int
     fields: dict[str, str]
+    start: int = 0
     body: bytes = field(default=b"", repr=False)
 
     @property
@@ -44,10 +48,15 @@ class Record:
         return f"{self.file}, record {self.number}" + (f" ({uri})" if uri else "")
 
 
-def read_records(stream: Stream, kinds: Container[str], report: Callable[[InputError], None]) -> Iterator[Record]:
-    """The records whose type is in `kinds`. What is lost of the file goes to `report`, each loss once."""
+def read_records(
+    stream: Stream, kinds: Container[str], report: Callable[[InputError], None], before: int = 0
+) -> Iterator[Record]:
+    """The records whose type is in `kinds`. What is lost of the file goes to `report`, each loss once.
+
+    The first is number `before` + 1.
+    """
     window = _Window(stream)
-    number = 0
+    number = before
     while True:
         window.skip_blank()
         if not window.has(1):
@@ -63,7 +72,7 @@ def read_records(stream: Stream, kinds: Container[str], report: Callable[[InputE
             report(_lost(stream.name, f"{lost:,} bytes behind record {number} that belong to no record"))
             continue
         number += 1
-        record = Record(stream.name, number, {})
+        record = Record(stream.name, number, {}, window.position)
         try:
             found = _read_record(window, record, kinds)
         except InputError as error:
@@ -154,10 +163,15 @@ class _Window:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._data = bytearray()
-        self._at = 0
+        self._at = self._left = 0
         self._ended = False
         self.fault: InputError | None = None
         self.told = False  # whether a record was lost with the fault as its cause
+
+    @property
+    def position(self) -> int:
+        """How many bytes have been taken."""
+        return self._left + self._at
 
     def has(self, size: int) -> bool:
         """Whether `size` more bytes can be had. Fewer at the end of the file or before its `fault`."""
@@ -165,6 +179,7 @@ class _Window:
             if self._ended:
                 return False
             if self._at:
+                self._left += self._at
                 del self._data[: self._at]
                 self._at = 0
             try:

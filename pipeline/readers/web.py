@@ -24,7 +24,7 @@ _WET_KINDS = ("conversion", "response", "resource")
 
 def read_warc(member: Member, context: Context) -> Iterator[Row]:
     """The main text of each HTML page that was answered with status 200; plain text as it is."""
-    for record in read_records(member.stream, _WARC_KINDS, context.on_problem):
+    for record in read_records(member.stream, _WARC_KINDS, context.on_problem, member.before):
         try:
             with input_errors(record.name):
                 text, damage = _text_of(record)
@@ -39,7 +39,7 @@ def read_warc(member: Member, context: Context) -> Iterator[Row]:
 def read_wet(member: Member, context: Context) -> Iterator[Row]:
     """The text of each `conversion` record; one that is not in UTF-8, nor in what it declares, is a problem."""
     texts, others = 0, 0
-    for record in read_records(member.stream, _WET_KINDS, context.on_problem):
+    for record in read_records(member.stream, _WET_KINDS, context.on_problem, member.before):
         if record.kind != "conversion":
             others += 1
             continue
