@@ -29,6 +29,7 @@ from pipeline.runtime.finished import CORPUS_VOUCHERS, damaged
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import KINDS, remove_half_written
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, Watch
+from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
     LEDGER_ENDING,
@@ -125,7 +126,7 @@ def build_corpus(
     the end; a later build then starts anew. Raises OpenRootsError.
     """
     build = Build(plan, output, engine, watch or Watch(), strict, cache)
-    with build_lock(output, "corpus"):
+    with build_lock(output, "corpus"), keep_workers():
         remove_half_written(storage.join(output, "cards"), [f"{code}.md" for code in plan.languages.codes])
         started = time.perf_counter()
         fetched = fetch(plan, cache, offline=offline, on_progress=build.watch.fetched)

@@ -18,6 +18,7 @@ from configs.errors import InputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder, Watch
+from pipeline.runtime.workers import keep_workers
 from tokenizer.count import WORDS, WordCounter, language_weights
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern
@@ -84,6 +85,7 @@ def _digests(corpus: str) -> dict[str, str]:
         raise InputError(storage.join(corpus, "manifest.json"), f"is damaged ({error})", "Build it again") from error
 
 
+@keep_workers()
 def count_files(
     files: Sequence[TextFile],
     work: str,

@@ -5,6 +5,7 @@ what Beam's DirectRunner comes down to, but for the attempt to download another 
 gets the user's options untouched.
 """
 
+import argparse
 import json
 import logging
 import os
@@ -14,22 +15,24 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
+from pipeline.runtime.local_runner import LocalRunner
 from pipeline.runtime.workers import WorkerProcesses
 
 _LOGGER = logging.getLogger("openroots")
 _ATTEMPTS = 3
-_PROCESSES = "--direct_running_mode=multi_processing"
+_PROCESSES = "multi_processing"
 _MARK = "OPENROOTS-ERROR:"
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 SMALL_BYTES = 32 << 20
@@ -55,7 +58,7 @@ class Engine:
     @property
     def is_local(self) -> bool:
         """Whether pipelines run on Beam's DirectRunner."""
-        return not any(option.startswith("--runner") and "Direct" not in option for option in self.options)
+        return "direct" in _said(self.options).runner.lower()
 
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         """Build a pipeline by `construct`, run it and wait for its end.
@@ -81,12 +84,15 @@ class Engine:
                 _LOGGER.warning("%s: %s; its work is done again", label, error)
 
     def _run(self, construct: Callable[[beam.Pipeline], Any], flags: list[str]) -> None:
-        processes = self.is_local and _PROCESSES in flags
-        options = PipelineOptions([flag for flag in flags if not (processes and flag == _PROCESSES)])
-        pipeline = beam.Pipeline(_local_runner(options, processes) if self.is_local else None, options)
+        processes = self.is_local and _said(tuple(flags)).direct_running_mode == _PROCESSES
+        log = self.log or os.devnull
+        options = _Options(flags)
+        if processes:  # Beam would start its own
+            options.view_as(DirectOptions).direct_running_mode = "in_memory"
+        pipeline = beam.Pipeline(_local_runner(options, log if processes else None) if self.is_local else None, options)
         try:
             construct(pipeline)
-            with _worker_output(self.log or os.devnull) if processes else nullcontext():
+            with _worker_output(log) if processes else nullcontext():
                 result = pipeline.run()
                 state = result.wait_until_finish()
                 if hasattr(result, "client"):  # Dask's runner opens a client a pipeline and leaves it open
@@ -99,24 +105,45 @@ class Engine:
 
     def _flags(self, label: str, input_bytes: int | None, workers: int | None = None) -> list[str]:
         # Beam knows its Dask runner only by its full name.
-        flags = [re.sub("^--runner=DaskRunner$", f"--runner={_DASK}", option) for option in self.options]
-        given = " ".join(flags)
-        if "--job_name" not in given:
+        flags = [re.sub("^(--runner=)?DaskRunner$", rf"\1{_DASK}", option) for option in self.options]
+        said = _said(self.options)
+        if not said.job_name:
             flags.append(f"--job_name=openroots-{re.sub('[^a-z0-9]+', '-', label.lower())}")
         if not self.is_local:
             return flags
-        if "--direct_num_workers" not in given and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
-            flags += [f"--direct_num_workers={workers or self.workers}", _PROCESSES]
+        if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
+            flags += [f"--direct_num_workers={workers or self.workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
 
 
-def _local_runner(options: PipelineOptions, processes: bool) -> fn_runner.FnApiRunner:
-    """Beam's local runner, with workers in this process or in processes of their own."""
+@cache
+def _said(options: tuple[str, ...]) -> argparse.Namespace:
+    """What options say of the things that this module decides; Beam reads `--name value` and `--name=value`."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--runner", default="DirectRunner")
+    for name in ("--job_name", "--direct_num_workers", "--direct_running_mode"):
+        parser.add_argument(name, default="")
+    return parser.parse_known_args(options)[0]
+
+
+class _Options(PipelineOptions):
+    """Options that parse their flags once for each kind of view: Beam asks for some seventy views a pipeline."""
+
+    def view_as(self, cls: Any) -> Any:
+        """The view of Beam's PipelineOptions; all views share their values."""
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
+
+
+def _local_runner(options: PipelineOptions, log: str | None) -> LocalRunner:
+    """Beam's local runner, with workers in this process, or in processes of their own that write to the file `log`."""
     WorkerProcesses.death = staticmethod(lambda message: str(carry(errors.WorkerDiedError(message))))
-    environment = WorkerProcesses(python_sdk_capabilities()) if processes else None
-    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    environment = WorkerProcesses(log, python_sdk_capabilities()) if log else None
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options(drop_default=True))
     provision = fn_runner.ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded))
-    return fn_runner.FnApiRunner(environment, provision_info=provision)
+    return LocalRunner(environment, provision_info=provision)
 
 
 @contextmanager

@@ -1,18 +1,26 @@
-"""Worker processes of the local engine: the death of one is noticed at once, and none outlives its parent.
+"""Worker processes of the local engine: kept from pipeline to pipeline, missed at once, gone with their parent.
 
-Beam starts its own workers through a shell and waits for ever for what a dead one owes. Here they are started without
-one; where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are stopped, since a
-bundle is half a phase. `python -m pipeline.runtime.workers` is the worker itself.
+Beam starts its own workers through a shell, anew for each pipeline, and waits for ever for what a dead one owes. Here
+they are started without one and, within `keep_workers`, wait between pipelines with all that they have imported,
+compiled and read. Where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are
+stopped, since a bundle is part of a phase.
+
+`python -m pipeline.runtime.workers PARENT` is the worker itself. For each pipeline it reads one line of JSON from its
+standard input, an `Assignment`, and writes one line to its standard output once it is free.
 """
 
 import ctypes
+import gc
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from apache_beam.portability.api import beam_fn_api_pb2
@@ -21,10 +29,51 @@ from apache_beam.transforms import environments
 from google.protobuf import json_format, text_format
 
 ENVIRONMENT = "openroots:environment:worker_process:v1"
-_PARENT = "OPENROOTS_PARENT"
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0
-_running: set[subprocess.Popen[bytes]] = set()
+
+Process = subprocess.Popen[bytes]
+Assignment = dict[str, str]
+"""What Beam's worker reads from the environment, and `log`, the file to write to."""
+
+_lock = threading.Lock()
+_running: set[Process] = set()
+_idle: list[Process] = []
+_because: dict[Process, str] = {}
+"""What the death of another worker meant, for those that were stopped for it."""
+_keepers = 0
+_starter = ThreadPoolExecutor(1, "worker-start")
+"""Starts all workers: to Linux the parent of a process is a thread, and this one lasts."""
+
+
+@contextmanager
+def keep_workers() -> Iterator[None]:
+    """Within this block workers outlive their pipeline and serve the next; at its end the idle ones end."""
+    global _keepers
+    with _lock:
+        _keepers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers -= 1
+            ended = [] if _keepers else [_idle.pop() for _ in range(len(_idle))]
+        for process in ended:
+            _end(process)
+
+
+def idle_workers() -> int:
+    """How many workers wait for a pipeline."""
+    return len(_idle)
+
+
+def stop_workers(because: str = "") -> None:
+    """Kill all workers of this process: it must end now, or one of them has died; `because` is then its message."""
+    for process in list(_running):
+        if because:
+            _because.setdefault(process, because)
+        with suppress(OSError):
+            process.kill()
 
 
 def death_message(process: int, status: int) -> str:
@@ -36,78 +85,128 @@ def death_message(process: int, status: int) -> str:
     return f"a worker process ({process}) ended with status {status}"
 
 
-def stop_workers() -> None:
-    """Kill all workers of this process; for use when the process itself must end now."""
-    for process in list(_running):
-        with suppress(OSError):
-            process.kill()
+def _take(log: str) -> Process:
+    """An idle worker, or a new one; one that died while it was idle is forgotten."""
+    with _lock:
+        while _idle:
+            process = _idle.pop()
+            if process.poll() is None:
+                return process
+            _forget(process)
+    command = [sys.executable, "-m", "pipeline.runtime.workers", str(os.getpid())]
+    with open(log, "ab") as stream:
+        pipe = subprocess.PIPE
+        process = _starter.submit(lambda: subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stream)).result()
+    _running.add(process)
+    return process
+
+
+def _leave(process: Process) -> None:
+    """Keep a free worker for the next pipeline, if there is to be one."""
+    with _lock:
+        kept = _keepers > 0
+        if kept:
+            _idle.append(process)
+    if not kept:
+        _end(process)
+
+
+def _end(process: Process) -> None:
+    process.kill()
+    process.wait()
+    _forget(process)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _forget(process: Process) -> None:
+    _running.discard(process)
+    _because.pop(process, None)
 
 
 class WorkerProcesses(environments.Environment):
-    """The environment in which Beam's local runner starts workers by `_WatchedWorker`.
+    """The environment in which Beam's local runner gets workers by `_WatchedWorker`; they write to the file `log`.
 
     `death` makes, of a message, the text of the error that the pipeline then ends with.
     """
 
     death: Any = staticmethod(str)
 
+    def __init__(self, log: str, capabilities: Any = ()) -> None:
+        super().__init__(capabilities)
+        self._log = log
+
     def to_runner_api_parameter(self, _: Any) -> tuple[str, bytes]:
-        """Beam's name for this environment, and no payload."""
-        return ENVIRONMENT, b""
+        """Beam's name for this environment, and where its workers write."""
+        return ENVIRONMENT, os.fsencode(self._log)
 
 
 @WorkerHandler.register_environment(ENVIRONMENT, bytes)
 class _WatchedWorker(GrpcWorkerHandler):
-    """One worker process, and a thread that waits for its end."""
+    """One worker process for one pipeline, and a thread that waits until it is free or dead."""
 
-    def __init__(self, _: bytes, state: Any, provision_info: Any, grpc_server: Any) -> None:
+    def __init__(self, log: bytes, state: Any, provision_info: Any, grpc_server: Any) -> None:
         super().__init__(state, provision_info, grpc_server)
+        self._log = os.fsdecode(log)
         self._closing = threading.Event()
+        self._free = False
 
     def start_worker(self) -> None:
-        """Start the process."""
-        described = {
-            "CONTROL_API_SERVICE_DESCRIPTOR": self.control_api_service_descriptor(),
-            "LOGGING_API_SERVICE_DESCRIPTOR": self.logging_api_service_descriptor(),
+        """Give the pipeline to a process."""
+        options = self.provision_info.provision_info.pipeline_options
+        assignment: Assignment = {
+            "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.control_api_service_descriptor()),
+            "PIPELINE_OPTIONS": json_format.MessageToJson(options, indent=None),
+            "WORKER_ID": self.worker_id,
+            "log": self._log,
         }
-        environment = {name: text_format.MessageToString(value) for name, value in described.items()}
-        environment["PIPELINE_OPTIONS"] = json_format.MessageToJson(self.provision_info.provision_info.pipeline_options)
-        environment["WORKER_ID"] = self.worker_id
-        environment[_PARENT] = str(os.getpid())
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.runtime.workers"],
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-        )
-        _running.add(self._process)
-        threading.Thread(target=self._watch, daemon=True, name="worker-watch").start()
+        self._process = _take(self._log)
+        self._attendant = threading.Thread(target=self._attend, daemon=True, name="worker-watch")
+        self._attendant.start()
+        assert self._process.stdin
+        with suppress(OSError):  # where it has died, the attendant tells
+            self._process.stdin.write(json.dumps(assignment).encode() + b"\n")
+            self._process.stdin.flush()
 
     def close(self) -> None:
-        """Stop the process and let go of its connections."""
+        """Take the pipeline from the process; one that is not free in time is killed."""
         self._closing.set()
+        limit = threading.Timer(_GRACE_SECONDS, self._process.kill)
+        limit.daemon = True
+        limit.start()
         super().close()
+        limit.cancel()
+        if self._free:
+            _leave(self._process)
+        else:
+            _end(self._process)
+        self._give_up("the pipeline has ended")
 
     def stop_worker(self) -> None:
-        """Wait for the process, which ends once its connection is closed; kill it if it does not."""
-        try:
-            self._process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        _running.discard(self._process)
+        """Wait until the process, whose connection is closed, is free or dead."""
+        self._attendant.join()
 
-    def _watch(self) -> None:
-        status = self._process.wait()
-        if self._closing.is_set():
+    def _attend(self) -> None:
+        assert self._process.stdout
+        self._free = bool(self._process.stdout.readline())
+        if self._free or self._closing.is_set():
             return
-        error = WorkerProcesses.death(death_message(self._process.pid, status))
-        stop_workers()
+        status = self._process.wait()
+        message = _because.get(self._process) or death_message(self._process.pid, status)
+        stop_workers(message)
+        error = WorkerProcesses.death(message)
         while not self._closing.wait(_POLL_SECONDS):  # more may be asked of it until the pipeline has failed
-            waiting = self.control_conn._futures_by_id
-            for name in list(waiting):
-                future = waiting.pop(name, None)
-                if future is not None:
-                    future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
+            self._give_up(error)
+
+    def _give_up(self, error: str) -> None:
+        """Let whoever still waits for an answer of the process have this error."""
+        waiting = self.control_conn._futures_by_id
+        for name in list(waiting):
+            future = waiting.pop(name, None)
+            if future is not None:
+                future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
 
 
 def die_with_parent(parent: int) -> None:
@@ -130,13 +229,32 @@ def die_with_parent(parent: int) -> None:
     threading.Thread(target=look, daemon=True, name="parent-watch").start()
 
 
+def serve(assignment: Assignment) -> None:
+    """Do what one pipeline asks until it closes the connection, and all that was begun has ended."""
+    from apache_beam.runners.worker import sdk_worker_main
+    from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
+
+    with open(assignment["log"], "ab") as stream:
+        os.dup2(stream.fileno(), 2)
+    _, harness, _ = sdk_worker_main.create_harness(assignment)
+    harness._worker_thread_pool = UnboundedThreadPoolExecutor()  # Beam's own is shared, so never waited for
+    harness.run()
+    harness._control_channel.close()
+
+
 def main() -> None:
     """Be a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    die_with_parent(int(os.environ[_PARENT]))
-    from apache_beam.runners.worker import sdk_worker_main
-
-    sdk_worker_main.main(sys.argv)
+    die_with_parent(int(sys.argv[1]))
+    with os.fdopen(os.dup(0), "rb") as assignments, os.fdopen(os.dup(1), "wb", 0) as answers:
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)  # what libraries print must not look like an answer
+        for line in assignments:
+            serve(json.loads(line))
+            gc.collect()  # the channels of the pipeline
+            answers.write(b"free\n")
+    os._exit(0)  # the parent has closed the pipe; threads of gRPC may still linger
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from configs.errors import WorkerDiedError
+from configs.errors import InputError, WorkerDiedError
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import Phase, Task, TaskFolder
+from pipeline.runtime.workers import idle_workers, keep_workers
 
 TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
@@ -88,3 +90,81 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     while any(is_alive(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(is_alive(worker) for worker in workers)
+
+
+def name_process(task: Task, folder: TaskFolder) -> None:
+    """Say who did it, long enough that both workers come to it."""
+    time.sleep(0.3)
+    with folder.binary("", documents=1) as stream:
+        stream.write(str(os.getpid()).encode())
+
+
+def processes(phase: Phase, work: Path) -> set[int]:
+    return {int(path.read_text()) for path in Path(phase.files(str(work))).iterdir()}
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[set[int]]:
+    """A block in which workers are kept; collects the numbers of all, which must be gone after it."""
+    found: set[int] = set()
+    with keep_workers():
+        yield found
+    assert idle_workers() == 0 and not any(map(is_alive, found))
+
+
+def test_the_workers_of_one_phase_serve_the_next(tmp_path: Path, kept: set[int]) -> None:
+    engine, found = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log")), []
+    for name in ("one", "two"):
+        phase = Phase(name, {}, name_process)
+        phase.run(engine, str(tmp_path), tasks(tmp_path))
+        found.append(processes(phase, tmp_path))
+    kept |= found[0]
+    assert len(found[0]) == 2 and found[0] == found[1]
+    assert idle_workers() == 2
+
+
+def test_a_worker_that_was_killed_while_idle_is_replaced(tmp_path: Path, kept: set[int]) -> None:
+    engine, phase = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log")), Phase("one", {}, name_process)
+    phase.run(engine, str(tmp_path), tasks(tmp_path))
+    killed = min(processes(phase, tmp_path))
+    os.kill(killed, signal.SIGKILL)
+    again = Phase("two", {}, name_process)
+    again.run(engine, str(tmp_path), tasks(tmp_path))
+    kept |= processes(again, tmp_path)
+    assert killed not in kept and idle_workers() == 2
+
+
+def wait_by_size(task: Task, folder: TaskFolder) -> None:
+    """Work as long as the task is large, and say who did it."""
+    time.sleep(task.size / 10)
+    name_process(task, folder)
+
+
+def test_a_worker_that_is_free_takes_the_next_task(tmp_path: Path, kept: set[int]) -> None:
+    """One task of 4 s and seven of 0.3 s: dealt out in turn, four and four, the long one's worker would get more."""
+    engine, phase = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log")), Phase("sizes", {}, wait_by_size)
+    uneven = [Task(f"task-{number}", ("input",), str(tmp_path), 40 if number == 3 else 0) for number in range(8)]
+    phase.run(engine, str(tmp_path), uneven)
+    place = Path(phase.files(str(tmp_path)))
+    long = (place / "task-3").read_text()
+    assert sum(path.read_text() == long for path in place.iterdir()) <= 2
+
+
+def fail_or_sleep(task: Task, folder: TaskFolder) -> None:
+    """Task 0 fails once task 1, which takes for ever, has begun."""
+    mark = Path(task.payload) / "begun"
+    if task.name == "task-1":
+        mark.touch()
+        time.sleep(600)
+    while not mark.exists():
+        time.sleep(0.05)
+    raise InputError("text.jsonl", "is damaged", "Fetch it again")
+
+
+def test_a_failure_ends_the_phase_and_a_worker_that_goes_on_is_killed(tmp_path: Path, kept: set[int]) -> None:
+    engine = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log"))
+    started = time.monotonic()
+    with pytest.raises(InputError, match="is damaged"):
+        Phase("phase", {}, fail_or_sleep).run(engine, str(tmp_path), tasks(tmp_path, 2))
+    assert idle_workers() <= 1
+    assert time.monotonic() - started < 300
