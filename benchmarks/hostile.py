@@ -173,7 +173,7 @@ def judge(found: Outcome, base: Outcome, folder: Path, base_folder: Path) -> str
 def good_documents(folder: Path) -> int:
     """Documents of the good file in the corpus."""
     shards = (folder / "out" / "data").rglob("*.arrow")
-    return sum(pa.ipc.open_stream(shard).read_all()["source"].to_pylist().count("good") for shard in shards)
+    return sum(pa.ipc.open_file(shard).read_all()["source"].to_pylist().count("good") for shard in shards)
 
 
 def try_inputs(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -220,7 +220,7 @@ def torn(output: Path) -> str:
         shards = sorted((output / "data" / language).glob("*.arrow"))
         if len(shards) != len(about["shards"]):
             return f"{len(shards)} shards of {language}, the manifest has {len(about['shards'])}"
-        rows = sum(pa.ipc.open_stream(shard).read_all().num_rows for shard in shards)
+        rows = sum(pa.ipc.open_file(shard).read_all().num_rows for shard in shards)
         if rows != about["documents"]:
             return f"{rows} rows of {language}, the manifest has {about['documents']}"
     return ""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from benchmarks import Settings
 from benchmarks.text import ingested
+from pipeline.runtime.shards import open_shard
 
 ROWS = 1000
 BLOCK = 2 << 20
@@ -44,8 +45,8 @@ def sample(settings: Settings, share: float) -> Sample:
         temporary.rename(folder)
     size = documents = 0
     for path in folder.glob("data/**/*.arrow"):
-        with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as reader:
-            for batch in reader:
+        with open_shard(str(path), mapped=False) as batches:
+            for batch in batches:
                 size += pc.sum(pc.binary_length(batch["text"])).as_py()
                 documents += batch.num_rows
     return Sample(folder, folder / "text.txt", size / 1e6, documents)

@@ -336,8 +336,11 @@ class Sampling(Model):
 
 
 class Output(Model):
-    """Sizes of what is written."""
+    """Form and sizes of what is written."""
 
+    format: Literal["arrow", "parquet"] = Field(
+        default="arrow", description="of the documents: Arrow IPC files, which open memory-mapped, or Parquet (zstd)"
+    )
     shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10, description="most text of a shard written")
     batch_documents: int = Field(default=1000, ge=1, description="most documents of a batch")
     batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10, description="most text of a batch, about")

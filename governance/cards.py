@@ -88,19 +88,29 @@ def head(statistics: Mapping[str, Any]) -> dict[str, Any]:
     licences, unknown = hub_licences(licence for entry in held.values() for licence in entry["licences"])
     data: dict[str, Any] = {
         "pretty_name": statistics["title"],
-        "language": natural + (["code"] if has_code else []),
+        "language": hub_languages(natural) + (["code"] if has_code else []),
         "multilinguality": ["multilingual" if len(natural) > 1 else "monolingual"],
         "license": licences or ["unknown"],
         "size_categories": [size_category(statistics["documents"])],
         "task_categories": ["text-generation"],
         "task_ids": ["language-modeling"],
     }
+    if longer := [code for code in natural if code not in data["language"]]:
+        data["language_bcp47"] = longer
     if unknown:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
     if held:
-        data["configs"] = [{"config_name": "all", "default": True, "data_files": "data/*/*.arrow"}]
-        data["configs"] += [{"config_name": code, "data_files": f"data/{code}/*.arrow"} for code in sorted(held)]
+        ending = figures.shard_ending(statistics["files"])
+        data["configs"] = [{"config_name": "all", "default": True, "data_files": f"data/*/*{ending}"}]
+        data["configs"] += [{"config_name": code, "data_files": f"data/{code}/*{ending}"} for code in sorted(held)]
     return data
+
+
+def hub_languages(codes: Iterable[str]) -> list[str]:
+    """What the Hub takes for `language`: ISO 639 codes, without script or region; sorted."""
+    return sorted(
+        {primary for code in codes if re.fullmatch("[a-z]{2,3}", primary := re.split("[-_]", code.lower())[0])}
+    )
 
 
 def _environment() -> Environment:

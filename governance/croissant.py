@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configs.load import Plan
+from governance.figures import shard_ending
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -49,13 +50,14 @@ CONTEXT: dict[str, Any] = {
 }
 """The JSON-LD context that the specification prescribes (Croissant 1.0, appendix)."""
 
-ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/x-parquet"
+ENCODINGS = {".arrow": "application/vnd.apache.arrow.file", ".parquet": PARQUET}
+"""Media types by the ending of a shard's name."""
 
 TEXT, INTEGER, FLOAT = "sc:Text", "sc:Integer", "sc:Float"
 
 FIELDS: dict[str, tuple[str, str]] = {
-    "id": (TEXT, "xxh3-128 of source and key, 16 bytes"),
+    "id": (TEXT, "xxh3-128 of source and key, 32 hexadecimal digits"),
     "text": (TEXT, "the document, UTF-8; personal data replaced by PI:KIND"),
     "source": (TEXT, "registry id of the source"),
     "language": (TEXT, "BCP-47 or programming language"),
@@ -75,6 +77,7 @@ FIELDS: dict[str, tuple[str, str]] = {
 """Columns that every corpus has: type and meaning."""
 
 LEDGER_FIELDS: dict[str, tuple[str, str]] = {
+    "id": FIELDS["id"],
     "source": (TEXT, "registry id of the source"),
     "language": (TEXT, "as identified; as declared where the document left before"),
     "bytes": (INTEGER, "UTF-8 bytes on entering"),
@@ -94,10 +97,12 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     shards = {path: file for path, file in statistics["files"].items() if path.startswith("data/")}
     parts = {path: file for path, file in statistics["files"].items() if path.startswith("ledger/")}
     licences = sorted({licence for entry in held.values() for licence in entry["licences"]})
-    distribution = [_file(path, file, ARROW) for path, file in shards.items()]
+    ending = shard_ending(shards)
+    encoding = ENCODINGS[ending]
+    distribution = [_file(path, file, encoding) for path, file in shards.items()]
     distribution += [_file(path, file, PARQUET) for path, file in parts.items()]
     distribution += [
-        _file_set(f"shards-{code}", f"Shards of {entry['name']}", f"data/{code}/*.arrow", ARROW)
+        _file_set(f"shards-{code}", f"Shards of {entry['name']}", f"data/{code}/*{ending}", encoding)
         for code, entry in held.items()
     ]
     records = [_language_records(code, entry) for code, entry in held.items()]

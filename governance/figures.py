@@ -1,6 +1,6 @@
 """How amounts are written for people: counts, bytes, shares, and what the reasons in a ledger mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 REASONS = {
     "kept": "kept",
@@ -144,3 +144,8 @@ def typical(counts: Sequence[int], edges: Sequence[float], share: float) -> str:
     """A quantile as text; in the first bin of a scale that begins at zero only its border is known: `under 0.01`."""
     value = quantile(counts, edges, share)
     return f"under {number(edges[1])}" if edges[0] == 0 and value < edges[1] else number(value)
+
+
+def shard_ending(files: Iterable[str]) -> str:
+    """How the names of a corpus's shards end, dot and all."""
+    return next((f".{path.rsplit('.', 1)[1]}" for path in files if path.startswith("data/")), ".arrow")

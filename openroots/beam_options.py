@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 
-def worker_log(output: str) -> str | None:
-    """Where worker processes write, which chatter; nowhere where the output is no local folder."""
-    return None if "://" in output else f"{output.rstrip('/')}/.work/workers.log"
+def worker_log(output: str, work: str | None = None) -> str | None:
+    """Where worker processes write, which chatter; nowhere where the work folder is no local one."""
+    folder = work or f"{output.rstrip('/')}/.work"
+    return None if "://" in folder else f"{folder.rstrip('/')}/workers.log"
 
 
 def split_arguments(ctx: click.Context, arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -93,7 +93,10 @@ def main() -> None:
 @click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
 @click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
 @click.option("--check", is_flag=True, help="verify all that earlier runs left byte by byte, not by length and time")
-@click.option("--clean", is_flag=True, help="remove OUTPUT/.work at the end: it holds texts before redaction")
+@click.option("--clean", is_flag=True, help="remove the work folder at the end: it holds texts before redaction")
+@click.option(
+    "--work", default=None, help="folder or URL for work files, which a rerun resumes from  [default: OUTPUT/.work]"
+)
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def build_corpus_command(
@@ -106,6 +109,7 @@ def build_corpus_command(
     strict: bool,
     check: bool,
     clean: bool,
+    work: str | None,
     quiet: bool,
 ) -> None:
     """Build a corpus: fetch, ingest, annotate, deduplicate, sample, write.
@@ -128,14 +132,16 @@ def build_corpus_command(
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     _check_url(output)
+    if work is not None:
+        _check_url(work, "--work")
     plan = load_recipe(recipe)
-    engine = Engine(workers, tuple(options), worker_log(output), check)
+    engine = Engine(workers, tuple(options), worker_log(output, work), check)
     watch = Watch() if quiet else ProgressWatch()
     manifest = build_corpus(
-        plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict, clean=clean
+        plan, output, engine=engine, cache=cache, watch=watch, offline=offline, strict=strict, clean=clean, work=work
     )
     if isinstance(watch, ProgressWatch):
-        print_summary(manifest, plan, output, watch.console)
+        print_summary(manifest, plan, output, watch.console, work)
     _refuse_nothing(manifest)
 
 
@@ -317,14 +323,14 @@ def _check_language(code: str | None) -> None:
         raise click.BadParameter(str(error), param_hint="'--language'") from None
 
 
-def _check_url(output: str) -> None:
-    """Refuse an output on a file system that fsspec does not know or lacks a package for."""
+def _check_url(output: str, option: str = "--output") -> None:
+    """Refuse a folder on a file system that fsspec does not know or lacks a package for."""
     from fsspec.core import url_to_fs
 
     try:
         url_to_fs(output)
     except (ValueError, ImportError) as error:
-        raise click.BadParameter(f"{output}: {error}", param_hint="'--output'") from None
+        raise click.BadParameter(f"{output}: {error}", param_hint=f"'{option}'") from None
 
 
 def _refuse_nothing(manifest: dict[str, Any]) -> None:

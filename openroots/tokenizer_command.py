@@ -13,6 +13,7 @@ from configs.errors import ConfigurationError, InputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.lock import build_lock
+from pipeline.runtime.ownership import WORK, mark_work
 from pipeline.runtime.phases import Watch
 from pipeline.runtime.progress import ProgressWatch, duration
 from tokenizer.card import training_record, write_card
@@ -52,7 +53,8 @@ def train_tokenizer(
     files = corpus_files(corpus) if corpus is not None else text_files(text)
     say: Say = watch.console.print if isinstance(watch, ProgressWatch) else lambda _: None
     with build_lock(output, "tokenizer"):
-        work = storage.join(output, ".work")
+        work = storage.join(output, WORK)
+        mark_work(work)
         counting = Counting(
             Pattern.named(training.pattern),
             training.unique_lines,

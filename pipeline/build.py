@@ -6,6 +6,7 @@ records of finished tasks, never documents.
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +28,7 @@ from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import CORPUS_VOUCHERS, damaged
 from pipeline.runtime.lock import build_lock
-from pipeline.runtime.ownership import KINDS, remove_half_written
+from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_written
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, Watch
 from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample, plan_samples
@@ -73,13 +74,13 @@ class Build:
     watch: Watch
     strict: bool = False
     cache: str = ""
+    work: str = ""
     times: list[dict[str, Any]] = field(default_factory=list)
     whole: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def work(self) -> str:
-        """Folder of intermediate shards and records; what a rerun resumes from."""
-        return storage.join(self.output, ".work")
+    def __post_init__(self) -> None:
+        """`work`, of intermediate shards and records, lies within the output if nothing else is said."""
+        self.work = self.work or storage.join(self.output, WORK)
 
     @property
     def vouchers(self) -> tuple[str, ...]:
@@ -118,23 +119,38 @@ def build_corpus(
     offline: bool = False,
     strict: bool = False,
     clean: bool = False,
+    work: str | None = None,
 ) -> dict[str, Any]:
     """Build the corpus of a plan into `output` (any fsspec path) and return its manifest.
 
     A build that was stopped resumes where it was. `cache` keeps fetched packages. With `strict` the first unreadable
-    file ends the build. With `clean` the work folder, which holds texts as they were before redaction, is removed at
-    the end; a later build then starts anew. Raises OpenRootsError.
+    file ends the build. The folder `work`, by default OUTPUT/.work, holds texts as they were before redaction; a rerun
+    resumes from it. With `clean` it is removed at the end; a later build then starts anew. Raises OpenRootsError.
     """
-    build = Build(plan, output, engine, watch or Watch(), strict, cache)
+    build = Build(plan, output, engine, watch or Watch(), strict, cache, (work or "").rstrip("/"))
     with build_lock(output, "corpus"), keep_workers():
-        remove_half_written(storage.join(output, "cards"), [f"{code}.md" for code in plan.languages.codes])
-        started = time.perf_counter()
-        fetched = fetch(plan, cache, offline=offline, on_progress=build.watch.fetched)
-        build.note("fetch", started, [])
-        manifest = _build(build, fetched)
+        with _work_folder(build):
+            manifest = _fetch_and_build(build, offline)
         if clean:
             storage.remove_tree(build.work)
         return manifest
+
+
+def _work_folder(build: Build) -> AbstractContextManager[None]:
+    """Hold the work folder, which within the output is the output's."""
+    if build.work != storage.join(build.output, WORK):
+        return build_lock(build.work, "work", "--work")
+    mark_work(build.work)
+    return nullcontext()
+
+
+def _fetch_and_build(build: Build, offline: bool) -> dict[str, Any]:
+    plan = build.plan
+    remove_half_written(storage.join(build.output, "cards"), [f"{code}.md" for code in plan.languages.codes])
+    started = time.perf_counter()
+    fetched = fetch(plan, build.cache, offline=offline, on_progress=build.watch.fetched)
+    build.note("fetch", started, [])
+    return _build(build, fetched)
 
 
 def _build(build: Build, fetched: FetchReport) -> dict[str, Any]:
@@ -201,7 +217,7 @@ def _check_files(build: Build, written: dict[str, list[Record]]) -> None:
 
 
 def _ingest(build: Build, fetched: FetchReport) -> tuple[Phase, list[Record]]:
-    skip = [path for path in (build.output, build.cache) if path]
+    skip = [path for path in (build.output, build.work, build.cache) if path]
     units = [
         unit for source in build.plan.sources for unit in list_units(source, fetched.located.get(source.id, {}), skip)
     ]
@@ -270,12 +286,19 @@ def _write(
                 kept[language] = kept.get(language, 0) + size
         fate = next(file for file in record.files if not file.path.endswith(LEDGER_ENDING))
         for language, size in kept.items():
-            part = Part(paths.annotated, storage.join(settled_place, fate.path), (shard.digest, fate.digest), size)
+            values = record.data["values"].get(language, {})
+            digests = (shard.digest, fate.digest)
+            part = Part(paths.annotated, storage.join(settled_place, fate.path), digests, size, values)
             parts.setdefault(language, []).append(part)
     tasks = plan_shards(parts, build.plan.recipe.output.shard_bytes)
     return build.run(
         replace(
-            write_phase(build.output, duplicates.recurring_lines, frozenset(build.plan.languages.programming)),
+            write_phase(
+                build.output,
+                duplicates.recurring_lines,
+                frozenset(build.plan.languages.programming),
+                build.plan.recipe.output.format,
+            ),
             vouchers=build.vouchers,
         ),
         tasks,

@@ -10,15 +10,16 @@ import pyarrow.dataset as ds
 from configs.errors import InputError
 from pipeline.pii.outward import CHARACTERS_MAX
 from pipeline.runtime import storage
-from pipeline.text.columns import decode, document_ids
+from pipeline.text.columns import decode, document_ids, hex_ids
 
 
 def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
     """The ledger rows of a document: by its id (32 hex digits), its own key in its source, else the start of an id (at
     least 4 digits) or a part of its uri.
 
-    Columns as in `pipeline.text.schema.LEDGER`, `id` as hex. A document dropped as a duplicate names, in `detail`, the
-    id of the one kept, its source and how similar they are. Raises InputError where `output` holds no ledger.
+    Columns as in `pipeline.text.schema.LEDGER_WRITTEN`, also of ledgers of earlier versions, whose ids are bytes. A
+    document dropped as a duplicate names, in `detail`, the id of the one kept, its source and how similar they are.
+    Raises InputError where `output` holds no ledger.
     """
     folder = storage.join(output, "ledger")
     fs, inner = storage.filesystem(folder)
@@ -36,7 +37,7 @@ def look_up(output: str, identifier: str) -> list[dict[str, Any]]:
         rows = _with_key(dataset, identifier)
     if not rows:
         for batch in dataset.to_batches():
-            ids = [value.hex() for value in batch["id"].to_pylist()]
+            ids = hex_ids(batch["id"]).to_pylist()
             uris = batch["uri"].to_pylist()
             found = [
                 row
@@ -75,8 +76,12 @@ def _own_ids(dataset: ds.Dataset, key: str) -> list[bytes]:
 
 
 def _with_ids(dataset: ds.Dataset, ids: list[bytes]) -> list[dict[str, Any]]:
-    return _rows(dataset.to_table(filter=ds.field("id").isin(pa.array(ids, pa.binary(16)))))
+    wanted = pa.array(ids, pa.binary(16))
+    is_earlier = dataset.schema.field("id").type == pa.binary(16)
+    return _rows(dataset.to_table(filter=ds.field("id").isin(wanted if is_earlier else hex_ids(wanted))))
 
 
 def _rows(table: pa.Table) -> list[dict[str, Any]]:
-    return [{**row, "id": row["id"].hex()} for row in table.to_pylist()]
+    ids = pa.chunked_array([hex_ids(chunk) for chunk in table["id"].chunks], pa.string())
+    rows: list[dict[str, Any]] = table.set_column(table.schema.get_field_index("id"), "id", ids).to_pylist()
+    return rows

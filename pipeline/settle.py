@@ -149,7 +149,11 @@ class SettleWork:
     seed: int
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow` (schema SETTLED) and `TASK.ledger.arrow` (schema LEDGER); leave counts and examples."""
+        """Write `TASK.arrow` (schema SETTLED) and `TASK.ledger.arrow` (schema LEDGER); leave counts, values, examples.
+
+        `values`: language → dictionary column → its values among the documents kept, sorted.
+        """
+        values: dict[str, dict[str, set[str]]] = {}
         counts: dict[tuple[str, str, str, str], np.ndarray] = {}
         examples: dict[tuple[str, str], list[dict[str, str]]] = {}
         with folder.arrow(".arrow", SETTLED) as settled, folder.arrow(LEDGER_ENDING, LEDGER, aside=True) as ledger:
@@ -159,8 +163,13 @@ class SettleWork:
                 entries = ledger_rows(rows)
                 ledger.write(entries)
                 _count(entries, counts)
+                _collect_values(batch.filter(pa.array(epochs > 0)), values)
                 _collect_examples(rows, examples)
         folder.data["counts"] = [[*key, *map(int, value)] for key, value in sorted(counts.items())]
+        folder.data["values"] = {
+            language: {name: sorted(found) for name, found in sorted(columns.items())}
+            for language, columns in sorted(values.items())
+        }
         folder.data["examples"] = [example for key in sorted(examples) for example in examples[key]]
 
     def _sampled(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray]:
@@ -206,6 +215,19 @@ def _count(entries: pa.RecordBatch, counts: dict[tuple[str, str, str, str], np.n
         key = (row["language"], row["source"], row["stage"], row["reason"])
         value = np.array([row["count_all"], row["bytes_sum"], row["bytes_kept_sum"]], np.int64)
         counts[key] = counts.get(key, np.zeros(3, np.int64)) + value
+
+
+def _collect_values(kept: pa.RecordBatch, values: dict[str, dict[str, set[str]]]) -> None:
+    """Add the values of dictionary columns by language: writing makes one dictionary a column of them."""
+    names = [field.name for field in kept.schema if pa.types.is_dictionary(field.type)]
+    if not kept.num_rows:
+        return
+    table = pa.table({name: decode(kept[name]) for name in names})
+    for row in table.group_by(names).aggregate([]).to_pylist():
+        columns = values.setdefault(row["language"], {})
+        for name in names:
+            if row[name] is not None:
+                columns.setdefault(name, set()).add(row[name])
 
 
 def _collect_examples(batch: pa.RecordBatch, examples: dict[tuple[str, str], list[dict[str, str]]]) -> None:

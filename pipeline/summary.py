@@ -14,7 +14,7 @@ UNFAIR = 5
 """Most languages named that lost far more than the others."""
 
 
-def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Console) -> None:
+def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Console, work: str | None = None) -> None:
     """Print the closing summary of a build from its manifest."""
     console.print()
     console.print(_funnel(manifest))
@@ -47,7 +47,8 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)")
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
-    console.print(f"work    {output}/.work    text before redaction, for reruns: delete it before you share the folder")
+    advice = "delete it before you share the folder" if work is None else "not to be shared"
+    console.print(f"work    {work or f'{output}/.work'}    text before redaction, for reruns: {advice}")
 
 
 def _print_unfair(output: str, plan: Plan, console: Console) -> None:

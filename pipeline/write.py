@@ -1,4 +1,5 @@
-"""Write: kept documents into `data/LANGUAGE/shard-00000-of-00012.arrow`, the ledger into `ledger/part-00000.parquet`.
+"""Write: kept documents into `data/LANGUAGE/shard-00000-of-00012.arrow` (or `.parquet`), the ledger into
+`ledger/part-00000.parquet`.
 
 Which document goes where follows from counts alone, so every output file can be written by any worker; texts are read
 from the work shards where they lie.
@@ -13,7 +14,6 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from configs.errors import OutputError
@@ -21,8 +21,9 @@ from pipeline.deduplication.lines import cut_lines
 from pipeline.pii.redactor import recounted
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
-from pipeline.text.columns import decode, string_bytes, unify
-from pipeline.text.schema import LEDGER
+from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard
+from pipeline.text.columns import decode, hex_ids, string_bytes, with_dictionary
+from pipeline.text.schema import LEDGER_WRITTEN
 
 VERSION = 4
 LEDGER_PART_ROWS = 1_000_000
@@ -35,12 +36,16 @@ DROPPED_COLUMNS = ("language_identified",)
 
 @dataclass(frozen=True)
 class Part:
-    """What one work shard gives to an output shard."""
+    """What one work shard gives to an output shard.
+
+    `values` are those of its kept documents in dictionary columns, by column: they make the dictionaries of the file.
+    """
 
     annotated: str
     settled: str
     digests: tuple[str, str]
     bytes: int
+    values: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,16 @@ class WriteWork:
 
     recurring: Mapping[str, str]
     code: frozenset[str]
+    format: Format = "arrow"
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow`, an Arrow IPC stream."""
+        """Write `TASK.arrow`, an Arrow IPC file with one dictionary a column, or `TASK.parquet`."""
         shard: OutputShard = task.payload
-        batches = (batch for part in shard.parts for batch in self._kept(part, shard.language))
+        values = _dictionaries(shard.parts)
+        batches = (outward(batch, values) for part in shard.parts for batch in self._kept(part, shard.language))
         first = next(batches)
-        with folder.arrow(".arrow", first.schema, language=shard.language) as target:
+        ending, writer = ENDINGS[self.format], WRITERS[self.format]
+        with folder.arrow(ending, first.schema, writer=writer, language=shard.language) as target:
             for batch in chain([first], batches):
                 target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
 
@@ -113,7 +121,7 @@ class WriteWork:
         batch = batch.drop_columns(list(DROPPED_COLUMNS))
         for name in ("cluster_size", "epochs"):
             batch = batch.append_column(name, fate[name])
-        return unify(batch, [field.name for field in batch.schema if pa.types.is_dictionary(field.type)])
+        return batch
 
     def _cut(self, batch: pa.RecordBatch) -> pa.LargeStringArray:
         """Texts without their source's recurring lines."""
@@ -128,14 +136,36 @@ class WriteWork:
         return texts
 
 
-def write_phase(output: str, recurring: Mapping[str, str], code: frozenset[str]) -> Phase:
+def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:
+    """The dictionary of each dictionary column: all values that the parts hold, sorted."""
+    names = sorted({name for part in parts for name in part.values})
+    return {
+        name: pa.array(sorted({value for part in parts for value in part.values.get(name, ())}), pa.string())
+        for name in names
+    }
+
+
+def outward(batch: pa.RecordBatch, dictionaries: Mapping[str, pa.StringArray]) -> pa.RecordBatch:
+    """Documents as they leave us: ids in hexadecimal digits, dictionary columns over the dictionaries given."""
+    field = pa.field("id", pa.string(), nullable=False)
+    batch = batch.set_column(batch.schema.get_field_index("id"), field, hex_ids(batch["id"]))
+    for index, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            batch = batch.set_column(index, field, with_dictionary(batch[field.name], dictionaries[field.name]))
+    return batch
+
+
+def write_phase(
+    output: str, recurring: Mapping[str, str], code: frozenset[str], file_format: Format = "arrow"
+) -> Phase:
     """The phase that writes the corpus.
 
     `recurring` names, by source, the file of line hashes that are cut from texts; `code` are programming languages.
     """
     lines = {source: xxhash.xxh3_128_hexdigest(_read(path)) for source, path in recurring.items()}
     place = storage.join(output, "data")
-    return Phase("write", {"version": VERSION, "recurring_lines": lines}, WriteWork(recurring, code), place)
+    settings = {"version": VERSION, "recurring_lines": lines, "format": file_format}
+    return Phase("write", settings, WriteWork(recurring, code, file_format), place)
 
 
 def _read(path: str) -> bytes:
@@ -143,21 +173,29 @@ def _read(path: str) -> bytes:
     return bytes(fs.cat_file(inner))
 
 
+LEDGER_REPEATING = ("source", "language", "decision", "stage", "reason", "uri")
+
+
+def ledger_outward(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Ledger rows (schema LEDGER) as they leave us (schema LEDGER_WRITTEN)."""
+    columns = [
+        hex_ids(batch["id"]) if field.name == "id" else batch[field.name].cast(field.type) for field in LEDGER_WRITTEN
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=LEDGER_WRITTEN)
+
+
 @dataclass
 class LedgerWork:
     """Joins ledger rows of several work shards into one Parquet file."""
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.parquet` (schema LEDGER, zstd)."""
+        """Write `TASK.parquet` (schema LEDGER_WRITTEN)."""
         rows = 0
-        with (
-            folder.binary(".parquet") as stream,
-            pq.ParquetWriter(stream, LEDGER, compression="zstd", write_statistics=True) as writer,
-        ):
+        with folder.binary(".parquet") as stream, ParquetShard(stream, LEDGER_WRITTEN, LEDGER_REPEATING) as writer:
             for path in task.payload:
                 with storage.open_stream(path) as reader:
                     for batch in reader:
-                        writer.write_batch(batch)
+                        writer.write_batch(ledger_outward(batch))
                         rows += batch.num_rows
         folder.data["documents"] = rows
 

@@ -51,7 +51,7 @@ def test_the_ledger_balances_by_stage_source_and_language(tiny: Built) -> None:
     written = {
         row
         for shard in (output / "data").rglob("*.arrow")
-        for row in pa.ipc.open_stream(shard).read_all()["id"].to_pylist()
+        for row in pa.ipc.open_file(shard).read_all()["id"].to_pylist()
     }
     assert kept == written
     for stage in manifest["stages"]:
@@ -64,7 +64,7 @@ def test_kept_bytes_in_the_ledger_are_those_of_the_texts(tiny: Built) -> None:
     output, manifest = tiny
     ledger = ds.dataset(output / "ledger", format="parquet").to_table(filter=ds.field("decision") == "kept")
     texts = sum(
-        pc.sum(pc.binary_length(pa.ipc.open_stream(shard).read_all()["text"])).as_py()
+        pc.sum(pc.binary_length(pa.ipc.open_file(shard).read_all()["text"])).as_py()
         for shard in (output / "data").rglob("*.arrow")
     )
     assert pc.sum(ledger["bytes_kept"]).as_py() == texts == sum(x["bytes"] for x in manifest["languages"].values())
@@ -83,7 +83,7 @@ def test_no_copyleft_code_enters_and_permissive_code_does(tiny: Built) -> None:
         licence
         for shard in (tiny[0] / "data").rglob("*.arrow")
         if shard.parent.name in code
-        for licence in pa.ipc.open_stream(shard).read_all()["licence"].cast(pa.string()).to_pylist()
+        for licence in pa.ipc.open_file(shard).read_all()["licence"].cast(pa.string()).to_pylist()
     }
     assert licences and not any("GPL" in licence for licence in licences)
 
@@ -95,7 +95,7 @@ def test_why_finds_a_document_and_the_one_kept_instead(tiny: Built) -> None:
         .slice(0, 1)
         .to_pylist()[0]
     )
-    found = look_up(str(tiny[0]), row["id"].hex())
+    found = look_up(str(tiny[0]), row["id"])
     assert [entry["reason"] for entry in found] == [row["reason"]]
     kept = look_up(str(tiny[0]), found[0]["detail"].split()[1])
     assert kept[0]["decision"] == "kept"

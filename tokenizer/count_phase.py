@@ -18,6 +18,7 @@ from configs.errors import InputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder, Watch
+from pipeline.runtime.shards import ENDINGS
 from pipeline.runtime.workers import keep_workers
 from tokenizer.count import WORDS, WordCounter, language_weights
 from tokenizer.lines import SeenLines
@@ -63,9 +64,13 @@ def corpus_files(corpus: str) -> list[TextFile]:
     """The shards of a built corpus, with their languages. Raises InputError where there are none."""
     fs, inner = storage.filesystem(corpus)
     root = f"{fs._strip_protocol(inner).rstrip('/')}/data"
-    paths = sorted(path for path in (fs.find(root) if fs.exists(root) else []) if path.endswith(".arrow"))
+    paths = sorted(
+        path for path in (fs.find(root) if fs.exists(root) else []) if path.endswith(tuple(ENDINGS.values()))
+    )
     if not paths:
-        raise InputError(corpus, "no data/LANGUAGE/*.arrow in it", "Give the output folder of build-corpus")
+        raise InputError(
+            corpus, "no data/LANGUAGE/*.arrow or *.parquet in it", "Give the output folder of build-corpus"
+        )
     digests = _digests(corpus)
     names = {path: f"data/{path[len(root) + 1 :]}" for path in paths}
     return [

@@ -1,4 +1,4 @@
-"""From text to token shards: each task reads a file of text and writes one Arrow stream of ids.
+"""From text to token shards: each task reads a file of text and writes one Arrow IPC file of ids.
 
     OUTPUT/data/LANGUAGE/NAME.arrow   columns id, language, input_ids; a row a document, nothing between documents
     OUTPUT/tokenizer/                 the tokenizer's files
@@ -21,19 +21,21 @@ import xxhash
 
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.ownership import WORK, mark_work
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+from pipeline.text.columns import hex_ids
 from tokenizer.load import IDS, Backend, Tokenizer, known_backend, text_bytes
 from tokenizer.texts import Skipped, TextFile, read_shard, read_texts
 
 FORMAT = 1
 TOKENS = pa.schema(
     [
-        pa.field("id", pa.binary(16), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
         pa.field("language", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("input_ids", IDS, nullable=False),
     ]
 )
-_VERSION = 3
+_VERSION = 4
 _ROWS = 1000
 _BYTES = 4 << 20
 """Texts handed to the encoder at once, at most: enough to keep its threads busy, little enough for memory."""
@@ -57,11 +59,11 @@ class EncodeWork:
         tokenizer = _loaded(self.tokenizer, self.backend)
         languages = pa.array([language])
         tokens = 0
-        with folder.arrow(".arrow", TOKENS, language=language) as shard:
+        with folder.arrow(".arrow", TOKENS, writer=pa.ipc.new_file, language=language) as shard:
             for ids, texts in read_documents(file, task.name, skipped):
                 lists = tokenizer.encode_batch(texts, special_tokens=self.special_tokens)
                 column = pa.DictionaryArray.from_arrays(pa.array([0] * len(ids), pa.int32()), languages)
-                shard.write(pa.record_batch([ids, column, lists], schema=TOKENS), text_bytes(texts))
+                shard.write(pa.record_batch([hex_ids(ids), column, lists], schema=TOKENS), text_bytes(texts))
                 tokens += lists.offsets[-1].as_py() - lists.offsets[0].as_py()
             shard.extra["tokens"] = tokens
         folder.data.update(skipped.as_dict())
@@ -128,7 +130,8 @@ def encode_files(
     work = EncodeWork(own, loaded.backend, special_tokens, threads)
     vouchers = tuple(storage.join(output, name) for name in ("manifest.json", "README.md"))
     phase = Phase("encode", configuration, work, place=storage.join(output, "data"), vouchers=vouchers)
-    records = phase.run(engine, storage.join(output, ".work"), _tasks(files), watch)
+    mark_work(storage.join(output, WORK))
+    records = phase.run(engine, storage.join(output, WORK), _tasks(files), watch)
     manifest = _manifest(loaded, records, corpus)
     _write_card(output, manifest)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
@@ -190,6 +193,8 @@ def _manifest(tokenizer: Tokenizer, records: Sequence[Record], corpus: str | Non
 
 def _write_card(output: str, manifest: dict[str, Any]) -> None:
     lines = ["---", "configs:"]
+    if manifest["languages"]:
+        lines += ["- config_name: default", "  default: true", '  data_files: "data/*/*.arrow"']
     for language in manifest["languages"]:
         name = json.dumps(language, ensure_ascii=False)
         lines += [f"- config_name: {name}", f"  data_files: {json.dumps(f'data/{language}/*.arrow')}"]

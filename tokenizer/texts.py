@@ -16,6 +16,8 @@ from pipeline.readers.encodings import utf8
 from pipeline.readers.streams import input_errors, open_file, unpack
 from pipeline.readers.units import Unit, reader_by_name
 from pipeline.runtime import storage
+from pipeline.runtime.shards import open_shard
+from pipeline.text.columns import binary_ids
 from tokenizer.settings import Documents
 
 _ROWS, _BYTES = 1000, 8 << 20
@@ -103,10 +105,10 @@ def read_texts(file: TextFile, skipped: Skipped | None = None) -> Iterator[pa.La
 def read_shard(path: str) -> Iterator[tuple[pa.Array | None, pa.LargeStringArray]]:
     """Batches of (ids, texts) of a corpus's shard, ids `fixed_size_binary[16]`; None without any. Raises InputError."""
     try:
-        with storage.open_stream(path) as reader:
-            for batch in reader:
-                has_ids = "id" in batch.schema.names and batch.schema.field("id").type == pa.binary(16)
-                yield batch["id"] if has_ids else None, batch["text"].cast(pa.large_string())
+        with open_shard(path) as batches:
+            for batch in batches:
+                ids = binary_ids(batch["id"]) if "id" in batch.schema.names else None
+                yield ids, batch["text"].cast(pa.large_string())
     except (OSError, KeyError, pa.ArrowInvalid) as error:
         raise InputError(path, f"cannot be read ({error})", "Build the corpus again") from error
 

@@ -20,7 +20,10 @@ from numpy.lib import format as npy
 from configs.errors import ConfigurationError, InputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.ownership import WORK, mark_work
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
+from pipeline.runtime.shards import open_shard
+from pipeline.text.columns import binary_ids
 from trainer.order import PARTS
 
 FORMAT = 1
@@ -57,8 +60,8 @@ class PackWork:
         shards: list[dict[str, Any]] = task.payload
         for shard in shards:
             self._check(shard)
-        ids = [batch["id"] for _, batch in self._batches(shards)]
-        keys = np.concatenate([_bytes(column) for column in ids]) if ids else np.zeros((0, 16), np.uint8)
+        ids = [_bytes(batch["id"], path) for path, batch in self._batches(shards)]
+        keys = np.concatenate(ids) if ids else np.zeros((0, 16), np.uint8)
         lengths = np.concatenate([np.diff(_flat(batch)[1]) for _, batch in self._batches(shards)] or [np.zeros(0, int)])
         is_held_out = choose_held_out(keys, lengths + 1, self.packing)
         for part, chosen in zip(PARTS, (~is_held_out, is_held_out), strict=True):
@@ -98,8 +101,8 @@ class PackWork:
         for shard in shards:
             path = storage.join(self.tokens, shard["path"])
             try:
-                with storage.open_stream(path) as reader:
-                    for batch in reader:
+                with open_shard(path) as batches:
+                    for batch in batches:
                         yield path, batch
             except (OSError, pa.ArrowInvalid, KeyError) as error:
                 raise InputError(path, f"cannot be read ({error})", _REMEDY) from error
@@ -155,7 +158,8 @@ def pack(
     work = PackWork(tokens, packing, vocabulary)
     vouchers = (storage.join(output, "manifest.json"),)
     phase = Phase("pack", settings, work, place=storage.join(output, "data"), vouchers=vouchers)
-    records = phase.run(engine or Engine(), storage.join(output, ".work"), tasks, watch)
+    mark_work(storage.join(output, WORK))
+    records = phase.run(engine or Engine(), storage.join(output, WORK), tasks, watch)
     _copy_tokenizer(storage.join(tokens, "tokenizer"), storage.join(output, "tokenizer"))
     manifest = _manifest(source, packing, records)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
@@ -225,8 +229,11 @@ def far_off(manifest: dict[str, Any], held_out: float) -> list[str]:
     return lines
 
 
-def _bytes(ids: pa.FixedSizeBinaryArray) -> np.ndarray:
-    """uint8 of shape (rows, 16) over the buffer of ids."""
+def _bytes(column: pa.Array, path: str) -> np.ndarray:
+    """uint8 of shape (rows, 16) of ids. Raises InputError."""
+    ids = binary_ids(column)
+    if ids is None:
+        raise InputError(path, "holds an id that is not 32 hexadecimal digits", _REMEDY)
     whole = np.frombuffer(ids.buffers()[1], np.uint8)
     return whole[16 * ids.offset : 16 * (ids.offset + len(ids))].reshape(-1, 16)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.report.tally import BINS, Tally, tally_file
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime import storage
+from pipeline.runtime.shards import open_shard
 from pipeline.text.columns import decode, string_bytes
 
 EXCERPTS = 2
@@ -132,12 +133,12 @@ def merge(tallies: Iterable[Tally]) -> Tally:
 
 
 def tally_file(output: str, path: str) -> Tally:
-    """Count one file of a corpus; `path` is relative to the folder `output`: a shard (.arrow) or a ledger part."""
+    """Count one file of a corpus; `path` is relative to the folder `output`: a shard of `data` or a ledger part."""
     tally = Tally()
     full = storage.join(output, path)
-    if path.endswith(".arrow"):
-        with storage.open_stream(full, mapped=False) as reader:
-            for batch in reader:
+    if path.startswith("data/"):
+        with open_shard(full, mapped=False) as batches:
+            for batch in batches:
                 _count_shard(batch, tally)
     else:
         fs, inner = storage.filesystem(full)
@@ -222,7 +223,7 @@ def _excerpts(batch: pa.RecordBatch) -> list[dict[str, str]]:
     starts = pc.utf8_slice_codeunits(batch["text"].take(pa.array(rows)), 0, EXCERPT_CHARACTERS).to_pylist()
     return [
         {
-            "id": ids[row].hex(),
+            "id": ids[row],
             "source": batch["source"][row].as_py(),
             "licence": batch["licence"][row].as_py(),
             "uri": batch["uri"][row].as_py(),
@@ -247,7 +248,7 @@ def _count_clusters(batch: pa.RecordBatch, tally: Tally) -> None:
 def _cluster(batch: pa.RecordBatch, row: int, size: int) -> dict[str, Any]:
     start = pc.utf8_slice_codeunits(batch["text"].slice(row, 1), 0, EXCERPT_CHARACTERS)[0].as_py()
     fields = {name: batch[name][row].as_py() for name in ("source", "language", "uri")}
-    return {"id": batch["id"][row].as_py().hex(), "size": size, **fields, "excerpt": start}
+    return {"id": batch["id"][row].as_py(), "size": size, **fields, "excerpt": start}
 
 
 def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:

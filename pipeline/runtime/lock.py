@@ -37,15 +37,15 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 @contextmanager
-def build_lock(output: str, kind: str = "corpus") -> Iterator[None]:
-    """Hold an output folder for one `kind` of output, of `ownership.KINDS`.
+def build_lock(output: str, kind: str = "corpus", option: str = "--output") -> Iterator[None]:
+    """Hold an output folder for one `kind` of output, of `ownership.KINDS`; errors name the `option` that it came by.
 
     On a local disk the system's file lock is used, which a killed process loses. An object store has none, nor have
     some cluster file systems (Lustre mounted without `flock`): there the lock is an object or a file, and after a crash
     a person must remove it (the message says so). Raises BuildLockedError where another command works in it,
     OutputError where it holds files that are not ours or cannot be written.
     """
-    check_output(output, kind)
+    check_output(output, kind, option)
     with _local_lock(output) if storage.is_local(output) else _object_lock(output):
         claim(output, kind)
         _held.append(output)

@@ -5,6 +5,7 @@ else is refused before a byte is written.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ from configs.shown import shown, shown_list
 from pipeline.runtime import storage
 
 MARKER = ".openroots.json"
+WORK = ".work"
+_IGNORE_WORK = b"# Work files hold text before redaction: they are not to be published.\n/.work/\n/.lock\n/lock.json\n"
+_WORK_MARKS = {
+    ".gitignore": b"*\n",
+    "CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55\n# Work files of OpenRoots, text before redaction.\n",
+}
+"""Files by which git, and backup programs (bford.info/cachedir), know that a folder is not to be kept or published."""
 FORMAT = 1
 _START = 1 << 20
 _IGNORED = {".DS_Store", ".directory", ".gitkeep", "Thumbs.db", "desktop.ini", "lost+found"}
@@ -31,7 +39,15 @@ class Kind:
 KINDS = {
     "corpus": Kind(
         "a corpus",
-        ("README.md", "croissant.json", "manifest.json", "report.html", "seal.json", "statistics.json"),
+        (
+            ".gitignore",
+            "README.md",
+            "croissant.json",
+            "manifest.json",
+            "report.html",
+            "seal.json",
+            "statistics.json",
+        ),
         ("cards", "data", "index", "ledger", "takedowns"),
     ),
     "language-id": Kind("a language-ID model", ("README.md",)),
@@ -42,6 +58,7 @@ KINDS = {
         ("README.md", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "training.json"),
     ),
     "tokens": Kind("token shards", ("README.md", "manifest.json"), ("data",)),
+    "work": Kind("work files", ()),
 }
 
 
@@ -75,7 +92,24 @@ def claim(output: str, kind: str) -> None:
     path = storage.join(output, MARKER)
     if not storage.exists(path):
         storage.write_json(path, {"format": FORMAT, "kind": kind, "note": "This folder was made by OpenRoots."})
+    if kind == "work":
+        mark_work(output)
+    else:
+        _write_missing(output, {".gitignore": _IGNORE_WORK})
     remove_half_written(output, [MARKER, *KINDS[kind].files])
+
+
+def mark_work(folder: str) -> None:
+    """Mark a folder of work files for programs that would otherwise publish or keep it."""
+    _write_missing(folder, _WORK_MARKS)
+
+
+def _write_missing(folder: str, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = storage.join(folder, name)
+        if not storage.exists(path):
+            with storage.create(path) as stream:
+                stream.write(content)
 
 
 def check_file(path: str, option: str, *, signs: tuple[bytes, ...]) -> None:
@@ -126,7 +160,7 @@ def _check_local(folder: Path, name: str, option: str) -> None:
         if (parent / MARKER).exists():
             inside = whole.relative_to(parent).parts[0]
             holds = _kind(str(parent), {MARKER})
-            if inside == ".work" or (holds in KINDS and inside in KINDS[holds].folders):
+            if inside == WORK or (holds in KINDS and inside in KINDS[holds].folders):
                 raise OutputError(f"{name} lies within the files of {shown(str(parent))}; choose another {option}")
 
 

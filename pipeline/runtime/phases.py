@@ -54,12 +54,14 @@ class TaskFolder:
         self.data: dict[str, Any] = {}
 
     @contextmanager
-    def arrow(self, suffix: str, schema: pa.Schema, **extra: Any) -> Iterator["ArrowShard"]:
-        """Write an Arrow IPC stream TASK+suffix; the file joins the record when the block ends well."""
+    def arrow(
+        self, suffix: str, schema: pa.Schema, *, writer: Callable[..., Any] = pa.ipc.new_stream, **extra: Any
+    ) -> Iterator["ArrowShard"]:
+        """Write TASK+suffix, an Arrow IPC stream or what `writer` makes; it joins the record at the end."""
         relative = f"{self._task}{suffix}"
         target = storage.join(self._place, relative)
-        with storage.create(target) as stream, pa.ipc.new_stream(stream, schema) as writer:
-            shard = ArrowShard(writer)
+        with storage.create(target) as stream, writer(stream, schema) as opened:
+            shard = ArrowShard(opened)
             yield shard
         about = {**extra, **shard.extra}
         self._add(relative, stream, shard.documents, shard.bytes, about)
@@ -80,9 +82,9 @@ class TaskFolder:
 
 
 class ArrowShard:
-    """An open Arrow stream that counts documents and bytes of text."""
+    """An open file of record batches that counts documents and bytes of text."""
 
-    def __init__(self, writer: pa.RecordBatchStreamWriter) -> None:
+    def __init__(self, writer: Any) -> None:
         self._writer = writer
         self.documents = self.bytes = 0
         self.extra: dict[str, Any] = {}

@@ -21,6 +21,39 @@ def document_ids(source: str, keys: pa.StringArray) -> pa.Array:
     return pa.array([xxhash.xxh3_128_digest(prefix + key.encode()) for key in keys.to_pylist()], pa.binary(16))
 
 
+_DIGITS = np.frombuffer(b"".join(f"{value:02x}".encode() for value in range(256)), np.uint16)
+_VALUES = np.full(256, 255, np.uint8)
+_VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+_HEX_DIGITS = 32
+
+
+def hex_ids(ids: pa.Array) -> pa.StringArray:
+    """Ids (binary(16)) as all that leaves us has them: strings of 32 hexadecimal digits, or such as they are.
+
+    No id may be null.
+    """
+    if pa.types.is_string(ids.type):
+        return ids
+    data = np.frombuffer(ids.buffers()[1], np.uint8)[16 * ids.offset : 16 * (ids.offset + len(ids))]
+    offsets = np.arange(0, _HEX_DIGITS * (len(ids) + 1), _HEX_DIGITS, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(offsets), pa.py_buffer(_DIGITS[data]))
+
+
+def binary_ids(ids: pa.Array) -> pa.FixedSizeBinaryArray | None:
+    """Undo `hex_ids`; ids that are binary(16), of earlier versions, as they are; None where they are neither."""
+    if ids.type == pa.binary(16):
+        return ids
+    if not pa.types.is_string(ids.type) or ids.null_count:
+        return None
+    if not pc.all(pc.equal(pc.binary_length(ids), _HEX_DIGITS)).as_py():
+        return pa.array([], pa.binary(16)) if not len(ids) else None
+    offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    digits = _VALUES[np.frombuffer(ids.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]]
+    if (digits > 15).any():
+        return None
+    return pa.Array.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(digits[0::2] << 4 | digits[1::2])])
+
+
 def encode(values: Sequence[str | None] | pa.Array) -> pa.DictionaryArray:
     """Strings as a dictionary column (int32 indices)."""
     array = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
@@ -49,6 +82,11 @@ def text_buffers(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(1, np.int64), np.zeros(0, np.uint8)
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     return starts, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+
+
+def with_dictionary(column: pa.Array, values: pa.StringArray) -> pa.DictionaryArray:
+    """A column of strings over a given dictionary, which must hold all its values."""
+    return pa.DictionaryArray.from_arrays(pc.index_in(decode(column), values), values)
 
 
 def unify(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:

@@ -49,4 +49,16 @@ LEDGER = pa.schema(
         pa.field("key", pa.string(), nullable=False),  # as in DOCUMENT
     ]
 )
-"""One row for every document that entered."""
+"""One row for every document that entered, as it is within a build."""
+
+LEDGER_WRITTEN = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # 32 hexadecimal digits
+        *(
+            field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
+            for field in LEDGER
+            if field.name != "id"
+        ),
+    ]
+)
+"""The ledger as it is written: plain strings, which every program reads."""

@@ -60,7 +60,8 @@ def test_a_finished_build_opens_in_each_script(tiny: tuple[Path, dict[str, Any]]
 
 def test_the_head_lists_languages_and_licences(built):
     front = _front((built[0].folder / "README.md").read_text("utf-8"))
-    assert front["language"] == ["ar", "en", "hi", "sw", "zh-Hans", "code"]
+    assert front["language"] == ["ar", "en", "hi", "sw", "zh", "code"]
+    assert front["language_bcp47"] == ["zh-Hans"]
     assert front["license"] == ["mit"]
     assert front["size_categories"] == ["n<1K"]
 

@@ -77,7 +77,7 @@ def test_fields_are_columns_of_the_shards(described):
     corpus, data = described
     records = next(entry for entry in data["recordSet"] if entry["@id"] == "documents-sw")
     path = next(corpus.folder.glob("data/sw/*.arrow"))
-    with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream) as reader:
+    with pa.OSFile(str(path)) as stream, pa.ipc.open_file(stream) as reader:
         assert {field["name"] for field in records["field"]} <= set(reader.schema.names)
 
 

@@ -14,7 +14,8 @@ from configs.language_codes import UNDETERMINED
 from configs.load import Plan, load_languages
 from configs.models import Package, Recipe, Source
 from pipeline.report import write_report
-from pipeline.text.schema import DICTIONARY, LEDGER
+from pipeline.runtime.shards import WRITERS, Format
+from pipeline.text.schema import DICTIONARY, LEDGER_WRITTEN
 
 FLOATS = (
     "language_score", "language_share", "character_repetition", "word_repetition", "special_characters",
@@ -24,7 +25,7 @@ WHOLE = ("words", "characters", "longest_line", "pii_email", "pii_ip_address", "
 
 FINAL = pa.schema(
     [
-        ("id", pa.binary(16)), ("text", pa.large_string()), ("source", DICTIONARY), ("language", DICTIONARY),
+        ("id", pa.string()), ("text", pa.large_string()), ("source", DICTIONARY), ("language", DICTIONARY),
         ("licence", DICTIONARY), ("uri", pa.string()), ("key", pa.string()), ("metadata", pa.string()),
         ("bytes_in", pa.int64()),
         ("language_declared", DICTIONARY), *((name, pa.float32()) for name in FLOATS),
@@ -73,7 +74,7 @@ class SmallCorpus:
 
     def keep(self, language: str, text: str, source: str = "good", **values: Any) -> None:
         """Add a document that is kept."""
-        identifier = hashlib.md5(f"{len(self.ledger)}".encode()).digest()
+        identifier = hashlib.md5(f"{len(self.ledger)}".encode()).hexdigest()
         size = len(text.encode())
         code = language in load_languages().programming
         measures = {"characters": len(text), "longest_line": 40, "non_word_characters": 0.3} if code else {
@@ -93,32 +94,36 @@ class SmallCorpus:
 
     def drop(self, language: str, text: str, stage: str, reason: str, detail: str = "", source: str = "good") -> None:
         """Add a document that is dropped, with its example."""
-        identifier = hashlib.md5(f"{len(self.ledger)}".encode()).digest()
+        identifier = hashlib.md5(f"{len(self.ledger)}".encode()).hexdigest()
         self._enter(identifier, source, language, len(text.encode()), 0, "dropped", stage, reason, detail)
         example = {"stage": stage, "reason": reason, "source": source, "language": language, "detail": detail}
         if sum((each["stage"], each["reason"]) == (stage, reason) for each in self.examples) < 3:
-            self.examples.append({**example, "id": identifier.hex(), "excerpt": text[:300]})
+            self.examples.append({**example, "id": identifier, "excerpt": text[:300]})
 
     def _enter(self, *row: Any) -> None:
-        names, place = [name for name in LEDGER.names if name not in ("uri", "key")], f"texts/{len(self.ledger)}"
+        names, place = (
+            [name for name in LEDGER_WRITTEN.names if name not in ("uri", "key")],
+            f"texts/{len(self.ledger)}",
+        )
         self.ledger.append({**dict(zip(names, row, strict=True)), "uri": place, "key": place})
 
-    def write(self) -> dict[str, Any]:
+    def write(self, form: Format = "arrow") -> dict[str, Any]:
         """Write shards and ledger; returns the manifest."""
         languages: dict[str, Any] = {}
         for code in sorted({row["language"] for row in self.kept}):
             rows = [row for row in self.kept if row["language"] == code]
-            path = self.folder / "data" / code / "shard-00000-of-00001.arrow"
+            path = self.folder / "data" / code / f"shard-00000-of-00001.{form}"
             path.parent.mkdir(parents=True)
             full = [{name: row.get(name) for name in FINAL.names} for row in rows]
-            with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_stream(stream, FINAL) as writer:
-                writer.write_table(pa.Table.from_pylist(full, FINAL), max_chunksize=100)
+            with pa.OSFile(str(path), "wb") as stream, WRITERS[form](stream, FINAL) as writer:
+                for batch in pa.Table.from_pylist(full, FINAL).to_batches(max_chunksize=100):
+                    writer.write_batch(batch)
             size = sum(len(row["text"].encode()) for row in rows)
             shard = {"path": str(path.relative_to(self.folder)), "documents": len(rows), "bytes": size, "digest": "0"}
             languages[code] = {"documents": len(rows), "bytes": size, "shards": [shard]}
         (self.folder / "ledger").mkdir(parents=True)
         for number, part in enumerate((self.ledger[::2], self.ledger[1::2])):
-            table = pa.Table.from_pylist(part, LEDGER)
+            table = pa.Table.from_pylist(part, LEDGER_WRITTEN)
             pq.write_table(table, self.folder / "ledger" / f"part-{number:05d}.parquet")
         manifest = {
             "format": 1, "name": "small", "digest": "0123456789abcdef0123456789abcdef", "languages": languages,

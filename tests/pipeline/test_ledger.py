@@ -9,21 +9,22 @@ import pytest
 from configs.errors import InputError
 from pipeline.ledger import look_up
 from pipeline.text.columns import document_ids
-from pipeline.text.schema import LEDGER
+from pipeline.text.schema import LEDGER, LEDGER_WRITTEN
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module", params=[LEDGER_WRITTEN, LEDGER], ids=["of today", "of earlier versions"])
+def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Two ledger files of one document each, so that a search finds nothing in one of them."""
+    schema = request.param
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "ledger").mkdir()
     for number in (1, 2):
         row = {
-            **{field.name: 0 if pa.types.is_integer(field.type) else "x" for field in LEDGER},
-            "id": bytes([number]) * 16,
+            **{field.name: 0 if pa.types.is_integer(field.type) else "x" for field in schema},
+            "id": bytes([number]) * 16 if schema is LEDGER else f"{number:02x}" * 16,
             "uri": f"text/{number}.jsonl",
         }
-        pq.write_table(pa.Table.from_pylist([row], schema=LEDGER), folder / "ledger" / f"{number}.parquet")
+        pq.write_table(pa.Table.from_pylist([row], schema=schema), folder / "ledger" / f"{number}.parquet")
     return str(folder)
 
 

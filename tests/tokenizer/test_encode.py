@@ -113,10 +113,10 @@ def test_shards_hold_every_document_with_its_id(folder: Path, tiny: tuple[Path, 
     library = Library.from_file(str(folder / "tokenizer.json"))
     library.encode_special_tokens = True
     for shard in manifest["shards"]:
-        with pa.ipc.open_stream(tmp_path / shard["path"]) as reader:
+        with pa.ipc.open_file(tmp_path / shard["path"]) as reader:
             table = reader.read_all()
         source = tiny[0] / "data" / shard["language"] / Path(shard["path"]).name
-        with pa.ipc.open_stream(source) as reader:
+        with pa.ipc.open_file(source) as reader:
             corpus = reader.read_all()
         assert table["id"].to_pylist() == corpus["id"].to_pylist()
         expected = [e.ids for e in library.encode_batch(corpus["text"].to_pylist())]

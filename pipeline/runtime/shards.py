@@ -1,0 +1,114 @@
+"""Files of documents that leave us: Arrow IPC files and Parquet, as other programs expect them, and a reader of both.
+
+What stays within a build is Arrow streams of 16-byte ids (`storage.open_stream`); what leaves it has ids of 32
+hexadecimal digits. Corpora of earlier versions, Arrow streams with 16-byte ids, are read as well.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.runtime import storage
+
+Format = Literal["arrow", "parquet"]
+ENDINGS: dict[Format, str] = {"arrow": ".arrow", "parquet": ".parquet"}
+
+ROW_GROUP_BYTES = 64 << 20
+ROW_GROUP_ROWS = 100_000
+"""A row group of Parquet ends with the batch that reaches either: what a reader holds in memory at a time."""
+_ZSTD_LEVEL = 3
+
+
+class ParquetShard:
+    """Writes batches to Parquet in row groups: zstd, page index, pages cut where the content says.
+
+    Content-defined pages let stores that keep pieces of files only once, such as the Hub, take little for a new version
+    of a corpus. Only columns named in `repeating` get dictionaries: texts and ids hardly ever repeat.
+    """
+
+    def __init__(self, stream: Any, schema: pa.Schema, repeating: tuple[str, ...] = ()) -> None:
+        self._schema = plain_schema(schema)
+        repeating += tuple(field.name for field in schema if pa.types.is_dictionary(field.type))
+        self._writer = pq.ParquetWriter(
+            stream,
+            self._schema,
+            compression="zstd",
+            compression_level=_ZSTD_LEVEL,
+            use_dictionary=list(dict.fromkeys(repeating)),
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        )
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; dictionary columns become plain strings."""
+        self._batches.append(batch.cast(self._schema))
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=self._rows)
+        self._batches, self._rows, self._bytes = [], 0, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema with strings instead of dictionaries."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in schema
+    ]
+    return pa.schema(fields)
+
+
+WRITERS: dict[Format, Any] = {"arrow": pa.ipc.new_file, "parquet": ParquetShard}
+"""By format, what opens a writer on (stream, schema). All batches of an Arrow file share a column's dictionary."""
+
+
+class Batches:
+    """The record batches of a file, one after the other, with their schema."""
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self.schema, self._batches = schema, batches
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+
+@contextmanager
+def open_shard(path: str, *, mapped: bool = True) -> Iterator[Batches]:
+    """Open a shard of a corpus or of tokens: an Arrow file, Parquet or an Arrow stream; its first bytes tell which.
+
+    A local file is memory-mapped; see `storage.open_stream`. Raises OSError, and pa.ArrowInvalid where it is damaged.
+    """
+    fs, inner = storage.filesystem(path)
+    if isinstance(fs, LocalFileSystem):
+        source = pa.memory_map(inner) if mapped else pa.OSFile(inner)
+    else:
+        source = pa.PythonFile(fs.open(inner, "rb"), "r")
+    with source:
+        start = source.read(6)
+        source.seek(0)
+        if start == b"ARROW1":
+            with pa.ipc.open_file(source) as file:
+                yield Batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
+        elif start[:4] == b"PAR1":
+            parquet = pq.ParquetFile(source)
+            yield Batches(parquet.schema_arrow, parquet.iter_batches(1000))
+        else:
+            with pa.ipc.open_stream(source) as reader:
+                yield Batches(reader.schema, iter(reader))
