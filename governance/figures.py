@@ -14,6 +14,7 @@ REASONS = {
     "licence_denied": "licence refused by the recipe",
     "empty": "no text",
     "unreadable": "could not be read",
+    "takedown": "taken down on request",
 }
 """Reasons of the ledger in words; those of thresholds are worded by `reason`."""
 
@@ -25,6 +26,7 @@ STAGES = {
     "personal_data": "personal data",
     "deduplicate": "deduplication",
     "sample": "sampling",
+    "takedown": "takedown",
 }
 """Stages of a build in words."""
 

@@ -1,13 +1,14 @@
 """What the source registry and the language table say, as rows for the command line and the cards."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from configs.load import Plan
 from configs.models import Languages, Package, Source
 
 
-def describe_sources(plan: Plan) -> list[dict[str, Any]]:
-    """A row for each source of a plan, in the recipe's order.
+def describe_sources(sources: Plan | Iterable[Source]) -> list[dict[str, Any]]:
+    """A row for each source, in their order or that of a plan's recipe.
 
     Keys: id, title, kind, client, packages (names), reader, licences (SPDX, of the source and where packages differ),
     languages (codes), custodian, provenance, consent, personal_data. Values are strings or lists of strings.
@@ -27,7 +28,7 @@ def describe_sources(plan: Plan) -> list[dict[str, Any]]:
             "consent": source.consent,
             "personal_data": source.personal_data,
         }
-        for source in plan.sources
+        for source in (sources.sources if isinstance(sources, Plan) else sources)
     ]
 
 

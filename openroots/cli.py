@@ -13,6 +13,9 @@ from openroots.guard import guarded
 from tokenizer.settings import DOCUMENTS, Documents
 
 LAZY = {
+    "sources": "openroots.commands.sources:sources_command",
+    "diff": "openroots.commands.diff:diff_command",
+    "takedown": "openroots.commands.takedown:takedown_command",
     "find": "openroots.commands.find:find_command",
     "verify": "openroots.commands.verify:verify_command",
     "calibrate": "openroots.commands.calibrate:calibrate_command",
@@ -174,17 +177,6 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
             click.echo(shown(f"    {row['source']} · {row['language']} · {amount} · {row['uri']}", 2000))
     if len(rows) > 50:
         click.echo(f"… and {len(rows) - 50:,} more", err=True)
-
-
-@main.command("sources")
-@click.option("--recipe", default="sample", show_default=True, help="name of a recipe, or path of a .toml file")
-@click.option("--json", "as_json", is_flag=True, help="as JSON")
-def sources_command(recipe: str, as_json: bool) -> None:
-    """What a recipe would read: sources, licences, custodians, languages."""
-    from configs.load import load_recipe
-    from governance.registry import describe_sources
-
-    _print_rows(describe_sources(load_recipe(recipe)), as_json)
 
 
 @main.command("languages")

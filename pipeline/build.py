@@ -14,10 +14,12 @@ from typing import Any
 
 from configs.errors import BalanceError, ConfigurationError, OutputError, SourceError
 from configs.load import Plan
+from configs.models import Deduplication
 from configs.shown import shown, shown_list
 from pipeline.annotate import annotate_phase
 from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.seal import write_seals
+from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
 from pipeline.decide import decide_phase, shard_name, shard_tasks
 from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, deduplicate
 from pipeline.fetch import FetchReport, fetch
@@ -34,6 +36,7 @@ from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
     LEDGER_ENDING,
+    TAKEDOWN,
     ShardFiles,
     add_histograms,
     count_phase,
@@ -260,7 +263,7 @@ def _deduplicate(
     result = deduplicate(
         build.engine,
         shards,
-        plan.recipe.deduplication,
+        _with_tombstones(build),
         context,
         build.work,
         index=storage.join(build.output, "index") if plan.recipe.deduplication.near else None,
@@ -268,6 +271,15 @@ def _deduplicate(
     )
     build.note("deduplicate", started, [])
     return result
+
+
+def _with_tombstones(build: Build) -> Deduplication:
+    """The recipe's settings; documents that were taken down from what is in the output win over those of the build."""
+    settings = build.plan.recipe.deduplication
+    folder = storage.join(build.output, TAKEDOWNS)
+    if not storage.list_files(storage.join(folder, "index")):
+        return settings
+    return settings.model_copy(update={"against": (*settings.against, folder)})
 
 
 def _write(
@@ -330,17 +342,18 @@ def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequ
     BalanceError where they do not.
     """
     entered = _sum(file for record in ingested for file in record.files)
-    dropped: dict[str, list[int]] = {stage: [0, 0] for stage in STAGES}
     kept = [0, 0]
     refused = [entry for record in ingested for entry in record.data["dropped"]]
     fates = [entry[2:6] for record in settled for entry in record.data["counts"]]
+    is_taken_down = any(stage == TAKEDOWN for stage, *_ in fates)
+    dropped: dict[str, list[int]] = {stage: [0, 0] for stage in (*STAGES, *([TAKEDOWN] if is_taken_down else []))}
     for stage, _, documents, size in [*refused, *fates]:
         target = kept if stage == "write" else dropped[stage]
         target[0] += documents
         target[1] += size
     left = list(entered)
     stages = []
-    for stage in STAGES:
+    for stage in dropped:
         out = [left[0] - dropped[stage][0], left[1] - dropped[stage][1]]
         stages.append(
             {

@@ -19,10 +19,13 @@ from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
 
-VERSION = 3
+VERSION = 4
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
+TAKEDOWN = "takedown"
+"""Stage, and reason, of documents that a takedown asked to leave out; see `pipeline.corpus.tombstones`."""
+FOLDER = "/takedowns"
 
 SETTLED = pa.schema([("epochs", pa.int32()), ("cluster_size", pa.int32())])
 """One row for every document of a shard, in its order; epochs 0: it is dropped."""
@@ -85,6 +88,11 @@ def _joined(batch: pa.RecordBatch, decision: pa.Table, duplicate: pa.Table) -> p
     is_duplicate = pc.and_(pc.is_null(why), pc.is_valid(duplicate_why))
     stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"].combine_chunks()))
     detail = pc.if_else(is_duplicate, _kept_instead(duplicate), decision["detail"].combine_chunks())
+    taken_down = pc.and_(
+        is_duplicate, pc.ends_with(pc.fill_null(duplicate["kept_source"].combine_chunks(), ""), FOLDER)
+    )
+    stage, duplicate_why = (pc.if_else(taken_down, TAKEDOWN, column) for column in (stage, duplicate_why))
+    detail = pc.if_else(taken_down, "it, or nearly the same, was taken down", detail)
     cut = pc.fill_null(duplicate["bytes_cut"].combine_chunks(), 0)
     return (
         batch.append_column("stage", stage)

@@ -7,7 +7,7 @@ from the work shards where they lie.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -225,5 +225,9 @@ def ledger_phase(output: str) -> Phase:
 
 def corpus_digest(records: Sequence[Record]) -> str:
     """The digest of a corpus: xxh3-128 over its shards' digests in the order of their names."""
-    entries = sorted((file.path, file.digest) for record in records for file in record.files)
-    return xxhash.xxh3_128_hexdigest(json.dumps(entries).encode())
+    return corpus_digest_of((file.path, file.digest) for record in records for file in record.files)
+
+
+def corpus_digest_of(shards: Iterable[tuple[str, str]]) -> str:
+    """The same from the shards' paths below `data` and their digests."""
+    return xxhash.xxh3_128_hexdigest(json.dumps(sorted(shards)).encode())

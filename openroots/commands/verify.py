@@ -8,12 +8,8 @@ import click
 
 @click.command("verify")
 @click.argument("corpus", default="build/corpus")
-@click.option(
-    "--against", default=None, hidden=True, help="a receipt of a takedown: check it, and that the corpus honours it"
-)
-@click.option(
-    "--public-key", default=None, hidden=True, help="a PEM file: the key that the receipt must be signed with"
-)
+@click.option("--against", default=None, help="a receipt of a takedown: check it, and that the corpus honours it")
+@click.option("--public-key", default=None, help="a PEM file: the key that the receipt must be signed with")
 @click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")
 @click.pass_context
 def verify_command(ctx: click.Context, corpus: str, against: str | None, public_key: str | None, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
@@ -66,10 +65,15 @@ def like_arrow(path: str, stream: Any, schema: pa.Schema) -> Iterator[Any]:
     """A writer to `stream` in the format that the file `path` has."""
     fs, inner = storage.filesystem(path)
     with fs.open(inner, "rb") as source:
-        is_file = source.read(len(ARROW_FILE)) == ARROW_FILE
-    options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
-    with pa.ipc.new_file(stream, schema, options=options) if is_file else pa.ipc.new_stream(stream, schema) as writer:
+        start = source.read(len(ARROW_FILE))
+    writers = {ARROW_FILE: pa.ipc.new_file, PARQUET_FILE: _parquet_writer}
+    make = writers.get(start, writers.get(start[: len(PARQUET_FILE)], pa.ipc.new_stream))
+    with make(stream, schema) as writer:
         yield writer
+
+
+def _parquet_writer(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(stream, schema, compression="zstd")
 
 
 def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any = None) -> Iterator[pa.RecordBatch]:
@@ -193,16 +197,6 @@ def link_or_copy(source: str, target: str) -> None:
     with from_fs.open(from_path, "rb") as stream, storage.create(target) as out:
         while block := stream.read(8 << 20):
             out.write(block)
-
-
-def filtered(batch: pa.RecordBatch, keep: np.ndarray) -> pa.RecordBatch:
-    """Rows where `keep` (bool) is true, dictionaries holding only what is left."""
-    left = batch.filter(pa.array(keep))
-    for place, column in enumerate(left.columns):
-        if pa.types.is_dictionary(column.type):
-            dictionary = pc.dictionary_encode(column.cast(pa.string())).cast(column.type)
-            left = left.set_column(place, left.schema.field(place), dictionary)
-    return left
 
 
 Progress = Callable[[str], None]

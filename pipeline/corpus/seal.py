@@ -21,6 +21,8 @@ from pipeline.runtime.ownership import KINDS, MARKER
 
 FORMAT = 1
 SEAL = "seal.json"
+RECEIPTS = "takedowns/receipts"
+"""Where receipts lie: they name the seal, so that it cannot cover them; they are signed."""
 FOLDERS = (*KINDS["corpus"].folders,)
 _LOCKS = (".lock", "lock.json")
 _OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
@@ -67,7 +69,8 @@ def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) ->
 def public_files(found: Iterable[str]) -> list[str]:
     """Of the files of a corpus those that are ours and published: at its root, and in its folders."""
     root = {*KINDS["corpus"].files, MARKER} - {SEAL}
-    return sorted(name for name in found if name in root or name.split("/", 1)[0] in FOLDERS)
+    ours = (name for name in found if name in root or name.split("/", 1)[0] in FOLDERS)
+    return sorted(name for name in ours if not name.startswith(f"{RECEIPTS}/"))
 
 
 def write_seals(corpus: str) -> None:

@@ -5,7 +5,6 @@ agrees with the shards, every licence passes the recipe's policy, cards and stat
 nothing that was taken down is there.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 import yaml
 
 from configs.errors import InputError, OpenRootsError
@@ -21,9 +19,11 @@ from configs.shown import shown, shown_list
 from governance.licences import LicenceGate
 from pipeline.corpus import reading, seal
 from pipeline.corpus.plan import plan_of
+from pipeline.corpus.tombstones import LOG, read_log, tombstone_ids
 from pipeline.ingest import trusted_licences
 from pipeline.runtime import storage
 from pipeline.text.columns import decode
+from pipeline.write import corpus_digest_of
 
 NUL = b"\0"
 
@@ -133,10 +133,8 @@ def _check_foreign(corpus: str, manifest: dict[str, Any], verdict: Verdict) -> N
 
 def _check_digest(manifest: dict[str, Any], verdict: Verdict) -> None:
     """The digest of the corpus follows from the digests of its shards."""
-    entries = sorted(
-        (path.removeprefix("data/"), shard["digest"]) for path, shard in reading.shard_paths(manifest).items()
-    )
-    if xxhash.xxh3_128_hexdigest(json.dumps(entries).encode()) != manifest["digest"]:
+    entries = [(path.removeprefix("data/"), shard["digest"]) for path, shard in reading.shard_paths(manifest).items()]
+    if corpus_digest_of(entries) != manifest["digest"]:
         verdict.add("manifest.json", "its digest is not that of the shards it names")
 
 
@@ -274,8 +272,9 @@ def _check_cards(corpus: str, manifest: dict[str, Any], shards: _Shards, verdict
 
 def _check_takedowns(corpus: str, manifest: dict[str, Any], shards: _Shards, verdict: Verdict) -> None:
     """Nothing taken down is in a shard; the log of takedowns is unbroken."""
-    from pipeline.corpus.tombstones import LOG, read_log, tombstone_ids
+    from pipeline.corpus.receipts import check_receipts
 
+    check_receipts(corpus, verdict)
     removed = tombstone_ids(corpus)
     back = np.intersect1d(_joined(shards.ids), removed)
     if len(back):

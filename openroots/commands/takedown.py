@@ -1,0 +1,60 @@
+"""`openroots takedown`."""
+
+import json
+
+import click
+
+
+@click.command("takedown")
+@click.argument("corpus")
+@click.option("--request", "request_path", required=True, help="a TOML file: id, received, reason, [[remove]] tables")
+@click.option("--output", required=True, help="folder or URL for the new corpus; the old one is not touched")
+@click.option("--signing-key", default=None, help="an Ed25519 key, PEM; one of your own is made where none is named")
+@click.option("--json", "as_json", is_flag=True, help="the receipt, as JSON")
+def takedown_command(corpus: str, request_path: str, output: str, signing_key: str | None, as_json: bool) -> None:
+    """Take documents out of a corpus, with what is nearly the same, and sign a receipt.
+
+    Shards that hold none of them stay byte for byte. The new corpus keeps tombstones, hashes without text: a later
+    build into it, or one whose recipe has its `takedowns` folder in `deduplication.against`, leaves the documents out.
+    A takedown that was stopped resumes when the same command is given again.
+
+    \b
+    id = "2026-014"
+    received = 2026-11-26
+    reason = "the author asked"
+    [[remove]]
+    uri = "https://example.org/my-page"
+    [[remove]]
+    text = "a passage of about twenty characters or more"
+    """
+    from configs.shown import shown
+    from governance.requests import read_request
+    from governance.signing import default_key, fingerprint, load_key
+    from pipeline.corpus.takedown import takedown
+    from pipeline.runtime.terminal import standard_error
+
+    request, digest = read_request(request_path)
+    key, is_new = load_key(signing_key)
+    console = standard_error()
+    if is_new:
+        console.print(f"made a signing key: {default_key()}; keep it, and publish its public half")
+    receipt = takedown(corpus, request, digest, output, key, lambda step: console.print(f"{step} …", style="dim"))
+    for note in receipt["notes"]:
+        console.print(f"note: {note}")
+    for number in receipt["nothing_found_for"]:
+        console.print(f"note: nothing in the corpus fits [[remove]] table {number}")
+    if as_json:
+        click.echo(json.dumps(receipt, ensure_ascii=False))
+        return
+    near = f", {receipt['near_duplicates']:,} of them near-duplicates" if receipt["near_duplicates"] else ""
+    click.echo(
+        f"removed {receipt['removed_from_corpus']:,} documents from the corpus, and the traces of "
+        f"{receipt['removed_from_ledger']:,} that it had not kept{near}"
+    )
+    click.echo(f"digest   {receipt['before']} → {receipt['after']}")
+    click.echo(shown(f"receipt  {output}/takedowns/receipts/{request.id}.json", 2000))
+    click.echo(f"signed   with the key {fingerprint(receipt['signature']['public_key'])}")
+    click.echo(
+        shown(f"check    openroots verify {output} --against {output}/takedowns/receipts/{request.id}.json", 2000)
+    )
+    click.echo(shown(f"The old corpus, {corpus}, its .work and the cache of packages still hold the texts.", 2000))

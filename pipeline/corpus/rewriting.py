@@ -1,0 +1,221 @@
+"""Write a corpus anew without some of its documents: what holds none of them stays, byte for byte."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.corpus import passages, reading
+from pipeline.corpus.plan import plan_of
+from pipeline.corpus.seal import digest_file
+from pipeline.report import write_report
+from pipeline.report.tally import Tally, tally_file
+from pipeline.runtime import storage
+from pipeline.runtime.finished import Record, read_record
+from pipeline.write import corpus_digest_of
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard of the new corpus: its entry in the manifest, its language, and whether it was written anew."""
+
+    language: str
+    entry: dict[str, Any]
+    anew: bool
+
+
+def rewrite_shards(corpus: str, output: str, manifest: Mapping[str, Any], ids: np.ndarray) -> list[Shard]:
+    """Shards without the documents of these ids (S16, sorted); one that holds nothing any more is left out."""
+    shards = []
+    for path, about in reading.shard_paths(dict(manifest)).items():
+        entry = {name: value for name, value in about.items() if name != "language"}
+        source, target = storage.join(corpus, path), storage.join(output, path)
+        touched = _holds(source, ids)
+        if not touched:
+            reading.link_or_copy(source, target)
+        else:
+            documents, size = _without(source, target, ids)
+            if not documents:
+                storage.remove(output, [path])
+                continue
+            entry |= {"documents": documents, "bytes": size, "digest": digest_file(target, "xxh3")[1]}
+        shards.append(Shard(about["language"], entry, touched))
+    return shards
+
+
+def _holds(path: str, ids: np.ndarray) -> bool:
+    with reading.open_arrow(path) as (_, batches):
+        return any(bool(np.isin(reading.packed_ids(batch["id"]), ids).any()) for batch in batches)
+
+
+def _without(source: str, target: str, ids: np.ndarray) -> tuple[int, int]:
+    """Write a table without these ids; returns its documents and their bytes of text."""
+    documents = size = 0
+    with (
+        reading.open_arrow(source) as (schema, batches),
+        storage.create(target) as stream,
+        reading.like_arrow(source, stream, schema) as writer,
+    ):
+        for batch in batches:
+            stays = ~np.isin(reading.packed_ids(batch["id"]), ids)
+            left = batch if stays.all() else batch.filter(pa.array(stays))
+            if left.num_rows:
+                writer.write_batch(left)
+                documents += left.num_rows
+                if "text" in schema.names:
+                    size += pc.sum(pc.binary_length(left["text"])).as_py()
+    return documents, size
+
+
+def rewrite_index(corpus: str, output: str, ids: np.ndarray) -> None:
+    """The index that later builds are deduplicated against."""
+    for path in reading.files_below(corpus, "index", ".arrow"):
+        source, target = storage.join(corpus, path), storage.join(output, path)
+        if _holds(source, ids):
+            _without(source, target, ids)
+        else:
+            reading.link_or_copy(source, target)
+
+
+def sketch_shards(corpus: str, output: str, shards: Sequence[Shard]) -> None:
+    """Sketches of the shards: new for those written anew."""
+    for shard in shards:
+        path = shard.entry["path"]
+        source, target = passages.sketch_path(corpus, path), passages.sketch_path(output, path)
+        if not shard.anew and storage.exists(source):
+            reading.link_or_copy(source, target)
+        else:
+            with storage.create(target) as stream:
+                stream.write(passages.sketch(storage.join(output, path), shard.entry["digest"]))
+
+
+def rewrite_ledger(corpus: str, output: str, ids: np.ndarray, detail: str, stage: str) -> dict[str, list[int]]:
+    """The ledger with the fate of these documents: those kept are dropped at `stage`, and nothing tells their origin.
+
+    Returns documents and bytes on entering that were kept, by language.
+    """
+    lost: dict[str, list[int]] = {}
+    for path in reading.ledger_parts(corpus):
+        source, target = storage.join(corpus, path), storage.join(output, path)
+        fs, inner = storage.filesystem(source)
+        with fs.open(inner, "rb") as stream:
+            table = pq.read_table(stream).combine_chunks()
+        mine = np.isin(reading.packed_ids(_column(table, "id")), ids)
+        if not mine.any():
+            reading.link_or_copy(source, target)
+            continue
+        was_kept = mine & _mask(pc.equal(_column(table, "decision").cast(pa.string()), "kept"))
+        _count(table.filter(pa.array(was_kept)), lost)
+        changes: list[tuple[str, np.ndarray, str | int]] = [
+            ("decision", was_kept, "dropped"),
+            ("stage", was_kept, stage),
+            ("reason", was_kept, stage),
+        ]
+        changes += [("bytes_kept", was_kept, 0), ("detail", mine, detail), ("uri", mine, ""), ("key", mine, "")]
+        for name, rows, value in changes:
+            if name in table.schema.names:
+                table = _changed(table, name, rows, value)
+        with storage.create(target) as out:
+            pq.write_table(table, out, compression="zstd")
+    return lost
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    column = table[name].combine_chunks()
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _mask(array: pa.Array) -> np.ndarray:
+    return np.asarray(array.to_numpy(zero_copy_only=False), bool)
+
+
+def _changed(table: pa.Table, name: str, rows: np.ndarray, value: Any) -> pa.Table:
+    place, known = table.schema.get_field_index(name), table.schema.field(name)
+    column = _column(table, name)
+    is_dictionary = pa.types.is_dictionary(known.type)
+    values = column.cast(pa.string()) if is_dictionary else column
+    changed = pc.if_else(pa.array(rows), pa.scalar(value, values.type), values)
+    return table.set_column(place, known, pc.dictionary_encode(changed).cast(known.type) if is_dictionary else changed)
+
+
+def _count(table: pa.Table, lost: dict[str, list[int]]) -> None:
+    plain = table.select(["language", "bytes"]).set_column(0, "language", table["language"].cast(pa.string()))
+    for row in plain.group_by("language").aggregate([([], "count_all"), ("bytes", "sum")]).to_pylist():
+        total = lost.setdefault(row["language"], [0, 0])
+        total[0] += row["count_all"]
+        total[1] += row["bytes_sum"]
+
+
+def new_manifest(
+    manifest: Mapping[str, Any], shards: Sequence[Shard], lost: Mapping[str, Sequence[int]], stage: str
+) -> dict[str, Any]:
+    """The manifest of the new corpus: its shards, its digest, and one stage more in its funnel."""
+    languages: dict[str, Any] = {}
+    for shard in shards:
+        language = languages.setdefault(shard.language, {"documents": 0, "bytes": 0, "shards": []})
+        language["documents"] += shard.entry["documents"]
+        language["bytes"] += shard.entry["bytes"]
+        language["shards"].append(shard.entry)
+    documents, size = (sum(total[place] for total in lost.values()) for place in (0, 1))
+    stages, drops = [dict(each) for each in manifest["stages"]], [dict(each) for each in manifest["drops"]]
+    if stages and stages[-1]["stage"] != stage:
+        last = stages[-1]
+        kept = {"documents_in": last["documents_kept"], "bytes_in": last["bytes_kept"]}
+        kept |= {"documents_kept": last["documents_kept"], "bytes_kept": last["bytes_kept"]}
+        stages.append({"stage": stage, **kept, "documents_dropped": 0, "bytes_dropped": 0})
+    if stages:
+        for name, amount in (("documents", documents), ("bytes", size)):
+            stages[-1][f"{name}_dropped"] += amount
+            stages[-1][f"{name}_kept"] -= amount
+    if documents:
+        known = next((drop for drop in drops if (drop["stage"], drop["reason"]) == (stage, stage)), None)
+        if known is None:
+            drops.append(known := {"stage": stage, "reason": stage, "documents": 0, "bytes": 0})
+        known["documents"] += documents
+        known["bytes"] += size
+    entries = [(shard.entry["path"].removeprefix("data/"), shard.entry["digest"]) for shard in shards]
+    return {
+        **manifest,
+        "digest": corpus_digest_of(entries),
+        "languages": dict(sorted(languages.items())),
+        "stages": stages,
+        "drops": sorted(drops, key=lambda drop: (drop["stage"], drop["reason"])),
+    }
+
+
+def write_descriptions(
+    corpus: str, output: str, manifest: dict[str, Any], removed: Mapping[str, str], needles: Sequence[bytes]
+) -> None:
+    """Statistics, report, cards, Croissant and manifest of the new corpus, counted from its files."""
+    statistics = storage.read_json(storage.join(corpus, "statistics.json"))
+    plan = plan_of(manifest, statistics)
+    examples = [
+        example
+        for drop in statistics["drops"]
+        for example in drop["examples"]
+        if example["id"] not in removed
+        and not passages.holds(pa.array([example["excerpt"]], pa.large_string()), needles)
+    ]
+    paths = [*reading.shard_paths(manifest), *reading.ledger_parts(output)]
+    records = [Record(path, "", (), {"tally": _tally(corpus, output, path).as_json()}) for path in paths]
+    clusters = statistics["duplicates"]["deduplication"]
+    write_report(output, plan, manifest, clusters, examples, records)
+    storage.write_json(storage.join(output, "manifest.json"), manifest)
+
+
+def _tally(corpus: str, output: str, path: str) -> Tally:
+    """The counts of a file: those of the old corpus where it is the same file."""
+    try:
+        known = Tally.from_json(
+            read_record(storage.join(corpus, reading.WORK, "tally", "records", f"{path}.json")).data["tally"]
+        )
+        size, digest = digest_file(storage.join(output, path))
+        if known.files[path] == {"sha256": digest, "bytes": size}:
+            return known
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return tally_file(output, path)

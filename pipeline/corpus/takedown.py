@@ -1,0 +1,218 @@
+"""Take documents down: a new corpus without them, a line in the log, tombstones, and a signed receipt.
+
+Only files that hold something of a removed document are written anew; all others are hard links or copies. The new
+corpus has no `.work`: that of the old one holds the texts. Everything follows from the old corpus and the request, so
+that a takedown that was killed is simply given again.
+"""
+
+import datetime
+import html
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from configs.errors import ConfigurationError, OutputError
+from configs.shown import shown_list
+from governance.requests import Request
+from governance.signing import public_pem, sign
+from pipeline.corpus import passages, reading, rewriting, seal
+from pipeline.corpus.find import Matcher, Wanted, find
+from pipeline.corpus.neighbours import Neighbours, near_duplicates
+from pipeline.corpus.plan import plan_of
+from pipeline.corpus.receipts import FORMAT, signed_part
+from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log
+from pipeline.pii.outward import Outward, redactor_of
+from pipeline.runtime import storage
+from pipeline.runtime.lock import build_lock
+from pipeline.settle import TAKEDOWN
+
+STATE = f"{reading.WORK}/takedown.json"
+_TEMPORARY = re.compile(r".*\.[0-9a-f]{8}\.tmp")
+
+
+@dataclass
+class Removed:
+    """Documents to remove: ids (hexadecimal) with `kept` or `dropped`, and how each was found."""
+
+    fates: dict[str, str] = field(default_factory=dict)
+    near: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    needles: list[bytes] = field(default_factory=list)
+    unmatched: list[int] = field(default_factory=list)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Sorted, dtype S16."""
+        return np.sort(np.array([bytes.fromhex(name) for name in self.fates], "S16"))
+
+
+def takedown(
+    corpus: str,
+    request: Request,
+    digest: str,
+    output: str,
+    key: Ed25519PrivateKey,
+    progress: reading.Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Write the corpus without what the request names into `output`; returns the signed receipt.
+
+    `digest` is the SHA-256 of the request's file. The old corpus is not touched. Raises OpenRootsError: where nothing
+    is found, where `output` is not ours, where text to be removed would remain.
+    """
+    manifest = reading.read_manifest(corpus)
+    if _same(corpus, output):
+        raise ConfigurationError("--output must be a new folder: the old corpus stays until you remove it")
+    for removal in request.remove:
+        Wanted(**removal.given).check()
+    with build_lock(output, "corpus"):
+        _begin(output, {"request": digest, "corpus": manifest["digest"]})
+        removed = _look_up(corpus, request, manifest, progress)
+        if not removed.fates:
+            raise ConfigurationError("no document of the corpus fits the request; nothing was removed")
+        neighbours = Neighbours.of(corpus, manifest, removed.ids, progress)
+        if request.near_duplicates:
+            near = near_duplicates(corpus, manifest, neighbours, removed.ids)
+            removed.near = set(near) - set(removed.fates)
+            removed.fates |= {name: fate for name, fate in near.items() if name in removed.near}
+            neighbours = Neighbours.of(corpus, manifest, removed.ids, progress)
+        return _write(corpus, manifest, request, digest, removed, neighbours, output, key, progress)
+
+
+def _same(corpus: str, output: str) -> bool:
+    return storage.filesystem(corpus)[1].rstrip("/") == storage.filesystem(output)[1].rstrip("/")
+
+
+def _begin(output: str, state: dict[str, str]) -> None:
+    """Note what is being done, so that the same command resumes; another is refused. Sweep half-written files."""
+    try:
+        known = storage.read_json(storage.join(output, STATE))
+    except (OSError, ValueError):
+        known = None
+    if known != state and (known is not None or storage.exists(storage.join(output, "data"))):
+        raise OutputError("--output holds another corpus, or another takedown that did not end; choose a new folder")
+    storage.write_json(storage.join(output, STATE), state)
+    storage.remove(output, [name for name in storage.list_files(output) if _TEMPORARY.fullmatch(name)])
+
+
+def _look_up(corpus: str, request: Request, manifest: dict[str, Any], progress: reading.Progress) -> Removed:
+    removed = Removed()
+    for number, removal in enumerate(request.remove, 1):
+        progress(f"looking for what is asked, {number} of {len(request.remove)}")
+        wanted = Wanted(**removal.given)
+        found = find(corpus, wanted)
+        if removal.text is not None:
+            removed.needles += Matcher(wanted, manifest).needles
+        removed.notes += [note for note in found.notes if note not in removed.notes]
+        if not found.rows:
+            removed.unmatched.append(number)
+        for row in found.rows:
+            if removed.fates.get(row["id"]) != "kept":
+                removed.fates[row["id"]] = row["decision"]
+    return removed
+
+
+def _write(
+    corpus: str,
+    manifest: dict[str, Any],
+    request: Request,
+    digest: str,
+    removed: Removed,
+    neighbours: Neighbours,
+    output: str,
+    key: Ed25519PrivateKey,
+    progress: reading.Progress,
+) -> dict[str, Any]:
+    ids = removed.ids
+    progress("writing shards")
+    shards = rewriting.rewrite_shards(corpus, output, manifest, ids)
+    progress("writing index and ledger")
+    rewriting.rewrite_index(corpus, output, ids)
+    rewriting.sketch_shards(corpus, output, shards)
+    lost = rewriting.rewrite_ledger(corpus, output, ids, f"request {request.id}", TAKEDOWN)
+    after = rewriting.new_manifest(manifest, shards, lost, TAKEDOWN)
+    counts = {fate: sum(value == fate for value in removed.fates.values()) for fate in ("kept", "dropped")}
+    redact = Outward(redactor_of(plan_of(manifest))).name
+    entry = log_line(
+        read_log(corpus),
+        {
+            "request": request.id,
+            "received": request.received.isoformat(),
+            "applied": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "reason": redact(request.reason),
+            "request_sha256": digest,
+            "asked": [sorted(removal.given) for removal in request.remove],
+            "removed_from_corpus": counts["kept"],
+            "removed_from_ledger": counts["dropped"],
+            "near_duplicates": len(removed.near),
+            "before": manifest["digest"],
+            "after": after["digest"],
+        },
+    )
+    _write_takedowns(corpus, output, entry, neighbours)
+    after["takedowns"] = [*manifest.get("takedowns", ()), {"request": request.id, "entry": entry["entry"]}]
+    after["problems"] = [p for p in manifest.get("problems", ()) if not _is_asked(p["file"], request)]
+    progress("writing report and cards")
+    rewriting.write_descriptions(corpus, output, after, removed.fates, removed.needles)
+    _refuse_remains(output, removed.needles)
+    storage.remove_tree(storage.join(output, reading.WORK))
+    seal.write_seals(output)
+    receipt = {
+        "format": FORMAT,
+        **{name: value for name, value in entry.items() if name != "previous"},
+        "removed": sorted(removed.fates),
+        "nothing_found_for": removed.unmatched,
+        "notes": removed.notes,
+        "seal": seal.read_seal(output)["seal"],
+    }
+    receipt["signature"] = sign(key, signed_part(receipt))
+    storage.write_json(storage.join(output, seal.RECEIPTS, f"{request.id}.json"), receipt)
+    with storage.create(storage.join(output, seal.RECEIPTS, "public-key.pem")) as stream:
+        stream.write(public_pem(receipt["signature"]["public_key"]))
+    return receipt
+
+
+def _is_asked(file: str, request: Request) -> bool:
+    return any(removal.uri is not None and file.startswith(removal.uri) for removal in request.remove)
+
+
+def _write_takedowns(corpus: str, output: str, entry: dict[str, Any], neighbours: Neighbours) -> None:
+    """The log with its new line; tombstones of earlier takedowns, and those of this one."""
+    entries = read_log(corpus)
+    for path in (*reading.files_below(corpus, INDEX), *reading.files_below(corpus, seal.RECEIPTS)):
+        reading.link_or_copy(storage.join(corpus, path), storage.join(output, path))
+    lines = b"".join(seal.canonical(each) + b"\n" for each in (*entries, entry))
+    with storage.create(storage.join(output, LOG)) as stream:
+        stream.write(lines)
+    table = neighbours.table()
+    path = storage.join(output, INDEX, f"{len(entries):05d}.arrow")
+    with storage.create(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _refuse_remains(output: str, needles: list[bytes]) -> None:
+    """Make sure that no page, card or table beside the shards still holds a passage. Raises OutputError."""
+    if not needles:
+        return
+    remains = []
+    for path in storage.list_files(output):
+        if path.rsplit(".", 1)[-1] not in ("json", "jsonl", "md", "html") or path.startswith(reading.WORK):
+            continue
+        fs, inner = storage.filesystem(storage.join(output, path))
+        text = html.unescape(fs.cat_file(inner).decode("utf-8", "replace"))
+        if passages.holds(pa.array([text, text.replace("\\n", " ").replace('\\"', " ")], pa.large_string()), needles):
+            remains.append(path)
+    for path in reading.ledger_parts(output):
+        for batch in reading.ledger_batches(output, ["detail", "uri", "key"]):
+            if any(passages.holds(batch[name], needles) for name in batch.schema.names):
+                remains.append(path)
+                break
+        break
+    if remains:
+        raise OutputError(
+            f"text to be removed remains in {shown_list(remains)} of the new corpus: no receipt "
+            "was signed. Take the passage out of the recipe's own words, or ask by id"
+        )
