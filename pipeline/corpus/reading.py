@@ -20,6 +20,7 @@ from pipeline.runtime import storage
 
 ARROW_FILE = b"ARROW1"
 PARQUET_FILE = b"PAR1"
+SLICE_ROWS = 1000
 REPEATING = ["source", "language", "licence", "language_declared"]
 WORK = ".work"
 TEXTS = f"{WORK}/annotate/files"
@@ -42,7 +43,7 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
             source.seek(0)
             if start.startswith(PARQUET_FILE):
                 table = pq.ParquetFile(source, read_dictionary=REPEATING)
-                yield table.schema_arrow, (_row_group(table, number) for number in range(table.num_row_groups))
+                yield table.schema_arrow, _slices(table)
             elif start == ARROW_FILE:
                 with pa.ipc.open_file(source) as file:
                     yield file.schema, (file.get_batch(number) for number in range(file.num_record_batches))
@@ -54,10 +55,10 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
         raise InputError(path, f"no Arrow file that can be read ({shown(cause)})", "Build the corpus again") from error
 
 
-def _row_group(table: pq.ParquetFile, number: int) -> pa.RecordBatch:
-    group = table.read_row_group(number).combine_chunks()
-    batches = group.to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], group.schema)
+def _slices(table: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Row groups in batches as small as those of Arrow files, so that sketches tell their blocks apart."""
+    for number in range(table.num_row_groups):
+        yield from table.read_row_group(number).combine_chunks().to_batches(max_chunksize=SLICE_ROWS)
 
 
 @contextmanager
