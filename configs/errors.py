@@ -10,7 +10,7 @@ OpenRootsError
 │   └── BuildLockedError   another build works in the same folder
 ├── WorkerDiedError        worker processes were killed or crashed, again and again
 ├── BalanceError           documents that entered are neither kept nor in the ledger: a bug of ours
-└── ModelError             a language-ID or perplexity model cannot be loaded
+└── ModelError             a language-ID or perplexity model cannot be loaded or made, or a checkpoint does not fit
 
 A message says what is wrong, where, and what to do. The command line prints it without a stack trace.
 """

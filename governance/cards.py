@@ -7,6 +7,7 @@ which files belong to which language. Titles, paths and excerpts come from sourc
 import html
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ def hub_languages(codes: Iterable[str]) -> list[str]:
     )
 
 
+@cache  # compiled templates are kept with it, and a corpus has a card a language
 def _environment() -> Environment:
     # Markdown, not HTML: `md` escapes for it, and every value from a source goes through it.
     environment = markdown_environment(TEMPLATES)

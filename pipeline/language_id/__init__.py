@@ -1,6 +1,5 @@
 """Language identification: which of our languages a text is in, or which other."""
 
-from pipeline.language_id.bayes import LanguageModelError
 from pipeline.language_id.identifier import Identified, LanguageIdentifier, Shares, identify_lines, share_of
 from pipeline.language_id.labels import same_language
 from pipeline.language_id.training import train, train_command
@@ -8,7 +7,6 @@ from pipeline.language_id.training import train, train_command
 __all__ = [
     "Identified",
     "LanguageIdentifier",
-    "LanguageModelError",
     "Shares",
     "identify_lines",
     "same_language",

@@ -9,16 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from configs.errors import OpenRootsError
+from configs.errors import ModelError
 from pipeline.language_id.kernels import fold_table, score_rows
 
 MODEL = Path(__file__).parent / "model" / "bayes.npz"
 UNITS_PER_NAT = 12.0  # of the int8 weights
 LETTERS_MAX = 600  # of a text are read: more changes no answer (docs/language-identification.md)
-
-
-class LanguageModelError(OpenRootsError):
-    """A language-identification model cannot be read or made."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +57,13 @@ class Bayes:
 
 
 def load_bayes(path: Path = MODEL) -> Bayes:
-    """Read a model that `train-lid` wrote. Raises LanguageModelError where the file is none."""
+    """Read a model that `train-lid` wrote. Raises ModelError where the file is none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             labels, scripts = arrays["labels"].tolist(), arrays["scripts"].tolist()
             return Bayes(arrays["weights"], tuple(labels), tuple(scripts))
     except (OSError, ValueError, KeyError) as error:
-        raise LanguageModelError(f"{path} is no model of language identification; make one: train-lid") from error
+        raise ModelError(f"{path} is no model of language identification; make one: train-lid") from error
 
 
 def from_counts(counts: npt.NDArray[np.int64], labels: Sequence[str], scripts: Sequence[int], uniform: float) -> Bayes:

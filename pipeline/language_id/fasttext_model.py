@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from configs.errors import ModelError
 from configs.language_codes import UNDETERMINED
-from pipeline.language_id.bayes import LanguageModelError
 from pipeline.language_id.parts import Answer
 
 PREFIX = "__label__"
@@ -23,19 +23,19 @@ class FastText:
     """A fastText classifier read by `fasttext-predict`."""
 
     def __init__(self, path: str) -> None:
-        """Read the model. Raises LanguageModelError where the file or the package that reads it is missing."""
+        """Read the model. Raises ModelError where the file or the package that reads it is missing."""
         try:
             import fasttext
         except ImportError as error:
-            raise LanguageModelError(
+            raise ModelError(
                 f"model {path} needs the package fasttext-predict: pip install 'openroots[fasttext]'"
             ) from error
         if not Path(path).is_file():
-            raise LanguageModelError(f"no language model at {path}; give `vote`, `none` or a fastText file")
+            raise ModelError(f"no language model at {path}; give `vote`, `none` or a fastText file")
         try:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
-            raise LanguageModelError(f"{path} is no fastText model: {error}") from error
+            raise ModelError(f"{path} is no fastText model: {error}") from error
         self.name = Path(path).name
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             self.labels = frozenset(_labels(content))

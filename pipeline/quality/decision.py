@@ -97,12 +97,6 @@ class QualityRules:
             "skip": {source: sorted(names) for source, names in sorted(self.quality.skip_measures.items())},
         }
 
-    def measure_configuration(self) -> dict[str, Any]:
-        """All that measures depend on, as JSON; see `Measures.configuration`."""
-        from pipeline.quality.measures import Measures
-
-        return Measures(self.languages, self.quality).configuration
-
     def _limit(self, language: str, name: str) -> float | None:
         """A threshold of a language; None where it is not applied or not among those of its kind."""
         is_code = language in self.languages.programming

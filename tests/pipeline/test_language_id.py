@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from configs.errors import ModelError
 from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages
-from pipeline.language_id import LanguageIdentifier, LanguageModelError, identify_lines, same_language
+from pipeline.language_id import LanguageIdentifier, identify_lines, same_language
 from pipeline.language_id.labels import canonical
 from pipeline.language_id.parts import Answer, combine, join
 from pipeline.language_id.signs import LANGUAGES, signs
@@ -268,7 +269,7 @@ def test_lines_come_back_in_order(identifier: LanguageIdentifier) -> None:
 
 def test_a_missing_model_is_named(languages: Languages) -> None:
     pytest.importorskip("fasttext")
-    with pytest.raises(LanguageModelError, match=r"no language model at nowhere\.bin"):
+    with pytest.raises(ModelError, match=r"no language model at nowhere\.bin"):
         LanguageIdentifier(languages, LanguageIdentification(model="nowhere.bin"))
 
 
@@ -276,7 +277,7 @@ def test_a_file_that_is_no_model_is_named(languages: Languages, tmp_path: Path) 
     pytest.importorskip("fasttext")
     path = tmp_path / "model.bin"
     path.write_bytes(b"not a model" * 10)
-    with pytest.raises(LanguageModelError, match="is no fastText model"):
+    with pytest.raises(ModelError, match="is no fastText model"):
         LanguageIdentifier(languages, LanguageIdentification(model=str(path)))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs.errors import ModelError
 from configs.load import load_languages
-from pipeline.language_id import LanguageModelError, train
+from pipeline.language_id import train
 from pipeline.language_id import training as training_module
 from pipeline.language_id.bayes import MODEL, load_bayes
 from pipeline.language_id.training import bare, read_declarations, train_command
@@ -78,18 +79,18 @@ def test_bare_takes_marks_off_latin_letters_alone(line: str, plain: str) -> None
 def test_a_damaged_archive_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "udhr.tgz"
     path.write_bytes(content)
-    with pytest.raises(LanguageModelError, match=r"udhr\.tgz"):
+    with pytest.raises(ModelError, match=r"udhr\.tgz"):
         read_declarations(path, load_languages())
 
 
 def test_a_file_that_is_no_model_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(b"nothing")
-    with pytest.raises(LanguageModelError, match="train-lid"):
+    with pytest.raises(ModelError, match="train-lid"):
         load_bayes(path)
 
 
 def test_without_npm_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(training_module.shutil, "which", lambda name: None)
-    with pytest.raises(LanguageModelError, match="--archive"):
+    with pytest.raises(ModelError, match="--archive"):
         train_command(str(tmp_path), None)

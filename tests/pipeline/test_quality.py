@@ -171,8 +171,8 @@ def test_rules_and_measures_are_picklable():
 
 
 def configurations(quality):
-    rules = QualityRules(LANGUAGES, quality)
-    return json.dumps(rules.measure_configuration()), json.dumps(rules.decision_configuration())
+    measures, rules = Measures(LANGUAGES, quality), QualityRules(LANGUAGES, quality)
+    return json.dumps(measures.configuration), json.dumps(rules.decision_configuration())
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,20 @@ def test_options_of_a_cluster_pass_untouched() -> None:
     assert not any("direct" in flag for flag in flags)
 
 
+@pytest.mark.parametrize(
+    ("options", "is_local"),
+    [
+        ((), True),
+        (("--runner", "DirectRunner"), True),
+        (("--runner=direct",), True),
+        (("--runner", "SparkRunner"), False),
+        (("--runner=FlinkRunner", "--job_name", "direct"), False),
+    ],
+)
+def test_a_runner_is_named_in_one_word_or_two(options: tuple[str, ...], is_local: bool) -> None:
+    assert Engine(options=options).is_local is is_local
+
+
 @pytest.mark.parametrize(("size", "processes"), [(SMALL_BYTES - 1, False), (SMALL_BYTES, True)])
 def test_little_work_stays_in_this_process(size: int, processes: bool) -> None:
     assert ("--direct_running_mode=multi_processing" in Engine(workers=2)._flags("x", size)) is processes

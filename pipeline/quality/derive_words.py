@@ -1,4 +1,4 @@
-"""Make the lists of this folder anew: `python configs/words/derive.py FOLDER`.
+"""Make the lists of words in `configs/words` anew: `python -m pipeline.quality.derive_words FOLDER`.
 
 FOLDER holds the packages that `sources.toml` names, unpacked, each under its own name. Words that come from a package
 are taken as they are; `characters_min` leaves out shorter ones. Derived words are those that are frequent in
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import re2
 
+from configs import CONFIGS
 from pipeline.quality.words import folded
 
-HERE = Path(__file__).parent
+WORDS = CONFIGS / "words"
 FREQUENT = 80
 SEGMENTS_MIN = 3
 CORRELATION_MIN = 0.65
@@ -108,7 +109,7 @@ def from_package(folder: Path, entry: dict[str, Any]) -> list[str]:
 
 def lists(folder: Path) -> Iterator[tuple[Path, list[str], str]]:
     """Every list that `sources.toml` describes: its file, its words and the line that says where they are from."""
-    table = tomllib.loads((HERE / "sources.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((WORDS / "sources.toml").read_text(encoding="utf-8"))
     english = frozenset(folded(word) for word in from_package(folder, table["closed_class"]["en"]))
     for kind in ("closed_class", "flagged"):
         for code, entry in table[kind].items():
@@ -121,7 +122,7 @@ def lists(folder: Path) -> Iterator[tuple[Path, list[str], str]]:
             if "messages" in entry:
                 words += words_frequent(messages(folder, entry["messages"]), english, *limits, skip_ascii=True)
             words = [word for word in words if len(folded(word)) >= entry.get("characters_min", 1)]
-            yield HERE / kind / f"{code}.txt", words, f"# {', '.join(entry['packages'])}; see sources.toml"
+            yield WORDS / kind / f"{code}.txt", words, f"# {', '.join(entry['packages'])}; see sources.toml"
 
 
 def main(folder: Path) -> None:
