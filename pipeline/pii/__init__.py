@@ -1,4 +1,7 @@
-"""Personal data: found by shape over whole batches, judged by Presidio's recognisers, replaced by `PI:KIND`."""
+"""Personal data: a sieve finds its shapes over whole batches, a judge a kind decides, `PI:KIND` replaces it.
+
+Judges are our own (check digits, suffix lists, numbering plans, issuers' forms), Presidio's for national ids.
+"""
 
 from pipeline.pii.redactor import Redactor
 

@@ -5,10 +5,14 @@ a number without such a word is left.
 """
 
 import importlib
+import importlib.util
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import re2
@@ -59,17 +63,59 @@ _FORMS = tuple((name, entity, re.compile(form)) for name, entity, form in _NATIO
 _SEPARATORS = re.compile(r"[^0-9A-Za-z]")
 
 
-@cache
-def _module() -> Any:
-    # Presidio logs what it fails to validate: personal data.
-    logging.getLogger("presidio-analyzer").disabled = True
-    return importlib.import_module("presidio_analyzer.predefined_recognizers")
+_BASES = (
+    "analysis_explanation", "recognizer_result", "entity_recognizer", "local_recognizer", "pattern",
+    "pattern_recognizer",
+)  # fmt: skip
+"""Modules of Presidio that its recognisers are made of, in the order in which they need each other."""
 
 
 @cache
 def _recognizer(name: str) -> Any:
     """Presidio's recogniser of that class name, made at first use."""
-    return getattr(_module(), name)()
+    return _classes()[name]()
+
+
+@cache
+def _classes() -> dict[str, Any]:
+    """Presidio's recognisers by class name, without the rest of Presidio.
+
+    Its packages import spaCy and, where they are installed, PyTorch and Transformers: five seconds for nothing that a
+    recogniser needs. So the modules are imported under packages that hold only what they ask for. These leave with
+    them: who imports Presidio itself gets the whole.
+    """
+    logging.getLogger("presidio-analyzer").disabled = True  # it logs what it fails to validate: personal data
+    found = importlib.util.find_spec("presidio_analyzer")
+    assert found is not None and found.submodule_search_locations is not None
+    folder = Path(found.submodule_search_locations[0])
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "presidio_analyzer"}
+    try:
+        package = _package("presidio_analyzer", folder)
+        for name in _BASES:
+            vars(package).update(vars(importlib.import_module(f"presidio_analyzer.{name}")))
+        return {name: getattr(_module(folder, name), name) for name, _, _ in _NATIONAL_IDS}
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "presidio_analyzer"]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _package(name: str, folder: Path) -> ModuleType:
+    package = ModuleType(name)
+    package.__path__ = [str(folder)]
+    sys.modules[name] = package
+    return package
+
+
+def _module(folder: Path, name: str) -> ModuleType:
+    """The module of a recogniser, by its class: us_ssn_recognizer of `UsSsnRecognizer`, uk_nhs_recognizer of `Nhs…`."""
+    file = re.sub("(?<!^)([A-Z])", r"_\1", name).lower()
+    found = folder.glob(f"predefined_recognizers/country_specific/*/*{file}.py")
+    path = min(found, key=lambda path: len(path.name))
+    parents = path.parent.relative_to(folder).parts
+    for depth in range(1, len(parents) + 1):
+        _package(".".join(("presidio_analyzer", *parents[:depth])), folder.joinpath(*parents[:depth]))
+    return importlib.import_module(".".join(("presidio_analyzer", *parents, path.stem)))
 
 
 def find_ids(window: str, before: str, after: str, *, judged: bool = True) -> Iterator[Span]:

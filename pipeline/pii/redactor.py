@@ -233,10 +233,27 @@ class Redactor:
         What is redacted is looked at again until nothing is found, so a second redaction changes nothing. `PI:KIND`
         is never part of a finding, so a count is the number of replacements that the text now holds.
         """
-        counts = np.zeros((len(PII_KINDS), len(texts)), dtype=np.int32)
         offsets, data = text_buffers(texts)
-        of_document = _by_document(languages)
-        changed = self._round(data, offsets, of_document, np.arange(len(texts)), counts)
+        changed, counts = self._changed(data, offsets, _by_document(languages))
+        columns = {
+            f"pii_{kind.lower()}": pa.array(counts[PII_KINDS.index(kind)], type=pa.int32()) for kind in self._kinds
+        }
+        return (_replaced(texts, offsets, data, changed) if changed else texts), columns
+
+    def redact_text(self, text: str, language: str | None) -> str:
+        """One text with each finding replaced by `PI:KIND`. It makes no Arrow array: that would load pandas."""
+        document = text.encode()
+        offsets = np.array([0, len(document)], dtype=np.int64)
+        changed, _ = self._changed(np.frombuffer(document, dtype=np.uint8), offsets, lambda row: language)
+        return changed.get(0, document).decode()
+
+    def _changed(
+        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], language_of: Callable[[int], str | None]
+    ) -> tuple[dict[int, bytes], npt.NDArray[np.int32]]:
+        """New text of each document in which something was found, and findings, int32 (kinds, documents)."""
+        documents = len(offsets) - 1
+        counts = np.zeros((len(PII_KINDS), documents), dtype=np.int32)
+        changed = self._round(data, offsets, language_of, np.arange(documents), counts)
         pending = changed
         for _ in range(ROUNDS_MAX):
             if not pending:
@@ -244,17 +261,9 @@ class Redactor:
             rows = np.array(sorted(pending), dtype=np.int64)
             bounds = np.cumsum([0, *(len(pending[row]) for row in rows.tolist())], dtype=np.int64)
             joined = np.frombuffer(b"".join(pending[row] for row in rows.tolist()), dtype=np.uint8)
-            pending = self._round(joined, bounds, of_document, rows, counts)
+            pending = self._round(joined, bounds, language_of, rows, counts)
             changed |= pending
-        columns = {
-            f"pii_{kind.lower()}": pa.array(counts[PII_KINDS.index(kind)], type=pa.int32()) for kind in self._kinds
-        }
-        return (_replaced(texts, offsets, data, changed) if changed else texts), columns
-
-    def redact_text(self, text: str, language: str | None) -> str:
-        """One text with each finding replaced by `PI:KIND`."""
-        redacted, _ = self.redact(pa.array([text], pa.large_string()), pa.array([language], pa.string()))
-        return str(redacted[0].as_py())
+        return changed, counts
 
     @property
     def kinds(self) -> tuple[PiiKind, ...]:

@@ -1,5 +1,7 @@
 """The sieve: it misses no shape, and no text makes it or the recognisers behind it slower than linear."""
 
+import subprocess
+import sys
 import time
 from typing import get_args
 
@@ -129,3 +131,49 @@ def test_each_address_of_version_4_that_presidio_finds_is_passed(address: str, b
     found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
     if bool(spans("IpRecognizer", "IP_ADDRESS", text)):
         assert sieve.IP_ADDRESS in found[:, 1]
+
+
+def scanned(scan, texts: list[str]) -> list[list[int]]:
+    documents = [text.encode() for text in texts]
+    data, offsets = np.frombuffer(b"".join(documents), np.uint8), np.cumsum([0, *map(len, documents)])
+    out = np.zeros((len(data) + 1, 4), np.int64)
+    found = scan(data, offsets, np.zeros(len(texts), np.bool_), ENABLED, out)
+    return out[:found].tolist()
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_the_interpreted_scan_finds_what_the_compiled_one_does(name: str) -> None:
+    texts = [ADVERSARIAL[name] * 7, "", f"tel: +44 20 7946 0958 {ADVERSARIAL[name]}"]
+    assert scanned(sieve._interpreted(), texts) == scanned(sieve._scan, texts)
+
+
+@given(st.lists(st.text(alphabet="aB1@.:-+ /é中٣\n=_", max_size=60), max_size=3))
+@settings(max_examples=50)
+def test_both_scans_agree_on_any_text(texts: list[str]) -> None:
+    assert scanned(sieve._interpreted(), texts) == scanned(sieve._scan, texts)
+
+
+def test_a_line_loads_nothing_heavy() -> None:
+    """Neither pandas nor compiled code, and of Presidio only the recognisers, without spaCy and PyTorch."""
+    code = (
+        "import sys\n"
+        "from pipeline.pii import Redactor\n"
+        "redactor = Redactor(('EMAIL', 'NATIONAL_ID'), {})\n"
+        "print(redactor.redact_text('jo@company.org, SSN 536-22-1234', 'en'))\n"
+        "print(sorted({'pandas', 'scipy.linalg', 'spacy', 'torch', 'presidio_analyzer'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["PI:EMAIL, SSN PI:NATIONAL_ID", "[]"]
+
+
+@pytest.mark.slow
+def test_presidio_is_whole_beside_its_recognisers() -> None:
+    code = (
+        "from pipeline.pii import national_ids\n"
+        "national_ids._classes()\n"
+        "from presidio_analyzer import AnalyzerEngine, PatternRecognizer\n"
+        "from presidio_analyzer.predefined_recognizers import UsSsnRecognizer\n"
+        "print(issubclass(UsSsnRecognizer, PatternRecognizer))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True"]
