@@ -13,6 +13,8 @@ from openroots.guard import guarded
 from tokenizer.settings import DOCUMENTS, Documents
 
 LAZY = {
+    "audit": "openroots.commands.audit:audit_command",
+    "summary": "openroots.commands.summary:summary_command",
     "sources": "openroots.commands.sources:sources_command",
     "diff": "openroots.commands.diff:diff_command",
     "takedown": "openroots.commands.takedown:takedown_command",

@@ -68,7 +68,7 @@ def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) ->
 
 def public_files(found: Iterable[str]) -> list[str]:
     """Of the files of a corpus those that are ours and published: at its root, and in its folders."""
-    root = {*KINDS["corpus"].files, MARKER} - {SEAL}
+    root = {*KINDS["corpus"].files, MARKER, ".gitignore"} - {SEAL}
     ours = (name for name in found if name in root or name.split("/", 1)[0] in FOLDERS)
     return sorted(name for name in ours if not name.startswith(f"{RECEIPTS}/"))
 

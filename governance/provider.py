@@ -1,0 +1,107 @@
+"""What only the provider of a model can say for the public summary of training content: `provider.toml`."""
+
+import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from configs.load import read_toml, validate
+from configs.models import Model
+
+Answer = Literal["yes", "no", "not applicable"]
+
+ATTESTATIONS: dict[str, str] = {
+    "licensed_data": "data licensed commercially by rightsholders or their representatives",
+    "other_private_data": "private data obtained from other third parties",
+    "crawlers": "crawlers or scrapers run by the provider or on its behalf",
+    "user_data_model": "data from users' interactions with the model",
+    "user_data_services": "data from users' interactions with the provider's other services",
+    "synthetic_data": "synthetic data made by AI, by the provider or on its behalf",
+    "other_data": "data from other sources",
+    "code_of_practice": "signatory to the Code of Practice with its commitment to respect reservations of rights",
+}
+"""Questions that a person answers, and what each is about."""
+
+
+class Provider(Model):
+    """Who is answerable."""
+
+    name: str = Field(min_length=1, description="of the provider")
+    contact: str = Field(min_length=1, description="an address, electronic or postal")
+    representative: str = Field(default="", description="the authorised representative in the Union, with contact")
+    sme: bool = Field(default=False, description="small or medium-sized: the shorter list of domains is enough")
+
+
+class TrainedModel(Model):
+    """The model that the summary is about."""
+
+    names: tuple[str, ...] = Field(min_length=1, description="with versions")
+    dependencies: str = Field(default="", description="the model it was made of, with a link to its summary; or `none`")
+    placed_on_market: datetime.date | None = Field(default=None, description="in the Union")
+    tokens: int | None = Field(default=None, ge=0, description="of text; estimated from the corpus where not given")
+    content: str = Field(default="", description="kinds of content, such as fiction, non-fiction, scientific text")
+    latest_acquisition: datetime.date | None = Field(default=None, description="of any data")
+    continuous: Answer | None = Field(default=None, description="trained on new data after that date")
+    comments: str = Field(default="", description="anything else on the data as a whole")
+
+
+class Crawler(Model):
+    """A crawler."""
+
+    name: str = Field(min_length=1, description="its name, as its user agent says it")
+    purpose: str = Field(default="", description="what it collects for")
+
+
+class Crawling(Model):
+    """How data was crawled."""
+
+    crawlers: tuple[Crawler, ...] = Field(default=(), description="all of them")
+    behaviour: str = Field(default="", description="which preferences they respect, and how")
+    begin: datetime.date | None = Field(default=None, description="of collection")
+    end: datetime.date | None = Field(default=None, description="of collection")
+
+
+class SourceKinds(Model):
+    """Ids of sources by how they were obtained; those not named are crawled if they are web archives, else public."""
+
+    crawled: tuple[str, ...] = ()
+    licensed: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    synthetic: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+
+class Change(Model):
+    """A version of the summary."""
+
+    version: str
+    date: datetime.date
+    change: str
+
+
+class Statements(Model):
+    """The content of `provider.toml`."""
+
+    provider: Provider
+    model: TrainedModel
+    attestations: dict[str, Answer] = Field(default={}, description="yes, no or not applicable, by question")
+    descriptions: dict[str, str] = Field(
+        default={}, description="in words, by question; `reservations`, `illegal_content`"
+    )
+    crawling: Crawling = Crawling()
+    sources: SourceKinds = SourceKinds()
+    changes: tuple[Change, ...] = Field(default=(), description="versions of the summary, the newest last")
+
+
+def read_provider(path: str) -> Statements:
+    """Read and check `provider.toml`. Raises ConfigurationError."""
+    from configs.errors import ConfigurationError
+
+    statements = validate(Statements, read_toml(path), path)
+    known = {*ATTESTATIONS, "reservations", "illegal_content", "other_processing"}
+    for table, names in (("attestations", set(ATTESTATIONS)), ("descriptions", known)):
+        for name in getattr(statements, table):
+            if name not in names:
+                raise ConfigurationError(f"{path}: unknown key `{table}.{name}`; there are {', '.join(sorted(names))}")
+    return statements

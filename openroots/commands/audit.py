@@ -1,0 +1,67 @@
+"""`openroots audit`."""
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("audit")
+@click.argument("corpus", default="build/corpus")
+@click.option("--html", default=None, help="write the page")
+@click.option("--json", "as_json", is_flag=True, help="all figures, as JSON")
+def audit_command(corpus: str, html: str | None, as_json: bool) -> None:
+    """What is in a corpus, by whose right, with what personal data, what bias.
+
+    \b
+    openroots audit build/corpus --html audit.html
+    """
+    from pipeline.corpus.audit import audit
+    from pipeline.corpus.pages import MARK, audit_page
+    from pipeline.corpus.reading import write_text
+    from pipeline.runtime.ownership import check_file
+
+    if html:
+        check_file(html, "--html", signs=(MARK,))
+    found = audit(corpus)
+    if html:
+        write_text(html, audit_page(found))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from governance import figures
+    from pipeline.corpus.pages import coefficient, ratio
+    from pipeline.runtime.terminal import Terminal
+
+    console = Terminal(soft_wrap=True)
+    amount = f"{found['documents']:,} documents, {figures.size(found['bytes'])}"
+    console.print(f"{found['title']}: {amount}, digest {found['digest']}")
+    table = _table(Table, "licence", "share", "documents")
+    for row in found["licences"]:
+        table.add_row(row["licence"], figures.percent(row["share"]), f"{row['documents']:,}")
+    console.print(table)
+    table = _table(Table, "language", "text", "share", "to ROOTS'", "to speakers'", "lost", "largest source")
+    for row in found["languages"]:
+        ratios = (ratio(row["share"], row["roots_share"]), ratio(row["share"], row["speakers_share"]))
+        lost, top = figures.percent(row["lost_documents_share"]), figures.percent(row["sources"]["top_share"])
+        table.add_row(row["name"], figures.size(row["bytes"]), figures.percent(row["share"]), *ratios, lost, top)
+    console.print(table)
+    for name, row in found["concentration"].items():
+        if row["number"]:
+            top = figures.percent(row["top_share"])
+            console.print(f"{row['number']:,} {name}: Gini {coefficient(row['gini'])}, largest {top}")
+    said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
+    console.print(f"personal data found and replaced: {', '.join(said) or 'none'}")
+
+
+def _table(kind: Any, *names: str) -> Any:
+    table = kind(box=None, header_style="bold", pad_edge=False)
+    for place, name in enumerate(names):
+        table.add_column(name, justify="right" if place else "left")
+    return table

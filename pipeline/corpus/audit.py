@@ -1,0 +1,143 @@
+"""The audit of a corpus: what is in it, by whose right, with what personal data, what bias.
+
+Everything comes from the manifest, the statistics and the ledger of the corpus, so that the audit claims no more than
+was measured; what was not measured is said.
+"""
+
+import tomllib
+from functools import cache
+from typing import Any
+
+from configs import CONFIGS
+from configs.errors import InputError
+from pipeline.corpus import reading
+from pipeline.corpus.concentration import all_domains, concentration, domains
+from pipeline.corpus.tombstones import read_log
+from pipeline.runtime import storage
+
+FORMAT = 1
+
+
+@cache
+def speakers() -> dict[str, int]:
+    """People who speak a language, by its code; see the head of the file for where the figures come from."""
+    known: dict[str, int] = tomllib.loads((CONFIGS / "speakers.toml").read_text("utf-8"))["speakers"]
+    return known
+
+
+def audit(corpus: str) -> dict[str, Any]:
+    """All figures of the audit, JSON-able. Raises InputError where the corpus is not whole enough to tell."""
+    manifest = reading.read_manifest(corpus)
+    try:
+        statistics = storage.read_json(storage.join(corpus, "statistics.json"))
+        languages, sources = statistics["languages"], statistics["sources"]
+    except (OSError, ValueError, KeyError, TypeError):
+        remedy = "Verify the corpus with `openroots verify`, or build it again"
+        raise InputError(storage.join(corpus, "statistics.json"), "is missing or damaged", remedy) from None
+    by_domain = domains(corpus)
+    total = statistics["bytes"] or 1
+    try:
+        log = read_log(corpus)
+    except ValueError as error:
+        raise InputError(storage.join(corpus, "takedowns/log.jsonl"), str(error), "Do not trust this corpus") from None
+    return {
+        "format": FORMAT,
+        "name": statistics["name"],
+        "title": statistics["title"],
+        "digest": manifest["digest"],
+        "documents": statistics["documents"],
+        "bytes": statistics["bytes"],
+        "entered": statistics["entered"],
+        "languages": _languages(languages, statistics, by_domain),
+        "licences": _licences(languages, total),
+        "denied": [drop for drop in manifest["drops"] if drop["stage"] in ("licence", "consent")],
+        "sources": [
+            {
+                "id": name,
+                **{key: entry[key] for key in ("title", "custodian", "licence", "provenance", "consent")},
+                "personal_data_note": entry["personal_data_note"],
+                "documents": entry["documents"],
+                "bytes": entry["bytes"],
+                "share": entry["bytes"] / total,
+                "entered": entry["entered"]["documents"],
+                "findings": sum(found["findings"] for found in entry["personal_data"].values()),
+            }
+            for name, entry in sorted(sources.items(), key=lambda item: (-item[1]["bytes"], item[0]))
+        ],
+        "personal_data": {
+            "kinds": list(manifest["recipe"].get("personal_data", {}).get("kinds", ())),
+            "found": statistics["personal_data"],
+            "per_megabyte": {
+                kind: found["findings"] / (total / 1e6) for kind, found in statistics["personal_data"].items()
+            },
+        },
+        "concentration": {
+            "sources": concentration({name: entry["bytes"] for name, entry in sources.items() if entry["bytes"]}),
+            "domains": concentration(all_domains(by_domain)),
+        },
+        "flagged": statistics["fairness"]["flagged"],
+        "drops": manifest["drops"],
+        "takedowns": [
+            {
+                key: entry.get(key)
+                for key in ("request", "received", "applied", "removed_from_corpus", "near_duplicates")
+            }
+            for entry in log
+        ],
+    }
+
+
+def _languages(
+    languages: dict[str, Any], statistics: dict[str, Any], by_domain: dict[str, dict[str, int]]
+) -> list[dict[str, Any]]:
+    """A row a language, the largest first. Shares of speakers are among the languages of the table that are known."""
+    natural = [code for code, entry in languages.items() if entry["kind"] == "natural"]
+    people = {code: speakers()[code] for code in natural if code in speakers()}
+    all_people = sum(people.values()) or 1
+    flagged = {flag["language"] for flag in statistics["fairness"]["flagged"]}
+    rows = []
+    for code, entry in languages.items():
+        held = {name: about["bytes"] for name, about in entry["sources"].items()}
+        entered = entry["entered"]
+        rows.append(
+            {
+                "code": code,
+                "name": entry["name"],
+                "kind": entry["kind"],
+                "script": entry["script"],
+                "documents": entry["documents"],
+                "bytes": entry["bytes"],
+                "share": entry["share"],
+                "roots_share": entry["roots_share"],
+                "speakers": people.get(code),
+                "speakers_share": people[code] / all_people if code in people else None,
+                "bytes_per_speaker": entry["bytes"] / people[code] if code in people else None,
+                "lost_documents_share": 1 - entry["documents"] / entered["documents"] if entered["documents"] else None,
+                "lost_bytes_share": max(0.0, 1 - entry["bytes"] / entered["bytes"]) if entered["bytes"] else None,
+                "unfair": code in flagged,
+                "sources": concentration(held),
+                "domains": concentration(by_domain.get(code, {})),
+                "findings": sum(found["findings"] for found in entry["personal_data"].values()),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["bytes"], row["code"]))
+
+
+def _licences(languages: dict[str, Any], total: int) -> list[dict[str, Any]]:
+    sums: dict[str, list[int]] = {}
+    for entry in languages.values():
+        for licence, about in entry["licences"].items():
+            amount = sums.setdefault(licence, [0, 0, 0])
+            amount[0] += about["documents"]
+            amount[1] += about["bytes"]
+            amount[2] += 1
+    return [
+        {
+            "licence": licence,
+            "documents": amount[0],
+            "bytes": amount[1],
+            "share": amount[1] / total,
+            "languages": amount[2],
+        }
+        for licence, amount in sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))
+    ]

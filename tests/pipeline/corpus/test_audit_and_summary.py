@@ -1,0 +1,132 @@
+"""The audit and the public summary say what the corpus holds, escape what comes from it, and own up to gaps."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from openroots.cli import main
+from pipeline.corpus.audit import audit
+from pipeline.corpus.concentration import concentration, gini, top_domains
+from pipeline.corpus.pages import audit_page, ratio
+
+PROVIDER = """
+[provider]
+name = "Institute of <b>Letters</b>"
+contact = "letters@institute.org"
+[model]
+names = ["letters-1"]
+dependencies = "none"
+placed_on_market = 2026-12-01
+latest_acquisition = 2026-11-26
+continuous = "no"
+content = "made-up prose"
+[attestations]
+licensed_data = "no"
+other_private_data = "no"
+crawlers = "{crawlers}"
+user_data_model = "not applicable"
+user_data_services = "no"
+synthetic_data = "no"
+other_data = "no"
+code_of_practice = "yes"
+[descriptions]
+reservations = "robots.txt and ai.txt are obeyed"
+illegal_content = "lists and takedowns"
+{more}
+"""
+
+
+def write_provider(folder: Path, crawlers: str = "no", more: str = "") -> str:
+    path = folder / "provider.toml"
+    path.write_text(PROVIDER.format(crawlers=crawlers, more=more))
+    return str(path)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.mark.parametrize(("amounts", "expected"), [([1, 1, 1, 1], 0.0), ([0, 0, 0, 1], 0.75), ([3], None), ([], None)])
+def test_gini(amounts, expected):
+    assert gini(amounts) == (None if expected is None else pytest.approx(expected))
+
+
+def test_concentration_names_the_largest():
+    found = concentration({"a": 6, "b": 3, "c": 1})
+    assert (found["top_share"], found["largest"][0]["name"], found["number"]) == (0.6, "a", 3)
+
+
+def test_small_providers_list_five_percent_or_a_thousand_domains():
+    amounts = {f"{number}.example": number for number in range(100)}
+    assert len(top_domains(amounts, 0.10)) == 10
+    assert len(top_domains(amounts, 0.05, 1000)) == 5
+    assert len(top_domains({f"{n}": n for n in range(40_000)}, 0.05, 1000)) == 1000
+
+
+def test_ratios_are_told_in_words():
+    assert [ratio(0.3, 0.1), ratio(0.1, 1.2), ratio(0.0, 0.1), ratio(0.1, None)] == ["3.0 ×", "1/12", "none", "–"]
+
+
+def test_the_audit_counts_what_the_shards_hold(whole):
+    found = audit(str(whole))
+    statistics = json.loads((whole / "statistics.json").read_text())
+    assert sum(row["bytes"] for row in found["languages"]) == statistics["bytes"]
+    assert sum(row["share"] for row in found["licences"]) == pytest.approx(1)
+    assert {row["name"] for row in found["concentration"]["domains"]["largest"]} >= {"site-1.example", "site-2.example"}
+    english = next(row for row in found["languages"] if row["code"] == "en")
+    assert english["speakers"] > 1e9
+
+
+def test_the_audit_page_escapes_what_comes_from_sources(whole, tmp_path):
+    found = audit(str(whole))
+    found["sources"][0]["custodian"] = "<script>alert(1)</script>"
+    page = audit_page(found)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_audit_command_writes_its_page_and_nobody_elses(whole, tmp_path):
+    page = tmp_path / "audit.html"
+    result = run("audit", str(whole), "--html", str(page))
+    assert result.exit_code == 0, result.output
+    assert "CC-BY-4.0" in page.read_text()
+    page.write_text("mine")
+    assert run("audit", str(whole), "--html", str(page)).exit_code == 1
+    assert page.read_text() == "mine"
+
+
+def test_the_summary_is_complete_where_all_is_answered(whole, tmp_path):
+    result = run("summary", str(whole), "--provider", write_provider(tmp_path), "--json")
+    summary = json.loads(result.stdout)
+    assert summary["missing"] == []
+    assert [section["number"] for section in summary["sections"]][:4] == ["1.1", "1.2", "1.3", "2.1"]
+    size = next(e for s in summary["sections"] for e in s["entries"] if e["question"] == "Size of text")
+    assert "less than 1 billion tokens" in size["answer"]
+
+
+def test_what_the_provider_has_not_said_is_listed_and_domains_are_named(whole, tmp_path):
+    provider = write_provider(tmp_path, "yes", '[sources]\ncrawled = ["in"]')
+    html, text = tmp_path / "s.html", tmp_path / "s.md"
+    result = run("summary", str(whole), "--provider", provider, "--html", str(html), "--markdown", str(text))
+    assert result.exit_code == 0, result.output
+    assert "not answered: 2.3 Crawlers and their purposes" in result.output
+    assert "for the provider to answer" in html.read_text()
+    assert "Institute of &lt;b&gt;Letters" in html.read_text()
+    assert "<b>Letters" not in text.read_text()
+    assert ".example" in text.read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('[sources]\ncrawled = ["nowhere"]', "no source `nowhere`"),
+        ("[crawlin]\nx = 1", "did you mean `crawling`"),
+        ('[crawling]\nbegin = "once"', "`crawling.begin`"),
+    ],
+)
+def test_a_wrong_provider_file_gets_a_clear_error(whole, tmp_path, more, said):
+    result = run("summary", str(whole), "--provider", write_provider(tmp_path, more=more))
+    assert result.exit_code == 1
+    assert said in result.output
