@@ -89,15 +89,13 @@ def head(statistics: Mapping[str, Any]) -> dict[str, Any]:
     licences, unknown = hub_licences(licence for entry in held.values() for licence in entry["licences"])
     data: dict[str, Any] = {
         "pretty_name": statistics["title"],
-        "language": hub_languages(natural) + (["code"] if has_code else []),
+        **hub_languages(natural, has_code=has_code),
         "multilinguality": ["multilingual" if len(natural) > 1 else "monolingual"],
         "license": licences or ["unknown"],
         "size_categories": [size_category(statistics["documents"])],
         "task_categories": ["text-generation"],
         "task_ids": ["language-modeling"],
     }
-    if longer := [code for code in natural if code not in data["language"]]:
-        data["language_bcp47"] = longer
     if unknown:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
     if held:
@@ -107,11 +105,16 @@ def head(statistics: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
-def hub_languages(codes: Iterable[str]) -> list[str]:
-    """What the Hub takes for `language`: ISO 639 codes, without script or region; sorted."""
-    return sorted(
-        {primary for code in codes if re.fullmatch("[a-z]{2,3}", primary := re.split("[-_]", code.lower())[0])}
-    )
+def hub_languages(codes: Iterable[str], *, has_code: bool = False) -> dict[str, list[str]]:
+    """The keys of a card's head that name languages (BCP-47), as the Hub takes them.
+
+    `language` has ISO 639 codes, without script or region, and `code`; other codes stand in `language_bcp47`.
+    """
+    codes = sorted(codes)
+    primary = {re.split("[-_]", code.lower())[0] for code in codes}
+    known = sorted(code for code in primary if re.fullmatch("[a-z]{2,3}", code))
+    longer = [code for code in codes if code not in known]
+    return {"language": known + (["code"] if has_code else []), **({"language_bcp47": longer} if longer else {})}
 
 
 @cache  # compiled templates are kept with it, and a corpus has a card a language

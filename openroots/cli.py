@@ -23,6 +23,7 @@ LAZY = {
     "calibrate": "openroots.commands.calibrate:calibrate_command",
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
     "fertility": "openroots.commands.fertility:fertility_command",
+    "export-tokenizer": "openroots.commands.export_tokenizer:export_tokenizer_command",
     "encode": "openroots.commands.encode:encode_command",
     "pack": "openroots.commands.pack:pack_command",
     "plan": "openroots.commands.plan:plan_command",

@@ -69,14 +69,13 @@ def train_tokenizer(
         if not any(figures["bytes"] for figures in table.languages.values()):
             raise InputError(corpus or ", ".join(text), "there is no text in it", "Give files that hold text")
         if training.model == "bpe":
-            tokenizer, merges = _byte_level(words, training, table, work, output, say)
+            tokenizer, merges, reserved = _byte_level(words, training, table, work, output, say)
         else:
             from tokenizer.sentencepiece_backend import train_sentencepiece
 
             trained = train_sentencepiece(words, training)
             trained.save(output)
-            tokenizer, merges = trained.tokenizer, None
-        reserved = sum(name.startswith("<reserved_") for name in _special(tokenizer))
+            tokenizer, merges, reserved = trained.tokenizer, None, 0
         sums = words.num_rows, int(words["count"].to_numpy().sum())
         entries = tokenizer.get_vocab_size()
         record = training_record(training, table, len(files), entries, merges, reserved, sums, _corpus(corpus))
@@ -101,8 +100,8 @@ def _check(training: Training) -> None:
 
 def _byte_level(
     words: pa.RecordBatch, training: Training, table: WordTable, work: str, output: str, say: Say
-) -> tuple[tokenizers.Tokenizer, int]:
-    """Learn byte-level BPE, write it, remove the checkpoint; returns the tokenizer and the number of its merges."""
+) -> tuple[tokenizers.Tokenizer, int, int]:
+    """Learn byte-level BPE, write it, remove the checkpoint; returns the tokenizer, its merges and reserved entries."""
     report = _MergeReport(say)
 
     checkpoint = storage.join(work, "merges.checkpoint")
@@ -126,7 +125,8 @@ def _byte_level(
         if storage.exists(stale):
             fs, inner = storage.filesystem(stale)
             fs.rm(inner)
-    return trained.tokenizer, len(trained.merges.merges)
+    reserved = trained.tokenizer.get_vocab_size() - len(trained.merges.tokens)
+    return trained.tokenizer, len(trained.merges.merges), reserved
 
 
 class _MergeReport:
@@ -150,10 +150,6 @@ class _MergeReport:
         self._at, self._merges = now, progress.merges
         left = f" · at most {duration((progress.wanted - progress.tokens) / rate)} left" if rate else ""
         self._say(f"merges       {progress.merges:,} · {rate:,.0f}/s now{left}")
-
-
-def _special(tokenizer: tokenizers.Tokenizer) -> list[str]:
-    return [token.content for token in tokenizer.get_added_tokens_decoder().values()]
 
 
 def _corpus(corpus: str | None) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """A tokenizer's card (`README.md`, a Hugging Face model card) and the same as data (`training.json`)."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import yaml
 
 from configs.load import load_languages
 from governance import figures
-from governance.cards import hub_licences, markdown
+from governance.cards import hub_languages, hub_licences, markdown
 from governance.rendering import markdown_environment
 from pipeline.runtime import storage
 from tokenizer.count_phase import WordTable
@@ -19,6 +20,7 @@ from tokenizer.pretokenize import Pattern
 from tokenizer.settings import Training
 
 FORMAT = 1
+VOCABULARIES = ("tokenizer.json", "tokenizer.model")
 KINDS = {
     "bpe": "byte-level BPE",
     "sentencepiece-bpe": "SentencePiece BPE",
@@ -83,14 +85,26 @@ def training_record(
 
 
 def write_card(folder: str, record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Write `training.json` and `README.md` of a tokenizer into its folder. Raises OutputError.
+    """Write `training.json` and `README.md` of a tokenizer into its folder, which holds it. Raises OutputError.
 
     fertility: rows with `language`, `tokens_per_word`, `tokens_per_character`, `bytes_per_token` and `premium`, each
     None where it has no meaning.
     """
+    record = {**record, "files": _files(folder)}
     storage.write_json(storage.join(folder, "training.json"), {**record, "fertility": list(fertility)})
     with storage.create(storage.join(folder, "README.md")) as stream:
         stream.write(card(record, fertility).encode())
+
+
+def _files(folder: str) -> dict[str, dict[str, Any]]:
+    """Length and SHA-256 of the files that hold the vocabulary."""
+    files = {}
+    for name in VOCABULARIES:
+        fs, inner = storage.filesystem(storage.join(folder, name))
+        if fs.exists(inner):
+            data = fs.cat_file(inner)
+            files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return files
 
 
 def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -116,6 +130,7 @@ def card(record: Mapping[str, Any], fertility: Sequence[Mapping[str, Any]] = ())
         languages=rows,
         names={code: languages.name(code) if code in languages else code for code in codes},
         pattern=pattern,
+        files=record.get("files", {}),
         fertility=[_fertility_row(row) for row in fertility],
     )
     return f"---\n{front}---\n\n{body}"
@@ -127,7 +142,7 @@ def head(record: Mapping[str, Any]) -> dict[str, Any]:
     natural = sorted(code for code in record["languages"] if code in languages.natural)
     has_code = any(code in languages and code not in languages.natural for code in record["languages"])
     licences, unknown = hub_licences([record["settings"]["licence"]])
-    data: dict[str, Any] = {"language": natural + (["code"] if has_code else [])} if natural or has_code else {}
+    data: dict[str, Any] = dict(hub_languages(natural, has_code=has_code)) if natural or has_code else {}
     data |= {"license": licences[0] if licences else "unknown", "library_name": "transformers"}
     if unknown:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}

@@ -67,7 +67,7 @@ def train_tokenizer(
 
     `vocabulary_size` includes special tokens and the 256 bytes. What spells a special token is cut out of the words,
     so that no merge makes one. Where the text yields fewer tokens, ConfigurationError
-    says how many, unless `allow_fewer`, or `pad_with_reserved`: then reserved special tokens fill up the vocabulary.
+    says how many, unless `allow_fewer`, or `pad_with_reserved`: then reserved entries fill up the vocabulary.
     Texts are counted by `workers` threads; the result does not depend on their number.
     For the other arguments see `learn_merges`.
     """
@@ -88,21 +88,24 @@ def train_tokenizer(
 
 
 def build_tokenizer(learnt: Merges, pattern: Pattern, pad_to: int = 0) -> Tokenizer:
-    """The library's tokenizer of these merges; reserved special tokens fill its vocabulary up to `pad_to`."""
+    """The library's tokenizer of these merges; reserved entries fill its vocabulary up to `pad_to`.
+
+    No merge makes a reserved entry, so that no text yields it. They are no special tokens: programs look for each of
+    those in every text, and take minutes to load a hundred thousand.
+    """
     characters = byte_characters()
     special = learnt.special_tokens
     # Latin-1 decoding gives a character a byte, which `translate` then maps: a thousand times faster than a join.
     to_characters = dict(enumerate(characters))
     names = [*special, *(t.decode("latin-1").translate(to_characters) for t in learnt.tokens[len(special) :])]
     vocabulary = {name: number for number, name in enumerate(names)}
+    free = (name for name in map(RESERVED.format, count()) if name not in vocabulary)
+    vocabulary |= {name: number for number, name in enumerate(islice(free, max(0, pad_to - len(names))), len(names))}
     merges = [(names[first], names[second]) for first, second, _ in learnt.merges.tolist()]
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pattern.pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
-    free = (name for name in map(RESERVED.format, count()) if name not in vocabulary)
-    reserved = list(islice(free, max(0, pad_to - len(names))))
-    tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in reserved])
     return tokenizer
 
 
@@ -150,6 +153,7 @@ def write_companions(folder: str, special_tokens: Sequence[str]) -> None:
         **roles,
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": int(1e30),
         "padding_side": "left",
         "tokenizer_class": "PreTrainedTokenizerFast",  # read by transformers 4 and 5

@@ -19,8 +19,18 @@ from configs.errors import ConfigurationError
 from pipeline.text.columns import text_buffers
 from tokenizer.kernels import inlined, kernel
 
-BLOOM_PATTERN = " ?[^(\\s|[.,!?…。，、।۔،])]+"
-"""BLOOM (Scao et al. 2022, section 3.1.2). Oniguruma reads a class in the class: `(`, `|` and `)` are excluded too."""
+_EXCLUDED = "(|).,!?…。，、।۔،\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+BLOOM_PATTERN = f" ?[^{_EXCLUDED}]+"
+"""BLOOM (Scao et al. 2022, section 3.1.2): a space at most, then what is neither white space nor of its punctuation.
+
+White space is spelt out, since `\\s` means another set in Python's `re`, RE2 and JavaScript; a class without classes in
+it compiles everywhere and cuts text as BLOOM's own pattern does.
+"""
+BLOOM_PATTERNS = frozenset({BLOOM_PATTERN, " ?[^(\\s|[.,!?…。，、।۔،])]+", " ?[^(\\s|.,!?…。，、।۔،)]+"})
+"""All the same to `tokenizers`. The second is in BLOOM's files: Oniguruma reads the class in the class, so that `(`,
+`|` and `)` are excluded too."""
 GPT2_PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 """GPT-2 (Radford et al. 2019), as in its released encoder."""
 GPT4_PATTERN = (
@@ -37,10 +47,6 @@ OTHER, LETTER, NUMBER, SPACE = 0, 1, 2, 3
 """Classes of characters of GPT-2's pattern."""
 
 _CLASSES = Path(__file__).with_name("character_classes.npz")
-
-_EXCLUDED = "(|).,!?…。，、।۔،\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,9 @@ class Pattern:
     @property
     def mode(self) -> int:
         """`BLOOM`, `GPT2` or `LIBRARY`."""
-        return {BLOOM_PATTERN: BLOOM, GPT2_PATTERN: GPT2}.get(self.expression, LIBRARY)
+        if self.expression in BLOOM_PATTERNS:
+            return BLOOM
+        return GPT2 if self.expression == GPT2_PATTERN else LIBRARY
 
     def pre_tokenizer(self) -> pre_tokenizers.PreTokenizer:
         """The same pre-tokenizer as an object of the library: `Split`, then `ByteLevel`."""

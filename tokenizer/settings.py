@@ -26,7 +26,7 @@ class Training:
     special_tokens     they have the first ids
     unique_lines       a line of text counts once in its language, as in the sample ROOTS' tokenizer was trained on
     count_min          words rarer than this in their language are left out
-    pad_with_reserved  fill up with reserved special tokens where the text yields too few entries
+    pad_with_reserved  fill up with reserved entries where the text yields too few entries
     licence            SPDX, of the tokenizer, for its card
     """
 

@@ -82,6 +82,11 @@ def mixtures(count: int = 300) -> list[str]:
     ]
 
 
+def trial_texts() -> list[str]:
+    """Texts that are hard to cut, for comparing any two tokenizers; runs are of 16,384 characters at most."""
+    return [*_HARD, *scripts(), *mixtures(), *(text[: 1 << 14] for text in _long())]
+
+
 def _long() -> list[str]:
     mixed = "".join(scripts()[::2])
     return ["a" * _LARGE, " " * _LARGE, "\u0301" * (_LARGE // 2), (mixed * 8)[: _LARGE // 2], "ab" * (_LARGE // 2)]

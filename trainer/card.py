@@ -1,13 +1,14 @@
 """The model card of an exported model: Hugging Face's YAML, then what a reader must know."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from configs.load import load_languages
-from governance.cards import hub_licences
+from governance.cards import hub_languages, hub_licences
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainingConfig
 
@@ -62,7 +63,12 @@ def model_card(checkpoint: Checkpoint, config: TrainingConfig, licence: str | No
         rows.append(f"| {code} | {parts['train']['tokens']:,} | {loss} |")
     small = about["tokens"] < 1_000_000_000
     return _TEXT.format(
-        head=yaml.safe_dump(_head(list(languages), licence), allow_unicode=True, sort_keys=False, width=120),
+        head=yaml.safe_dump(
+            _head(list(languages), licence) | _evaluation(config.name, about, losses),
+            allow_unicode=True,
+            sort_keys=False,
+            width=120,
+        ),
         name=config.name,
         architecture="ALiBi, pre-layer-norm, tied embeddings",
         parameters=model.parameters,
@@ -90,10 +96,28 @@ def _head(codes: list[str], licence: str | None) -> dict[str, Any]:
     natural = sorted(code for code in codes if code not in programming and code != "und")
     has_code = any(code in programming for code in codes)
     known, unknown = hub_licences([licence] if licence else [])
-    data: dict[str, Any] = {"language": natural + (["code"] if has_code else []), "license": (known or ["unknown"])[0]}
+    data: dict[str, Any] = {
+        **hub_languages(natural, has_code=has_code),
+        "license": (known or ["unknown"])[0],
+    }
     if unknown:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
     return data | {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["bloom", "openroots"]}
+
+
+def _evaluation(name: str, about: Mapping[str, Any], losses: Mapping[str, float]) -> dict[str, Any]:
+    """Held-out losses in the form of the Hub's `model-index`, and what the model was trained on."""
+    packed = about["packed"]
+    trained = {"tokens": about["tokens"], "packed_digest": packed["digest"], "corpus_digest": packed.get("corpus")}
+    results = [
+        {
+            "task": {"type": "text-generation"},
+            "dataset": {"name": f"held-out text, {code}", "type": "openroots", "config": code, "split": "held_out"},
+            "metrics": [{"type": "loss", "name": "nats per token", "value": round(loss, 4)}],
+        }
+        for code, loss in sorted(losses.items())
+    ]
+    return {"trained_on": trained, **({"model-index": [{"name": name, "results": results}]} if results else {})}
 
 
 def held_out_losses(log: Path, step: int) -> dict[str, float]:

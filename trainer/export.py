@@ -4,6 +4,7 @@ Tensors are read a group at a time, so that no more than one file's worth is in 
 """
 
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -50,8 +51,8 @@ def export(
         roles = _roles(target)
         described = to_config(config.model, dtype=kind, sequence_length=config.sequence_length, **roles)
         _write_json(target / "config.json", described)
-        generation = {"_from_model_config": True, **{f"{k.removesuffix('_id')}_token_id": v for k, v in roles.items()}}
-        _write_json(target / "generation_config.json", generation)
+        _write_json(target / "generation_config.json", {"use_cache": True, **_token_ids(roles)})
+        _complete_tokenizer(target / "tokenizer_config.json", config.sequence_length)
         (target / "README.md").write_text(model_card(source, config, licence))
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
@@ -81,6 +82,7 @@ def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: 
         name = f"model-{number:05d}-of-{len(groups):05d}.safetensors" if len(groups) > 1 else "model.safetensors"
         tensors = {to_name(key): tensor.to(dtype) for key, tensor in _read_tensors(reader, group, shapes)}
         save_file(tensors, str(target / name), metadata={"format": "pt"})
+        (target / name).chmod(_mode())  # the library makes files that nobody else may read
         index |= dict.fromkeys(tensors, name)
         names.append(name)
         del tensors
@@ -123,6 +125,25 @@ def _write_tokenizer(source: Path, target: Path) -> None:
     if source.exists():
         own_card = shutil.ignore_patterns("README.md")
         shutil.copytree(source, target, ignore=own_card, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
+def _complete_tokenizer(path: Path, sequence_length: int) -> None:
+    """Say what a model takes of its tokenizer, and how much it was trained on at once; nothing without a tokenizer."""
+    if path.exists():
+        configuration = json.loads(path.read_text())
+        configuration |= {"model_input_names": ["input_ids", "attention_mask"], "model_max_length": sequence_length}
+        _write_json(path, configuration)
+
+
+def _mode() -> int:
+    """The mode that the user's umask gives to new files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _token_ids(roles: dict[str, int | None]) -> dict[str, int]:
+    return {f"{name.removesuffix('_id')}_token_id": number for name, number in roles.items() if number is not None}
 
 
 def _roles(folder: Path) -> dict[str, int | None]:

@@ -50,7 +50,7 @@ from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
     type=click.IntRange(1),
     help="leave out words rarer than this in their language",
 )
-@click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved tokens where the text is too little")
+@click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved entries where the text is too little")
 @click.option("--licence", default=Training.licence, show_default=True, help="SPDX, of the tokenizer, for its card")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")

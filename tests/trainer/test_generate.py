@@ -1,6 +1,7 @@
 """Generation equals `transformers.generate`, and what is exported opens there."""
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -11,10 +12,12 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from huggingface_hub import ModelCard
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BloomForCausalLM,
+    GenerationConfig,
     RepetitionPenaltyLogitsProcessor,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -97,6 +100,23 @@ def test_many_files_and_sixteen_bits(run: Path, model: Path, tmp_path: Path) -> 
         assert torch.equal(tensor, whole[name].to(torch.bfloat16))
     with pytest.raises(OutputError, match="not empty"):
         export(str(run), str(tmp_path / "sharded"))
+
+
+def test_the_folder_says_what_programs_look_for(run: Path, tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        export(str(run), str(tmp_path / "model"))
+    finally:
+        os.umask(old)
+    model = tmp_path / "model"
+    assert {oct(path.stat().st_mode & 0o777) for path in model.iterdir() if path.is_file()} == {"0o640"}
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    assert set(tokenizer("a")) == {"input_ids", "attention_mask"} and tokenizer.model_max_length == 32
+    assert json.loads((model / "config.json").read_text())["seq_length"] == 32
+    generation = GenerationConfig.from_pretrained(model)
+    assert (generation.bos_token_id, generation.eos_token_id, generation.pad_token_id) == (1, 2, 3)
+    card = ModelCard.load(model / "README.md").data
+    assert card.eval_results[0].metric_type == "loss" and card["trained_on"]["tokens"] > 0
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3])

@@ -1,0 +1,28 @@
+"""`openroots export-tokenizer`."""
+
+import click
+
+
+@click.command("export-tokenizer")
+@click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["tiktoken", "sentencepiece"]), help="the program to write for"
+)
+@click.option("--output", required=True, help="a folder that is empty or does not exist")
+def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
+    """Write a tokenizer for another program, where that one gives the same ids; else say why it cannot.
+
+    tiktoken: `vocabulary.tiktoken`, `tiktoken.json` with pattern and special tokens, and how to load them. Every entry
+    is checked, and so are texts of many languages and such as are hard to cut.
+
+    \b
+    openroots export-tokenizer --tokenizer build/tokenizer --format tiktoken --output tiktoken
+    """
+    from configs.errors import OutputError
+    from pipeline.runtime import storage
+    from tokenizer.export import export_tokenizer
+
+    if storage.list_files(output):
+        raise OutputError(f"{output} is not empty; choose another --output, or remove it")
+    proven = export_tokenizer(tokenizer, output, form)
+    click.echo(f"{output}: {proven['entries']:,} entries, the same ids on {proven['texts']:,} trial texts")
