@@ -213,13 +213,27 @@ class LicencePolicy(Model):
     """Which licences may enter. A document's SPDX expression passes if one way to satisfy it is allowed.
 
     Patterns are fnmatch over SPDX ids (`GPL-*`). `deny` wins over `allow`; an empty `allow` allows all that is not
-    denied. `deny_code` applies to programming languages only; ROOTS meant to drop these and kept only them.
+    denied. `deny_code` applies to programming languages only; ROOTS meant to drop these and kept only them. A licence
+    is unknown where all that is said is `NOASSERTION`, a `LicenseRef-…` that no source of the recipe declares, or a
+    text that is not recognised.
     """
 
     allow: tuple[str, ...] = Field(default=(), description="patterns; empty: all that is not denied")
-    deny: tuple[str, ...] = Field(default=(), description="patterns; wins over `allow`")
+    deny: tuple[str, ...] = Field(
+        default=(
+            "CC-BY-NC-*", "CC-BY-ND-*", "SSPL-*", "BUSL-*", "Elastic-*", "PolyForm-*", "NCGL-*", "Aladdin",
+        ),
+        description="patterns; wins over `allow`",
+    )  # fmt: skip
     deny_code: tuple[str, ...] = Field(
         default=("GPL-*", "LGPL-*", "AGPL-*"), description="patterns, for programming languages only"
+    )
+    unknown: Literal["drop", "keep", "review"] = Field(
+        default="drop",
+        description="of documents whose licence is unknown; `review` drops them under a reason of its own",
+    )
+    detect: bool = Field(
+        default=True, description="look for licences in files of code and around all files; false: believe the sources"
     )
 
 

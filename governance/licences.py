@@ -8,8 +8,6 @@ An expression passes if one way to satisfy it is allowed: `MIT OR GPL-3.0-only` 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-import numpy as np
-import pyarrow as pa
 from license_expression import ExpressionError, LicenseWithExceptionSymbol, Licensing
 
 from configs.models import LicencePolicy
@@ -21,6 +19,13 @@ EXPRESSION_CHARACTERS_MAX = 1000
 VERDICTS_MAX = 10_000
 """Verdicts remembered: a hostile file may give every document a licence of its own."""
 
+DENIED, UNKNOWN, REVIEW, CONFLICT = "licence_denied", "licence_unknown", "licence_review", "licence_conflict"
+"""Reasons of the ledger: the policy denies it; nobody can tell what it is; that, and the recipe wants it looked at;
+what is declared would pass, but what the file or its surroundings say does not."""
+
+PUBLIC_DOMAIN = "LicenseRef-public-domain"
+"""What detection says of a dedication to the public domain, for which SPDX has no general id: known, and admitted."""
+
 _LICENSING = Licensing()
 
 
@@ -30,10 +35,14 @@ class LicenceSyntaxError(ValueError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of one expression; `detail` tells why not, and is empty where it is admitted."""
+    """What the gate says of one expression; `detail` tells why not, and is empty where it is admitted.
+
+    `reason` is that of the ledger: licence_denied, licence_unknown, licence_review.
+    """
 
     admitted: bool
     detail: str = ""
+    reason: str = DENIED
 
 
 def parse_expression(expression: str) -> object:
@@ -74,6 +83,7 @@ class LicenceGate:
     without it and as a whole (`GPL-2.0-only WITH Classpath-exception-2.0`), so that a recipe may allow the whole; a
     pattern in `deny` that fits either denies it. What is no SPDX expression is refused: nobody can tell what it says.
     So is an id that SPDX does not list (`other`, `unknown`), unless it is a spelling of one that it does (`GPLv3`).
+    `NOASSERTION` and licences of somebody's own (`LicenseRef-…`) are unknown, unless the recipe names them.
     """
 
     policy: LicencePolicy
@@ -81,6 +91,11 @@ class LicenceGate:
     trusted: frozenset[str] = frozenset()
     """Expressions that the recipe was checked for already: the SPDX list, slow to load, is not asked about them."""
     _verdicts: dict[tuple[str | None, bool], Verdict] = field(default_factory=dict, repr=False)
+    _named: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = (name for expression in self.trusted for name in _names(parse_expression(expression)))
+        self._named = frozenset((*names, PUBLIC_DOMAIN)) - {"NOASSERTION"}
 
     def judge(self, expression: str | None, code: bool) -> Verdict:
         """The verdict on one expression; `code` tells whether the document is in a programming language."""
@@ -93,12 +108,15 @@ class LicenceGate:
 
     def _judge(self, expression: str | None, code: bool) -> Verdict:
         if not expression or not expression.strip():
-            return Verdict(False, "no licence is given")
+            return Verdict(False, "no licence is given", UNKNOWN)
         try:
-            reasons = self._refusals(self._tree(expression), code)
+            refusals = dict.fromkeys(self._refusals(self._tree(expression), code))
         except LicenceSyntaxError as error:
-            return Verdict(False, str(error))
-        return Verdict(not reasons, "; ".join(dict.fromkeys(reasons)))
+            return Verdict(False, str(error), UNKNOWN)
+        denied = [why for why, reason in refusals if reason == DENIED]
+        unknown = [why for why, reason in refusals if reason != DENIED]
+        reason = REVIEW if self.policy.unknown == "review" else UNKNOWN
+        return Verdict(not refusals, "; ".join(denied or unknown), DENIED if denied or not unknown else reason)
 
     def _tree(self, expression: str) -> object:
         """The tree of an expression, with known spellings of licences as SPDX ids; raises LicenceSyntaxError."""
@@ -113,8 +131,8 @@ class LicenceGate:
             )
         return parse_expression(spdx)
 
-    def _refusals(self, tree: object, code: bool) -> list[str]:
-        """Why a tree does not pass; empty if it does."""
+    def _refusals(self, tree: object, code: bool) -> list[tuple[str, str]]:
+        """Why a tree does not pass, in words and as a reason; empty if it does."""
         arguments = getattr(tree, "args", ())
         if not arguments:
             return self._refusals_of_licence(tree, code)
@@ -123,7 +141,7 @@ class LicenceGate:
             return []
         return [reason for part in parts for reason in part]
 
-    def _refusals_of_licence(self, tree: object, code: bool) -> list[str]:
+    def _refusals_of_licence(self, tree: object, code: bool) -> list[tuple[str, str]]:
         if isinstance(tree, LicenseWithExceptionSymbol):
             names: tuple[str, ...] = (
                 tree.license_symbol.key,
@@ -134,26 +152,16 @@ class LicenceGate:
         whole = names[-1]
         names = (*names, *(old for name in names if (old := _former_id(name))))
         if pattern := _match(names, self.policy.deny):
-            return [f"{whole} denied by {pattern}"]
+            return [(f"{whole} denied by {pattern}", DENIED)]
         if code and (pattern := _match(names, self.policy.deny_code)):
-            return [f"{whole} denied for code by {pattern}"]
-        if self.policy.allow and not _match(names, self.policy.allow):
-            return [f"{whole} is not among the allowed licences"]
+            return [(f"{whole} denied for code by {pattern}", DENIED)]
+        if self.policy.allow:
+            allowed = _match(names, self.policy.allow)
+            return [] if allowed else [(f"{whole} is not among the allowed licences", DENIED)]
+        own = whole == "NOASSERTION" or whole.startswith(("LicenseRef-", "DocumentRef-"))
+        if own and whole not in self._named and self.policy.unknown != "keep":
+            return [(f"{whole} is not known", UNKNOWN)]
         return []
-
-    def admit(self, licences: pa.DictionaryArray, languages: pa.DictionaryArray) -> tuple[pa.BooleanArray, pa.Array]:
-        """Judge a column of documents; the work is one verdict for each distinct licence, not for each row.
-
-        `licences` and `languages` are dictionary<string> of the same length; a null licence is refused. Returns
-        (admitted: bool, detail: string), each of that length; detail is null where the document is admitted.
-        """
-        expressions = [*licences.dictionary.to_pylist(), None]
-        is_code = np.array([code in self.code_languages for code in languages.dictionary.to_pylist()] + [False])
-        verdicts = [self.judge(expression, code) for expression in expressions for code in (False, True)]
-        rows = 2 * _indices(licences, len(expressions) - 1) + is_code[_indices(languages, len(is_code) - 1)]
-        admitted = np.array([verdict.admitted for verdict in verdicts])
-        details = pa.array([verdict.detail or None for verdict in verdicts], pa.string())
-        return pa.array(admitted[rows]), details.take(pa.array(rows))
 
 
 def _former_id(name: str) -> str:
@@ -169,8 +177,3 @@ def _match(names: tuple[str, ...], patterns: tuple[str, ...]) -> str | None:
         (pattern for pattern in patterns for name in names if fnmatchcase(name.lower(), pattern.lower())),
         None,
     )
-
-
-def _indices(column: pa.DictionaryArray, null: int) -> np.ndarray:
-    """Dictionary indices of a column as int64, with `null` where it is null."""
-    return column.indices.cast(pa.int64()).fill_null(null).to_numpy(zero_copy_only=False)

@@ -16,6 +16,7 @@ from configs.errors import InputError, NoTextError
 from configs.language_codes import DECLARED_CHARACTERS_MAX, UNDETERMINED, LanguageCodes
 from configs.load import Plan
 from configs.models import Source
+from governance.licence_detection import Judged, LicenceJudge, own_notices
 from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline.pii.outward import Outward, redactor_of
@@ -23,7 +24,7 @@ from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
 from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder
 from pipeline.split import source_digest
-from pipeline.text.columns import constant_column, document_ids, encode, filter_batch, string_bytes
+from pipeline.text.columns import constant_column, decode, document_ids, encode, filter_batch, string_bytes
 from pipeline.text.normal_form import to_nfc
 from pipeline.text.schema import DOCUMENT, LEDGER
 
@@ -33,14 +34,18 @@ VERSION = 7
 NAMED_PER_TASK_MAX = 1000
 """Problems that a task's record, and so the manifest, names; all are in the ledger."""
 
+LICENCES_COUNTED_MAX = 2000
+"""Combinations of licences that a task counts apart; a hostile file may give every document its own."""
+
 PROBLEM_ROWS = 10_000
 """Ledger rows of problems written at a time."""
 
 
 def to_documents(
-    batch: pa.RecordBatch, source: Source, codes: LanguageCodes, outward: Outward
-) -> tuple[pa.RecordBatch, pa.StringArray]:
-    """A reader's batch (schema RAW) as documents (schema DOCUMENT), and why a row's language is refused, else null.
+    batch: pa.RecordBatch, source: Source, codes: LanguageCodes, outward: Outward, licences: "Licences"
+) -> tuple[pa.RecordBatch, pa.StringArray, list[Judged]]:
+    """A reader's batch (schema RAW) as documents (schema DOCUMENT), why a row's language is refused, else null, and
+    what is to be said of each row's licence.
 
     Languages are codes of ours or BCP-47, licences SPDX where what the row says can be told; see `LanguageCodes` and
     `spdx_of`. A language that is refused is `und`. Ids are made of the keys that documents have; what is written beside
@@ -48,18 +53,48 @@ def to_documents(
     """
     texts = batch["text"] if source.kind == "code" else to_nfc(batch["text"])
     languages, refused = _languages(batch["language"], codes, outward)
+    declared = _licences(batch["licence"], source, outward)
+    judged = licences(texts, source, languages, declared, batch["licence_nearby"])
     columns = [
         document_ids(source.id, batch["key"]),
         texts,
         constant_column(source.id, batch.num_rows),
         languages,
-        _licences(batch["licence"], source, outward),
+        encode([row.effective for row in judged]),
+        declared,
+        encode([row.detected for row in judged]),
         outward.names(batch["uri"]),
         outward.names(_keys(batch["key"])),
         outward.metadata(batch["metadata"]),
         string_bytes(texts),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT), refused
+    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT), refused, judged
+
+
+@dataclass
+class Licences:
+    """Settles the licences of batches: what is declared, what is detected, and the verdict."""
+
+    judge: LicenceJudge
+    detect: bool
+
+    def __call__(
+        self,
+        texts: pa.LargeStringArray,
+        source: Source,
+        languages: pa.DictionaryArray,
+        declared: pa.DictionaryArray,
+        nearby: pa.StringArray,
+    ) -> list[Judged]:
+        """A row's licences each; code is looked into, prose is not: it talks about licences."""
+        code = self.judge.gate.code_languages
+        of_code = [language if language in code else None for language in decode(languages).to_pylist()]
+        own = own_notices(texts, of_code) if self.detect else [None] * len(of_code)
+        rows = zip(decode(declared).to_pylist(), own, nearby.to_pylist(), of_code, strict=True)
+        return [
+            self.judge.judge(said, found, around if self.detect else None, language is not None)
+            for said, found, around, language in rows
+        ]
 
 
 def _keys(keys: pa.StringArray) -> pa.StringArray:
@@ -159,13 +194,15 @@ class IngestWork:
 
     plan: Plan
     strict: bool = False
-    gate: LicenceGate = field(init=False)
+    licences: Licences = field(init=False)
     outward: Outward = field(init=False)
 
     def __post_init__(self) -> None:
         self.outward = Outward(redactor_of(self.plan))
         trusted = frozenset(licence for source in self.plan.sources for licence in trusted_licences(source))
-        self.gate = LicenceGate(self.plan.recipe.licences, frozenset(self.plan.languages.programming), trusted)
+        policy = self.plan.recipe.licences
+        gate = LicenceGate(policy, frozenset(self.plan.languages.programming), trusted)
+        self.licences = Licences(LicenceJudge(gate), policy.detect)
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Read the unit, write shards `TASK-00000.arrow` … and the dropped rows `TASK.dropped.arrow`."""
@@ -173,17 +210,21 @@ class IngestWork:
         source = self.plan.source(unit.source)
         codes = LanguageCodes(self.plan.languages)
         shards = _Shards(folder, self.plan.recipe.output.work_shard_bytes)
+        licences: dict[LicenceKey, list[int]] = {}
         with folder.arrow(".dropped.arrow", LEDGER, dropped=True) as shard:
             dropped = _Dropped(shard)
             problems = _Problems(source.id, dropped, self.outward, strict=self.strict)
             for piece in unit.pieces:  # each as if it were read by itself
                 for raw in self._read(piece, source, problems):
-                    kept = self._admit(*to_documents(raw, source, codes, self.outward), dropped)
+                    documents, no_language, judged = to_documents(raw, source, codes, self.outward, self.licences)
+                    _count_licences(licences, documents, judged)
+                    kept = self._admit(documents, no_language, judged, dropped)
                     if kept.num_rows:
                         shards.write(kept)
                 shards.close()
                 problems.flush()
         folder.data["dropped"] = [[*key, *total] for key, total in sorted(dropped.totals.items())]
+        folder.data["licences"] = [[*key, *total] for key, total in sorted(licences.items())]
         folder.data["problems"] = problems.named
         folder.data["problems_unnamed"] = problems.unnamed
 
@@ -196,23 +237,26 @@ class IngestWork:
             batch_documents=output.batch_documents,
             batch_bytes=output.batch_bytes,
             on_problem=problems,
+            licences=self.plan.recipe.licences.detect,
         )
 
-    def _admit(self, batch: pa.RecordBatch, no_language: pa.StringArray, dropped: "_Dropped") -> pa.RecordBatch:
+    def _admit(
+        self, batch: pa.RecordBatch, no_language: pa.StringArray, judged: list[Judged], dropped: "_Dropped"
+    ) -> pa.RecordBatch:
         """The documents that may enter; the rest goes to `dropped`."""
         wrong = no_language.is_valid()
         if wrong.true_count:
             rows = filter_batch(batch, wrong)
             why = no_language.filter(wrong)
             dropped.write(dropped_rows(rows, "language", "language_unknown", why), "language", "language_unknown")
-            batch = filter_batch(batch, pc.invert(wrong))
-        admitted, details = self.gate.admit(batch["licence"], batch["language"])
-        refused = pc.invert(admitted)
-        if refused.true_count:
-            rows = filter_batch(batch, refused)
-            why = details.filter(refused).cast(pa.string())
-            dropped.write(dropped_rows(rows, "licence", "licence_denied", why), "licence", "licence_denied")
-            batch = filter_batch(batch, admitted)
+        left = np.array([row.verdict.admitted for row in judged], bool) & ~wrong.to_numpy(zero_copy_only=False)
+        refused = [number for number in np.flatnonzero(~left).tolist() if not wrong[number].as_py()]
+        for reason in sorted({judged[number].verdict.reason for number in refused}):
+            mine = [number for number in refused if judged[number].verdict.reason == reason]
+            rows = batch.take(pa.array(mine))
+            details = pa.array([self.outward.name(judged[number].verdict.detail) for number in mine], pa.string())
+            dropped.write(dropped_rows(rows, "licence", reason, details), "licence", reason)
+        batch = filter_batch(batch, pa.array(left))
         empty = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(batch["text"])), 0)
         if empty.true_count:
             rows = filter_batch(batch, empty)
@@ -220,6 +264,24 @@ class IngestWork:
             dropped.write(dropped_rows(rows, "ingest", "empty", why), "ingest", "empty")
             batch = filter_batch(batch, pc.invert(empty))
         return batch
+
+
+LicenceKey = tuple[str, str, str, str]
+"""Declared licence, detected (empty: none), effective, and what became of it: `admitted`, or the ledger's reason, with
+`!` behind where declared and detected contradict each other."""
+
+
+def _count_licences(counts: dict[LicenceKey, list[int]], batch: pa.RecordBatch, judged: list[Judged]) -> None:
+    """Add documents and bytes on entering by what was said of their licences."""
+    declared, sizes = decode(batch["licence_declared"]).to_pylist(), batch["bytes_in"].to_pylist()
+    for said, row, size in zip(declared, judged, sizes, strict=True):
+        fate = "admitted" if row.verdict.admitted else row.verdict.reason
+        key = (said, row.detected or "", row.effective or "", fate + ("!" if row.conflict else ""))
+        if key not in counts and len(counts) >= LICENCES_COUNTED_MAX:
+            key = ("other", "", "other", fate)
+        total = counts.setdefault(key, [0, 0])
+        total[0] += 1
+        total[1] += size
 
 
 class _Dropped:

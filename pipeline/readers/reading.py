@@ -16,6 +16,7 @@ from pipeline.readers.dictionaries import Dictionaries
 from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_lines import read_jsonl
 from pipeline.readers.json_messages import read_json
+from pipeline.readers.licence_evidence import surroundings_of
 from pipeline.readers.messages import read_fluent, read_properties
 from pipeline.readers.parts import open_part
 from pipeline.readers.problems import Problems
@@ -57,6 +58,7 @@ def read_unit(
     batch_documents: int,
     batch_bytes: int,
     on_problem: Callable[[InputError], None],
+    licences: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of a unit as batches of `pipeline.text.schema.RAW`, in the order of the files.
 
@@ -64,11 +66,12 @@ def read_unit(
     bytes of text. What cannot be read (a file, a member, a line) goes to `on_problem` as an InputError, once each; of
     those of a file beyond the first hundred one counts the rest. What was read before is yielded, and reading resumes
     behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose file is
-    one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups.
+    one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups. With `licences` the files around each
+    are asked for its licence.
     """
     for piece in replace(unit, uri=resolve(unit.uri)).pieces:
         report = Problems(on_problem)
-        context = Context(source, languages, report, batch_documents)
+        context = Context(source, languages, report, batch_documents, licences)
         batcher = Batcher(batch_documents, batch_bytes, report)
         for row, origin in _rows(piece, context, report):
             batch = batcher.add(row, origin)
@@ -93,10 +96,13 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
     seen: dict[str, int] = {}
     dictionaries = Dictionaries()
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
+    surroundings = surroundings_of(unit, package, context.source.reader) if context.licences else None
     try:
         for member in _members(unit, package, context):
             report.begin(f"{member.name}, from number {member.before + 1:,}" if member.before else member.name)
             origin = _origin(member, unit, package, context.source)
+            if surroundings:
+                origin = replace(origin, nearby=surroundings.of(member))
             count = seen[origin.key] = seen.get(origin.key, 0) + 1
             if count > 1:  # an archive may hold two members of one name
                 origin = replace(origin, key=f"{origin.key}\0{count}")

@@ -40,16 +40,25 @@ class Context:
     languages: Languages
     on_problem: Callable[[InputError], None]
     batch_documents: int
+    licences: bool = False
+    """Whether the files around each file are asked for its licence."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What all documents of a file have in common: key and URI, and language and licence where a row says none."""
+    """What all documents of a file have in common: key and URI, and language and licence where a row says none.
+
+    `nearby` is what lies around the file and tells of its licence (`governance.licence_detection.pack`).
+    """
 
     key: str
     uri: str
     language: str | None
     licence: str | None
+    nearby: str | None = None
+
+
+_Raw = tuple[str, str, str | None, str | None, str, str, str | None]
 
 
 class Batcher:
@@ -57,7 +66,7 @@ class Batcher:
 
     def __init__(self, documents: int, size: int, on_problem: Callable[[InputError], None]) -> None:
         self._documents, self._size, self._on_problem = documents, size, on_problem
-        self._rows: list[tuple[str, str, str | None, str | None, str, str]] = []
+        self._rows: list[_Raw] = []
         self._bytes = 0
         self._origin: Origin | None = None
         self._seen: dict[int, int] = {}  # hashes of the own keys of this file's rows, and how often they came
@@ -83,6 +92,7 @@ class Batcher:
                 licence or origin.licence,
                 uri or origin.uri,
                 metadata,
+                None if licence else origin.nearby,  # a row that names its licence knows better than a folder
             )
         )
         self._bytes += size
@@ -129,7 +139,7 @@ def _is_too_large(text: str) -> bool:
     return len(text) > limit or (not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > limit)
 
 
-def _batch(rows: list[tuple[str, str, str | None, str | None, str, str]]) -> pa.RecordBatch | None:
+def _batch(rows: list[_Raw]) -> pa.RecordBatch | None:
     if not rows:
         return None
     columns = zip(*rows, strict=True)

@@ -1,9 +1,11 @@
 """What to read of a source, cut into units that workers take: an archive, a file, or some files of a folder."""
 
 import fnmatch
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import xxhash
 from configs import CONFIGS
 from configs.errors import InputError
 from configs.models import Package, Source
+from governance.licence_tree import EVIDENCE_FILES_MAX, is_evidence, speaks_for
 from pipeline.readers.containers import is_archive, without_compression
 from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_remote, local_path, match
 from pipeline.readers.names import visible
@@ -70,6 +73,7 @@ class Unit:
     state: str = ""
     lost: tuple[tuple[str, str, str], ...] = ()
     parts: tuple[Part, ...] = ()
+    evidence: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> tuple["Unit", ...]:
@@ -78,6 +82,7 @@ class Unit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))  # JSON gives lists
+        object.__setattr__(self, "evidence", tuple(self.evidence))
         object.__setattr__(self, "lost", tuple((file, cause, remedy) for file, cause, remedy in self.lost))
         object.__setattr__(self, "parts", tuple(Part(*part) for part in self.parts))
 
@@ -172,10 +177,13 @@ def _path_units(source: Source, number: int, package: Package, skip: Sequence[st
             raise InputError(package.name, "no such file or folder", f"check the packages of source `{source.id}`")
         fs = None if local_path(pattern) is not None else fsspec.url_to_fs(pattern)[0]
         units: list[Unit] = []
+        listed: dict[str, list[FoundFile]] = {}
         for file in found.files:
             label = visible(posixpath.join(posixpath.basename(base), posixpath.relpath(file.path, base or "/")))
             uri = fs.unstrip_protocol(file.path) if fs else _portable(file.path)
-            units.append(Unit(source.id, uri, number, file.size, label, state=file.state))
+            beside = _beside(file.path, listed) if fs is None and not is_archive(file.path) else []
+            names = tuple(posixpath.basename(near.path) for near in beside)
+            units.append(Unit(source.id, uri, number, file.size, label, state=_state(file, beside), evidence=names))
         for folder in found.folders:
             units += _folder_units(fs, folder, source, number, package, skip)
         units.sort(key=lambda unit: (unit.uri, unit.members))
@@ -206,9 +214,14 @@ def _folder_units(
     uri = fs.unstrip_protocol(folder) if fs else _portable(folder)
     label = visible(posixpath.basename(folder.rstrip("/")))
 
+    evidence = _evidence(fs, folder, skip)
+
     def unit() -> Unit:
-        state = xxhash.xxh3_128_hexdigest("\n".join(f"{file.path}\0{file.state}" for file in held).encode(*_ANY))
-        return Unit(source.id, uri, number, total, label, tuple(file.path for file in held), state)
+        about = evidence_for(evidence, [file.path for file in held])
+        lines = "\n".join(f"{file.path}\0{file.state}" for file in [*held, *about])
+        state = xxhash.xxh3_128_hexdigest(lines.encode(*_ANY))
+        paths, names = (tuple(file.path for file in files) for files in (held, about))
+        return Unit(source.id, uri, number, total, label, paths, state, evidence=names)
 
     held: list[FoundFile] = []
     total = 0
@@ -230,6 +243,45 @@ def _folder_units(
 
 
 _ANY = ("utf-8", "surrogateescape")
+
+
+def _evidence(fs: fsspec.AbstractFileSystem | None, folder: str, skip: Sequence[str]) -> list[FoundFile]:
+    """Files below a folder that tell of licences; what cannot be looked at is told where the others are listed."""
+    found = list_remote(fs, folder, is_evidence) if fs else LocalFolder(folder, is_evidence, skip).walk()
+    return found.files[:EVIDENCE_FILES_MAX]
+
+
+def _beside(path: str, known: dict[str, list[FoundFile]]) -> list[FoundFile]:
+    """Files that tell of licences in the folder of a local file, without those below it."""
+    folder = posixpath.dirname(path)
+    if folder not in known:
+        known[folder] = []
+        with suppress(OSError), os.scandir(folder or "/") as entries:
+            names = sorted(entry.name for entry in entries if is_evidence(entry.name) and entry.is_file())
+            known[folder] = [file_state(f"file://{folder}/{name}") for name in names[:EVIDENCE_FILES_MAX]]
+    return [file for file in known[folder] if file.path != path]
+
+
+def _state(file: FoundFile, beside: Sequence[FoundFile]) -> str:
+    """The state of a file, and of those beside it that tell of its licence."""
+    if not beside:
+        return file.state
+    lines = "\n".join(f"{near.path}\0{near.state}" for near in beside)
+    return f"{file.state} {xxhash.xxh3_128_hexdigest(lines.encode(*_ANY))}"
+
+
+def evidence_for(evidence: Sequence[FoundFile], paths: Sequence[str]) -> list[FoundFile]:
+    """Those of the files that tell of licences that may tell of one of `paths`."""
+    folders = {""}
+    for path in paths:
+        while path := posixpath.dirname(path):
+            folders.add(path)
+    names = set(paths)
+    return [
+        file
+        for file in evidence
+        if speaks_for(file.path) in folders or (file.path.endswith(".license") and file.path[:-8] in names)
+    ]
 
 
 def _folder_state(path: str) -> str:

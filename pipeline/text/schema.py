@@ -15,6 +15,7 @@ RAW = pa.schema(
         pa.field("licence", pa.string()),  # SPDX; null: the source's
         pa.field("uri", pa.string(), nullable=False),  # file, with the member of an archive behind `!`
         pa.field("metadata", pa.string(), nullable=False),  # a JSON object
+        pa.field("licence_nearby", pa.string()),  # what lies around the file, see `governance.licence_detection.pack`
     ]
 )
 """What a reader yields."""
@@ -25,7 +26,9 @@ DOCUMENT = pa.schema(
         pa.field("text", pa.large_string(), nullable=False),  # UTF-8, NFC; code as it is
         pa.field("source", DICTIONARY, nullable=False),
         pa.field("language", DICTIONARY, nullable=False),  # BCP-47 or programming language; `und` if not declared
-        pa.field("licence", DICTIONARY, nullable=False),  # SPDX expression
+        pa.field("licence", DICTIONARY, nullable=False),  # SPDX expression: the one that counts
+        pa.field("licence_declared", DICTIONARY, nullable=False),  # by the row, the package or the source
+        pa.field("licence_detected", DICTIONARY),  # in the file or around it; null: nothing was
         pa.field("uri", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),  # its file, member or place in it, `#` and its own key in that
         pa.field("metadata", pa.string(), nullable=False),

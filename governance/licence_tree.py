@@ -1,0 +1,294 @@
+"""What lies around a file and says its licence: REUSE, DEP-5, package metadata, LICENSE and COPYING of its folders.
+
+The nearer wins: a sidecar or an entry for the path, then the nearest folder that says anything. Files are judged by
+their bytes and names alone; paths are keys here and never opened.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from governance.licence_comments import PLAIN, comment_words
+from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
+from governance.licence_metadata import is_metadata, metadata_licence
+from governance.licence_names import spdx_of
+from governance.licence_notices import UNKNOWN, joined, notice_of
+
+EVIDENCE_BYTES_MAX = 512 << 10
+"""Of a file that tells of licences no more is read: the GPL has 35 kB."""
+
+EVIDENCE_FILES_MAX = 20_000
+"""Of one archive or folder; what comes behind is not known."""
+
+_TEXT = re.compile(
+    r"(?i)(?:un)?licen[cs]es?|copying|copyrights?|licen[cs]e[._-]\w+|copying[._-]\w+|copyright[._-]\w+|\w+[._-]licen[cs]e"
+    r"|(?:[al]?gpl|mit|apache|bsd|mpl)(?:[._-]?v?\d(?:\.\d)?)?|notice[._-]licen[cs]e"
+)
+_TEXT_ENDINGS = ("", ".txt", ".md", ".markdown", ".rst", ".html", ".htm", ".adoc", ".rtf", ".lesser", ".lib", ".old")
+_NO_STATEMENT = re.compile(
+    r"(?i)third|3rd|other|bundled|vendor|contrib|dependen|fonts?\b|docs?\b|icons?\b|logo|data\b|examples?\b|notice"
+)
+_INFO = re.compile(
+    r"(?i)^(?:(.*)/)?[^/]+\.(?:dist-info|egg-info)(?:/licen[cs]es(?:/.*)?)?$|^(?:(.*)/)?(?:EGG-INFO|META-INF(?:/.*)?)$"
+)
+_DOC = re.compile(r"^(?:(.*)/)?usr/share/doc/[^/]+$")
+
+OVERRIDE, AGGREGATE, FILE, NESTED, ROOT = "override", "aggregate", "file", "nested", "root"
+"""How near evidence is: it stands against what the file says, beside it, or for want of it: for this path, for a folder
+inside one that has a licence too, for the whole package."""
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """What lies around a file says: the SPDX expression, how near (see above), and in which file it stands."""
+
+    spdx: str
+    level: str
+    basis: str
+
+
+def is_evidence(path: str) -> bool:
+    """Whether a file may tell the licence of others, by its name."""
+    name = posixpath.basename(path)
+    return name.endswith(".license") or name in ("REUSE.toml", "dep5") or is_metadata(path) or _is_licence_text(name)
+
+
+def _is_licence_text(name: str) -> bool:
+    stem, ending = posixpath.splitext(name)
+    if _TEXT.fullmatch(name):
+        return not re.search(
+            r"(?i)\.(?:py|pyi|js|mjs|cjs|ts|tsx|jsx|c|h|cc|cpp|hpp|cs|java|go|rs|rb|php|lua|scala|json|xml|y[a]?ml|toml|sh|pl|png|css)$",
+            name,
+        )
+    return ending.lower() in _TEXT_ENDINGS and bool(_TEXT.fullmatch(stem))
+
+
+@dataclass
+class _Folder:
+    """What the files of one folder say: of texts (name, expression) and of metadata."""
+
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    metadata: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class LicenceTree:
+    """Gathers the evidence of an archive or folder, then answers for paths. Paths are relative, with `/`."""
+
+    _folders: dict[str, _Folder] = field(default_factory=dict)
+    _beside: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _entries: dict[str, list[tuple[str, bool, list[Entry]]]] = field(default_factory=dict)
+    _known: dict[str, Nearby | None] = field(default_factory=dict)
+
+    def add(self, path: str, data: bytes) -> None:
+        """Take in a file for which `is_evidence` holds."""
+        data = data[:EVIDENCE_BYTES_MAX]
+        folder, name = posixpath.split(path)
+        if name.endswith(".license") and name != ".license":
+            words, head = comment_words(_text(data).encode(), PLAIN)
+            if found := notice_of(words, head, plain=True):
+                self._beside[path.removesuffix(".license")] = (found, path)
+            return
+        if name == "REUSE.toml":
+            self._entries.setdefault(folder, []).append((path, False, reuse_entries(data)))
+            return
+        if name == "dep5" or (name.lower().startswith("copyright") and is_dep5(_text(data))):
+            self._add_dep5(path, _text(data))
+            return
+        if posixpath.basename(folder) == "LICENSES" or not data.strip():
+            return  # REUSE keeps the texts there of all that is used anywhere
+        holder = self._folders.setdefault(_holder(folder), _Folder())
+        if is_metadata(path):
+            if found := metadata_licence(path, data):
+                holder.metadata.append((path, found))
+        elif not _NO_STATEMENT.search(name):
+            holder.texts.append((path, licence_of_text(data) or UNKNOWN))
+
+    def _add_dep5(self, path: str, text: str) -> None:
+        folder = posixpath.dirname(path)
+        installed = _DOC.match(folder)
+        base = posixpath.dirname(folder) if posixpath.basename(folder) in (".reuse", "debian") else _holder(folder)
+        by_end = bool(installed) or posixpath.basename(folder) not in (".reuse", "debian")
+        self._entries.setdefault(base, []).append((path, by_end, dep5_entries(text)))
+
+    def of(self, path: str) -> Nearby | None:
+        """What is said of a file; None where nothing is."""
+        if beside := self._beside.get(path):
+            return Nearby(beside[0], FILE, beside[1])
+        folder = posixpath.dirname(path)
+        if found := self._entries and self._by_entry(path):
+            return found
+        if folder not in self._known:
+            self._known[folder] = self._by_folder(folder)
+        return self._known[folder]
+
+    def _by_entry(self, path: str) -> Nearby | None:
+        for folder in _upwards(posixpath.dirname(path)):
+            inner = path.removeprefix(f"{folder}/") if folder else path
+            for basis, by_end, entries in self._entries.get(folder, ()):
+                fitting = [entry for entry in entries if _fits(entry, inner, by_end)]
+                if by_end and any(not entry.general for entry in fitting):
+                    fitting = [entry for entry in fitting if not entry.general]
+                if not fitting:
+                    continue
+                entry = fitting[-1]
+                if entry.licence == UNKNOWN and entry.general:
+                    continue
+                level = {"override": OVERRIDE, "aggregate": AGGREGATE}.get(entry.precedence, FILE)
+                if entry.general and level == FILE:
+                    near = self._by_folder(posixpath.dirname(path))
+                    if near and len(near.basis) and _depth(near.basis) > _depth(basis) + 1:
+                        return near
+                    level = ROOT
+                return Nearby(entry.licence, level, basis)
+        return None
+
+    def _by_folder(self, folder: str) -> Nearby | None:
+        found: Nearby | None = None
+        for above in _upwards(folder):
+            held = self._folders.get(above)
+            said = held and _of_folder(held)
+            if not said:
+                continue
+            if found:
+                return Nearby(found.spdx, NESTED, found.basis)
+            found = Nearby(said[0], ROOT, said[1])
+        return found
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    while True:
+        yield folder
+        if not folder:
+            return
+        folder = posixpath.dirname(folder)
+
+
+def _depth(path: str) -> int:
+    return path.count("/")
+
+
+def _fits(entry: Entry, path: str, by_end: bool) -> bool:
+    """Whether an entry is for a path; `by_end`: an installed file, whose path in the sources is the end of it."""
+    if entry.pattern.match(path):
+        return True
+    if not by_end or entry.general:
+        return False
+    parts = path.split("/")
+    return any(entry.pattern.match("/".join(parts[start:])) for start in range(1, min(len(parts), 12)))
+
+
+def _holder(folder: str) -> str:
+    """The folder that files of `folder` speak for: a wheel's metadata speaks for what lies beside it."""
+    if match := _INFO.match(folder):
+        return match[1] or match[2] or ""
+    if match := _DOC.match(folder):
+        return match[1] or ""
+    return folder
+
+
+def speaks_for(path: str) -> str:
+    """The folder whose files a file with evidence may speak for, with all below it."""
+    folder = posixpath.dirname(path)
+    if posixpath.basename(folder) in (".reuse", "debian"):
+        return posixpath.dirname(folder)
+    return _holder(folder)
+
+
+def _of_folder(folder: _Folder) -> tuple[str, str] | None:
+    """What the files of a folder say together, and which file is named for it."""
+    texts = {spdx: path for path, spdx in folder.texts}
+    if any(spdx.startswith("LGPL-") for spdx in texts):  # COPYING holds the GPL, which the LGPL's text rests on
+        texts = {spdx: path for spdx, path in texts.items() if not spdx.startswith("GPL-")}
+    declared = {spdx: path for path, spdx in folder.metadata}
+    if len(declared) > 1 and UNKNOWN in declared:
+        declared.pop(UNKNOWN)
+    known_texts = {spdx: path for spdx, path in texts.items() if spdx != UNKNOWN}
+    if declared:
+        expression = joined(sorted(declared), "AND")
+        named = families(expression)
+        if expression == UNKNOWN and known_texts:
+            declared = {}
+        elif all(families(spdx) <= named for spdx in known_texts):
+            return expression, declared[min(declared)]
+    if not declared and not texts:
+        return None
+    if not declared and known_texts and _is_choice(folder):
+        return joined(sorted(known_texts), "OR"), min(known_texts.values())
+    parts = sorted({*declared, *(known_texts or (texts if not declared else {}))})
+    first = next((path for spdx, path in texts.items() if spdx in parts), None)
+    return joined(parts, "AND"), first or declared[min(declared)]
+
+
+def _is_choice(folder: _Folder) -> bool:
+    """Whether texts are named as a choice: `LICENSE-MIT` beside `LICENSE-APACHE`."""
+    names = [posixpath.basename(path).lower() for path, _ in folder.texts]
+    named = re.compile(r"licen[cs]e[._-](?:mit|apache|bsd|gpl|lgpl|mpl|isc|zlib|unlicense|cc0|boost)[\w.-]*")
+    return len(names) > 1 and all(named.fullmatch(name) for name in names)
+
+
+def families(expression: str) -> frozenset[str]:
+    """The licences of an expression, so far as they are told apart by a text: `GPL-2.0` for both of its ids."""
+    names = re.findall(r"[A-Za-z][\w.+-]*", expression)
+    plain = (re.sub(r"-(?:only|or-later)$", "", name) for name in names if name not in ("AND", "OR", "WITH"))
+    return frozenset(
+        re.sub(r"^BSD-\d-Clause$|^0BSD$", "BSD", "MIT" if name in ("X11", "MIT-0") else name) for name in plain
+    )
+
+
+_GNU_TITLE = re.compile(
+    r"gnu (affero |lesser |library )?general public license[^a-z0-9]+version (\d(?:\.\d)?)"
+    r"[^a-z0-9]+\d{0,2} ?(?:june|february|november|july)"
+)
+_TITLES = (
+    (re.compile(r"apache license[^a-z0-9]+version 2\.0[^a-z0-9]+january 2004"), "Apache-2.0"),
+    (re.compile(r"mozilla public license[^a-z0-9]+version 2\.0[^a-z0-9]"), "MPL-2.0"),
+    (re.compile(r"mozilla public license[^a-z0-9]+version 1\.1"), "MPL-1.1"),
+    (re.compile(r"eclipse public license[^a-z0-9]+v ?2\.0"), "EPL-2.0"),
+    (re.compile(r"eclipse public license[^a-z0-9]+v ?1\.0"), "EPL-1.0"),
+    (re.compile(r"boost software license[^a-z0-9]+version 1\.0"), "BSL-1.0"),
+    (re.compile(r"common development and distribution license"), "CDDL-1.0"),
+    (re.compile(r"server side public license[^a-z0-9]+version 1"), "SSPL-1.0"),
+    (re.compile(r"business source license 1\.1"), "BUSL-1.1"),
+    (re.compile(r"elastic license 2\.0"), "Elastic-2.0"),
+    (re.compile(r"european union public licen[cs]e v\. ?1\.2"), "EUPL-1.2"),
+    (re.compile(r"the artistic license 2\.0"), "Artistic-2.0"),
+    (re.compile(r"creative commons legal code[^a-z0-9]+cc0|cc0 1\.0 universal"), "CC0-1.0"),
+    (re.compile(r"python software foundation license version 2"), "PSF-2.0"),
+    (re.compile(r"sil open font license version 1\.1"), "OFL-1.1"),
+    (re.compile(r"gnu free documentation license[^a-z0-9]+version 1\.3"), "GFDL-1.3"),
+    (re.compile(r"the artistic license[^a-z0-9]+(?:august 15 1997|preamble)"), "Artistic-1.0-Perl"),
+)
+_OPENING = 1500
+
+
+def licence_of_text(data: bytes) -> str | None:
+    """The licence of a LICENSE or COPYING file: the one it opens with, or those it says one may choose from.
+
+    None where none is known, UNKNOWN never: who asks decides what that means. Texts of parts that follow the first are
+    those of other files.
+    """
+    text = _text(data)
+    words, head = comment_words(text.encode(), PLAIN)
+    opening = words[:_OPENING].decode("ascii").replace("|", " ")
+    opening = re.sub(r" +", " ", opening)
+    found = [(match.start(), spdx) for pattern, spdx in _TITLES if (match := pattern.search(opening))]
+    if match := _GNU_TITLE.search(opening):
+        kind = {"affero ": "AGPL", "lesser ": "LGPL", "library ": "LGPL"}.get(match[1] or "", "GPL")
+        number = match[2] if "." in match[2] else f"{match[2]}.0"
+        found.append((match.start(), f"{kind}-{number}-only"))
+    declared = notice_of(words[: min(found)[0] if found else len(words)], head, plain=True)
+    if declared and (not found or min(found)[0] > 60):
+        return declared
+    if found:
+        return min(found)[1]
+    first = text.strip()[:100].strip()
+    return spdx_of(first) if first and "\n" not in first else None
+
+
+def _text(data: bytes) -> str:
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    return "" if b"\0" in data[:4096] else data.decode("utf-8", "replace")

@@ -1,0 +1,89 @@
+# ruff: noqa: E501 - a pattern a line
+"""What stands around the name of a licence and makes it a declaration, a choice, a version, or mere talk.
+
+RE2 over the words of `governance.licence_comments`; `~` is what may lie between two words.
+"""
+
+from governance.licence_phrases import compiled
+
+SPDX = compiled(r"spdx-license-identifier[: ] ?([^|\n]{1,300})")
+IGNORED = compiled(r"(?s)reuse-ignorestart.*?(?:reuse-ignoreend|$)")
+SNIPPET_OR_FILE = compiled(r"^[\w./-]+\.\w{1,5}[ :]*$|copyright|\(c\)|^[*# ]*$")
+LEAD = compiled(
+    r"(?:under|subject~to|licen[cs]ed?(?:~(?:as|by|with|using|is|type|name|information))?[ |]?:?|@licen[cs]e[: ]?|licen[cs]e~(?:is|for"
+    r"~this~\w+~is|text~is)|governed~by|covered~by|protected~by|released~(?:to|into|in)|(?:placed|put)~(?:in|into|under)|(?:is|are)~(?:in|now)"
+    r"|dedicated~to|donated~to|according~to|accordance~with|compliance~with|pursuant~to|per|via|terms~of|conditions~of|(?:is|are)"
+    r"|available~(?:as|in)|dual[ -]licen[cs]ed?|redistribute~(?:it|them)|copying~(?:policy|conditions)[: ]|released~as)[ |\"(:]{0,4}$"
+)
+GLUE = compiled(
+    r"(?:\b(?:the|an?|gnu|of|version|versions|either|both|all|and|or|and/or|terms|conditions|new|same|following|any|open~source|free"
+    r"|permissive|standard|software|licen[cs]es?|licen[cs]ed|to|in|under|by|at~your~option|your~choice~of|one~of|two|three|these|this"
+    r"|liberal|so-called|simple|well-known|later|only|dual|if|you~prefer|as~well~as|alternatively|clause|https?://\S+|www\.\S+"
+    r"|[al]?gpl\S*|mit|bsd|apache|mozilla|public|mpl\S*|lesser|library|affero|general|v?\d(?:\.\d+)*\+?|x11|artistic|isc)"
+    r"|[^a-z0-9\n])$"
+)
+NOT = compiled(
+    r"\b(?:not|never|longer|isnt|arent|wasnt|cannot|unlike|without|formerly|previously|originally|if|whether|when|whenever|unless"
+    r"|instead|rather|dependenc\w+|detect\w*|check(?:s|ing|ed)?|find(?:s|ing)?|test(?:s|ing)?|pars(?:e[sr]?|ing)|e\.g|example|such"
+    r"|about|compatible|incompatible|compatibility|because|since|why|how|many|most|some|others?|another|returns?|raises?|looks?|matches"
+    r"|classif\w+|recogni[sz]\w*|identif(?:y|ies)|determines?|chooser|selects?|generat(?:e|es|or|ing)|insert\w*|templates?|string"
+    r"|was|were|until|prior|switch\w*|relicens\w*|instance|similar|compare\w*|versus|vs|rest|denied|deny|denies|forbid\w*|reject\w*)\b"
+)
+INDEFINITE = compiled(
+    r"^[^a-z]*(?:(?:an?|any|every|each|some|most|many|no|all~other|code|software|files|packages|projects|programs|libraries|works|things"
+    r"|anything|everything|someone|people|users|authors|developers|companies|also|see|note|todo|fixme)\b)"
+)
+TITLE_ONLY = compiled(r"^[^a-z0-9]*(?:the[ -])?[^a-z0-9]*$")
+REST_OF_TITLE = compiled(
+    r"^[ \"():+-]*(?:v(?:er(?:sion)?)?[ .]*)?(?:[0-9][0-9.]*\+?)?(?:[ -]only|[ -]or[ -]later)?[ \"():.-]*"
+    r"(?:licen[cs]ed?|notice|terms|expat|mit|x11|\d{4})?[ \"():.-]*(?:[|\n]|$|;? \(?see )"
+)
+CHOICE = compiled(
+    r"alternatively|dual[ -]licen[cs]|dually[ -]licen[cs]|tri[ -]licen[cs]|tri[ -]?licen|multi[ -]licen[cs]|double[ -]licen[cs]"
+    r"|(?:your|its|their|users?)~(?:choice|option|discretion|election)(?:~of|~either)?[^a-z]|choose|either~(?:the~)?(?:terms|licen[cs]e"
+    r"|apache|mit|bsd|gpl|lgpl|gnu|of|under|a\b|artistic|mozilla)|one~of~the~(?:following|two)|whichever|disjunction|either~of"
+    r"|licen[cs]es?~(?:of~)?your~choi"
+)
+OPTION_LATER = compiled(r"at~(?:your|its)~option[^a-z0-9]*(?:any|or)?~?(?:later|newer|greater)")
+BETWEEN_OR = compiled(
+    r"^[^a-z0-9]*(?:licen[cs]es?|licensed|version|v?\d[\d.]*\+?)?[^a-z0-9]*(?:or|/)[^a-z0-9]*(?:\bthe\b|under|terms|of|an?|gnu|[^a-z0-9])*$"
+)
+LATER = compiled(
+    r"or~(?:\(?at~your~option\)?~)?(?:any~)?(?:later|newer|higher|greater|above)|any~later~version|or-later|(?:or|and)~(?:up|upwards)\b"
+    r"|or~\(at~your~option\)"
+)
+VERSION = compiled(r"(?:^|[^a-z0-9.])(?:v|ver|version|versions|revision)?[ .|]*([1-4](?:\.[0-9]{1,2})?)\b(\+)?")
+VERSION_FAR = compiled(
+    r"\bv(?:er|ersion|ersions)?[ .|]*([1-4](?:\.[0-9]{1,2})?)\b(\+)?|(?:licenses|documents)/[a-z-]*?(?:license-)?([1-3](?:\.[0-9])?)\b"
+)
+STRONG = compiled(
+    r"free~software|redistribute~(?:it|them|this)|this~(?:file|program|software|library|code|module|source|source~code|script|work|package|project|header|class)"
+    r"|@licen[cs]e|the~contents~of~this|^[^a-z]*(?:dual[ -])?(?:licen[cs]ed|released|distributed)"
+)
+EXCEPTION = (
+    (compiled(r"classpath~exception|linking~this~library~statically~or~dynamically~with~other~modules"), "Classpath-exception-2.0"),
+    (compiled(r"gcc~runtime~library~exception"), "GCC-exception-3.1"),
+    (compiled(r"llvm~exceptions?"), "LLVM-exception"),
+    (compiled(r"font~exception"), "Font-exception-2.0"),
+    (compiled(r"contain~part~or~all~of~the~bison~parser~skeleton"), "Bison-exception-2.2"),
+    (compiled(r"configuration~script~generated~by~autoconf"), "Autoconf-exception-generic"),
+    (compiled(r"linux-syscall-note"), "Linux-syscall-note"),
+)  # fmt: skip
+VERSION_BEFORE = compiled(
+    r"version~([1-3](?:\.[01])?)(\+)?~(?:or~later~)?(?:or~(?:at~your~option~)?any~later~version~)?of(?:~the)?[^a-z0-9]*$"
+)
+NUMBER_AT_END = compiled(r"([0-9](?:\.[0-9]+)?)$")
+GNU_NUMBER_AT_END = compiled(r"([1-3])$")
+NUMBER_GOES_ON = compiled(r"^(\.[01])?(\+)?")
+CONTINUES = compiled(
+    r"^[^a-z0-9.]*(?:licen[cs]es?|v?\d[\d.]*\+?)?[^a-z0-9]*(?:and|and/or)?[^a-z0-9]*(?:the)?[^a-z0-9]*$"
+)
+BSD_NAMES = compiled(
+    r"neither~the~names?~of|names?~of~(?:the~)?[^|\n]{0,80}may~(?:not~)?be~used|may~not~be~used~to~endorse|endorse~or~promote"
+)
+BSD_ADVERTISING = compiled(r"all~advertising~materials")
+BSD_ONE = compiled(r"in~binary~form")
+NO_ADVERTISING = compiled(r"except~as~contained~in~this~notice|shall~not~be~used~in~advertising")
+NCSA = compiled(r"deal~with~the~software~without")
+NOTICE_KEPT = compiled(r"provided~that|shall~be~included|appear~in~all~copies")
+MIT_KEPT = compiled(r"shall~be~included~in~all|permission~notice")
