@@ -26,8 +26,8 @@ WHOLE = ("words", "characters", "longest_line", "pii_email", "pii_ip_address", "
 FINAL = pa.schema(
     [
         ("id", pa.string()), ("text", pa.large_string()), ("source", DICTIONARY), ("language", DICTIONARY),
-        ("licence", DICTIONARY), ("uri", pa.string()), ("key", pa.string()), ("metadata", pa.string()),
-        ("bytes_in", pa.int64()),
+        ("licence", DICTIONARY), ("licence_declared", DICTIONARY), ("licence_detected", DICTIONARY),
+        ("uri", pa.string()), ("key", pa.string()), ("metadata", pa.string()), ("bytes_in", pa.int64()),
         ("language_declared", DICTIONARY), *((name, pa.float32()) for name in FLOATS),
         *((name, pa.int32()) for name in WHOLE), ("languages", pa.string()), ("language_votes", pa.string()),
     ]
@@ -84,7 +84,7 @@ class SmallCorpus:
         self.kept.append(
             {
                 "id": identifier, "text": text, "source": source, "language": language, "licence": "MIT",
-                "uri": f"texts/{len(self.kept)}",
+                "licence_declared": "MIT", "licence_detected": None, "uri": f"texts/{len(self.kept)}",
                 "key": f"texts/{len(self.kept)}", "metadata": "{}", "bytes_in": size, "language_declared": language,
                 "languages": f"{language} 1.00", "language_votes": f"pycld2 {language} 0.97",
                 "pii_email": 0, "pii_ip_address": 0, "cluster_size": 1, "epochs": 1, **measures, **values,

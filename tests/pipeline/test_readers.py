@@ -61,6 +61,7 @@ def test_columns_are_mapped(tmp_path):
             "licence": "MIT",
             "uri": "https://x.example",
             "metadata": '{"a": "ü", "z": [1]}',
+            "licence_nearby": None,
         }
     ]
 
