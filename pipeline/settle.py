@@ -234,8 +234,9 @@ def _collect_values(kept: pa.RecordBatch, values: dict[str, dict[str, set[str]]]
     for row in table.group_by(names).aggregate([]).to_pylist():
         columns = values.setdefault(row["language"], {})
         for name in names:
+            held = columns.setdefault(name, set())  # empty where no document has a value
             if row[name] is not None:
-                columns.setdefault(name, set()).add(row[name])
+                held.add(row[name])
 
 
 def _collect_examples(batch: pa.RecordBatch, examples: dict[tuple[str, str], list[dict[str, str]]]) -> None:
