@@ -7,7 +7,7 @@ OpenRootsError
 │   ├── NoTextError        nothing is wrong, but there is no text to take: an image in a web archive, an empty page
 │   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
 ├── OutputError            the output cannot be written: full disk, read-only folder
-│   └── BuildLockedError   another build works in the same folder
+│   └── BuildLockedError   another command is at work in the same folder
 ├── WorkerDiedError        worker processes were killed or crashed, again and again
 ├── BalanceError           documents that entered are neither kept nor in the ledger: a bug of ours
 └── ModelError             a language-ID or perplexity model cannot be loaded or made, or a checkpoint does not fit
@@ -64,7 +64,7 @@ class OutputError(OpenRootsError):
 
 
 class BuildLockedError(OutputError):
-    """Another build holds the output folder."""
+    """Another command holds the output folder."""
 
 
 class WorkerDiedError(OpenRootsError):

@@ -64,19 +64,18 @@ def attend(
     mask: Tensor | None = None,
     documents: Tensor | None = None,
     seen: Seen = None,
-    softmax_fp32: bool = False,
 ) -> Tensor:
     """Causal attention: query (b, s, n, d), key and value (b, t, n, d), slopes fp32 (n,) → (b, s, n, d).
 
-    The queries stand at the last s of the t positions. For `mask` and `documents` see `Bloom.forward`; `softmax_fp32`
-    is for `plain`, the others' softmax is in fp32 anyway.
+    The queries stand at the last s of the t positions. The softmax is in fp32 or wider. For `mask` and `documents` see
+    `Bloom.forward`.
     """
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
     choice = chosen(choice, query.shape[-1], query.device.type)
     if seen is None:
         seen = build_seen(choice, query.shape[2], key.shape[2], mask, documents, query.device)
     if choice == "plain":
-        mixed = _plain(query, key, value, slopes, mask, seen, softmax_fp32)
+        mixed = _plain(query, key, value, slopes, mask, seen)
     elif choice == "flex":
         mixed = _flex(query, key, value, slopes, mask, seen)
     else:
@@ -84,21 +83,13 @@ def attend(
     return mixed.transpose(1, 2)
 
 
-def _plain(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    slopes: Tensor,
-    mask: Tensor | None,
-    seen: Seen,
-    softmax_fp32: bool,
-) -> Tensor:
+def _plain(query: Tensor, key: Tensor, value: Tensor, slopes: Tensor, mask: Tensor | None, seen: Seen) -> Tensor:
     bias = slopes[:, None, None] * _positions(key, mask)[:, None, None]
     s, t = query.shape[2], key.shape[2]
     allowed = seen if isinstance(seen, Tensor) else _allowed(s, t, None, None, query.device)
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + bias.to(query.dtype)
     scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-    weights = scores.softmax(-1, dtype=torch.float32 if softmax_fp32 else None).to(value.dtype)
+    weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(value.dtype)
     return weights @ value
 
 

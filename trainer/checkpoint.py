@@ -11,6 +11,7 @@ that a checkpoint cannot run code.
 """
 
 import pickle
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,10 +37,11 @@ FORMAT = 2
 """The manifest has a digest of itself; one of format 1 has none and is still read."""
 MANIFEST = "manifest.json"
 PATIENCE = timedelta(hours=4)
-"""For the slowest rank of a save or a check: what goes on meanwhile, or waits, does not depend on it."""
+"""For the slowest rank of a save or a check: nothing that runs meanwhile depends on it."""
 _READERS = 8
 """Files that a process verifies at once: hashing is fast, a shared file system answers many readers faster than one."""
 _REMEDY = "Use an older checkpoint of the run"
+_OWN = re.compile("step-[0-9]{8,}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Checkpoint:
     def step(self) -> int:
         """Steps made."""
         return int(self.manifest["step"])
+
+
+def own_folders(run: Path) -> list[Path]:
+    """The folders of a run's checkpoints, the oldest first, finished or not; what a user put beside them is left out."""
+    return sorted(folder for folder in run.glob("step-*") if _OWN.fullmatch(folder.name) and folder.is_dir())
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -256,7 +263,7 @@ class Checkpoints:
 
     def find(self) -> Checkpoint | None:
         """The newest whole checkpoint, each rank having verified its share of it. What was not finished is removed."""
-        folders: Sequence[Path] = sorted(self._run.glob("step-*"), reverse=True) if self._main else ()
+        folders: Sequence[Path] = own_folders(self._run)[::-1] if self._main else ()
         for folder in folders:
             if not (folder / MANIFEST).exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -342,7 +349,7 @@ class Checkpoints:
         return "the disk is full" if shutil.disk_usage(self._run).free < 1 << 20 else _first_line(error)
 
     def _retire(self) -> None:
-        sealed = [folder for folder in sorted(self._run.glob("step-*")) if (folder / MANIFEST).exists()]
+        sealed = [folder for folder in own_folders(self._run) if (folder / MANIFEST).exists()]
         for folder in sealed[: -self._keep]:
             if self._keep_every is None or int(folder.name.removeprefix("step-")) % self._keep_every:
                 (folder / MANIFEST).unlink()  # first: half a checkpoint must not look like one

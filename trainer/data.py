@@ -38,7 +38,7 @@ class Batch:
         )
 
     def pinned(self) -> "Batch":
-        """The same in memory that a GPU copies from by itself, while the processor goes on."""
+        """The same in memory that a GPU copies from by itself, while the processor does other work."""
         return Batch(*(tensor.pin_memory() for tensor in (self.input_ids, self.labels, self.documents)))
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from configs.errors import ConfigurationError, OutputError
 from trainer.card import model_card
-from trainer.checkpoint import SafeReader, read_checkpoint
+from trainer.checkpoint import SafeReader, own_folders, read_checkpoint
 from trainer.config import TrainingConfig
 from trainer.huggingface import to_config, to_name
 from trainer.parallel.data import DTYPES
@@ -62,7 +62,7 @@ def export(
 def _locate(path: Path) -> Path:
     if (path / "manifest.json").exists() or path.name.startswith("step-"):
         return path
-    steps = sorted(folder for folder in path.glob("step-*") if (folder / "manifest.json").exists())
+    steps = [folder for folder in own_folders(path) if (folder / "manifest.json").exists()]
     if not steps:
         raise ConfigurationError(f"{path} holds no finished checkpoint; give RUN/step-…, or the folder of a run")
     return steps[-1]

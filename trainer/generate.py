@@ -164,7 +164,7 @@ def stream(model: Bloom, tokenizer: Tokenizer, prompts: Sequence[str], sampling:
     """New text of each prompt, as it becomes readable. Raises ConfigurationError for a prompt without a token."""
     encoded = tokenizer.encode_batch(prompts).to_pylist()
     if not encoded or not all(encoded):
-        raise ConfigurationError("a prompt is empty; give some text to go on from")
+        raise ConfigurationError("a prompt is empty; give some text to continue")
     texts = Texts(tokenizer, len(encoded), sampling.stop)
     drawn = min(tokenizer.vocabulary_size, model.config.vocabulary_size)
     steps = generate_ids(model, encoded, sampling, eos_id=tokenizer.eos_id, vocabulary_size=drawn)

@@ -18,7 +18,7 @@ class Metrics:
     """Writes `log.jsonl`, `faults.jsonl` and, if wanted, `tensorboard/` in the run's folder; prints to a console.
 
     A log that cannot be written ends no run: it is said once, rows wait in memory until there is room, and whether the
-    run can go on is for its checkpoints to say.
+    run can continue is for its checkpoints to say.
     """
 
     def __init__(self, folder: Path, step: int, config: TrainingConfig, console: Console) -> None:

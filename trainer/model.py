@@ -64,7 +64,6 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.layer, self.head_size = layer, config.head_size
         self.choice: Attention = "sdpa"
-        self.softmax_fp32 = False
         self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
         self.dense = nn.Linear(config.hidden, config.hidden)
         self.all_heads, self.heads = config.heads, range(config.heads)
@@ -91,10 +90,7 @@ class SelfAttention(nn.Module):
         query, key, value = self.query_key_value(hidden).unflatten(-1, (-1, 3, self.head_size)).unbind(-2)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
-        wide = self.softmax_fp32
-        mixed = attend(
-            query, key, value, self.slopes, self.choice, mask=mask, documents=documents, seen=seen, softmax_fp32=wide
-        )
+        mixed = attend(query, key, value, self.slopes, self.choice, mask=mask, documents=documents, seen=seen)
         output: Tensor = self.dense(mixed.flatten(-2))
         return output
 
@@ -262,10 +258,10 @@ class Bloom(nn.Module):
         """That gives the logits."""
         return self.embedding.weight if self.config.tied else self.output.weight
 
-    def set_attention(self, choice: Attention, softmax_fp32: bool = False) -> None:
+    def set_attention(self, choice: Attention) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""
         for attention in self.attentions():
-            attention.choice, attention.softmax_fp32 = choice, softmax_fp32
+            attention.choice = choice
 
 
 def build_model(config: ModelConfig, seed: int = 0, device: str | torch.device = "cpu") -> Bloom:

@@ -160,7 +160,7 @@ class Plan:
 
     @property
     def checkpoint_seconds(self) -> dict[str, float]:
-        """`interval` between checkpoints; `copy`, in which training stands; `write`, while it goes on."""
+        """`interval` between checkpoints; `copy`, while training waits; `write`, while it continues."""
         states = self.checkpoint_bytes["states"]
         return {
             "interval": self.config.checkpoints.every * self.step.total,
@@ -186,6 +186,9 @@ class Plan:
             "sharding": parallel.sharding,
             "checkpointing": parallel.checkpointing,
             "sequence_parallel": parallel.sequence_parallel,
+            "replicas": parallel.replicas,
+            "schedule": parallel.schedule,
+            "stages_per_rank": parallel.stages_per_rank,
             "micro_batch": self.config.batch.micro,
             "micro_batches": self.micro_batches,
             "parameters": self.config.model.parameters,

@@ -1,4 +1,4 @@
-"""What changes as training goes on: the learning rate, by tokens, and the batch, by samples."""
+"""What changes during training: the learning rate, by tokens, and the batch, by samples."""
 
 import math
 from collections.abc import Mapping

@@ -18,15 +18,24 @@ _NEAR = 1.01
 """Layouts whose steps take as long to within this factor are alike: the simpler one is the better."""
 
 
-def search(config: TrainingConfig, devices: int, memory: int, machine: Machine, best: int = 3) -> list[Plan]:
+def search(
+    config: TrainingConfig,
+    devices: int,
+    memory: int,
+    machine: Machine,
+    *,
+    storage: float | None = None,
+    best: int = 3,
+) -> list[Plan]:
     """The best plans that fit, the fastest first; among those alike, few axes and large micro-batches.
+    For the arguments see `make_plan`.
 
     Tensor ranks stay within reach of the fast links. Nothing but the layout is changed: not the batch, not the budget.
     """
     fastest: list[Plan] = []
     for changes in _layouts(config, devices, machine.device.together):
         try:
-            plan = make_plan(changed(config, changes), devices, memory, machine, suggest=False)
+            plan = make_plan(changed(config, changes), devices, memory, machine, storage=storage, suggest=False)
         except ConfigurationError:
             continue
         if plan.fits:

@@ -1,6 +1,6 @@
 """How long a step takes: computing, messages, and waiting for the pipeline to fill and drain.
 
-Messages of tensor and pipeline ranks stand in the way of computing. Those of data ranks go on beside it as far as
+Computing waits for the messages of tensor and pipeline ranks. Those of data ranks overlap with it as far as
 `trainer.parallel.data` lets them: under `fsdp` beside all of it, under `zero1` without a pipeline beside one
 micro-batch, else beside nothing. Latencies are left out: a plan of many small messages is too good.
 """
@@ -23,7 +23,7 @@ class StepTime:
     messages: dict[str, float]
     """By axis, hidden or not."""
     hidden: float
-    """Of the data axis' messages, what goes on beside computing."""
+    """Of the data axis' messages, what overlaps with computing."""
     waiting: float
     """For the pipeline to fill and drain."""
 

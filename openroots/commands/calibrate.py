@@ -1,10 +1,14 @@
 """`openroots calibrate`: the thresholds of one language, from good text that a speaker of it has."""
 
+import re
 from pathlib import Path
 
 import click
 
-from configs.errors import OpenRootsError
+from configs.errors import OpenRootsError, OutputError
+
+CODE = "[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
+"""Of a language, as in recipes."""
 
 
 @click.command("calibrate")
@@ -25,15 +29,23 @@ def calibrate_command(language: str, good: tuple[str, ...], junk: tuple[str, ...
     """
     from pipeline.quality.calibration_page import fragment, page
     from pipeline.quality.calibration_run import calibrate_language
+    from pipeline.runtime.ownership import check_file
 
-    result = calibrate_language(language, _lines(good), {"given": _lines(junk)} if junk else {}, unspaced)
+    if not re.fullmatch(CODE, language):
+        raise click.UsageError(f"`{language}` is no language code, such as sw or sr-Latn")
     folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
-    model = folder / f"{language}.letters.npz"
-    result.save_model(model)
+    table, plots, model = (folder / f"{language}{ending}" for ending in (".toml", ".html", ".letters.npz"))
+    for path, sign in ((table, f"[natural.{language}.quality]"), (plots, "<title>Thresholds of "), (model, ".weights")):
+        check_file(str(path), "--output", signs=(sign.encode(),))
+    result = calibrate_language(language, _lines(good), {"given": _lines(junk)} if junk else {}, unspaced)
     text = fragment(result, str(model))
-    (folder / f"{language}.toml").write_text(text, encoding="utf-8")
-    (folder / f"{language}.html").write_text(page(result), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        result.save_model(model)
+        table.write_text(text, encoding="utf-8")
+        plots.write_text(page(result), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}; choose another --output") from error
     click.echo(text, nl=False)
     click.echo(f"{folder / language}.toml, .html, .letters.npz", err=True)
 

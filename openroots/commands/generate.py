@@ -32,7 +32,7 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
 
 @click.command("generate")
 @click.option("--model", "folder", required=True, help="a BLOOM model's folder, such as `openroots export` writes")
-@click.option("--prompt", "prompts", multiple=True, help="text to go on from; may be given more than once; else stdin")
+@click.option("--prompt", "prompts", multiple=True, help="text to continue; may be given more than once; else stdin")
 @click.option("--language", default=None, help="without a prompt: begin as the Universal Declaration does in it")
 @click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="new tokens")
 @click.option("--greedy", is_flag=True, help="take the likeliest token each time")
@@ -80,7 +80,7 @@ def generate_command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Let a model go on from a text, and show what comes as it comes.
+    """Let a model continue a text, and show each token as it comes.
 
     BLOOM knows no mark for a language: it continues in that of the prompt. `--language` chooses a prompt, no more.
 

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 @click.option("--storage", default=None, help="a second, written by all GPUs; left out: 2GB a node of eight")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
 @click.option("--search", is_flag=True, help="try all layouts and show the three with the shortest step")
-@click.option("--instantiate", is_flag=True, help="make every distinct rank without memory, and track a step of it")
+@click.option(
+    "--instantiate",
+    is_flag=True,
+    help="make every distinct rank without memory, and track a step; with --search of the best layout",
+)
 @click.option("--json", "as_json", is_flag=True, help="as JSON")
 def plan_command(
     name: str | None,
@@ -76,32 +80,35 @@ def plan_command(
         return
     config = load_training_config(name, parse_changes(changes))
     if search:
-        _search(config, gpus, room or preset.memory, machine, as_json)
-        return
-    plan = make_plan(config, gpus, room, machine, storage=rate)
-    if not as_json:
-        _print_plan(plan)
-    made = None
-    if instantiate:
-        from trainer import instantiate as ranks
+        from trainer.search import search as best_plans
 
-        made = ranks.instantiate(config, plan.devices, lambda line: click.echo(f"tracking {line} …", err=True))
+        if gpus is None:
+            raise ConfigurationError("--search needs --gpus")
+        memory_of_each = room or preset.memory
+        plans = best_plans(config, gpus, memory_of_each, machine, storage=rate)
+        if not as_json:
+            _print_search(config, gpus, memory_of_each, machine, plans)
+    else:
+        plans = [make_plan(config, gpus, room, machine, storage=rate)]
+        if not as_json:
+            _print_plan(plans[0])
+    made = _instantiate(plans[0]) if instantiate and plans else None
     if as_json:
-        click.echo(json.dumps({**plan.to_json(), **({"instantiated": made.to_json()} if made else {})}, indent=1))
+        found = [plan.to_json() for plan in plans]
+        if made:
+            found[0]["instantiated"] = made.to_json()
+        click.echo(json.dumps(found if search else found[0], indent=1))
     elif made:
-        _print_instantiated(plan, made)
+        _print_instantiated(plans[0], made)
 
 
-def _search(config: "TrainingConfig", gpus: int | None, memory: int, machine: "Machine", as_json: bool) -> None:
-    from configs.errors import ConfigurationError
-    from trainer.search import search
+def _instantiate(plan: "Plan") -> "Instantiated":
+    from trainer.instantiate import instantiate
 
-    if gpus is None:
-        raise ConfigurationError("--search needs --gpus")
-    plans = search(config, gpus, memory, machine)
-    if as_json:
-        click.echo(json.dumps([plan.to_json() for plan in plans], indent=1))
-        return
+    return instantiate(plan.config, plan.devices, lambda line: click.echo(f"tracking {line} …", err=True))
+
+
+def _print_search(config: "TrainingConfig", gpus: int, memory: int, machine: "Machine", plans: "list[Plan]") -> None:
     console = _console()
     if not plans:
         console.print(f"[red]no layout fits[/] {gpus:,} × {machine.device.name} with {memory / 1e9:.0f} GB")
@@ -127,6 +134,9 @@ def _layout_settings(plan: "Plan") -> dict[str, str]:
         "parallel.pipeline": f"{parallel.pipeline}",
         "parallel.data": f"{plan.data}",
         "parallel.sharding": parallel.sharding,
+        "parallel.replicas": f"{parallel.replicas}",
+        "parallel.schedule": parallel.schedule,
+        "parallel.stages_per_rank": f"{parallel.stages_per_rank}",
         "parallel.checkpointing": parallel.checkpointing,
         "parallel.sequence_parallel": str(parallel.sequence_parallel).lower(),
         "batch.micro": f"{plan.config.batch.micro}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from configs.errors import BuildLockedError, OutputError
 from configs.shown import shown
 from pipeline.runtime import storage
-from pipeline.runtime.ownership import check_output, claim
+from pipeline.runtime.ownership import KINDS, check_output, claim
 
 _held: list[str] = []
 
@@ -46,7 +46,8 @@ def build_lock(output: str, kind: str = "corpus", option: str = "--output") -> I
     OutputError where it holds files that are not ours or cannot be written.
     """
     check_output(output, kind, option)
-    with _local_lock(output) if storage.is_local(output) else _object_lock(output):
+    holder = KINDS[kind].holder
+    with _local_lock(output, holder) if storage.is_local(output) else _object_lock(output, holder):
         claim(output, kind)
         _held.append(output)
         try:
@@ -61,8 +62,12 @@ def _holder() -> str:
     )
 
 
+def _locked(kind: str, output: str, holder: str, remedy: str) -> BuildLockedError:
+    return BuildLockedError(f"another {kind} is at work in {shown(output)} ({holder}); {remedy}")
+
+
 @contextmanager
-def _local_lock(output: str) -> Iterator[None]:
+def _local_lock(output: str, kind: str) -> Iterator[None]:
     folder = Path(storage.filesystem(output)[1])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,9 +81,7 @@ def _local_lock(output: str) -> Iterator[None]:
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip()
-            raise BuildLockedError(
-                f"another command works in {shown(output)} ({holder}); wait for it, stop it, or choose another --output"
-            ) from None
+            raise _locked(kind, output, holder, "wait for it, stop it, or choose another --output") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise OutputError(
@@ -92,23 +95,21 @@ def _local_lock(output: str) -> Iterator[None]:
         except OSError as error:
             raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; free some room") from error
         try:
-            with nullcontext() if has_locks else _file_lock(output, folder / "lock.json"):
+            with nullcontext() if has_locks else _file_lock(output, kind, folder / "lock.json"):
                 yield
         finally:
             stream.truncate(0)  # the file stays; the name of this machine does not
 
 
 @contextmanager
-def _file_lock(output: str, path: Path) -> Iterator[None]:
+def _file_lock(output: str, kind: str, path: Path) -> Iterator[None]:
     """A file that only one process can make: for file systems that have no locks."""
     try:
         with open(path, "x") as stream:
             stream.write(_holder())
     except FileExistsError:
         holder = path.read_text().strip()
-        raise BuildLockedError(
-            f"another command works in {shown(output)} ({holder}); if it has died, remove {shown(path)}"
-        ) from None
+        raise _locked(kind, output, holder, f"if it has died, remove {shown(path)}") from None
     except OSError as error:
         raise OutputError(f"{shown(output)} cannot be written: {error.strerror}; free some room") from error
     try:
@@ -118,12 +119,12 @@ def _file_lock(output: str, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _object_lock(output: str) -> Iterator[None]:
+def _object_lock(output: str, kind: str) -> Iterator[None]:
     path = storage.join(output, "lock.json")
     fs, inner = storage.filesystem(path)
     if fs.exists(inner):
         holder = fs.cat_file(inner).decode(errors="replace").strip()
-        raise BuildLockedError(f"another command works in {shown(output)} ({holder}); if it has died, remove {path}")
+        raise _locked(kind, output, holder, f"if it has died, remove {shown(path)}")
     fs.makedirs(fs._parent(inner), exist_ok=True)
     fs.pipe_file(inner, _holder().encode())
     try:

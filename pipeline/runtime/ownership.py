@@ -34,6 +34,8 @@ class Kind:
     name: str
     files: tuple[str, ...]
     folders: tuple[str, ...] = ()
+    holder: str = "command"
+    """What is at work in such a folder."""
 
 
 KINDS = {
@@ -52,7 +54,7 @@ KINDS = {
     ),
     "language-id": Kind("a language-ID model", ("README.md",)),
     "packed": Kind("packed text", ("README.md", "manifest.json"), ("data",)),
-    "run": Kind("a training run", ("config.json", "metrics.jsonl")),
+    "run": Kind("a training run", ("config.json",), holder="training run"),
     "tokenizer": Kind(
         "a tokenizer",
         ("README.md", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "training.json"),

@@ -72,6 +72,21 @@ def test_the_page_is_self_contained(good, tmp_path):
     assert "http" not in page and "<script" not in page
 
 
+def test_files_of_the_user_are_not_overwritten(good, tmp_path):
+    (tmp_path / "qaa.toml").write_text('mine = "a recipe"')
+    refused = calibrate("--language", "qaa", "--good", good, "--output", tmp_path)
+    assert refused.exit_code == 1 and "qaa.toml exists and was not written by OpenRoots" in refused.output
+    assert (tmp_path / "qaa.toml").read_text() == 'mine = "a recipe"' and not (tmp_path / "qaa.html").exists()
+    for _ in range(2):  # its own files it replaces
+        assert calibrate("--language", "qaa", "--good", good, "--output", tmp_path / "out").exit_code == 0
+
+
+@pytest.mark.parametrize("language", ["../qaa", "x y", ""])
+def test_what_is_no_language_code_is_refused(good, tmp_path, language):
+    refused = calibrate("--language", language, "--good", good, "--output", tmp_path / "out")
+    assert refused.exit_code == 2 and "is no language code" in refused.output and not (tmp_path / "out").exists()
+
+
 def test_too_little_text_is_refused(tmp_path):
     (tmp_path / "few.txt").write_text("Habari ya leo rafiki yangu mpenzi.\n" * 500)
     done = calibrate("--language", "sw", "--good", tmp_path / "few.txt", "--output", tmp_path)

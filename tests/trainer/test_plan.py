@@ -147,13 +147,27 @@ def test_the_command_prints_80_columns_and_json() -> None:
     assert max(map(len, shown.output.splitlines())) <= 80
     data = json.loads(runner.invoke(main, [*asked, "--json"]).output)
     assert data["fits"] and len(data["ranks"]) == 12 and data["parameters"] == 176_247_271_424
-    found = runner.invoke(main, ["plan", "--config", "1b7", "--gpus", "16", "--device", "h200", "--search"])
-    assert found.exit_code == 0 and found.output.count("--set parallel.sharding=") == 3
     sizes = runner.invoke(main, ["plan"])
     assert sizes.exit_code == 0 and max(map(len, sizes.output.splitlines())) <= 80
     assert all(f"{PARAMETERS.get(name, 0):,}" in sizes.output or name == "tiny" for name in SIZES)
     refused = runner.invoke(main, ["plan", "--config", "176b", "--gpus", "100"])
     assert refused.exit_code == 1 and "does not fit 100 processes" in refused.output
+
+
+def test_what_the_search_prints_is_the_whole_layout() -> None:
+    given = ["--set", "parallel.schedule=interleaved", "--set", "parallel.stages_per_rank=2"]
+    given += ["--set", "parallel.pipeline=2", "--set", "model.layers=4"]
+    asked = ["plan", "--config", "tiny", "--gpus", "4", "--device", "h200", *given]
+    searched = [*asked, "--search", "--storage", "1GB", "--instantiate"]
+    found, as_json = (CliRunner().invoke(main, [*searched, *more]) for more in ([], ["--json"]))
+    assert found.exit_code == 0 and "of 4 ranks were made without memory" in found.output
+    plans = json.loads(as_json.stdout)
+    assert plans[0]["instantiated"]["parameters"] == plans[0]["parameters"] and len(plans) == 3
+    lines = [line.split(": ", 1)[1].split() for line in found.stdout.splitlines() if "--set" in line]
+    for words, plan in zip(lines, plans, strict=True):
+        again = json.loads(CliRunner().invoke(main, [*asked, "--storage", "1GB", *words, "--json"]).stdout)
+        for key in ("step_seconds", "checkpoint_seconds", "schedule", "stages_per_rank", "sharding", "pipeline"):
+            assert again[key] == plan[key]
 
 
 @pytest.mark.parametrize(("text", "count"), [("80GB", 80 * GB), ("80 GiB", 80 * 2**30), ("79.5", 79_500_000_000)])

@@ -1,4 +1,4 @@
-"""A checkpoint of one layout goes on on any other: the weights that two stages hold are saved once and loaded twice."""
+"""A checkpoint of one layout resumes on any other: the weights that two stages hold are saved once and loaded twice."""
 
 import shutil
 from pathlib import Path

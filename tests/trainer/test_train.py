@@ -1,4 +1,4 @@
-"""Training end to end: it learns, and whatever stops it, it goes on as if nothing had."""
+"""Training end to end: it learns, and whatever stops it, it resumes as if nothing had."""
 
 import json
 import os
@@ -188,6 +188,18 @@ def test_old_checkpoints_are_removed(packed: Path, tmp_path: Path) -> None:
     assert (tmp_path / "step-00000030" / "manifest.json").exists()
 
 
+def test_what_a_user_keeps_beside_the_checkpoints_is_left_alone(packed: Path, tmp_path: Path) -> None:
+    first = configuration(packed, tmp_path, schedule={"tokens": 32 * 8 * 5}, checkpoints={"every": 5, "keep": 1})
+    train(first, quiet())
+    shutil.copytree(tmp_path / "step-00000005", tmp_path / "step-best")
+    (tmp_path / "step-notes").mkdir()
+    longer = configuration(packed, tmp_path, schedule={"tokens": 32 * 8 * 6}, checkpoints={"every": 5, "keep": 1})
+    train(longer, quiet())
+    train(longer, quiet())  # the newest is not `step-best`
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-00000006", "step-best", "step-notes"]
+    assert rows(tmp_path).keys() == set(range(1, 7))
+
+
 def damage(packed: Path, folder: Path) -> Path:
     """Packed text with a run of one token that the model has never seen, so that its loss jumps."""
     import shutil
@@ -297,7 +309,10 @@ def test_files_in_place_of_folders_are_named(packed: Path, tmp_path: Path) -> No
 
 
 def test_two_runs_do_not_share_a_folder(packed: Path, tmp_path: Path) -> None:
-    with build_lock(str(tmp_path / "run"), "run"), pytest.raises(BuildLockedError, match="run"):
+    with (
+        build_lock(str(tmp_path / "run"), "run"),
+        pytest.raises(BuildLockedError, match="another training run is at work"),
+    ):
         train(configuration(packed, tmp_path / "run"), quiet())
 
 

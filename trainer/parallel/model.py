@@ -30,7 +30,7 @@ _PASS = 16
 def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
     """Apply to a stage, on the meta device, all that is not the pipeline."""
     parallel, precision = config.parallel, config.precision
-    part.set_attention(precision.attention, softmax_fp32=True)
+    part.set_attention(precision.attention)
     part.loss_chunk = precision.loss_chunk
     if layout.tensor > 1:
         apply_tensor_parallel(part, layout, parallel.sequence_parallel)

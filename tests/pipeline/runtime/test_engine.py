@@ -13,7 +13,7 @@ from pipeline.runtime.engine import SMALL_BYTES, Engine
 from pipeline.runtime.phases import Phase, RunTask, RunTasks, Task, TaskFolder
 
 ROOT = CONFIGS.parent
-PACKAGES = ("configs", "governance", "openroots", "pipeline", "tokenizer")
+PACKAGES = tuple(sorted({path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "tests"}))
 DATAFLOW = (
     "--runner=DataflowRunner",
     "--dry_run=True",
@@ -76,4 +76,6 @@ def test_the_wheel_carries_configuration_data_and_models(tmp_path: Path) -> None
     subprocess.run([*build, "--wheel-dir", str(tmp_path), str(tree)], check=True, capture_output=True)
     names = set(zipfile.ZipFile(next(tmp_path.glob("openroots-*.whl"))).namelist())
     assert files <= names
+    assert {f"{folder}/py.typed" for folder in PACKAGES} <= names
+    assert "trainer/loop.py" in names
     assert all(name.startswith((*PACKAGES, "openroots-")) for name in names)
