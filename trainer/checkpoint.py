@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 def own_folders(run: Path) -> list[Path]:
-    """The folders of a run's checkpoints, the oldest first, finished or not; what a user put beside them is left out."""
+    """The folders of a run's checkpoints, the oldest first; what a user put beside them is left out."""
     return sorted(folder for folder in run.glob("step-*") if _OWN.fullmatch(folder.name) and folder.is_dir())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,8 +203,6 @@ def test_what_a_user_keeps_beside_the_checkpoints_is_left_alone(packed: Path, tm
 
 def damage(packed: Path, folder: Path) -> Path:
     """Packed text with a run of one token that the model has never seen, so that its loss jumps."""
-    import shutil
-
     shutil.copytree(packed, folder)
     path = folder / "data" / "en" / "train-tokens.npy"
     tokens = np.load(path)
