@@ -17,6 +17,7 @@ from trainer.data import Batch
 from trainer.flops import flops_per_token
 from trainer.model import Bloom
 from trainer.parallel.model import ParallelModel
+from trainer.parallel.optimizer import divisor
 
 CHUNK, MICRO, LENGTH = 4096, 8, 2048
 WARMUP, STEPS, BUDGET = 3, 10, 8.0
@@ -83,11 +84,7 @@ def step_of(model: ParallelModel, rate: float) -> Step:
     def take(ids: Tensor) -> Tensor:
         labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
         loss = model.forward_backward(Batch(ids, labels, torch.zeros_like(ids, dtype=torch.int32)))
-        _, norm = torch.stack([loss, model.gradient_norm()]).tolist()
-        factor = min(1.0, CLIP / (norm + 1e-6))
-        if factor != 1.0:
-            model.scale_gradients(factor)
-        model.step(rate)
+        model.step(rate, divisor=divisor(model.gradient_norm(), CLIP))
         model.zero_grad()
         return loss
 

@@ -50,7 +50,7 @@ def train_tokenizer(
     if (corpus is None) == (not text):
         raise ConfigurationError("give either a corpus or text to train a tokenizer on")
     _check(training)
-    files = corpus_files(corpus) if corpus is not None else text_files(text)
+    files = corpus_files(corpus) if corpus is not None else text_files(text, documents=training.documents)
     say: Say = watch.console.print if isinstance(watch, ProgressWatch) else lambda _: None
     with build_lock(output, "tokenizer"):
         work = storage.join(output, WORK)

@@ -204,7 +204,7 @@ def _add_file(counter: WordCounter, path: str, weight: int) -> None:
 
 def _count_tasks(files: Sequence[TextFile], is_by_language: bool) -> list[Task]:
     fs_of = {file: storage.filesystem(file.path) for file in files}
-    keys = {file: file.digest or fs.ukey(inner) for file, (fs, inner) in fs_of.items()}
+    keys = {file: file.digest or f"{fs.ukey(inner)} {file.documents}" for file, (fs, inner) in fs_of.items()}
     sizes = {file: int(fs.size(inner) or 0) for file, (fs, inner) in fs_of.items()}
     groups: dict[str, list[TextFile]] = {}
     for number, file in enumerate(files):

@@ -6,7 +6,7 @@ space and decodes to one; tabs and line ends are not learnt, they are bytes; a n
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,12 +97,11 @@ def exported(proto: bytes, is_unigram: bool) -> Tokenizer:
     special = [pieces[n] for n in numbers if model.is_control(n) or model.is_unknown(n)]
     spaces = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never", split=False)
     if is_unigram:
-        vocabulary = list(zip(pieces, model.get_score(list(numbers)), strict=True))
-        tokenizer = Tokenizer(models.Unigram(vocabulary, model.unk_id(), byte_fallback=True))
-        # The library's search also finds pieces that are no text, such as <0x0A>: their first letter stands alone.
-        guard = "<(?=0x[0-9A-F]{2}>)" + "".join(f"|<(?={name[1:]})" for name in special if name[:1] == "<")
-        split = pre_tokenizers.Split(Regex(guard), behavior="isolated", invert=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, split])
+        scores = model.get_score(list(numbers))
+        tokenizer = Tokenizer(models.Unigram(_unfound(pieces, scores, normal), model.unk_id(), byte_fallback=True))
+        alone = _foreign_characters(pieces, normal)
+        split = pre_tokenizers.Split(Regex(alone), behavior="isolated", invert=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([spaces, split]) if alone else spaces
     else:
         ids = {piece: number for number, piece in enumerate(pieces)}
         merges = _merges([pieces[n] for n in numbers if normal[n]])
@@ -113,6 +112,31 @@ def exported(proto: bytes, is_unigram: bool) -> Tokenizer:
     tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
     return tokenizer
+
+
+def _unfound(pieces: Sequence[str], scores: Sequence[float], normal: Sequence[bool]) -> list[tuple[str, float]]:
+    """Pieces with scores by which the library's search never takes those that are no text, such as `</s>` or `<0x0A>`.
+
+    SentencePiece leaves these out; for the library they are pieces like others. They get less than the characters of
+    their spelling together have at the least. What is unknown has ten less than the least of all; since it stands alone
+    in whichever way a text is cut, that changes none.
+    """
+    known = [score for score, is_normal in zip(scores, normal, strict=True) if is_normal]
+    longest = max(len(piece) for piece, is_normal in zip(pieces, normal, strict=True) if not is_normal)
+    never = (longest + 1) * min([*known, -1.0])
+    return [
+        (piece, score if is_normal else never) for piece, score, is_normal in zip(pieces, scores, normal, strict=True)
+    ]
+
+
+def _foreign_characters(pieces: Sequence[str], normal: Sequence[bool]) -> str:
+    """A pattern of the characters in pieces that are no text, for which no piece that is text exists: empty for none.
+
+    They stand alone in SentencePiece; in the library the piece around them would be better than nothing.
+    """
+    known = {piece for piece, is_normal in zip(pieces, normal, strict=True) if is_normal}
+    spelled = {letter for piece, is_normal in zip(pieces, normal, strict=True) if not is_normal for letter in piece}
+    return "|".join(rf"\x{{{ord(letter):x}}}" for letter in sorted(spelled - known))
 
 
 def _merges(pieces: list[str]) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ class Training:
     count_min          words rarer than this in their language are left out
     pad_with_reserved  fill up with reserved entries where the text yields too few entries
     licence            SPDX, of the tokenizer, for its card
+    documents          what of plain text is one: of a file, line ends are learnt as well; of lines they are not
     """
 
     model: str = "bpe"
@@ -39,3 +40,4 @@ class Training:
     count_min: int = 1
     pad_with_reserved: bool = False
     licence: str = "Apache-2.0"
+    documents: Documents = "file"

@@ -114,9 +114,9 @@ def read_shard(path: str) -> Iterator[tuple[pa.Array | None, pa.LargeStringArray
 
 
 def read_blocks(file: TextFile, skipped: Skipped) -> Iterator[pa.LargeStringArray]:
-    """As `read_texts`, but plain text in blocks that end where a line does, with their line ends. Raises InputError."""
+    """As `read_texts`, but a file of plain text comes in blocks that end where a line does. Raises InputError."""
     name = posixpath.basename(storage.filesystem(file.path)[1])
-    if file.is_shard or reader_by_name(name) not in (None, "text") or is_archive(name):
+    if file.is_shard or file.documents == "line" or reader_by_name(name) not in (None, "text") or is_archive(name):
         yield from read_texts(file, skipped)
         return
     with open_file(file.path, name) as stream:

@@ -2,12 +2,19 @@
 
 Jumps are judged against running medians, which a few spikes do not move as they would a mean. How often a run may fail
 is counted over new ground only: steps that are made again after a roll-back are no sign of recovery.
+
+A device judges a step by itself and leaves weights as they are where it is at fault. Its host learns of that while the
+device makes the next step: so the limits of a step are of those before the last one.
 """
 
 import math
 from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from trainer.config import Faults
 
@@ -17,12 +24,42 @@ SETTLING = 20
 """Steps before a jump can be told from the first descent."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Of the loss and the gradient's norm of a step; fp32 holds them exactly, so that a device and its host agree."""
+
+    loss: float = math.inf
+    norm: float = math.inf
+    usual_loss: float = math.nan
+    usual_norm: float = math.nan
+
+    def fault(self, loss: float, norm: float) -> str | None:
+        """What is wrong with a step, in words; None where nothing is."""
+        if not math.isfinite(loss):
+            return f"the loss is {loss}"
+        if not math.isfinite(norm):
+            return f"the gradient's norm is {norm}"
+        if loss > self.loss:
+            return f"the loss jumped to {loss:.3f} from a median of {self.usual_loss:.3f}"
+        if norm > self.norm:
+            return f"the gradient's norm jumped to {norm:.3g} from a median of {self.usual_norm:.3g}"
+        return None
+
+    def are_broken(self, loss: Tensor, norm: Tensor) -> Tensor:
+        """1 where `fault` finds one, else 0. All are fp32 scalars on a device, for which nobody waits."""
+        is_good = torch.isfinite(loss) & torch.isfinite(norm) & (loss <= self.loss) & (norm <= self.norm)
+        return (~is_good).float()
+
+
 @dataclass
 class LossWatch:
     """The newest good losses and norms, and the faults that count. All of it is in the checkpoint."""
 
     losses: list[float] = field(default_factory=list)
+    """One more than the medians are of: the newest may have to be left out."""
     norms: list[float] = field(default_factory=list)
+    last: int = 0
+    """The step that the newest of them are of."""
     faults: int = 0
     """Since the last `recovery` good steps in a row."""
     good: int = 0
@@ -30,30 +67,28 @@ class LossWatch:
     until: int = 0
     """Samples up to which steps are made again, after a roll-back."""
 
-    def fault(self, loss: float, norm: float, settings: Faults, clip: float) -> str | None:
-        """What is wrong with a step, in words; None where nothing is.
+    def limits(self, step: int, settings: Faults, clip: float) -> Limits:
+        """What the loss and the norm of a step may be.
 
-        A norm that `clip` would not touch is no fault, however large it is beside the others.
+        The step before it is left out, whether it is known already or not. A norm that `clip` would not touch is no
+        fault, however large it is beside the others.
         """
-        if not math.isfinite(loss):
-            return f"the loss is {loss}"
-        if not math.isfinite(norm):
-            return f"the gradient's norm is {norm}"
-        if len(self.losses) < SETTLING:
-            return None
-        if loss > (usual := median(self.losses)) + settings.spike:
-            return f"the loss jumped to {loss:.3f} from a median of {usual:.3f}"
-        if norm > max(settings.norm_spike * (usual := median(self.norms)), clip):
-            return f"the gradient's norm jumped to {norm:.3g} from a median of {usual:.3g}"
-        return None
+        end = len(self.losses) - (self.last == step - 1)
+        if end < SETTLING:
+            return Limits()
+        begin = max(0, end - WINDOW)
+        loss, norm = median(self.losses[begin:end]), median(self.norms[begin:end])
+        highest = np.float32([loss + settings.spike, max(settings.norm_spike * norm, clip)]).tolist()
+        return Limits(*highest, loss, norm)
 
     def count(self, end: int) -> None:
         """Count a fault whose batch ends at the sample `end`."""
         self.faults, self.good, self.until = self.faults + 1, 0, max(self.until, end)
 
-    def accept(self, loss: float, norm: float, end: int, recovery: int) -> None:
+    def accept(self, loss: float, norm: float, step: int, end: int, recovery: int) -> None:
         """Count a good step whose batch ends at the sample `end`."""
-        self.losses, self.norms = [*self.losses[1 - WINDOW :], loss], [*self.norms[1 - WINDOW :], norm]
+        self.losses, self.norms = [*self.losses[-WINDOW:], loss], [*self.norms[-WINDOW:], norm]
+        self.last = step
         if end > self.until:
             self.good += 1
         if self.good >= recovery:

@@ -19,12 +19,13 @@ from pipeline.runtime import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig
-from trainer.data import Prefetch, TrainingData, rank_positions
-from trainer.faults import LossScaler, LossWatch
+from trainer.data import Batch, Prefetch, TrainingData, rank_positions
+from trainer.faults import Limits, LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
 from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
-from trainer.process import Garbage, Trace, limit_messages, told_to_stop
+from trainer.parallel.optimizer import divisor
+from trainer.process import Garbage, Reading, Trace, limit_messages, told_to_stop
 from trainer.schedule import batch_size, check_batches, learning_rate
 
 
@@ -60,6 +61,18 @@ class State:
             self.samples = max(ends)
 
 
+@dataclass(frozen=True)
+class Made:
+    """A step that the device was given. What came of it is read while the device makes the next one."""
+
+    step: int
+    samples: range
+    rate: float
+    limits: Limits
+    figures: Reading
+    """Loss, norm of the gradient, how many ranks were told to stop."""
+
+
 class Run:
     """A run on the processes of this job. Every rank makes one and calls `train`."""
 
@@ -77,7 +90,8 @@ class Run:
         self._checkpoints = Checkpoints(self._folder, settings.keep, settings.keep_every, self._say)
         is_fp16 = config.precision.compute == "fp16"
         self.state = State(scaler=LossScaler(config.precision.loss_scale if is_fp16 else 1.0, is_dynamic=is_fp16))
-        self._stop = threading.Event()
+        self._stop, self._is_told = threading.Event(), False
+        self._made: Made | None = None
         self._metrics: Metrics | None = None
         self._clock = Clock()
         self._saved = -1
@@ -109,20 +123,28 @@ class Run:
         layout = self._layout
         traced = config.logging.profile if layout.data_rank == layout.tensor_rank == 0 else None
         trace = Trace(traced, self._folder, layout.rank, layout.device)
-        while self._tokens() < config.schedule.tokens and not self._must_stop():
+        while True:
+            if self._is_over():
+                if self._settle():
+                    break
+                continue  # the last step was rolled back
             trace.before(self.state.step + 1)
-            self._step()
+            if not self._step():
+                continue
             if path := trace.after(self.state.step):
                 self._say(f"trace of steps {config.logging.profile}: {path}")
             if is_first:
                 is_first = False
+                self._settle()
                 limit_messages(config.parallel.timeout, self.model.groups())
             garbage.step(self.state.step)
             self._checkpoints.poll()
-            if self.state.step % config.checkpoints.every == 0:
+            saves, evaluates = self._is_due(config.checkpoints.every), self._is_due(config.logging.evaluate_every)
+            if (saves or evaluates) and not self._settle():
+                continue
+            if saves:
                 self._save(wait=not config.checkpoints.asynchronous)
-            every = config.logging.evaluate_every
-            if every and self.state.step % every == 0:
+            if evaluates:
                 self.evaluate()
         if path := trace.close():
             self._say(f"trace of the steps that there were: {path}")
@@ -136,7 +158,11 @@ class Run:
         self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command resumes from there")
         return self.state
 
-    def _step(self) -> None:
+    def _is_due(self, every: int) -> bool:
+        return every > 0 and self.state.step % every == 0
+
+    def _step(self) -> bool:
+        """Give the device a step, then take note of the one before; False where the run was rolled back."""
         state, config = self.state, self.config
         size = state.pass_over(config.batch)
         rate = learning_rate(self._tokens(), config.schedule)
@@ -144,67 +170,85 @@ class Run:
         following = replace(state, samples=state.samples + size)
         following_size = following.pass_over(config.batch)
         self._prefetch.expect(self._mine(following.samples, following_size))
-        on_device = self.model.forward_backward(batch, state.scaler.scale)
-        norm_on_device = self.model.gradient_norm().to(on_device.device)
-        # The one moment of a step that waits for the device: a fault must be known before the weights are changed.
-        loss, norm = torch.stack([on_device, norm_on_device]).tolist()
-        norm /= state.scaler.scale
-        if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
-            state.scaler.overflowed()
-        elif fault := state.watch.fault(loss, norm, config.faults, config.optimizer.clip):
-            if self._handle(fault, loss, norm, size):
-                return
-        else:
-            factor = min(1.0, config.optimizer.clip / (norm + 1e-6)) / state.scaler.scale
-            if factor != 1.0:
-                self.model.scale_gradients(factor)
-            self.model.step(rate)
-            state.scaler.stepped()
-            state.watch.accept(loss, norm, state.samples + size, config.faults.recovery)
-        self.model.zero_grad()
+        limits = state.watch.limits(state.step + 1, config.faults, config.optimizer.clip)
+        made = Made(
+            state.step + 1, range(state.samples, state.samples + size), rate, limits, self._give(batch, rate, limits)
+        )
         state.samples += size
         state.step += 1
-        if state.step % config.logging.every == 0 or state.step == 1:
-            self._tell(loss, norm, rate, size)
+        if not self._settle():
+            return False
+        self._made = made
+        # An overflow of fp16 changes the scale of the next step.
+        return self._settle() if state.scaler.is_dynamic else True
+
+    def _give(self, batch: Batch, rate: float, limits: Limits) -> Reading:
+        """A step for the device, which by itself changes no weights where there is a fault. Waits for nothing."""
+        scale = self.state.scaler.scale
+        loss = self.model.forward_backward(batch, scale)
+        norm = self.model.gradient_norm().to(loss.device) / scale
+        divided = divisor(norm, self.config.optimizer.clip, scale)
+        self.model.step(rate, divisor=divided, skip=limits.are_broken(loss, norm))
+        self.model.zero_grad()
+        told = self._layout.sum(torch.full_like(loss, float(self._stop.is_set())))
+        return Reading(torch.stack([loss, norm, told]))
+
+    def _settle(self) -> bool:
+        """Take note of what came of the newest step given; False where the run was rolled back: it did not happen."""
+        made, self._made = self._made, None
+        if made is None:
+            return True
+        state, config = self.state, self.config
+        loss, norm, told = made.figures.get()
+        self._is_told = self._is_told or told > 0
+        if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
+            state.scaler.overflowed()
+        elif fault := made.limits.fault(loss, norm):
+            if self._handle(fault, loss, norm, made):
+                return False
+        else:
+            state.scaler.stepped()
+            state.watch.accept(loss, norm, made.step, made.samples.stop, config.faults.recovery)
+        if made.step % config.logging.every == 0 or made.step == 1:
+            self._tell(loss, norm, made)
+        return True
 
     def _mine(self, begin: int, size: int) -> np.ndarray:
         """Positions of this rank's share of a batch."""
         return rank_positions(begin, size, self._layout.data_rank, self._layout.data)
 
-    def _handle(self, fault: str, loss: float, norm: float, size: int) -> bool:
+    def _handle(self, fault: str, loss: float, norm: float, made: Made) -> bool:
         """Act on a fault; True where the run was rolled back, so that this step did not happen."""
         state, settings = self.state, self.config.faults
-        positions = range(state.samples, state.samples + size)
-        state.watch.count(positions.stop)
-        self._record(fault, loss, norm, positions)
+        state.watch.count(made.samples.stop)
+        self._record(fault, loss, norm, made)
         if settings.policy == "stop" or state.watch.faults > settings.most:
-            self.model.zero_grad()
             many = f" ({state.watch.faults} faults, faults.most is {settings.most})" * (settings.policy != "stop")
             remedy = 'with a lower learning rate, or with faults.policy = "roll-back"'
             raise OpenRootsError(
-                f"step {state.step + 1}: {fault}{many}; {self._folder}/faults.jsonl names the documents of the batch. "
+                f"step {made.step}: {fault}{many}; {self._folder}/faults.jsonl names the documents of the batch. "
                 f"Resume {remedy if settings.policy != 'roll-back' else 'with a lower learning rate'}"
             )
         if settings.policy == "skip":
             return False
-        return self._roll_back(positions)
+        return self._roll_back(made.samples)
 
-    def _record(self, fault: str, loss: float, norm: float, positions: range) -> None:
+    def _record(self, fault: str, loss: float, norm: float, made: Made) -> None:
         policy = self.config.faults.policy
         if self._metrics:
-            documents, languages = self.data.documents(positions), self.data.language_of(positions)
+            documents, languages = self.data.documents(made.samples), self.data.language_of(made.samples)
             row = {
-                "step": self.state.step + 1,
+                "step": made.step,
                 "fault": fault,
                 "policy": policy,
                 "loss": repr(loss),
                 "gradient_norm": repr(norm),
                 "loss_scale": self.state.scaler.scale,
-                "samples": [positions.start, positions.stop],
+                "samples": [made.samples.start, made.samples.stop],
                 "documents": [{"language": n, "ids": ids} for n, ids in zip(languages, documents, strict=True)],
             }
             self._metrics.write_fault(row)
-        self._say(f"[yellow]step {self.state.step + 1:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
+        self._say(f"[yellow]step {made.step:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
 
     def _roll_back(self, positions: range) -> bool:
         """Return to the newest checkpoint and leave out the batches around the one at fault; False without one.
@@ -217,7 +261,6 @@ class Run:
             self._say("there is no checkpoint to roll back to: the batch is skipped")
             return False
         window, watch, skipped = self.config.faults.window, self.state.watch, self.state.skipped
-        self.model.zero_grad()
         self._resume(checkpoint)
         begin = max(self.state.samples, positions.start - window // 2 * len(positions))
         end = positions.stop + (window - 1) // 2 * len(positions)
@@ -284,20 +327,21 @@ class Run:
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
         return found
 
-    def _tell(self, loss: float, norm: float, rate: float, size: int) -> None:
-        tokens, config = self._tokens(), self.config
+    def _tell(self, loss: float, norm: float, made: Made) -> None:
+        config = self.config
+        tokens = made.samples.stop * config.sequence_length
         speed, left = self._clock.tell(tokens, config.schedule.tokens)
         tflops = speed * flops_per_token(config.model, config.sequence_length) / 1e12
         device = torch.cuda.get_device_name() if self._layout.device.type == "cuda" else ""
         peak = config.logging.peak_tflops or peak_tflops(device)
         row = {
-            "step": self.state.step,
-            "samples": self.state.samples,
+            "step": made.step,
+            "samples": made.samples.stop,
             "tokens": tokens,
             "loss": loss if math.isfinite(loss) else None,
             "gradient_norm": norm if math.isfinite(norm) else None,
-            "learning_rate": rate,
-            "batch_size": size,
+            "learning_rate": made.rate,
+            "batch_size": len(made.samples),
             "loss_scale": self.state.scaler.scale,
             "tokens_per_second": round(speed, 1),
             "tflops": round(tflops, 4),
@@ -308,19 +352,17 @@ class Run:
         pace = f" · {speed:,.0f} tokens/s" if speed else ""
         eta = f" · about {duration(left)} left" if left else ""
         self._say(
-            f"step {self.state.step:>7,} · {tokens / config.schedule.tokens:6.1%} · loss {loss:.4f} · "
-            f"norm {norm:.2f} · rate {rate:.2e}{pace}{eta}"
+            f"step {made.step:>7,} · {tokens / config.schedule.tokens:6.1%} · loss {loss:.4f} · "
+            f"norm {norm:.2f} · rate {made.rate:.2e}{pace}{eta}"
         )
 
     def _tokens(self) -> int:
         return self.state.samples * self.config.sequence_length
 
-    def _must_stop(self) -> bool:
-        """Whether any rank was told to stop: all must agree, or the others would wait for it."""
-        if self._layout.world == 1:
-            return self._stop.is_set()
-        told = torch.tensor(float(self._stop.is_set()), device=self._layout.device)
-        return bool(self._layout.sum(told) > 0)
+    def _is_over(self) -> bool:
+        """Whether the tokens are spent, or a rank was told to stop: all learn of that with the same step's figures."""
+        is_told = self._stop.is_set() if self._layout.world == 1 else self._is_told
+        return is_told or self._tokens() >= self.config.schedule.tokens
 
     def _say(self, text: str) -> None:
         if self._layout.is_main:

@@ -57,6 +57,23 @@ def told_to_stop(event: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Reading:
+    """Numbers on their way from a device. The copy is under way at once; only `get` waits, and for nothing later."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self._values = values.to("cpu", non_blocking=True)  # into pinned memory
+        self._copied = torch.cuda.Event() if values.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
+
+    def get(self) -> list[float]:
+        """The numbers."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        numbers: list[float] = self._values.tolist()
+        return numbers
+
+
 class Garbage:
     """Collects garbage at the same steps on all ranks: one that stops to do so keeps all the others waiting."""
 

@@ -4,12 +4,19 @@ from typing import Any
 
 import click
 
-from tokenizer.settings import LARGEST_VOCABULARY, MODELS, Training
+from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 
 
 @click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option("--corpus", default=None, help="a finished build, such as build/corpus")
 @click.option("--text", multiple=True, help="files instead: JSON, Parquet, CSV, plain text, …; patterns too")
+@click.option(
+    "--documents",
+    default=Training.documents,
+    show_default=True,
+    type=click.Choice(DOCUMENTS),
+    help="what of plain text is one; by line, as encode takes it, line ends are not learnt",
+)
 @click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
 @click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
 @click.option(

@@ -150,8 +150,20 @@ def test_text_json_lines_and_parquet_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "one\\ntwo", "other": 1}\n')
     pq.write_table(pa.table({"text": ["one\ntwo"]}), tmp_path / "a.parquet")
     for name in ("a.txt", "a.jsonl", "a.parquet"):
-        blocks = read_blocks(TextFile(str(tmp_path / name)), Skipped())
+        blocks = read_blocks(TextFile(str(tmp_path / name), documents="file"), Skipped())
         assert "".join(text for batch in blocks for text in batch.to_pylist()) == "one\ntwo"
+
+
+def test_by_line_plain_text_is_counted_as_it_is_encoded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one two\r\n\r\none two\n\nthree")
+    words = {}
+    for documents in ("line", "file"):
+        files = [TextFile(str(tmp_path / "a.txt"), documents=documents)]
+        table = count_files(files, str(tmp_path / "work"))
+        rows = read_words(table.path).to_pydict()
+        words[documents] = dict(zip(rows["word"], rows["count"], strict=True))
+    assert words["line"] == {b"one": 2, b" two": 2, b"three": 1}
+    assert any(b"\n" in word for word in words["file"])
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

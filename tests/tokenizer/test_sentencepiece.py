@@ -62,6 +62,39 @@ def test_text_comes_back_whole_but_for_the_sign_of_a_space(model: str, text: str
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
+SPELLINGS = st.sampled_from(["<s>", "</s>", "<pad>", "<unk>", "<0x0A>", "<0xE2>", "<", ">", "/", "s", "0", "x", " "])
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SPELLINGS | st.text("aeiou <>/", max_size=3), max_size=12).map("".join))
+@example("<s>strike</s>")
+@example("a</s>b")
+@example("x <unk> y")
+@example("<html><s>x</s></html>")
+def test_the_spelling_of_a_special_token_is_cut_as_sentencepiece_does(model: str, text: str) -> None:
+    tokenizer = trained(model).tokenizer
+    tokenizer.encode_special_tokens = True
+    ids, expected = tokenizer.encode(text, add_special_tokens=False).ids, own(model).encode(text)
+    assert ids == expected or (model.endswith("unigram") and score(ids) == pytest.approx(score(expected), abs=1e-3))
+    assert tokenizer.decode(ids, skip_special_tokens=False) == text
+
+
+def score(ids: list[int]) -> float:
+    return sum(own("sentencepiece-unigram").get_score(ids))
+
+
+@pytest.mark.parametrize("special", [("<unk>", "<é~>"), ("<unk>", "[x]")])
+def test_special_tokens_of_characters_that_are_no_pieces_are_cut_too(special: tuple[str, ...]) -> None:
+    words = pa.record_batch([[b"abab", b"x", b"a", b"b"], [9, 9, 9, 9]], schema=WORDS)
+    training = Training(model="sentencepiece-unigram", vocab_size=261, special_tokens=special)
+    made = train_sentencepiece(words, training)
+    made.tokenizer.encode_special_tokens = True
+    reference = sentencepiece.SentencePieceProcessor(model_proto=made.proto)
+    for text in ("a<é~>b", "[x]", "ab[x]ab<é", "<unk>", "<0x0A>", "x~>é<"):
+        assert made.tokenizer.encode(text, add_special_tokens=False).ids == reference.encode(text)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_special_tokens_have_the_first_ids_and_files_open(model: str, tmp_path: Path) -> None:
     trained(model).save(str(tmp_path))

@@ -60,7 +60,9 @@ def test_blocks_hold_every_byte_of_plain_text(tmp_path: Path) -> None:
     content = "".join(f"mstari wa {number}\n\n" for number in range(700_000)) + "mwisho"
     (tmp_path / "a.txt").write_text(content)
     blocks = [
-        block for batch in read_blocks(TextFile(str(tmp_path / "a.txt")), Skipped()) for block in batch.to_pylist()
+        block
+        for batch in read_blocks(TextFile(str(tmp_path / "a.txt"), documents="file"), Skipped())
+        for block in batch.to_pylist()
     ]
     assert len(blocks) > 1
     assert all(block.endswith("\n") for block in blocks[:-1])

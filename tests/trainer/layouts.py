@@ -12,6 +12,7 @@ from trainer.config import TrainingConfig
 from trainer.data import TrainingData, rank_positions
 from trainer.parallel.data import local
 from trainer.parallel.model import ParallelModel
+from trainer.parallel.optimizer import divisor
 
 STEPS = 20
 LAYOUTS = {
@@ -63,15 +64,15 @@ def losses(config: TrainingConfig) -> dict[str, list[float]]:
         found["loss"].append(model.forward_backward(data.read(positions)).item())
         norm = model.gradient_norm()
         found["norm"].append(norm.item())
-        model.scale_gradients(min(1.0, 1.0 / norm.item()))
+        divided = divisor(norm, clip=1.0)
         if step == STEPS - 1:
             total = torch.zeros(2)
             for name, parameter in model.named_parameters():
                 if name == "embedding.weight" and model._is_counted_here(name, parameter):
-                    gradient = local(parameter.grad)
+                    gradient = local(parameter.grad) / divided
                     total += torch.stack([gradient.square().sum(), gradient.abs().sum()])
             found["embedding"] = model.layout.sum(total).tolist()
-        model.step(3e-3)
+        model.step(3e-3, divisor=divided)
         model.zero_grad()
     total, count = model.evaluate(held_out)
     found["held_out"] = [(total / count).item()]

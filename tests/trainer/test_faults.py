@@ -3,17 +3,22 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from configs.errors import OpenRootsError
 from tests.trainer.packed import packed_text
 from tests.trainer.test_train import configuration, quiet
 from trainer.config import Batch, Faults
-from trainer.faults import WINDOW, LossWatch
-from trainer.loop import State
+from trainer.faults import SETTLING, WINDOW, Limits, LossWatch
+from trainer.loop import Run, State
 from trainer.parallel.model import ParallelModel
+from trainer.process import join
 from trainer.train import train
 
 SETTINGS = Faults(recovery=5)
@@ -27,30 +32,83 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settled(steps: int = WINDOW) -> LossWatch:
     watch = LossWatch()
     for step in range(steps):
-        watch.accept(2.0, 0.1, step + 1, SETTINGS.recovery)
+        watch.accept(2.0, 0.1, step + 1, step + 1, SETTINGS.recovery)
     return watch
+
+
+def fault(watch: LossWatch, loss: float, norm: float, clip: float = 1.0) -> str | None:
+    return watch.limits(watch.last + 2, SETTINGS, clip).fault(loss, norm)
 
 
 def test_jumps_are_judged_against_medians() -> None:
     watch = settled()
-    for _ in range(WINDOW // 3):
-        watch.accept(4.9, 1.9, WINDOW + 1, SETTINGS.recovery)  # a mean would follow these
-    assert watch.fault(4.9, 0.1, SETTINGS, clip=1.0) is None
-    assert watch.fault(5.1, 0.1, SETTINGS, clip=1.0) == "the loss jumped to 5.100 from a median of 2.000"
-    assert watch.fault(2.0, 2.1, SETTINGS, clip=1.0) == "the gradient's norm jumped to 2.1 from a median of 0.1"
-    assert watch.fault(2.0, 2.1, SETTINGS, clip=5.0) is None  # clipping would leave it as it is
-    assert watch.fault(2.0, math.inf, SETTINGS, clip=1.0) == "the gradient's norm is inf"
-    assert LossWatch().fault(1e9, 1e9, SETTINGS, clip=1.0) is None
+    for step in range(WINDOW // 3):
+        watch.accept(4.9, 1.9, WINDOW + step, WINDOW + step, SETTINGS.recovery)  # a mean would follow these
+    assert fault(watch, 4.9, 0.1) is None
+    assert fault(watch, 5.1, 0.1) == "the loss jumped to 5.100 from a median of 2.000"
+    assert fault(watch, 2.0, 2.1) == "the gradient's norm jumped to 2.1 from a median of 0.1"
+    assert fault(watch, 2.0, 2.1, clip=5.0) is None  # clipping would leave it as it is
+    assert fault(watch, 2.0, math.inf) == "the gradient's norm is inf"
+    assert fault(LossWatch(), 1e9, 1e9) is None
+
+
+def test_limits_are_the_same_whether_the_step_before_is_known_or_not() -> None:
+    watch, found = LossWatch(), [Limits()]
+    for step in range(1, WINDOW + 20):
+        unknown = watch.limits(step + 1, SETTINGS, 1.0)
+        watch.accept(1.0 + step, 2.0 + step, step, step, SETTINGS.recovery)
+        assert watch.limits(step + 1, SETTINGS, 1.0) == unknown
+        found.append(unknown)
+    assert found[SETTLING] == Limits() != found[SETTLING + 1]
+    assert len(set(found[SETTLING + 1 :])) == len(found[SETTLING + 1 :])
+
+
+NUMBERS = st.floats(width=32) | st.sampled_from([5.0, 2.0, 1.0, 100.0])
+
+
+@settings(deadline=None)
+@given(loss=NUMBERS, norm=NUMBERS, usual=st.floats(1e-3, 1e3), is_settled=st.booleans())
+def test_a_device_and_its_host_agree(loss: float, norm: float, usual: float, is_settled: bool) -> None:
+    watch = LossWatch(losses=[usual] * SETTLING, norms=[usual] * SETTLING)
+    limits = watch.limits(9, SETTINGS, 1.0) if is_settled else Limits()
+    for at in (loss, limits.loss, math.nextafter(limits.loss, math.inf)):
+        broken = limits.are_broken(torch.tensor(at), torch.tensor(norm)).item()
+        assert (limits.fault(torch.tensor(at).item(), norm) is not None) == bool(broken)
+
+
+class NoReading(TorchDispatchMode):
+    """Refuses what makes a host wait for its device: reading a number."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func is not torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_reads_nothing_and_a_fault_changes_no_weights(packed: Path, tmp_path: Path) -> None:
+    config = configuration(packed, tmp_path)
+    join(torch.device("cpu"))
+    try:
+        run = Run(config, torch.device("cpu"), quiet())
+        batch = run.data.read(range(8))
+        with NoReading():
+            readings = [run._give(batch, 1e-2, limits) for limits in (Limits(), Limits(loss=1.0), Limits(norm=0.0))]
+        again = run._give(batch, 1e-2, Limits())
+        first, after, still, last = (reading.get()[0] for reading in [*readings, again])
+        assert after < first and after == still == last
+        steps = {state["step"].item() for state in run.model.optimizer.state.values()}
+        assert steps == {2.0}
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_steps_made_again_do_not_clear_faults() -> None:
     watch = settled(30)
     watch.count(40)
     for end in range(21, 41):  # made again
-        watch.accept(2.0, 0.1, end, SETTINGS.recovery)
+        watch.accept(2.0, 0.1, end, end, SETTINGS.recovery)
     assert watch.faults == 1
     for end in range(41, 46):
-        watch.accept(2.0, 0.1, end, SETTINGS.recovery)
+        watch.accept(2.0, 0.1, end, end, SETTINGS.recovery)
     assert watch.faults == 0
 
 
@@ -93,4 +151,5 @@ def test_roll_backs_that_do_not_help_end(packed: Path, tmp_path: Path, monkeypat
     with pytest.raises(OpenRootsError, match="4 faults"):
         train(config, quiet())
     assert (tmp_path / "faults.jsonl").read_text().count("\n") == 4
-    assert steps.count(17) == 4 and len(steps) == 19 + 1 + 3 * 4
+    # Of each fault the host learns when the step after it has been given to the device.
+    assert steps.count(17) == 4 and len(steps) == 19 + 2 + 3 * 5

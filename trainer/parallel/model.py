@@ -171,15 +171,15 @@ class ParallelModel:
             squares = torch.stack(torch._foreach_norm(gradients, 2, dtype=torch.float32)).square().sum()
         return self.layout.sum(squares).sqrt()
 
-    def scale_gradients(self, factor: float | Tensor) -> None:
-        """Multiply all gradients."""
-        gradients = [local(p.grad) for _, p in self.named_parameters() if p.grad is not None]
-        torch._foreach_mul_(gradients, factor)
+    def step(self, learning_rate: float, *, divisor: Tensor | None = None, skip: Tensor | None = None) -> None:
+        """One step of the optimizer.
 
-    def step(self, learning_rate: float) -> None:
-        """One step of the optimizer."""
+        Gradients are divided by `divisor`; where `skip` is 1 nothing is changed. Both are fp32 scalars on the device.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+        # The fused kernel takes them as torch's GradScaler would give them: the host need not know their values.
+        vars(self.optimizer).update(grad_scale=divisor, found_inf=skip)
         self.optimizer.step()
 
     def zero_grad(self) -> None:

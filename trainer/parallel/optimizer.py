@@ -24,6 +24,11 @@ def make_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], settings: Opt
     return torch.optim.AdamW(list(groups.values()), lr=0.0, betas=betas, eps=settings.epsilon, fused=True)
 
 
+def divisor(norm: Tensor, clip: float, scale: float = 1.0) -> Tensor:
+    """What gradients of a norm, times `scale`, are divided by to have one of `clip` at most: fp32 scalar, as `norm`."""
+    return scale / (clip / (norm + 1e-6)).clamp(max=1.0)
+
+
 def fill_states(optimizer: torch.optim.Optimizer) -> None:
     """Give every parameter the states that it would have after no step: a checkpoint is loaded into them."""
     for group in optimizer.param_groups:
