@@ -66,7 +66,8 @@ def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> Mod
         problems = error.errors()
         # A list whose entries are all wrong is called too short as well: that would be no help.
         wrong = {problem["loc"][:depth] for problem in problems for depth in range(1, len(problem["loc"]))}
-        told = [problem for problem in problems if problem["loc"] not in wrong]
+        follows = "default_factory_not_called"  # a default that is made from a value that is wrong
+        told = [problem for problem in problems if problem["loc"] not in wrong and problem["type"] != follows]
         lines = [f"{where}: {_explain(model, problem)}" for problem in told[:PROBLEMS_SHOWN_MAX]]
         if len(told) > PROBLEMS_SHOWN_MAX:
             lines.append(f"{where}: and {len(told) - PROBLEMS_SHOWN_MAX:,} more")
@@ -82,6 +83,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"unknown key `{path}`" + (f"; did you mean `{near[0]}`?" if near else "")
     if problem["type"] == "missing":
         return f"missing key `{path}`"
+    if problem["type"] == "value_error":  # our own words
+        return f"`{path}`: {problem['msg'].removeprefix('Value error, ')}"
     return f"`{path}`: {problem['msg']} (got {shorten(problem['input'])})"
 
 

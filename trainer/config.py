@@ -8,7 +8,7 @@ import difflib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from configs import CONFIGS
 from configs.errors import ConfigurationError
@@ -19,7 +19,13 @@ Attention = Literal["auto", "plain", "sdpa", "flex"]
 """How attention is computed; see `trainer.attention`."""
 
 
-class ModelConfig(Model):
+class _Finite(Model):
+    """Settings of which none may be infinite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class ModelConfig(_Finite):
     """Shape of a BLOOM model."""
 
     name: str = Field(min_length=1)
@@ -76,7 +82,7 @@ WARMUP_TOKENS = 375_000_000
 """BLOOM's own, of any size (Scao et al. 2022, table 3)."""
 
 
-class Schedule(Model):
+class Schedule(_Finite):
     """Learning rate by tokens seen: linear warm-up, cosine decay, then flat. What is left out fits the budget."""
 
     tokens: int = Field(ge=1, description="budget of the run")
@@ -117,7 +123,7 @@ class Schedule(Model):
         return self
 
 
-class Optimizer(Model):
+class Optimizer(_Finite):
     """AdamW. Biases and layer norms have no weight decay."""
 
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -127,7 +133,7 @@ class Optimizer(Model):
     clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
 
 
-class Precision(Model):
+class Precision(_Finite):
     """Number formats. Parameters and optimizer states are kept in fp32 (master weights); `compute` is autocast's."""
 
     compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="of matrix products (autocast)")

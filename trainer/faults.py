@@ -78,8 +78,8 @@ class LossWatch:
             return Limits()
         begin = max(0, end - WINDOW)
         loss, norm = median(self.losses[begin:end]), median(self.norms[begin:end])
-        highest = np.float32([loss + settings.spike, max(settings.norm_spike * norm, clip)]).tolist()
-        return Limits(*highest, loss, norm)
+        highest = float(np.float32(loss + settings.spike)), float(np.float32(max(settings.norm_spike * norm, clip)))
+        return Limits(*highest, usual_loss=loss, usual_norm=norm)
 
     def count(self, end: int) -> None:
         """Count a fault whose batch ends at the sample `end`."""

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.runtime import storage
+from pipeline.text.columns import hex_ids
 from tokenizer.encode import TOKENS
 from trainer.pack import Packing, pack
 
@@ -20,7 +21,8 @@ def write_tokens(folder: Path, documents: dict[str, list[list[int]]], vocabulary
         keys = [f"{language}{number:0>14}"[:16].encode() for number in range(len(texts))]
         column = pa.array([language] * len(texts)).dictionary_encode()
         batch = pa.record_batch(
-            [pa.array(keys, pa.binary(16)), column, pa.array(texts, TOKENS.field("input_ids").type)], schema=TOKENS
+            [hex_ids(pa.array(keys, pa.binary(16))), column, pa.array(texts, TOKENS.field("input_ids").type)],
+            schema=TOKENS,
         )
         with storage.create(str(folder / path)) as stream, pa.ipc.new_stream(stream, TOKENS) as writer:
             for begin in range(0, len(texts), 3):

@@ -109,7 +109,9 @@ def check_sizes(config: TrainingConfig, world: int) -> int:
     if world % model_ranks or parallel.data not in (None, world // model_ranks):
         wanted = f"tensor {parallel.tensor} × pipeline {parallel.pipeline}"
         wanted += f" × data {parallel.data}" if parallel.data else ""
-        raise ConfigurationError(f"{wanted} does not fit {world} processes; start as many, or change [parallel]")
+        raise ConfigurationError(
+            f"{wanted} does not fit {world} process{'es' * (world != 1)}; start as many, or change [parallel]"
+        )
     for name, size in (("heads", model.heads), ("vocabulary_size", model.vocabulary_size)):
         if size % parallel.tensor:
             raise ConfigurationError(f"model.{name} ({size}) must be a multiple of parallel.tensor ({parallel.tensor})")
