@@ -1,10 +1,13 @@
 """`openroots pack`."""
 
+from typing import Literal
+
 import click
 
 from configs.errors import ConfigurationError
 
 WARNINGS_MAX = 10
+Format = Literal["npy", "megatron", "raw"]
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -17,6 +20,14 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="chooses held-out documents")
 @click.option("--eos-id", default=None, type=click.IntRange(0), help="id that ends a document, if not the tokenizer's")
+@click.option(
+    "--format",
+    "form",
+    default="npy",
+    show_default=True,
+    type=click.Choice(["npy", "megatron", "raw"]),
+    help="also write files of another trainer, to OUTPUT/FORMAT",
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
@@ -28,10 +39,14 @@ def pack_command(
     held_out: float,
     seed: int,
     eos_id: int | None,
+    form: Format,
     workers: int,
     quiet: bool,
 ) -> None:
     """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
+
+    `--format megatron` writes Megatron-LM's .bin and .idx as well, `--format raw` ids without any header, as nanoGPT
+    and OLMo-core read them.
 
     The same shards give the same bytes. A run that was stopped resumes where it was. Options that are not listed here
     go to Apache Beam untouched.
@@ -45,6 +60,7 @@ def pack_command(
     from pipeline.runtime.phases import Watch
     from pipeline.runtime.progress import ProgressWatch
     from trainer.pack import Packing, far_off, pack
+    from trainer.pack_formats import convert
 
     options, words = split_arguments(ctx, ctx.args)
     if words:
@@ -54,6 +70,8 @@ def pack_command(
     with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
+        if form != "npy":
+            convert(output, manifest, form)
     off = far_off(manifest, held_out)
     for line in off[:WARNINGS_MAX]:
         click.echo(f"warning: {line}", err=True)

@@ -1,0 +1,82 @@
+"""Packed text opens as its documentation says, and in other trainers' forms holds the same documents."""
+
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trainer.packed import EOS, packed_text, some_documents, write_tokens
+from trainer.data import read_manifest
+from trainer.pack import Packing, pack
+from trainer.pack_formats import convert
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "packed.md"
+
+
+def documents(packed: Path, language: str, part: str) -> list[list[int]]:
+    tokens, starts = (np.load(packed / "data" / language / f"{part}-{name}.npy") for name in ("tokens", "starts"))
+    return [piece.tolist() for piece in np.split(tokens, starts[1:])] if len(starts) else []
+
+
+def test_the_ten_lines_of_the_documentation_read_it(tmp_path: Path) -> None:
+    packed = packed_text(tmp_path)
+    [code] = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    read: dict[str, Any] = {}
+    exec(code.replace("build/packed", str(packed)).replace("documents = ", "found[language] = documents = "),
+         read | {"found": (found := {})})  # fmt: skip
+    assert {language: [row.tolist() for row in rows.values()] for language, rows in found.items()} == {
+        language: [row[:-1] for row in documents(packed, language, "train")] for language in some_documents()
+    }
+
+
+@pytest.mark.parametrize(("vocabulary", "dtype"), [(300, "<u2"), (1 << 16, "<u2"), (70_000, "<u4")])
+def test_raw_files_are_ids_and_nothing_else(tmp_path: Path, vocabulary: int, dtype: str) -> None:
+    write_tokens(tmp_path / "tokens", some_documents(), vocabulary)
+    manifest = pack(str(tmp_path / "tokens"), str(tmp_path / "packed"), Packing(32, 0.1))
+    about = convert(str(tmp_path / "packed"), manifest, "raw")
+    assert about["dtype"] == np.dtype(dtype).name and about["eos_id"] == EOS
+    for language in some_documents():
+        for part in ("train", "held_out"):
+            found = np.fromfile(tmp_path / "packed" / "raw" / language / f"{part}.bin", dtype)
+            assert found.tolist() == np.load(tmp_path / f"packed/data/{language}/{part}-tokens.npy").tolist()
+
+
+@pytest.mark.parametrize(("vocabulary", "code", "dtype"), [(300, 8, "<u2"), (65_500, 4, "<i4")])
+def test_megatrons_index_leads_to_every_document(tmp_path: Path, vocabulary: int, code: int, dtype: str) -> None:
+    write_tokens(tmp_path / "tokens", some_documents(), vocabulary)
+    manifest = pack(str(tmp_path / "tokens"), str(tmp_path / "packed"), Packing(32, 0.1))
+    convert(str(tmp_path / "packed"), manifest, "megatron")
+    for language in some_documents():
+        place = tmp_path / "packed" / "megatron" / language / "train"
+        data, index = place.with_suffix(".bin").read_bytes(), place.with_suffix(".idx").read_bytes()
+        assert index[:9] == b"MMIDIDX\0\0"
+        version, found, count, ends = struct.unpack_from("<QBQQ", index, 9)
+        assert (version, found, ends) == (1, code, count + 1)
+        lengths = np.frombuffer(index, "<i4", count, 34)
+        places = np.frombuffer(index, "<i8", count, 34 + 4 * count)
+        assert np.frombuffer(index, "<i8", ends, 34 + 12 * count).tolist() == list(range(ends))
+        rows = [np.frombuffer(data, dtype, n, at).tolist() for n, at in zip(lengths, places, strict=True)]
+        assert rows == documents(tmp_path / "packed", language, "train")
+
+
+def test_megatron_core_reads_the_same_documents(tmp_path: Path) -> None:
+    indexed = pytest.importorskip("megatron.core.datasets.indexed_dataset")
+    packed = packed_text(tmp_path)
+    convert(str(packed), read_manifest(str(packed)), "megatron")
+    for language in some_documents():
+        for part in ("train", "held_out"):
+            opened = indexed.IndexedDataset(str(packed / "megatron" / language / part))
+            assert [row.tolist() for row in opened] == documents(packed, language, part)
+
+
+def test_the_manifest_names_every_file_with_its_digest(tmp_path: Path) -> None:
+    packed = packed_text(tmp_path)
+    convert(str(packed), read_manifest(str(packed)), "megatron")
+    about = json.loads((packed / "megatron" / "manifest.json").read_text())
+    there = {str(path.relative_to(packed / "megatron")) for path in packed.glob("megatron/*/*")}
+    assert set(about["files"]) == there
+    assert all((packed / "megatron" / name).stat().st_size == file["bytes"] for name, file in about["files"].items())
