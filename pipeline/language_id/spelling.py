@@ -31,7 +31,10 @@ GROUPS: Final[tuple[Signs, ...]] = (
             " cose ": 3, " ca": 1, " co": 1, " ce": 1, " ico": 1, " ica": 1, "bagwayi": 3, "mugwayi": 3, "gwaye": 2,
             "mwo ": 3, "canecane": 3, "kibano": 2, "mwimbu": 2, "kwishira": 2, "shigikir": 3, "ntwarante": 3,
             "ndamukiza": 3, "rusama ": 2, "ruheshi": 3, "mukakaro": 3, "myandagaro": 3, "gitugutu": 3, "munyonyo": 3,
-            "umugera ": 2, "inyifato": 2, "mbonerakure": 3,
+            "umugera ": 2, "inyifato": 2, "mbonerakure": 3, " yiwe ": 3, " wiwe ": 3, " ziwe ": 3, " biwe ": 3,
+            " kiwe ": 3, " bwiwe ": 3, " rwiwe ": 3, " ryiwe ": 3, " kwiwe ": 3, "anje ": 2, " bobo ": 2, "ronk": 2,
+            "ronse": 2, "mwumwe": 2, "nyene ": 2, "rashobora": 2, "kiringo": 2, "gacerere": 2, "butungane": 1,
+            "ongerako": 2, "higanwa": 2, "kinyi ": 2, "tabu ": 2, "bumanuko": 3, "buraruko": 3,
         },
         "rw": {
             "by": 3, "cy": 3, "jy": 2, "shy": 2, "fite": 3, " kureba": 2, " ndetse": 3, "amafaranga": 3, "minisit": 2,
@@ -45,7 +48,7 @@ GROUPS: Final[tuple[Signs, ...]] = (
             "barwayi": 3, "murwayi": 3, "rwaye ": 2, "amagambo": 1, "ngufu": 2, "umubare": 1, "imibare": 1,
             "nzobere": 2, "mpuguke": 2, "werurwe": 3, "gicurasi": 3, "ukuboza": 3, "ukwakira": 2, "itekerez": 1,
             "gahunda": 1, " nubwo ": 2, " n'ubwo ": 2, " kurusha": 2, "imbaraga": 1, "inkunga": 1, "rubyiruko": 1,
-            "wowe": 2,
+            "wowe": 2, "mo ": 1, "butabera": 2, "rushanwa": 2, "tabo ": 2, "burasirazuba": 2, "ongeyeho": 1,
         },
     },
     {  # Setswana writes tlh where the Sothos write hl; go and ga of the others are ho and ha in Southern Sotho
@@ -171,8 +174,15 @@ GROUPS: Final[tuple[Signs, ...]] = (
             " आनी ": 4, " आसा ": 3, " आसात ": 3, " म्हूण ": 3, "खातीर ": 2, " जावन ": 2, "ल्लें ": 2, " हांव ": 3,
         },
     },
-    {  # Kikuyu alone of these writes ĩ and ũ
-        "sw": {" ya ": 1, " wa ": 1, " kwa ": 1, " ni ": 1, " katika ": 3, " kuwa ": 2},
+    {  # Kikuyu alone of these writes ĩ and ũ; Lingala's infinitives begin with ko, its classes are mo, ba, li and bo
+        "sw": {" ya ": 1, " wa ": 1, " kwa ": 1, " ni ": 1, " katika ": 3, " kuwa ": 2, " za ": 1, " la ": 1},
+        "ln": {
+            " ya ": 1, " ko": 1, " mpo ": 3, " oyo ": 2, " yango ": 2, " te ": 2, " bato ": 2, " mokolo": 2,
+            " ekolo ": 2, " mboka ": 2, "zali ": 2, " moko ": 2, " nyonso ": 3, " epai ": 2, " liboso ": 2, " mosala ": 2,
+            " misala ": 2, "konzi ": 3, " etumba": 2, " sanza ": 2, " lokola ": 3, " libanda ": 2, "kambo ": 2,
+            " bokono": 2, "mosolo": 2, "ndeko ": 2, " lelo ": 2, " sima ": 2, " nzela ": 2, " kobanda ": 2,
+            " na kati ": 3,
+        },
         "ki": {"ĩ": 2, "ũ": 2},
     },
     {  # Tumbuka's class prefix is vi-, its but kweni, its past wa-ka-
