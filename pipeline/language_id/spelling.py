@@ -178,9 +178,9 @@ GROUPS: Final[tuple[Signs, ...]] = (
         "sw": {" ya ": 1, " wa ": 1, " kwa ": 1, " ni ": 1, " katika ": 3, " kuwa ": 2, " za ": 1, " la ": 1},
         "ln": {
             " ya ": 1, " ko": 1, " mpo ": 3, " oyo ": 2, " yango ": 2, " te ": 2, " bato ": 2, " mokolo": 2,
-            " ekolo ": 2, " mboka ": 2, "zali ": 2, " moko ": 2, " nyonso ": 3, " epai ": 2, " liboso ": 2, " mosala ": 2,
-            " misala ": 2, "konzi ": 3, " etumba": 2, " sanza ": 2, " lokola ": 3, " libanda ": 2, "kambo ": 2,
-            " bokono": 2, "mosolo": 2, "ndeko ": 2, " lelo ": 2, " sima ": 2, " nzela ": 2, " kobanda ": 2,
+            " ekolo ": 2, " mboka ": 2, "zali ": 2, " moko ": 2, " nyonso ": 3, " epai ": 2, " liboso ": 2,
+            " mosala ": 2, " misala ": 2, "konzi ": 3, " etumba": 2, " sanza ": 2, " lokola ": 3, " libanda ": 2,
+            "kambo ": 2, " bokono": 2, "mosolo": 2, "ndeko ": 2, " lelo ": 2, " sima ": 2, " nzela ": 2, " kobanda ": 2,
             " na kati ": 3,
         },
         "ki": {"ĩ": 2, "ũ": 2},
