@@ -22,14 +22,14 @@ LONG_BYTES = 400  # from here pycld2 alone is right where it is sure
 OVERUSED = frozenset({"ms", "gl", "co", "ia", "eo", "oc", "it", "rw"})  # pycld2 gives them to text of their relatives
 OVERUSED_SHORT = OVERUSED | {"en"}  # and English to any short text in Latin letters
 # Gaps of log-likelihood, in nats over the root of the number of features, up to which naive Bayes gives in to pycld2.
-GAP_SURE, GAP_OVERUSED, GAP_UNSURE = 4.0, 1.0, 0.0
+GAP_SURE, GAP_OVERUSED, GAP_UNSURE = 4.0, 0.75, 0.0
 # Between relatives (`spelling.GROUPS`), in the weights of their signs: what pycld2's answer counts, where it counts
 # otherwise (it gives rw to Kirundi too, and ms to much Indonesian), what a gap of naive Bayes counts and at most; a
 # relative not of ours needs this much more. Chosen on text from packages by the recall of each language of the groups.
 CLD2_WEIGHT, CLD2_WEIGHTS = 2.5, {"rw": 0.5, "ms": 1.5}
 BAYES_MAX, NO_CLASS = 2.0, 1.0
 FOREIGN = 1.5
-RARE_NATS = 15.0  # prior of naive Bayes against languages that are neither ours nor pycld2's
+RARE_NATS = 20.0  # prior of naive Bayes against languages that are neither ours nor pycld2's
 MISTAKEN_LONG = frozenset({"rw", "rn", "ur", "zu", "mr", "sw", "ny", "nso", "st", "tn"})
 """What pycld2 gives to a relative's text however long it is."""
 CLOSE = frozenset({"pt", "es", "gl", "ca", "oc", "id", "ms", "zu", "xh", "st", "tn", "nso", "hi", "mr", "ne"})
