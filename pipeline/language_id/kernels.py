@@ -328,12 +328,13 @@ def sign_weights(
 ) -> np.ndarray:
     """Weight of the signs of each language in each row (int32, rows × languages); see `signs.Automaton`.
 
-    The automaton reads words in lower case between single spaces, without those that begin with a capital, or all
-    where that leaves fewer than three.
+    The automaton reads words in lower case between single spaces, without those that begin with a capital; all where
+    that leaves fewer than three, or less than half.
     """
     found = np.zeros((len(starts), weights.shape[1]), np.int32)
     for row in range(len(starts)):
-        plain = _plain_words(data, starts[row], ends[row], fold)
+        plain, words = _plain_words(data, starts[row], ends[row], fold)
+        names = plain >= 3 and 2 * plain >= words
         at, end, state, inside, skipped = starts[row], ends[row], steps[0, 1], False, False
         while at <= end:
             folded = np.int64(0)
@@ -344,7 +345,7 @@ def sign_weights(
                 point, at = np.int64(0), at + 1
             if folded:
                 if not inside:
-                    skipped = plain >= 3 and _capital(point, folded)
+                    skipped = names and _capital(point, folded)
                 inside = True
             elif not inside:
                 continue
@@ -364,12 +365,14 @@ def _capital(point: np.int64, folded: np.int64) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _plain_words(data: np.ndarray, at: int, end: int, fold: np.ndarray) -> int:
-    """Words that do not begin with a capital."""
-    words, inside = 0, False
+def _plain_words(data: np.ndarray, at: int, end: int, fold: np.ndarray) -> tuple[int, int]:
+    """Words that do not begin with a capital, and all words."""
+    plain, words, inside = 0, 0, False
     while at < end:
         point, at = _decode(data, at, end)
         folded = np.int64(fold[point]) if point < 65536 else np.int64(0)
-        words += folded != 0 and not inside and not _capital(point, folded)
+        starts = folded != 0 and not inside
+        words += starts
+        plain += starts and not _capital(point, folded)
         inside = folded != 0
-    return words
+    return plain, words

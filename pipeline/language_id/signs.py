@@ -76,7 +76,7 @@ def weigh(
     texts × languages.
 
     Words that begin with a capital do not count, for names are spelled in other languages' ways; all count where that
-    leaves fewer than three (headlines in capitals).
+    leaves fewer than three, or less than half (headlines).
     """
     found = automaton()
     ends = np.minimum(ends, starts + SIGNS_BYTES)

@@ -245,6 +245,12 @@ def test_names_are_no_signs() -> None:
     assert signs(group, b"umuntu yagiye mu Canke na Chivyo Vyomba")["rn"] == 0
 
 
+def test_in_headlines_capitals_are_no_names() -> None:
+    group = group_of("rw")
+    assert group is not None
+    assert signs(group, b"Umuntu Yagiye mu Canke Na Chivyo Vyomba i Bujumbura ku Wa Mbere")["rn"] > 0
+
+
 @given(st.text(alphabet="abcehilmntsuvy 'ɖɔ.é", max_size=80))
 def test_signs_are_counted_as_by_plain_search(text: str) -> None:
     plain = f" {' '.join(text.replace('.', ' ').split())} "
