@@ -61,16 +61,15 @@ def _slices(table: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         yield from table.read_row_group(number).combine_chunks().to_batches(max_chunksize=SLICE_ROWS)
 
 
-@contextmanager
-def like_arrow(path: str, stream: Any, schema: pa.Schema) -> Iterator[Any]:
-    """A writer to `stream` in the format that the file `path` has."""
+def writer_like(path: str) -> Callable[[Any, pa.Schema], Any]:
+    """What makes a writer (of a stream and a schema) in the format that the file `path` has."""
     fs, inner = storage.filesystem(path)
     with fs.open(inner, "rb") as source:
         start = source.read(len(ARROW_FILE))
-    writers = {ARROW_FILE: pa.ipc.new_file, PARQUET_FILE: _parquet_writer}
-    make = writers.get(start, writers.get(start[: len(PARQUET_FILE)], pa.ipc.new_stream))
-    with make(stream, schema) as writer:
-        yield writer
+    if start.startswith(PARQUET_FILE):
+        return _parquet_writer
+    make: Callable[[Any, pa.Schema], Any] = pa.ipc.new_file if start == ARROW_FILE else pa.ipc.new_stream
+    return make
 
 
 def _parquet_writer(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:

@@ -55,10 +55,11 @@ def _holds(path: str, ids: np.ndarray) -> bool:
 def _without(source: str, target: str, ids: np.ndarray) -> tuple[int, int]:
     """Write a table without these ids; returns its documents and their bytes of text."""
     documents = size = 0
+    new_writer = reading.writer_like(source)  # before it is opened: some file systems have one position a file
     with (
         reading.open_arrow(source) as (schema, batches),
         storage.create(target) as stream,
-        reading.like_arrow(source, stream, schema) as writer,
+        new_writer(stream, schema) as writer,
     ):
         for batch in batches:
             stays = ~np.isin(reading.packed_ids(batch["id"]), ids)

@@ -65,23 +65,23 @@ def verify(corpus: str) -> Verdict:
     """Verify the corpus in a folder (any fsspec path). Raises InputError where there is none."""
     verdict = Verdict()
     manifest = _manifest(corpus, verdict)
-    _check_seals(corpus, verdict)
-    if manifest is None:
-        return verdict
-    _check_foreign(corpus, manifest, verdict)
-    whole = {problem.file for problem in verdict.problems}
+    known = manifest or {}
+    broken: set[str] = set()
     shards = _Shards()
     checks: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("manifest.json", lambda: _check_digest(manifest, verdict)),
-        ("data", lambda: _count_shards(corpus, manifest, shards, verdict, whole)),
-        ("ledger", lambda: _check_ledger(corpus, manifest, shards, verdict, whole)),
-        ("statistics.json", lambda: _check_statistics(corpus, manifest, shards, verdict)),
-        ("README.md", lambda: _check_cards(corpus, manifest, shards, verdict)),
-        ("takedowns", lambda: _check_takedowns(corpus, manifest, shards, verdict)),
+        (seal.SEAL, lambda: _check_seals(corpus, verdict)),
+        ("manifest.json", lambda: _check_foreign(corpus, known, verdict)),
+        ("manifest.json", lambda: _check_digest(known, verdict)),
+        ("data", lambda: _count_shards(corpus, known, shards, verdict, broken)),
+        ("ledger", lambda: _check_ledger(corpus, known, shards, verdict, broken)),
+        ("statistics.json", lambda: _check_statistics(corpus, known, shards, verdict)),
+        ("README.md", lambda: _check_cards(corpus, known, shards, verdict)),
+        ("takedowns", lambda: _check_takedowns(corpus, known, shards, verdict)),
     )
-    for place, check in checks:
+    for place, check in checks if manifest is not None else checks[:1]:
         try:
             check()
+            broken |= {problem.file for problem in verdict.problems} if place == seal.SEAL else set()
         except (OpenRootsError, OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
             if not any(problem.file.startswith(place) for problem in verdict.problems):
                 verdict.add(place, f"cannot be checked: {shown(error, 200)}")
