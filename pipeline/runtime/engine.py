@@ -28,7 +28,7 @@ from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
 from pipeline.runtime.local_runner import LocalRunner
-from pipeline.runtime.workers import WorkerProcesses
+from pipeline.runtime.workers import WorkerProcesses, idle_workers
 
 _LOGGER = logging.getLogger("openroots")
 _ATTEMPTS = 3
@@ -37,6 +37,8 @@ _MARK = "OPENROOTS-ERROR:"
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 SMALL_BYTES = 32 << 20
 """Below this much input, starting worker processes (about 3 s) costs more than it saves."""
+SMALL_BYTES_STARTED = 1 << 20
+"""The same where they wait already: a pipeline then costs about 0.1 s more than in this process."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Engine:
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         """Build a pipeline by `construct`, run it and wait for its end.
 
-        `label` names the job. Work on less than `SMALL_BYTES` stays in this process when local. Raises the
+        `label` names the job. Little work stays in this process when local (`SMALL_BYTES`). Raises the
         OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it. Where a local worker
         process dies, the pipeline is built and run again, from the third time on by fewer workers; WorkerDiedError
         after that.
@@ -107,12 +109,13 @@ class Engine:
         # Beam knows its Dask runner only by its full name.
         flags = [re.sub("^(--runner=)?DaskRunner$", rf"\1{_DASK}", option) for option in self.options]
         said = _said(self.options)
-        if not said.job_name:
-            flags.append(f"--job_name=openroots-{re.sub('[^a-z0-9]+', '-', label.lower())}")
         if not self.is_local:
-            return flags
-        if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= SMALL_BYTES:
-            flags += [f"--direct_num_workers={workers or self.workers}", f"--direct_running_mode={_PROCESSES}"]
+            name = re.sub("[^a-z0-9]+", "-", label.lower())
+            return flags if said.job_name else [*flags, f"--job_name=openroots-{name}"]
+        workers = workers or self.workers
+        least = SMALL_BYTES_STARTED if idle_workers() >= workers else SMALL_BYTES
+        if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
+            flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
 
 

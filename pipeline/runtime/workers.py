@@ -21,20 +21,27 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import GrpcWorkerHandler, WorkerHandler
+from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms import environments
-from google.protobuf import json_format, text_format
+from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
+from google.protobuf import json_format
 
 ENVIRONMENT = "openroots:environment:worker_process:v1"
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0
+_STATE_CACHE_BYTES = 100 << 20
+"""For side inputs; Beam's default."""
 
 Process = subprocess.Popen[bytes]
 Assignment = dict[str, str]
-"""What Beam's worker reads from the environment, and `log`, the file to write to."""
+"""Address of the pipeline's `control` server, the pipeline's `options` as JSON, the name of the `worker` there, and the
+file `log` to write to."""
 
 _lock = threading.Lock()
 _running: set[Process] = set()
@@ -157,9 +164,9 @@ class _WatchedWorker(GrpcWorkerHandler):
         """Give the pipeline to a process."""
         options = self.provision_info.provision_info.pipeline_options
         assignment: Assignment = {
-            "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.control_api_service_descriptor()),
-            "PIPELINE_OPTIONS": json_format.MessageToJson(options, indent=None),
-            "WORKER_ID": self.worker_id,
+            "control": self.control_api_service_descriptor().url,
+            "options": json_format.MessageToJson(options, indent=None, sort_keys=True),
+            "worker": self.worker_id,
             "log": self._log,
         }
         self._process = _take(self._log)
@@ -231,15 +238,19 @@ def die_with_parent(parent: int) -> None:
 
 def serve(assignment: Assignment) -> None:
     """Do what one pipeline asks until it closes the connection, and all that was begun has ended."""
-    from apache_beam.runners.worker import sdk_worker_main
-    from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
-
     with open(assignment["log"], "ab") as stream:
         os.dup2(stream.fileno(), 2)
-    _, harness, _ = sdk_worker_main.create_harness(assignment)
+    _take_options(assignment["options"])
+    harness = SdkHarness(assignment["control"], worker_id=assignment["worker"], state_cache_size=_STATE_CACHE_BYTES)
     harness._worker_thread_pool = UnboundedThreadPoolExecutor()  # Beam's own is shared, so never waited for
     harness.run()
     harness._control_channel.close()
+
+
+@lru_cache(1)  # the pipelines of a build have the same options
+def _take_options(options: str) -> None:
+    environment = {"PIPELINE_OPTIONS": options, "CONTROL_API_SERVICE_DESCRIPTOR": ""}
+    sdk_worker_main.create_harness(environment, dry_run=True)
 
 
 def main() -> None:
@@ -253,6 +264,7 @@ def main() -> None:
         for line in assignments:
             serve(json.loads(line))
             gc.collect()  # the channels of the pipeline
+            gc.freeze()  # what lasts is not looked through again
             answers.write(b"free\n")
     os._exit(0)  # the parent has closed the pipe; threads of gRPC may still linger
 

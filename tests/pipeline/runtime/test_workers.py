@@ -130,8 +130,9 @@ def test_a_worker_that_was_killed_while_idle_is_replaced(tmp_path: Path, kept: s
     os.kill(killed, signal.SIGKILL)
     again = Phase("two", {}, name_process)
     again.run(engine, str(tmp_path), tasks(tmp_path))
-    kept |= processes(again, tmp_path)
-    assert killed not in kept and idle_workers() == 2
+    found = processes(again, tmp_path)
+    kept |= found
+    assert killed not in found and idle_workers() == 2
 
 
 def wait_by_size(task: Task, folder: TaskFolder) -> None:
