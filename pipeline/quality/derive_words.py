@@ -1,8 +1,9 @@
 """Make the lists of words in `configs/words` anew: `python -m pipeline.quality.derive_words FOLDER`.
 
 FOLDER holds the packages that `sources.toml` names, unpacked, each under its own name. Words that come from a package
-are taken as they are; `characters_min` leaves out shorter ones. Derived words are those that are frequent in
-translations (`words_frequent`) and, by where they stand, translate no content word of the English text beside them.
+are taken as they are; `characters_min` leaves out shorter ones, `left_out` those that it names. Derived words are those
+that are frequent in translations (`words_frequent`) and, by where they stand, translate no content word of the English
+text beside them.
 """
 
 import gettext
@@ -121,7 +122,8 @@ def lists(folder: Path) -> Iterator[tuple[Path, list[str], str]]:
                 words += words_frequent(declarations(folder, entry["declarations"]), english, *limits)
             if "messages" in entry:
                 words += words_frequent(messages(folder, entry["messages"]), english, *limits, skip_ascii=True)
-            words = [word for word in words if len(folded(word)) >= entry.get("characters_min", 1)]
+            least, left_out = entry.get("characters_min", 1), frozenset(entry.get("left_out", ()))
+            words = [word for word in words if len(folded(word)) >= least and folded(word) not in left_out]
             yield WORDS / kind / f"{code}.txt", words, f"# {', '.join(entry['packages'])}; see sources.toml"
 
 
