@@ -237,6 +237,32 @@ class LicencePolicy(Model):
     )
 
 
+class BlockList(Model):
+    """Domains whose pages are not used."""
+
+    path: str = Field(description="a file with a domain a line; those below it are meant too")
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="of the list, `2026-11-30`")
+
+
+class ConsentPolicy(Model):
+    """Whether pages of the web are used whose sites refuse that; see `docs/licences.md`."""
+
+    agents: tuple[str, ...] = Field(
+        default=(
+            "GPTBot", "ClaudeBot", "CCBot", "Google-Extended", "Applebot-Extended", "meta-externalagent", "Bytespider",
+            "Amazonbot", "PerplexityBot", "cohere-training-data-crawler", "AI2Bot", "Diffbot",
+        ),
+        description="crawlers for AI: a page that `robots.txt` denies to one of them is not used",
+    )  # fmt: skip
+    robots: bool = Field(default=True, description="heed `robots.txt` of the crawl")
+    ai_txt: bool = Field(default=True, description="heed `ai.txt` of the crawl")
+    tdm: bool = Field(default=True, description="heed TDM reservations: `tdmrep.json`, header, meta")
+    noai: bool = Field(default=True, description="heed `noai` in `X-Robots-Tag` and meta")
+    signals: bool = Field(default=True, description="heed Content-Signal and Content-Usage")
+    rsl: bool = Field(default=True, description="leave out what RSL puts under a licence")
+    block_lists: tuple[BlockList, ...] = Field(default=(), description="lists of domains, see below")
+
+
 class LanguageIdentification(Model):
     """How languages are identified."""
 
@@ -375,6 +401,7 @@ class Recipe(Model):
     sources: tuple[str, ...] = Field(min_length=1, description="ids, of the registry or of this recipe")
     keep_other_languages: bool = Field(default=False, description="keep documents in languages not asked for")
     licences: LicencePolicy = LicencePolicy()
+    consent: ConsentPolicy = ConsentPolicy()
     language_identification: LanguageIdentification = LanguageIdentification()
     quality: Quality = Quality()
     personal_data: PersonalData = PersonalData()

@@ -12,8 +12,10 @@ from pydantic_core import PydanticUndefined
 
 from configs.load import quality_default
 from configs.models import (
+    BlockList,
     CodeParameters,
     Columns,
+    ConsentPolicy,
     Deduplication,
     Language,
     LanguageIdentification,
@@ -31,6 +33,8 @@ from configs.models import (
 TABLES: dict[str, type[BaseModel]] = {
     "recipe": Recipe,
     "licences": LicencePolicy,
+    "consent": ConsentPolicy,
+    "consent.block_lists": BlockList,
     "language_identification": LanguageIdentification,
     "quality": Quality,
     "quality.code": CodeParameters,

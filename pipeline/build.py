@@ -16,6 +16,7 @@ from configs.errors import BalanceError, ConfigurationError, OutputError, Source
 from configs.load import Plan
 from configs.models import Deduplication
 from configs.shown import shown, shown_list
+from governance.licence_report import licence_rows
 from pipeline.annotate import annotate_phase
 from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.seal import write_seals
@@ -420,6 +421,7 @@ def _manifest(
         "packages": fetched.packages,
         "unavailable": fetched.unavailable,
         "languages_lost": fetched.languages_lost,
+        "licences": licence_rows(row for record in ingested for row in record.data["licences"]),
         **_problems(ingested),
         "read_whole": build.whole,
         "stages": stages,

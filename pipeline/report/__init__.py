@@ -7,6 +7,7 @@ from typing import Any
 from configs.load import Plan
 from governance.cards import corpus_card, language_card
 from governance.croissant import croissant
+from governance.licence_report import attribution
 from pipeline.report.html import render_report
 from pipeline.report.phase import tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import collect
@@ -26,7 +27,7 @@ def write_report(
 ) -> None:
     """Write what tells of a corpus into its folder `output` (any fsspec path).
 
-    `statistics.json`, `README.md`, `cards/LANGUAGE.md` for each language that holds text, `croissant.json`,
+    `statistics.json`, `README.md`, `ATTRIBUTION.md`, `cards/LANGUAGE.md` for each language that holds text, `croissant.json`,
     `report.html`. tallied: records of `tally_phase` over the shards and the ledger; without them the files are read
     here, one after the other. The bytes depend on these and on the arguments alone; nothing
     in them tells the time. Raises OutputError.
@@ -35,6 +36,7 @@ def write_report(
     statistics = collect(output, plan, manifest, clusters, examples, counted)
     storage.write_json(storage.join(output, "statistics.json"), statistics)
     _write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
+    _write_text(storage.join(output, "ATTRIBUTION.md"), attribution(statistics, manifest, plan))
     for code, entry in statistics["languages"].items():
         if entry["documents"]:
             _write_text(storage.join(output, "cards", f"{code}.md"), language_card(code, statistics, plan))

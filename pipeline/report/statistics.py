@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.load import Plan
 from configs.models import Languages
+from governance.licence_report import licence_statistics
 from pipeline.quality.decision import CODE_THRESHOLDS, TEXT_THRESHOLDS
 from pipeline.quality.resolved import resolve
 from pipeline.report.fairness import KEPT_STAGE, fairness
@@ -78,6 +79,7 @@ def assemble(
         "roots": {"code_bytes": plan.languages.roots_code_bytes, "bytes": roots_bytes(plan.languages)},
         "code": _code(languages, plan.languages),
         "sources": {source.id: _source(source.id, tally, plan) for source in plan.sources},
+        "licences": licence_statistics(manifest.get("licences", []), _by(tally, 2)),
         "stages": manifest["stages"],
         "fairness": fairness(
             tally,

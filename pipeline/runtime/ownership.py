@@ -43,6 +43,7 @@ KINDS = {
         "a corpus",
         (
             ".gitignore",
+            "ATTRIBUTION.md",
             "README.md",
             "croissant.json",
             "manifest.json",

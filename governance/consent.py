@@ -1,0 +1,242 @@
+"""Consent of web sites to the training of models: what they say, and whether a page may be used.
+
+Asked in this order, and the first that refuses counts: block lists of domains, `robots.txt` for agents of AI (RFC 9309),
+with Content-Signal, Content-Usage and RSL's `License`; `ai.txt`; the TDM Reservation Protocol (file, header, meta);
+`noai` and the like in `X-Robots-Tag` and meta. What cannot be read refuses nothing.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from protego import Protego
+
+from configs.errors import ConfigurationError
+from configs.models import BlockList, ConsentPolicy
+
+RULES_BYTES_MAX = 500 << 10
+"""Bytes of a file of rules that are read (RFC 9309, section 2.5)."""
+
+HEAD_BYTES = 64 << 10
+"""Bytes of a page in which meta elements are looked for."""
+
+PATHS = ("/robots.txt", "/ai.txt", "/.well-known/ai.txt", "/.well-known/tdmrep.json")
+"""Where sites say it."""
+
+_USAGE = re.compile(r"(?im)^[ \t]*(content-signal|content-usage)[ \t]*:[ \t]*([^\n#]*)")
+_NO_TRAINING = re.compile(r"(?i)\b(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*(?:no?|0)\b|\btdm[ \t]*=[ \t]*n\b")
+_RSL = re.compile(r"(?im)^[ \t]*license[ \t]*:[ \t]*(https?://\S{1,500})")
+_META = re.compile(r"(?i)<meta\s[^>]{0,2000}>")
+_ATTRIBUTE = re.compile(r"""(?i)\b(name|content)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
+_RSL_LINK = re.compile(r"(?i)<link\s[^>]{0,1000}application/rsl\+xml[^>]{0,1000}>")
+_NO_AI = frozenset(("noai", "noml", "nomachinelearning"))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a page may not be used: which rule, in words, and of what date (of the crawl, or of the list)."""
+
+    rule: str
+    date: str = ""
+
+    @property
+    def detail(self) -> str:
+        """As the ledger has it."""
+        return f"{self.rule} ({self.date})" if self.date else self.rule
+
+
+@dataclass
+class _Site:
+    """What one host says of itself."""
+
+    robots: Protego | None = None
+    robots_text: str = ""
+    robots_date: str = ""
+    ai: Protego | None = None
+    ai_date: str = ""
+    tdm: list[tuple["re.Pattern[str]", bool]] = field(default_factory=list)
+    tdm_date: str = ""
+
+
+class Consent:
+    """What sites said, by host, and what a recipe makes of it."""
+
+    def __init__(self, policy: ConsentPolicy, blocked: Mapping[str, Refusal] | None = None) -> None:
+        self._policy = policy
+        self._blocked = dict(blocked or {})
+        self._sites: dict[str, _Site] = {}
+
+    def add(self, uri: str, data: bytes, date: str) -> None:
+        """Take in one of a site's files of rules (`PATHS`), as crawled; of several the latest counts."""
+        parts = urlsplit(uri)
+        site = self._sites.setdefault(_host(uri), _Site())
+        text = data[:RULES_BYTES_MAX].decode("utf-8-sig", "replace").replace("\0", "")
+        if parts.path == "/robots.txt" and date >= site.robots_date:
+            site.robots, site.robots_text, site.robots_date = _parsed(text), text, date
+        elif parts.path.endswith("/ai.txt") and date >= site.ai_date:
+            site.ai, site.ai_date = _parsed(text), date
+        elif parts.path.endswith("/tdmrep.json") and date >= site.tdm_date:
+            site.tdm, site.tdm_date = _reservations(text), date
+
+    def refusal(
+        self, uri: str, date: str = "", fields: Mapping[str, str] | None = None, page: bytes = b""
+    ) -> Refusal | None:
+        """Why a page may not be used; None if nothing speaks against it.
+
+        `fields` are those of the HTTP answer (names in lower case), `page` the start of its HTML.
+        """
+        if found := self._by_list(uri):
+            return found
+        policy, host = self._policy, _host(uri)
+        site = self._sites.get(host)
+        if site and policy.robots and (found := self._by_robots(site, uri, host)):
+            return found
+        if site and policy.ai_txt and site.ai and _all_text_denied(site.ai, uri):
+            return Refusal(f"ai.txt of {host} denies it", site.ai_date)
+        if site and policy.tdm and _is_reserved(site.tdm, uri):
+            return Refusal(f"tdmrep.json of {host} reserves text and data mining", site.tdm_date)
+        return self._by_answer(fields or {}, page[:HEAD_BYTES].decode("latin-1"), date)
+
+    def _by_list(self, uri: str) -> Refusal | None:
+        name = _host(uri).partition(":")[0]
+        while name:
+            if name in self._blocked:
+                return self._blocked[name]
+            name = name.partition(".")[2]
+        return None
+
+    def _by_robots(self, site: _Site, uri: str, host: str) -> Refusal | None:
+        where = f"robots.txt of {host}"
+        if site.robots:
+            for agent in self._policy.agents:
+                if not _may_fetch(site.robots, uri, agent):
+                    return Refusal(f"{where} denies it to {agent}", site.robots_date)
+        if self._policy.signals:
+            for match in _USAGE.finditer(site.robots_text):
+                if _NO_TRAINING.search(match[2]) and _is_under(match[2], uri):
+                    return Refusal(f"{where}: {match[1]}: {match[2].strip()[:100]}", site.robots_date)
+        if self._policy.rsl and (match := _RSL.search(site.robots_text)):
+            return Refusal(f"{where}: under the RSL licence {match[1]}", site.robots_date)
+        return None
+
+    def _by_answer(self, fields: Mapping[str, str], page: str, date: str) -> Refusal | None:
+        policy = self._policy
+        metas = [_named(tag) for tag in _META.findall(page)]
+        if policy.tdm:
+            if fields.get("tdm-reservation", "").strip() == "1":
+                return Refusal("header tdm-reservation: 1", date)
+            if any(name == "tdm-reservation" and value.strip() == "1" for name, value in metas):
+                return Refusal("meta tdm-reservation: 1", date)
+        if policy.noai:
+            if word := _denies(fields.get("x-robots-tag", "")):
+                return Refusal(f"header X-Robots-Tag: {word}", date)
+            robots = (value for name, value in metas if name in ("robots", *map(str.lower, policy.agents)))
+            if word := next(filter(None, map(_denies, robots)), ""):
+                return Refusal(f"meta robots: {word}", date)
+        if policy.signals:
+            for name in ("content-signal", "content-usage"):
+                if _NO_TRAINING.search(fields.get(name, "")):
+                    return Refusal(f"header {name}: {fields[name].strip()[:100]}", date)
+        if policy.rsl and ("application/rsl+xml" in fields.get("link", "").lower() or _RSL_LINK.search(page)):
+            return Refusal("under an RSL licence", date)
+        return None
+
+
+def read_block_lists(lists: Iterable[BlockList]) -> dict[str, Refusal]:
+    """Domains of block lists: one a line, `#` begins a comment. Raises ConfigurationError where one cannot be read."""
+    blocked: dict[str, Refusal] = {}
+    for entry in lists:
+        try:
+            lines = Path(entry.path).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"block list {entry.path}: cannot be read ({error})") from error
+        refusal = Refusal(f"on the block list {Path(entry.path).name}", entry.date)
+        for line in lines:
+            name = line.partition("#")[0].strip().lower().removeprefix("*.").strip(".")
+            if name:
+                blocked[_ascii(name)] = refusal
+    return blocked
+
+
+def _ascii(name: str) -> str:
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return name
+
+
+def _host(uri: str) -> str:
+    """Host and port of an address, as they are compared; "" where it has none."""
+    try:
+        parts = urlsplit(uri)
+        port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
+        return _ascii((parts.hostname or "").rstrip(".")) + port
+    except ValueError:
+        return ""
+
+
+def _parsed(text: str) -> Protego | None:
+    try:
+        return Protego.parse(text)
+    except Exception:  # a file of rules is anybody's; what cannot be read refuses nothing
+        return None
+
+
+def _may_fetch(rules: Protego, uri: str, agent: str) -> bool:
+    try:
+        return bool(rules.can_fetch(uri, agent))
+    except Exception:  # an address that cannot be parsed is matched by no rule
+        return True
+
+
+def _all_text_denied(rules: Protego, uri: str) -> bool:
+    """Whether `ai.txt` denies a page: its path, or text files of every kind, as such files are written."""
+    parts = urlsplit(uri)
+    base = f"{parts.scheme}://{parts.netloc}"
+    return not _may_fetch(rules, uri, "*") or not any(
+        _may_fetch(rules, f"{base}/page{ending}", "*") for ending in (".txt", ".html")
+    )
+
+
+def _reservations(text: str) -> list[tuple["re.Pattern[str]", bool]]:
+    """Places and whether they are reserved, from `tdmrep.json`."""
+    try:
+        entries: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    rules = []
+    for entry in entries[:1000] if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("location"), str):
+            place = re.sub(r"\*+", "*", entry["location"][:500])
+            whole = place.endswith("$")
+            pattern = ".*".join(map(re.escape, place.removesuffix("$").split("*")))
+            rules.append((re.compile(pattern + ("$" if whole else "")), str(entry.get("tdm-reservation")) == "1"))
+    return rules
+
+
+def _is_reserved(rules: list[tuple["re.Pattern[str]", bool]], uri: str) -> bool:
+    """What the first rule that fits a page's path says."""
+    parts = urlsplit(uri)
+    path = ((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))[:2000]
+    return next((reserved for pattern, reserved in rules if pattern.match(path)), False)
+
+
+def _is_under(value: str, uri: str) -> bool:
+    """Whether a signal is for a page: it may begin with a path."""
+    first = value.split()[0] if value.split() else ""
+    return not first.startswith("/") or urlsplit(uri).path.startswith(first.rstrip("*"))
+
+
+def _named(tag: str) -> tuple[str, str]:
+    found = {name.lower(): a or b or c for name, a, b, c in _ATTRIBUTE.findall(tag)}
+    return found.get("name", "").lower(), found.get("content", "")
+
+
+def _denies(value: str) -> str:
+    """The word of a list of directives that denies training; "" if none does."""
+    words = re.split(r"[,\s:]+", value.lower()[:1000])
+    return next((word for word in words if word in _NO_AI), "")
