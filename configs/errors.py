@@ -5,6 +5,7 @@ OpenRootsError
 ├── SourceError            a source cannot be had: no licence, no package, no client, wrong checksum
 ├── InputError             a file cannot be read; names file, cause and remedy
 │   ├── NoTextError        nothing is wrong, but there is no text to take: an image in a web archive, an empty page
+│   │   └── OptedOutError  the page's site does not consent to its use
 │   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
 ├── OutputError            the output cannot be written: full disk, read-only folder
 │   └── BuildLockedError   another command is at work in the same folder
@@ -53,6 +54,12 @@ class NoTextError(InputError):
     """A record, page or file that is whole but holds no text. It has its row in the ledger, and is no problem."""
 
     reason = "empty"
+
+
+class OptedOutError(NoTextError):
+    """A page whose site does not consent to its use. It has its row in the ledger, and is no problem."""
+
+    reason = "opted_out"
 
 
 class UnsafeArchiveError(InputError):

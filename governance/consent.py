@@ -1,10 +1,11 @@
 """Consent of web sites to the training of models: what they say, and whether a page may be used.
 
-Asked in this order, and the first that refuses counts: block lists of domains, `robots.txt` for agents of AI (RFC 9309),
-with Content-Signal, Content-Usage and RSL's `License`; `ai.txt`; the TDM Reservation Protocol (file, header, meta);
-`noai` and the like in `X-Robots-Tag` and meta. What cannot be read refuses nothing.
+Asked in this order, and the first that refuses counts: block lists of domains; `robots.txt` for agents of AI (RFC
+9309), with Content-Signal, Content-Usage and RSL's `License`; `ai.txt`; the TDM Reservation Protocol (file, header,
+meta); `noai` and the like in `X-Robots-Tag` and meta. What cannot be read refuses nothing.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -24,8 +25,8 @@ RULES_BYTES_MAX = 500 << 10
 HEAD_BYTES = 64 << 10
 """Bytes of a page in which meta elements are looked for."""
 
-PATHS = ("/robots.txt", "/ai.txt", "/.well-known/ai.txt", "/.well-known/tdmrep.json")
-"""Where sites say it."""
+RULE_FILES = ("/robots.txt", "/ai.txt", "/.well-known/tdmrep.json")
+"""Where sites say it: what such addresses end with."""
 
 _USAGE = re.compile(r"(?im)^[ \t]*(content-signal|content-usage)[ \t]*:[ \t]*([^\n#]*)")
 _NO_TRAINING = re.compile(r"(?i)\b(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*(?:no?|0)\b|\btdm[ \t]*=[ \t]*n\b")
@@ -71,7 +72,7 @@ class Consent:
         self._sites: dict[str, _Site] = {}
 
     def add(self, uri: str, data: bytes, date: str) -> None:
-        """Take in one of a site's files of rules (`PATHS`), as crawled; of several the latest counts."""
+        """Take in one of a site's files of rules (`RULE_FILES`), as crawled; of several the latest counts."""
         parts = urlsplit(uri)
         site = self._sites.setdefault(_host(uri), _Site())
         text = data[:RULES_BYTES_MAX].decode("utf-8-sig", "replace").replace("\0", "")
@@ -119,8 +120,8 @@ class Consent:
             for match in _USAGE.finditer(site.robots_text):
                 if _NO_TRAINING.search(match[2]) and _is_under(match[2], uri):
                     return Refusal(f"{where}: {match[1]}: {match[2].strip()[:100]}", site.robots_date)
-        if self._policy.rsl and (match := _RSL.search(site.robots_text)):
-            return Refusal(f"{where}: under the RSL licence {match[1]}", site.robots_date)
+        if self._policy.rsl and (licence := _RSL.search(site.robots_text)):
+            return Refusal(f"{where}: under the RSL licence {licence[1]}", site.robots_date)
         return None
 
     def _by_answer(self, fields: Mapping[str, str], page: str, date: str) -> Refusal | None:
@@ -160,6 +161,14 @@ def read_block_lists(lists: Iterable[BlockList]) -> dict[str, Refusal]:
             if name:
                 blocked[_ascii(name)] = refusal
     return blocked
+
+
+def block_list_digests(policy: ConsentPolicy) -> list[str]:
+    """Digests of a policy's block lists: one that changes is applied anew. Raises ConfigurationError."""
+    try:
+        return [hashlib.sha256(Path(entry.path).read_bytes()).hexdigest() for entry in policy.block_lists]
+    except OSError as error:
+        raise ConfigurationError(f"a block list cannot be read: {error}") from error
 
 
 def _ascii(name: str) -> str:

@@ -14,6 +14,7 @@ REASONS = {
     "licence_denied": "licence refused by the recipe",
     "licence_conflict": "declared a licence that the file, or what lies around it, contradicts",
     "licence_unknown": "nobody can tell the licence",
+    "opted_out": "the page's site does not consent to its use",
     "licence_review": "held back until somebody has looked at the licence",
     "empty": "no text",
     "unreadable": "could not be read",

@@ -34,7 +34,7 @@ def licence_rows(counted: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
         total = sums.setdefault((declared, detected, effective, fate), [0, 0])
         total[0] += documents
         total[1] += size
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "declared": declared,
             "detected": detected,
@@ -101,7 +101,7 @@ def attribution(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan
     parts: dict[str, list[dict[str, Any]]] = {}
     packages: dict[str, list[str]] = {}
     for package in manifest.get("packages", ()):
-        name = f"{package.get('name', '')} {package.get('version') or ''}".strip()
+        name = f"{package.get('package', '')} {package.get('version') or ''}".strip()
         packages.setdefault(package.get("source", ""), []).append(name)
     for source in plan.sources:
         held = statistics["sources"].get(source.id, {})

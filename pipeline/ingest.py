@@ -16,6 +16,7 @@ from configs.errors import InputError, NoTextError
 from configs.language_codes import DECLARED_CHARACTERS_MAX, UNDETERMINED, LanguageCodes
 from configs.load import Plan
 from configs.models import Source
+from governance.consent import block_list_digests
 from governance.licence_detection import Judged, LicenceJudge, own_notices
 from governance.licence_names import spdx_of
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
@@ -238,6 +239,7 @@ class IngestWork:
             batch_bytes=output.batch_bytes,
             on_problem=problems,
             licences=self.plan.recipe.licences.detect,
+            consent=self.plan.recipe.consent,
         )
 
     def _admit(
@@ -379,6 +381,7 @@ def ingest_phase(plan: Plan, strict: bool) -> Phase:
     configuration = {
         "version": VERSION,
         "licences": recipe.licences,
+        "consent": [recipe.consent, block_list_digests(recipe.consent)],
         "output": recipe.output,
         "strict": strict,
         "languages": recipe_languages(plan),

@@ -5,8 +5,8 @@ already although their head says otherwise, chunks with damage. What browsers ac
 """
 
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import brotli
 import pyarrow as pa
@@ -39,6 +39,8 @@ class Answer:
     payload: bytes
     damage: str = ""
     """What of the payload was lost, in words; "" if nothing was."""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of its head, names in lower case."""
 
 
 def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
@@ -66,7 +68,7 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
         damage = "" if cut else damage
     data = decoded(data, fields.get("content-encoding", ""), name, cut)
     media_type, charset = parse_content_type(fields.get("content-type", ""))
-    return Answer(number, media_type, charset, data, damage)
+    return Answer(number, media_type, charset, data, damage, fields)
 
 
 def parse_content_type(value: str) -> tuple[str, str | None]:

@@ -8,8 +8,9 @@ import pyarrow as pa
 import re2
 
 from configs.errors import ConfigurationError, InputError
-from configs.models import Columns, Languages, Package, Source
+from configs.models import Columns, ConsentPolicy, Languages, Package, Source
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
+from pipeline.readers.consent_rules import consent_of
 from pipeline.readers.containers import Member, is_archive, members
 from pipeline.readers.delimited import read_csv, read_tsv
 from pipeline.readers.dictionaries import Dictionaries
@@ -59,6 +60,7 @@ def read_unit(
     batch_bytes: int,
     on_problem: Callable[[InputError], None],
     licences: bool = False,
+    consent: ConsentPolicy | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of a unit as batches of `pipeline.text.schema.RAW`, in the order of the files.
 
@@ -67,11 +69,12 @@ def read_unit(
     those of a file beyond the first hundred one counts the rest. What was read before is yielded, and reading resumes
     behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose file is
     one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups. With `licences` the files around each
-    are asked for its licence.
+    are asked for its licence, with `consent` the sites of a web archive whether they agree.
     """
     for piece in replace(unit, uri=resolve(unit.uri)).pieces:
         report = Problems(on_problem)
-        context = Context(source, languages, report, batch_documents, licences)
+        asked = consent_of(piece, source, consent) if consent else None
+        context = Context(source, languages, report, batch_documents, licences, asked)
         batcher = Batcher(batch_documents, batch_bytes, report)
         for row, origin in _rows(piece, context, report):
             batch = batcher.add(row, origin)

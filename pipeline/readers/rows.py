@@ -12,6 +12,7 @@ import xxhash
 
 from configs.errors import InputError
 from configs.models import Languages, Source
+from governance.consent import Consent
 from pipeline.readers import streams
 from pipeline.readers.streams import too_large
 from pipeline.text.schema import RAW
@@ -42,6 +43,8 @@ class Context:
     batch_documents: int
     licences: bool = False
     """Whether the files around each file are asked for its licence."""
+    consent: Consent | None = None
+    """What sites say of the use of their pages; None: nobody is asked."""
 
 
 @dataclass(frozen=True)

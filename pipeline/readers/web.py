@@ -5,12 +5,14 @@ with it (another status than 200, an image, a page without text), else as InputE
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
-from configs.errors import InputError, NoTextError
+from configs.errors import InputError, NoTextError, OptedOutError
+from governance.consent import HEAD_BYTES, RULE_FILES, Consent
 from pipeline.readers.charset import decode
 from pipeline.readers.containers import Member
 from pipeline.readers.html import html_to_text
-from pipeline.readers.http_message import media_type_of, parse_answer, parse_content_type
+from pipeline.readers.http_message import Answer, media_type_of, parse_answer, parse_content_type
 from pipeline.readers.media_type import is_binary, is_xhtml
 from pipeline.readers.rows import Context, Row, metadata_json
 from pipeline.readers.streams import input_errors
@@ -27,7 +29,7 @@ def read_warc(member: Member, context: Context) -> Iterator[Row]:
     for record in read_records(member.stream, _WARC_KINDS, context.on_problem, member.before):
         try:
             with input_errors(record.name):
-                text, damage = _text_of(record)
+                text, damage = _text_of(record, context.consent)
         except InputError as error:
             context.on_problem(error.with_traceback(None))
             continue
@@ -46,6 +48,7 @@ def read_wet(member: Member, context: Context) -> Iterator[Row]:
         texts += 1
         try:
             with input_errors(record.name):
+                _ask(record, context.consent)
                 text = _converted(record)
         except InputError as error:
             context.on_problem(error.with_traceback(None))
@@ -56,9 +59,32 @@ def read_wet(member: Member, context: Context) -> Iterator[Row]:
         context.on_problem(InputError(member.name, cause, 'set the source\'s reader = "warc"'))
 
 
-def _text_of(record: Record) -> tuple[str, str]:
-    """The text of a record, and what was lost of it in words. Raises NoTextError and InputError."""
+def read_rules(member: Member, consent: Consent) -> None:
+    """Take what sites say of the use of their pages (`robots.txt` and the like) out of a web archive."""
+    for record in read_records(member.stream, ("response", "resource"), lambda _: None):
+        if not record.uri.endswith(RULE_FILES):
+            continue
+        with suppress(InputError), input_errors(record.name):
+            payload = record.body
+            if record.kind == "response":
+                payload = parse_answer(payload, record.name, cut="warc-truncated" in record.fields).payload
+            consent.add(record.uri, payload, record.fields.get("warc-date", "")[:10])
+
+
+def _ask(record: Record, consent: Consent | None, answer: Answer | None = None) -> None:
+    """Raise OptedOutError where a page's site does not consent to its use."""
+    if consent is None:
+        return
+    date = record.fields.get("warc-date", "")[:10]
+    page = answer.payload[:HEAD_BYTES] if answer else b""
+    if refusal := consent.refusal(record.uri, date, answer.fields if answer else None, page):
+        raise OptedOutError(record.name, refusal.detail, "it is passed over; see `consent` of the recipe")
+
+
+def _text_of(record: Record, consent: Consent | None) -> tuple[str, str]:
+    """The text of a record, and what was lost of it in words. Raises NoTextError, OptedOutError and InputError."""
     if record.kind == "conversion":
+        _ask(record, consent)
         return _converted(record), ""
     if record.kind == "revisit":
         raise NoTextError(record.name, "a revisit: the page was the same as before", "its text is in an earlier record")
@@ -68,9 +94,11 @@ def _text_of(record: Record) -> tuple[str, str]:
         raise NoTextError(record.name, "a record about the crawl", "it holds no page")
     media_type, charset = parse_content_type(record.fields.get("content-type", ""))
     payload, damage = record.body, ""
+    answer = None
     if record.kind == "response" and (media_type == "application/http" or payload.startswith(b"HTTP")):
         answer = parse_answer(payload, record.name, cut="warc-truncated" in record.fields)
         media_type, charset, payload, damage = answer.media_type, answer.charset, answer.payload, answer.damage
+    _ask(record, consent, answer)
     text = _text(payload, media_type_of(media_type, payload), charset, record.name)
     return text, damage
 

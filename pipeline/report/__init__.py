@@ -27,10 +27,10 @@ def write_report(
 ) -> None:
     """Write what tells of a corpus into its folder `output` (any fsspec path).
 
-    `statistics.json`, `README.md`, `ATTRIBUTION.md`, `cards/LANGUAGE.md` for each language that holds text, `croissant.json`,
-    `report.html`. tallied: records of `tally_phase` over the shards and the ledger; without them the files are read
-    here, one after the other. The bytes depend on these and on the arguments alone; nothing
-    in them tells the time. Raises OutputError.
+    `statistics.json`, `README.md`, `ATTRIBUTION.md`, `cards/LANGUAGE.md` for each language that holds text,
+    `croissant.json`, `report.html`. tallied: records of `tally_phase` over the shards and the ledger; without them the
+    files are read here, one after the other. The bytes depend on these and on the arguments alone; nothing in them
+    tells the time. Raises OutputError.
     """
     counted = tallies(tallied) if tallied is not None else None
     statistics = collect(output, plan, manifest, clusters, examples, counted)
