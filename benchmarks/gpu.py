@@ -3,10 +3,10 @@
     python benchmarks/gpu.py --output FOLDER
 
 From a plain checkout, with PyTorch, Triton, transformers, NumPy, Numba, PyArrow and TensorBoard; `--wheels FOLDER`
-names wheels of what is missing there (pydantic, pydantic-core, annotated-types, typing-inspection). The rows that are
-worth most come first. Each model has a process of its own and each row a time limit; what fails is recorded with its
-cause, and the other rows are made. `FOLDER/results.json` is rewritten after each row, `FOLDER/log.txt` holds the
-processes' messages.
+names wheels of what is missing there (pydantic, pydantic-core, annotated-types, typing-inspection, xxhash). The rows
+that are worth most come first. Each model has a process of its own and each row a time limit; what fails is recorded
+with its cause, and the other rows are made. `FOLDER/results.json` is rewritten after each row, `FOLDER/log.txt` holds
+the processes' messages.
 
     python benchmarks/gpu.py --output FOLDER --rehearse          the same code on the CPU, tiny, in under a minute
     python -m benchmarks.gpu --record FOLDER/results.json        put the rows into benchmarks/RESULTS.md

@@ -70,7 +70,7 @@ class Made:
     rate: float
     limits: Limits
     figures: Reading
-    """Loss, norm of the gradient, how many ranks were told to stop."""
+    """Loss, norm of the gradient."""
 
 
 class Run:
@@ -90,7 +90,7 @@ class Run:
         self._checkpoints = Checkpoints(self._folder, settings.keep, settings.keep_every, self._say)
         is_fp16 = config.precision.compute == "fp16"
         self.state = State(scaler=LossScaler(config.precision.loss_scale if is_fp16 else 1.0, is_dynamic=is_fp16))
-        self._stop, self._is_told = threading.Event(), False
+        self._stop = threading.Event()
         self._made: Made | None = None
         self._metrics: Metrics | None = None
         self._clock = Clock()
@@ -190,8 +190,7 @@ class Run:
         divided = divisor(norm, self.config.optimizer.clip, scale)
         self.model.step(rate, divisor=divided, skip=limits.are_broken(loss, norm))
         self.model.zero_grad()
-        told = self._layout.sum(torch.full_like(loss, float(self._stop.is_set())))
-        return Reading(torch.stack([loss, norm, told]))
+        return Reading(torch.stack([loss, norm]))
 
     def _settle(self) -> bool:
         """Take note of what came of the newest step given; False where the run was rolled back: it did not happen."""
@@ -199,8 +198,7 @@ class Run:
         if made is None:
             return True
         state, config = self.state, self.config
-        loss, norm, told = made.figures.get()
-        self._is_told = self._is_told or told > 0
+        loss, norm = made.figures.get()
         if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
             state.scaler.overflowed()
         elif fault := made.limits.fault(loss, norm):
@@ -362,9 +360,12 @@ class Run:
         return self.state.samples * self.config.sequence_length
 
     def _is_over(self) -> bool:
-        """Whether the tokens are spent, or a rank was told to stop: all learn of that with the same step's figures."""
-        is_told = self._stop.is_set() if self._layout.world == 1 else self._is_told
-        return is_told or self._tokens() >= self.config.schedule.tokens
+        """Whether the tokens are spent, or any rank was told to stop: all must agree, or the others would wait for it.
+
+        Hosts ask each other, on the CPU: for their devices nobody waits.
+        """
+        told = self._layout.sum(torch.tensor(float(self._stop.is_set())))
+        return bool(told > 0) or self._tokens() >= self.config.schedule.tokens
 
     def _say(self, text: str) -> None:
         if self._layout.is_main:

@@ -316,8 +316,8 @@ def _print_checkpoints(plan: "Plan", console: "Console") -> None:
     table.add_row("saved", f"every {every:,} steps, {duration(seconds['interval'])}: as much is lost at most")
     rate = f"{plan.storage / 1e9:,.0f} GB/s"
     table.add_row("takes", f"{seconds['copy']:.1f} s of copying, then {duration(seconds['write'])} aside at {rate}")
-    grace = plan.step.total + seconds["copy"] + seconds["write"]
-    table.add_row("SIGTERM", f"needs {duration(grace)} of grace: a step, then a checkpoint")
+    grace = 2 * plan.step.total + seconds["copy"] + seconds["write"]
+    table.add_row("SIGTERM", f"needs {duration(grace)} of grace: the steps under way, then a checkpoint")
     console.print(table)
 
 
