@@ -20,6 +20,7 @@ PARTS = (
     "scaling",
     "memory",
     "startup",
+    "filters",
     "tokenizer_training",
     "encode",
     "tokenizer_scaling",

@@ -1,25 +1,23 @@
-"""What the filters do to good text and to junk, by language: `python -m benchmarks.filters [--work DIR]`.
+"""What the filters do to good text and to junk, by language, beside the sets of ROOTS and datatrove's filters.
 
 Good text is the part `test` of `benchmarks.filters_text`: half of MediaWiki's messages and of a Chichewa Bible, read by
-no model and no threshold; singly and joined to documents of fifteen. Junk is made of it by `pipeline/quality/junk.py`.
-Languages are declared; only the filters and the language stage count. Beside ours: the sets of ROOTS, and datatrove's
-filters of Gopher and FineWeb (`pip install datatrove[processing]`), where they are installed. Writes
-`benchmarks/filters.json` and prints the table.
+no model and no threshold, joined to documents of fifteen. Junk is made of it by `pipeline/quality/junk.py`. Languages
+are declared; only the filters and the language stage count.
 """
 
-import argparse
-import importlib.util
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks import ROOT
+from benchmarks import ROOT, Settings, Table
 from benchmarks.filters_text import made
+from benchmarks.process import run
+from benchmarks.venv import peers_python
 from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages, Quality
 from pipeline.annotate import Identification
@@ -30,9 +28,12 @@ from pipeline.quality.calibration import good_texts
 from pipeline.quality.junk import make_junk
 from pipeline.text.columns import encode
 
-SENTENCES_MIN, SENTENCES_MAX, EACH = 30, 400, 60
+SENTENCES_MIN, SENTENCES_MAX, GOOD_MAX, EACH = 30, 400, 30, 15
+GOOD = "good"
 Judge = Callable[[Sequence[str], str], float]
 """Texts and their language → the share that is dropped."""
+Shares = dict[str, dict[str, float]]
+"""Kind of text (GOOD or a kind of junk) → language → share that is dropped."""
 
 
 def ours(languages: Languages, quality: Quality) -> Judge:
@@ -58,80 +59,89 @@ def ours(languages: Languages, quality: Quality) -> Judge:
     return judge
 
 
-def datatrove() -> Judge:
-    """Gopher's repetition and quality filters and FineWeb's, as datatrove has them; words parted by white space, stop
-    words of English not asked for: its own tokenizers want downloads."""
-    from datatrove.data import Document
-    from datatrove.pipeline.filters import FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
-    from datatrove.utils.word_tokenizers import WhitespaceTokenizer
-
-    words = WhitespaceTokenizer()
-    filters = [
-        GopherRepetitionFilter(language=words),
-        GopherQualityFilter(min_stop_words=None, language=words),
-        FineWebQualityFilter(language=words),
-    ]
-
-    def judge(texts: Sequence[str], code: str) -> float:
-        documents = (Document(text=text, id=str(number)) for number, text in enumerate(texts))
-        return sum(any(each.filter(doc) is not True for each in filters) for doc in documents) / len(texts)
-
-    return judge
-
-
-def measure(folder: Path) -> dict[str, Any]:
-    """Filter → `languages` (language → share of good text dropped) and `junk` (kind → language → share dropped)."""
-    languages, text = load_languages(), made(folder)["test"]
-    judges = {
-        "OpenRoots": ours(languages, Quality()),
-        "OpenRoots, ROOTS' thresholds": ours(languages, Quality(thresholds="roots")),
-    }
-    if importlib.util.find_spec("datatrove"):
-        judges["datatrove: Gopher + FineWeb"] = datatrove()
-    results: dict[str, Any] = {name: {"good": {}, "junk": {}} for name in judges}
-    for code in languages.natural:
-        sentences = sorted(text.get(code, []))
+def texts_of(languages: Languages, folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Kind of text → language → documents. Packages go to `folder`."""
+    texts: dict[str, dict[str, list[str]]] = {}
+    unseen = made(folder)["test"]
+    for code, language in languages.natural.items():
+        sentences = sorted(unseen.get(code, []))
         if len(sentences) < SENTENCES_MIN:
             continue
         random.Random(code).shuffle(sentences)
         sentences = sentences[:SENTENCES_MAX]
-        unspaced = languages.natural[code].quality.segment_words_with_sentencepiece
-        documents = [each for each in good_texts(sentences, unspaced) if each not in set(sentences)]
-        junk = make_junk(sentences, unspaced, EACH)
-        for name, judge in judges.items():
-            results[name]["good"][code] = judge(documents, code)
-            for kind, texts in junk.items():
-                results[name]["junk"].setdefault(kind, {})[code] = judge(texts, code)
-    return results
+        unspaced = language.quality.segment_words_with_sentencepiece
+        documents = [each for each in good_texts(sentences, unspaced) if each not in set(sentences)][:GOOD_MAX]
+        for kind, some in {GOOD: documents, **make_junk(sentences, unspaced, EACH)}.items():
+            texts.setdefault(kind, {})[code] = some
+    return texts
 
 
-def table(results: dict[str, Any]) -> str:
-    """The figures as Markdown: good documents dropped, and the mean and worst catch of each kind of junk."""
-    names = list(results)
-    lines = ["| | " + " | ".join(names) + " |", "|---|" + "--:|" * len(names)]
-    rows: dict[str, list[str]] = {"good documents dropped: mean": [], "good documents dropped: worst": []}
-    for name in names:
-        good = results[name]["good"]
-        worst = max(good, key=lambda code: good[code])
-        rows["good documents dropped: mean"].append(f"{sum(good.values()) / len(good):.1%}")
-        rows["good documents dropped: worst"].append(f"{good[worst]:.1%} ({worst})")
-        for kind, caught in results[name]["junk"].items():
-            least = min(caught, key=lambda code: caught[code])
-            mean = sum(caught.values()) / len(caught)
-            rows.setdefault(f"{kind}: caught", []).append(f"{mean:.1%}, least {caught[least]:.0%} ({least})")
-    lines += [f"| {row} | " + " | ".join(cells) + " |" for row, cells in rows.items()]
-    return "\n".join(lines)
+def _shares(texts: Mapping[str, Mapping[str, list[str]]], judge: Judge) -> Shares:
+    return {kind: {code: judge(some, code) for code, some in by.items()} for kind, by in texts.items()}
 
 
-def main() -> None:
-    """Measure, write the figures, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", default=str(ROOT / "build" / "filters"), help="folder for packages")
-    results = measure(Path(parser.parse_args().work))
-    path = ROOT / "benchmarks" / "filters.json"
-    path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print(table(results))
+def _peer(texts: Mapping[str, Mapping[str, list[str]]], settings: Settings) -> tuple[Shares, list[str]]:
+    """The same from datatrove, in its environment; and the languages without a word tokenizer of its own."""
+    path = settings.work / "filters.jsonl"
+    natural = load_languages().natural
+    with path.open("w", encoding="utf-8") as stream:
+        for kind, by in texts.items():
+            for code, some in by.items():
+                name = f"{natural[code].iso639_3}_{natural[code].script}".replace("ori_", "ory_")
+                row = {"kind": kind, "code": code, "language": name, "texts": some}
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    script = ROOT / "benchmarks" / "peers" / "datatrove_filters.py"
+    answer = json.loads(run([peers_python(settings.venv), "-W", "ignore", script, path]).output.splitlines()[-1])
+    return answer["shares"], answer["fallback"]
 
 
-if __name__ == "__main__":
-    main()
+def measure(settings: Settings) -> list[Table]:
+    """Two tables: how much of each kind of text goes, and what goes of each language."""
+    settings.work.mkdir(parents=True, exist_ok=True)
+    languages = load_languages()
+    texts = texts_of(languages, settings.work / "filters")
+    peer, fallback = _peer(texts, settings)
+    found = {
+        "OpenRoots": _shares(texts, ours(languages, Quality())),
+        "OpenRoots with ROOTS' sets": _shares(texts, ours(languages, Quality(thresholds="roots"))),
+        "datatrove 0.10.1: Gopher + FineWeb": peer,
+    }
+    notes = [
+        "Text that no model and no threshold has seen: MediaWiki's messages and a Chichewa Bible, documents of fifteen "
+        f"sentences; junk made of it by stated recipes, {EACH} of each kind a language, {len(texts[GOOD])} languages.",
+        "datatrove: its Gopher repetition, Gopher quality and FineWeb quality filters, English's stop words not asked "
+        "for, with the word tokenizer that it assigns to each language, or where that needs a download white space: "
+        f"{', '.join(fallback) or 'none'}.",
+    ]
+    return [_by_kind(found, notes, texts), _by_language(found)]
+
+
+def _by_kind(found: Mapping[str, Shares], notes: list[str], texts: Mapping[str, Mapping[str, list[str]]]) -> Table:
+    rows = []
+    for kind in texts:
+        name, worst = ("good documents dropped: mean, most", max) if kind == GOOD else (f"{kind}: mean, least", min)
+        rows.append([name, *(_cell(shares[kind], worst) for shares in found.values())])
+    title = "Filters: good text that is lost and junk that is caught, mean and worst of all languages"
+    return Table(title, ["text", *found], rows, notes, {"shares": dict(found)})
+
+
+def _cell(shares: Mapping[str, float], worst: Callable[..., Any]) -> str:
+    code = worst(shares, key=lambda name: shares[name])
+    return f"{_mean(shares.values()):.1%}, {shares[code]:.0%} ({code})"
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def _by_language(found: Mapping[str, Shares]) -> Table:
+    first = next(iter(found.values()))
+    rows = [
+        [code]
+        + [f"{shares[GOOD][code]:.1%}" for shares in found.values()]
+        + [f"{_mean(by[code] for kind, by in shares.items() if kind != GOOD):.1%}" for shares in found.values()]
+        for code in first[GOOD]
+    ]
+    columns = ["language", *(f"dropped: {name}" for name in found), *(f"junk caught: {name}" for name in found)]
+    return Table("Filters by language: good documents dropped, and the mean catch of six kinds of junk", columns, rows)
