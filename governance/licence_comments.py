@@ -185,9 +185,9 @@ def _words(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int]:
             if not opens and head < 0:
                 head = length
             continue
+        length = _break(words, length)
         if head < 0:
             head = length
-        length = _break(words, length)
         line_start = False
         if character and byte == 39:
             if following == 92 and _at(data, at + 3) == 39:

@@ -18,7 +18,7 @@ from governance.licence_notices import UNKNOWN, joined, notice_of
 SAID_MAX = 400
 """Characters of a name or expression; what is longer is a text."""
 
-_OR = re.compile(r"\s*(?:/|\||\bor\b|\band/or\b)\s*", re.IGNORECASE)
+_OR = re.compile(r"\s*(?:/|\||\bor\b(?! +(?:later|newer|higher|above|any|\(at))|\band/or\b)\s*", re.IGNORECASE)
 _AND = re.compile(r"\s*[,;&]\s*")
 _ELSEWHERE = re.compile(
     r"(?i)^(?:see\b.*|file:.*|licen[cs]e(?:\.\w+)?|copying.*|other|custom|multiple|dual(?:[ -]licen[cs]ed)?)$"
