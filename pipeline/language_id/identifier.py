@@ -18,7 +18,7 @@ from pipeline.language_id.kernels import SCRIPTS, buffers, gather, han_table, lo
 from pipeline.language_id.labels import Labels, canonical, same_language
 from pipeline.language_id.parts import GLANCE, SAMPLE, Answer, Joined, alone, combine, glances, join, samples
 
-VERSION = 6  # of the rules below: a change of answers must change the digest
+VERSION = 7  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
 SHORTCUT_SHARE = 0.7  # of the letters; less is mixed text, which the vote decides
 SURE_SHARE = 0.95  # of a document's letters in one script; less may be another language beside it

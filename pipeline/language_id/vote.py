@@ -297,12 +297,18 @@ class Compared:
 def _mixed(text: bytes, heard: list[tuple[str, float]]) -> bool:
     """Whether pycld2 finds more than one language in the samples of a document, or only part of them in one.
 
-    Of near relatives it names only one in a text, so there the end is heard alone.
+    Of near relatives it names only one in a text, so there the two ends are heard alone.
     """
     label, share = heard[0]
     if label in CLOSE and share >= SURE:
-        return hear(text[text.rfind(b"\n") + 1 :])[0][0] != label
+        return any(hear(part)[0][0] not in (label, UNDETERMINED) for part in _ends(text))
     return label != UNDETERMINED and share < SURE
+
+
+def _ends(text: bytes) -> tuple[bytes, bytes]:
+    """The first and the last quarter of a text in whole words."""
+    first, last = text[: len(text) // 4], text[-len(text) // 4 :]
+    return first[: first.rfind(b" ")], last[last.find(b" ") + 1 :]
 
 
 def _shares(label: str, heard: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:

@@ -94,6 +94,8 @@ def test_answers_do_not_depend_on_the_batch(identifier: LanguageIdentifier) -> N
 SWAHILI = "Watu wengi walikusanyika katika uwanja wa mji kusikiliza hotuba ya rais kuhusu kilimo na elimu. "
 ENGLISH = "The committee will meet again in the spring to discuss the new proposal with all of its members. "
 FRENCH = "Le conseil municipal se réunira au printemps pour examiner la nouvelle proposition des habitants. "
+SPANISH = "El ayuntamiento se reunirá en primavera para estudiar la nueva propuesta de los vecinos del barrio viejo. "
+PORTUGUESE = "A câmara municipal vai reunir-se na primavera para analisar a nova proposta dos moradores da cidade. "
 ARABIC = "اجتمع المجلس البلدي أمس لمناقشة الاقتراح الجديد المقدم من سكان المدينة القديمة. "
 
 
@@ -109,7 +111,10 @@ def test_the_label_is_the_largest_part_of_the_whole_document(identifier: Languag
     assert score > 0.9
 
 
-@pytest.mark.parametrize(("first", "second"), [(ARABIC, FRENCH), (ENGLISH, SWAHILI), (FRENCH, ARABIC)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(ARABIC, FRENCH), (ENGLISH, SWAHILI), (FRENCH, ARABIC), (SPANISH, PORTUGUESE), (PORTUGUESE, SPANISH)],
+)
 @pytest.mark.parametrize("times", [8, 40])
 def test_a_document_in_two_languages_tells_both_and_is_sure_of_neither(
     identifier: LanguageIdentifier, first: str, second: str, times: int
