@@ -13,7 +13,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer train-tiny test test-all lint types bench bench-train clean
+.PHONY: help install build-corpus tokenizer train-tiny test test-all test-clients lint types bench bench-train clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -64,6 +64,10 @@ test: $(VENV)/.installed-dev ## run the tests, but for the slow ones
 
 test-all: $(VENV)/.installed-dev ## run all tests, the slow ones too: kills, mutations, many layouts
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-clients: $(VENV)/.installed-dev ## open a corpus in the clients people have, each in an environment of its own
+	@$(BIN)/openroots build-corpus --recipe tiny --offline --output $(TINY)/corpus --workers $(WORKERS)
+	@$(BIN)/python -m tests.clients $(TINY)/corpus build/clients docs/clients.md
 
 lint: $(VENV)/.installed-dev ## check style
 	$(BIN)/ruff check .
