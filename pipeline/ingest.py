@@ -259,7 +259,7 @@ class IngestWork:
             details = pa.array([self.outward.name(judged[number].verdict.detail) for number in mine], pa.string())
             dropped.write(dropped_rows(rows, "licence", reason, details), "licence", reason)
         batch = filter_batch(batch, pa.array(left))
-        empty = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(batch["text"])), 0)
+        empty = pc.or_(pc.utf8_is_space(batch["text"]), pc.equal(batch["bytes_in"], 0))
         if empty.true_count:
             rows = filter_batch(batch, empty)
             why = pa.array(["nothing but white space"] * rows.num_rows, pa.string())

@@ -80,7 +80,8 @@ class Batcher:
         U+0000 is taken out of text: it means nothing in prose, and many consumers cut strings there.
         """
         text, suffix, key, language, licence, uri, metadata = row
-        if _is_too_large(text) or _is_too_large(metadata) or _is_too_large(uri or "") or _is_too_large(key or ""):
+        length = len(text) + len(metadata) + (len(uri) if uri else 0) + (len(key) if key else 0)
+        if length * 4 > streams.DOCUMENT_BYTES_MAX and any(map(_is_too_large, (text, metadata, uri or "", key or ""))):
             self._on_problem(too_large(origin.uri + suffix))
             return None
         size = len(metadata) + (len(text) if text.isascii() else len(text) * 2)  # about its bytes

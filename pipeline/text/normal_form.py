@@ -49,7 +49,9 @@ def to_nfc(texts: pa.LargeStringArray) -> pa.LargeStringArray:
             changes[row] = normal
     if not changes:
         return texts
-    return pa.array([changes.get(row, text) for row, text in enumerate(texts.to_pylist())], pa.large_string())
+    changed = np.zeros(len(texts), bool)
+    changed[list(changes)] = True
+    return pc.replace_with_mask(texts, pa.array(changed), pa.array(changes.values(), pa.large_string()))
 
 
 def _order_runs(text: str) -> str:
