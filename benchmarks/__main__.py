@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks import Settings, Table, machine
 
 PARTS = (
+    "ingest",
     "chain",
     "minhash",
     "end_to_end",

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from configs.load import Plan
 from configs.models import PiiKind
@@ -50,6 +51,7 @@ class Outward:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._last_name: tuple[str | None, str | None] = (None, None)
 
     def name(self, value: str, before: str = "") -> str:
         """A name or message without personal data, of at most `CHARACTERS_MAX` characters.
@@ -69,21 +71,29 @@ class Outward:
 
     def names(self, values: pa.StringArray) -> pa.StringArray:
         """A column of names, each as `name` has it; the same array where all are clean."""
-        said = values.to_pylist()
-        known = {value: self.name(value) for value in self._suspects(said)}
-        if all(old == new for old, new in known.items()) and all(len(value or "") <= CHARACTERS_MAX for value in said):
+        distinct = pc.unique(values).to_pylist()
+        if len(distinct) == 1:  # the rows of a file have its name, batch after batch
+            shown = self._one_name(distinct[0])
+            return values if shown == distinct[0] else pa.array([shown] * len(values), values.type)
+        known = {value: self.name(value) for value in self._suspects(distinct)}
+        clean = all(old == new for old, new in known.items())
+        if clean and all(len(value or "") <= CHARACTERS_MAX for value in distinct):
             return values
-        shown = (known.get(value, value) for value in said)
-        cut = (v if v is None or len(v) <= CHARACTERS_MAX + 1 else v[:CHARACTERS_MAX] + "…" for v in shown)
+        said = (known.get(value, value) for value in values.to_pylist())
+        cut = (v if v is None or len(v) <= CHARACTERS_MAX + 1 else v[:CHARACTERS_MAX] + "…" for v in said)
         return pa.array(list(cut), values.type)
+
+    def _one_name(self, value: str | None) -> str | None:
+        if self._last_name[0] != value:
+            self._last_name = value, None if value is None else self.name(value)
+        return self._last_name[1]
 
     def metadata(self, values: pa.StringArray) -> pa.StringArray:
         """A column of JSON objects without personal data in keys or values; valid JSON stays so."""
-        said = values.to_pylist()
-        known = {value: self._metadata(value) for value in self._suspects(said)}
+        known = {value: self._metadata(value) for value in self._suspects(pc.unique(values).to_pylist())}
         if all(old == new for old, new in known.items()):
             return values
-        return pa.array([known.get(value, value) for value in said], values.type)
+        return pa.array([known.get(value, value) for value in values.to_pylist()], values.type)
 
     def _suspects(self, values: list[str | None]) -> list[str]:
         distinct = list(dict.fromkeys(value for value in values if value))
