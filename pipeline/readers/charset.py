@@ -43,6 +43,9 @@ _XML = re2.compile(rb"""^<\?xml[^>]*?encoding[\t\n\r ]*=[\t\n\r ]*["']([^"'>]+)[
 _IN_CONTENT = re2.compile(rb"""(?i)charset[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r ;"']+))""")
 
 
+_UTF8_FORMS = tuple(name + quote + b"utf-8" for name in (b"charset=", b"encoding=") for quote in (b"", b'"', b"'"))
+
+
 def decode(data: bytes, declared: str | None = None, *, name: str = "", html: bool = False) -> str:
     """The text of `data`, without its byte order mark. `declared` is the label of HTTP or of a recipe, if there is one.
 
@@ -54,6 +57,10 @@ def decode(data: bytes, declared: str | None = None, *, name: str = "", html: bo
             return data[len(mark) :].decode(codec, "replace")
     if (codec_of_zeros := codec_by_zeros(data)) is not None:
         return data.decode(codec_of_zeros, "replace")
+    if html and not known(declared) and _says_only_utf8(data[:PRESCAN_BYTES]):
+        text = _as_utf8(data, None)
+        if text is not None:
+            return text
     labels = (known(declared), declared_in_page(data) if html else None)
     encodings = [encoding for encoding in labels if encoding]
     if "replacement" in encodings[:1]:
@@ -77,6 +84,16 @@ def known(label: str | None) -> str | None:
         return None
     encoding = webencodings.lookup(label)
     return encoding.name if encoding else None
+
+
+def _says_only_utf8(head: bytes) -> bool:
+    """Whether no encoding but UTF-8 can be declared in the head of a page: told without taking its tags apart.
+
+    A longer label that begins so is none that is known, so it says nothing.
+    """
+    lower = head.lower()
+    said = sum(lower.count(form) for form in _UTF8_FORMS)
+    return said == lower.count(b"charset") + lower.count(b"encoding")
 
 
 def declared_in_page(data: bytes) -> str | None:
