@@ -30,7 +30,7 @@ from pipeline.runtime.phases import TaskFolder
 
 SOURCES = ("python-documentation", "libreoffice-help", "udhr")
 """Of the recipe `sample`: short pages of help in many languages, long references, the Declaration in 50 languages."""
-PAGES_BYTES, JSONL_BYTES = 16_000_000, 48_000_000
+PAGES_BYTES, JSONL_BYTES = 6_000_000, 16_000_000
 
 _HEAD = (
     "WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:{number:032x}>\r\nWARC-Target-URI: "
