@@ -29,7 +29,7 @@ def warc(folder: str, go_on: Callable[[int], bool]) -> int:
     def counted() -> Iterator:
         for document in WarcReader(folder, glob_pattern="*.warc.gz").run(None, 0, 1):
             yield document
-            if not go_on(len(document.text.encode())):
+            if not go_on(len((document.text or "").encode())):
                 return
 
     return sum(1 for _ in Trafilatura().run(counted(), 0, 1))
@@ -55,7 +55,7 @@ def jsonl(folder: str, go_on: Callable[[int], bool]) -> int:
     documents = 0
     for document in JsonlReader(folder, glob_pattern="*.jsonl").run(None, 0, 1):
         documents += 1
-        if not go_on(len(document.text.encode())):
+        if not go_on(len((document.text or "").encode())):
             break
     return documents
 
