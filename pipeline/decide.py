@@ -151,20 +151,13 @@ def decide_phase(plan: Plan) -> Phase:
     return Phase("decide", configuration, DecideWork(plan, rules))
 
 
-def shard_tasks(place: str, shards: list[OutputFile], *, text: bool = True) -> list[Task]:
-    """A task a shard, named like its file; `place` is the folder of the phase that wrote them.
+def shard_task(place: str, shard: OutputFile, *, text: bool = True) -> Task:
+    """The task of a phase on a shard, named like its file; `place` is the folder of the phase that wrote it.
 
     `text`: whether the work reads the texts; without them there is little to read.
     """
-    return [
-        Task(
-            shard_name(shard),
-            (shard.digest,),
-            storage.join(place, shard.path),
-            shard.bytes if text else shard.documents * COLUMN_BYTES,
-        )
-        for shard in shards
-    ]
+    size = shard.bytes if text else shard.documents * COLUMN_BYTES
+    return Task(shard_name(shard), (shard.digest,), storage.join(place, shard.path), size)
 
 
 def shard_name(shard: OutputFile) -> str:

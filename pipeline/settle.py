@@ -132,21 +132,31 @@ class CountWork:
                 mine = languages == code
                 added = np.bincount(buckets[mine], weights=sizes[mine], minlength=BUCKETS).astype(np.int64)
                 sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + added
-        folder.data["histograms"] = {
-            code: [[int(bucket), int(counts[bucket])] for bucket in np.flatnonzero(counts)]
-            for code, counts in sums.items()
-        }
+        folder.data["histograms"] = {code: _pairs(counts) for code, counts in sums.items()}
 
 
-def add_histograms(records: Sequence[Any]) -> dict[str, np.ndarray]:
-    """Sum of the histograms that `count` tasks left: language → bytes by bucket, int64 (4096,)."""
+def sum_histograms(records: Sequence[Any]) -> dict[str, list[list[int]]]:
+    """Sum of the histograms that `count` tasks left: language → [[bucket, bytes], …]."""
     sums: dict[str, np.ndarray] = {}
     for record in records:
         for code, pairs in record.data["histograms"].items():
             histogram = sums.setdefault(code, np.zeros(BUCKETS, np.int64))
             for bucket, size in pairs:
                 histogram[bucket] += size
-    return sums
+    return {code: _pairs(counts) for code, counts in sums.items()}
+
+
+def histograms_of(sums: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, np.ndarray]:
+    """Language → bytes by bucket, int64 (4096,)."""
+    found = {code: np.zeros(BUCKETS, np.int64) for code in sums}
+    for code, pairs in sums.items():
+        for bucket, size in pairs:
+            found[code][bucket] = size
+    return found
+
+
+def _pairs(counts: np.ndarray) -> list[list[int]]:
+    return [[int(bucket), int(counts[bucket])] for bucket in np.flatnonzero(counts)]
 
 
 @dataclass

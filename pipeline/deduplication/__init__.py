@@ -6,6 +6,14 @@ documents that stay.
 
 from pipeline.deduplication.keys import DeduplicationContext, ShardInput
 from pipeline.deduplication.lines import cut_lines
-from pipeline.deduplication.phase import DeduplicationResult, deduplicate
+from pipeline.deduplication.phase import DeduplicationResult, Deduplicator, deduplicate, hash_task
 
-__all__ = ["DeduplicationContext", "DeduplicationResult", "ShardInput", "cut_lines", "deduplicate"]
+__all__ = [
+    "DeduplicationContext",
+    "DeduplicationResult",
+    "Deduplicator",
+    "ShardInput",
+    "cut_lines",
+    "deduplicate",
+    "hash_task",
+]

@@ -19,7 +19,6 @@ from pipeline.deduplication.records import (
     EDGE,
     PAIR,
     EdgeFile,
-    content_digest,
     distinct,
     partition_of,
     read_records,
@@ -31,7 +30,9 @@ from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import digest_of
 
 ROUNDS_MAX = 100
-FILES = 16
+FILES_MIN, FILES_MAX = 16, 4096
+FILE_BYTES = 128 << 20
+"""Edges of a file of stars, about."""
 STARS = "stars-"
 
 
@@ -88,31 +89,37 @@ class Star:
 
 
 def star_components(
-    engine: Engine, folder: str, edges: Sequence[EdgeFile], key: str, round_bytes: int, parts: int = FILES
+    engine: Engine, folder: str, edges: Sequence[EdgeFile], key: str, round_bytes: int, parts: int = FILES_MIN
 ) -> list[str]:
     """Connected components by rounds of pipelines: files of records EDGE (document, smallest of its component).
 
     `key` tells when the edges change. Every document that has an edge to another has a record, the smallest too; it is
-    in the file `stars-N` of its hash, and there records are sorted.
+    in the file `stars-N` of its hash, of `parts`, and there records are sorted.
     """
-    before = ""
+    before: list[str] = []
     files = list(edges)
     for number in range(ROUNDS_MAX):
         for operation in ("large", "small"):
             large = operation == "large"
             exchange = Exchange(
-                f"star-{number:03d}-{operation}", {"files": parts}, ReadEdges(large), Star(large, parts), sort_edges
-            )
+                f"star-{number:03d}-{operation}", {"files": parts}, ReadEdges(large), Star(large, parts), sort_edges,
+                files, [key],
+            )  # fmt: skip
             size = sum(_size(file.path) for file in files) * (2 if large else 1)
             # One file a part, whatever the rounds: equal edges must meet.
-            done = exchange.run(engine, folder, files, [key], size, round_bytes)
-            files = [EdgeFile(done.joined(name, sort_edges), False) for name in done.all_names]
-        after = content_digest([file.path for file in files])
+            done = exchange.run(engine, folder, size, round_bytes)
+            files = [EdgeFile(path, False) for path in done.all_files]
+        after = [file.path.rsplit("/", 1)[-1] for file in files]  # names hold digests
         if after == before:
             return _with_smallest(engine, folder, [file.path for file in files], key, round_bytes, parts)
         before = after
         key = digest_of([key, after])
     raise OpenRootsError(f"clusters are not complete after {ROUNDS_MAX} rounds; please report this")
+
+
+def star_parts(edges: Sequence[EdgeFile]) -> int:
+    """Files of stars for so many edges."""
+    return min(FILES_MAX, max(FILES_MIN, sum(_size(file.path) for file in edges) // FILE_BYTES))
 
 
 @dataclass(frozen=True)
@@ -140,23 +147,25 @@ def _with_smallest(
     engine: Engine, folder: str, files: Sequence[str], key: str, round_bytes: int, parts: int
 ) -> list[str]:
     """Add the record of each component's smallest document, which stars do not hold."""
-    exchange = Exchange("star-final", {"files": parts}, _read_with_smallest, _Identity(parts), sort_edges)
-    done = exchange.run(engine, folder, files, [key], 2 * sum(_size(path) for path in files), round_bytes)
-    return [done.joined(name, sort_edges) for name in done.all_names]
+    exchange = Exchange(
+        "star-final", {"files": parts}, _read_with_smallest, _Identity(parts), sort_edges, files, [key]
+    )  # fmt: skip
+    return exchange.run(engine, folder, 2 * sum(_size(path) for path in files), round_bytes).all_files
 
 
 @dataclass(frozen=True)
 class ReadComponents:
-    """Gives the edges of a file by component; `files` are those of `star_components`."""
+    """Gives the edges of a file by component; `files` are those of `star_components`, of `parts`."""
 
     files: tuple[str, ...]
+    parts: int
 
     def __call__(self, file: EdgeFile, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """Records PAIR by partition of the smallest document of their component."""
         edges = read_edges(file)
         smallest = np.array(edges["left"])  # of a document with no edge but to itself
         by_number = {int(path.rsplit("/", 1)[-1][len(STARS) :][:6]): path for path in self.files}
-        where = partition_of(spread(smallest), FILES)
+        where = partition_of(spread(smallest), self.parts)
         for number in np.unique(where).tolist():
             if number in by_number:
                 mine = np.flatnonzero(where == number)

@@ -40,12 +40,14 @@ class ShardInput:
                (string or dictionary); text is NFC
     decisions  Arrow IPC stream with a column `reason`, null where the document survives so far; "" if all do
     digest     changes when either file does
+    size       bytes to read, about
     """
 
     name: str
     path: str
     decisions: str
     digest: str
+    size: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,22 @@ sign       shard → signatures and bands of what is left after line cuts     ta
 pairs      documents that share a band and are similar enough               exchange
 kept       which documents are kept, and for which one others are dropped   one worker; if too many edges, exchanges
 result     shard → a row a document: reason, id kept, cluster size, cut     task a shard
+index      shard → ids, keys and signatures of what is kept                 task a shard
+
+They make three jobs: up to `recurring`, up to `pairs`, and the rest, for which the number of edges must be known.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xxhash
 
 from configs.models import Deduplication
-from pipeline.deduplication.clusters import ReadComponents, star_components
-from pipeline.deduplication.exchange import Exchange, Exchanged
+from pipeline.deduplication.clusters import ReadComponents, star_components, star_parts
+from pipeline.deduplication.exchange import Exchange, Exchanged, ExchangeStep, exchanged
 from pipeline.deduplication.greedy import STATISTICS, ChooseKept
 from pipeline.deduplication.index import AdoptIndex, WriteIndex, index_files, signed_files
 from pipeline.deduplication.keys import (
@@ -45,7 +48,6 @@ from pipeline.deduplication.records import (
     Shard,
     content_digest,
     distinct,
-    read_all,
     rows_of,
 )
 from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
@@ -53,9 +55,15 @@ from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, me
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import CORPUS_VOUCHERS
+from pipeline.runtime.flow import Done, Link, ShardStep, Step, run_steps
 from pipeline.runtime.phases import Phase, Record, Task, Watch, digest_of
 
-VERSION = 2
+VERSION = 3
+
+HASH, AGAINST, LINES, SIGN, RESULT, INDEX = (
+    f"deduplicate-{name}" for name in ("hash", "against", "lines", "sign", "result", "index")
+)
+IDS, EXACT, RECURRING, PAIRS, KEPT = (f"deduplicate-{name}" for name in ("ids", "exacts", "recurring", "pairs", "kept"))
 
 
 @dataclass(frozen=True)
@@ -90,228 +98,375 @@ def deduplicate(
     documents kept, which a later build can be deduplicated against. The result depends on the order of shards only
     where documents are equal in priority, length and id. Raises OpenRootsError.
     """
-    return _Run(engine, list(shards), settings, context, work, watch).result(index)
+    given = list(shards)
+    whole = Deduplicator(settings, context, lambda _: given, index)
+    tasks = [hash_task(shard) for shard in given]
+    hashing = ShardStep(lambda _: tasks, (whole.hash_link(None),))
+    run_steps(engine, work, [hashing, *whole.find_steps()], watch, label="deduplicate find")
+    run_steps(engine, work, whole.compare_steps(), watch, label="deduplicate compare")
+    done = run_steps(engine, work, whole.decide_steps(engine, Done(work)), watch, label="deduplicate decide")
+    return whole.result(done)
 
 
-@dataclass
-class _Run:
-    """One deduplication; the steps in the order in which `result` takes them."""
+def hash_task(shard: ShardInput) -> Task:
+    """The task that hashes a shard."""
+    return Task(shard.name, (shard.digest,), shard, shard.size)
 
-    engine: Engine
-    inputs: list[ShardInput]
+
+@dataclass(frozen=True)
+class Deduplicator:
+    """The steps of one deduplication. `inputs` tells the shards once they are there; `index` is a folder."""
+
     settings: Deduplication
     context: DeduplicationContext
-    work: str
-    watch: Watch | None
+    inputs: Callable[[Done], Sequence[ShardInput]]
+    index: str | None = None
+    adopted: tuple[tuple[str, str], ...] = field(init=False)
 
-    def result(self, index: str | None) -> DeduplicationResult:
-        shards, hashed = self._hash()
-        ids = self._losers("id", shards, hashed, None)
-        exact = self._losers("exact", shards, hashed, ids) if self.settings.exact else None
-        losers = [self._losers_of(shard, ids, exact) for shard in shards]
-        recurring, lines = self._recurring(shards, losers)
-        signed = self._sign(shards, losers, recurring, lines)
-        pairs = self._pairs(shards, signed) if self.settings.near else None
-        sources = sorted({source for record in hashed for source in record.data["sources"]})
-        members = self._members(shards, hashed, signed, (ids, exact, pairs), sources)
-        results, place = self._results(shards, (ids, exact, members), signed, tuple(sources))
-        files = [storage.join(place, record.files[0].path) for record in results]
-        if index is not None:
-            self._index(shards, signed, results, files, index)
-        statistics = _statistics(results, recurring)
-        statistics |= cluster_statistics(members.files(STATISTICS) if members else [])
-        return DeduplicationResult(files, [record.files[0].digest for record in results], recurring, statistics)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adopted", tuple(index_files(self.settings.against)))
 
-    def _phase(self, name: str, configuration: Any, work: Any, tasks: list[Task]) -> tuple[list[Record], str]:
-        phase = Phase(f"deduplicate-{name}", {"version": VERSION, "settings": configuration}, work)
-        return phase.run(self.engine, self.work, tasks, self.watch), phase.files(self.work)
+    def hash_link(self, task: Callable[[Done, Task, list[Record]], Task] | None) -> Link:
+        """The phase that hashes documents, for the step that makes the shards."""
+        phase = Phase(HASH, self._configured(self.context.as_dict()), HashDocuments(self.context))
+        return Link(HASH, lambda _: phase, task)
 
-    def _exchange(
-        self, name: str, configuration: Any, functions: tuple[Any, Any, Any], shards: Sequence[Any],
-        inputs: Sequence[str], total_bytes: int,
-    ) -> Exchanged:  # fmt: skip
-        exchange = Exchange(f"deduplicate-{name}", {"version": VERSION, "settings": configuration}, *functions)
-        return exchange.run(self.engine, self.work, shards, inputs, total_bytes, self.settings.shuffle_bytes)
-
-    def _hash(self) -> tuple[list[Shard], list[Record]]:
-        """Keys of all documents: of our shards, then of the finished builds that we are compared with."""
-        tasks = [Task(shard.name, (shard.digest,), shard, _size(shard.path)) for shard in self.inputs]
-        records, place = self._phase("hash", self.context.as_dict(), HashDocuments(self.context), tasks)
-        adopted, adopted_place = self._adopt()
-        shards = [
-            Shard(position, storage.join(folder, record.files[0].path), record.data["count"])
-            for position, (record, folder) in enumerate(
-                [*((record, place) for record in records), *((record, adopted_place) for record in adopted)]
+    def find_steps(self) -> list[Step]:
+        """Equal ids, equal texts, recurring lines."""
+        steps: list[Step] = []
+        if self.adopted:
+            phase = Phase(AGAINST, self._configured(self._signature_settings), AdoptIndex(self.settings))
+            steps.append(ShardStep(self._adopt_tasks, (Link(AGAINST, lambda _: phase),)))
+        keys = [(IDS, "id"), *([(EXACT, "exact")] if self.settings.exact else [])]
+        for name, key in keys:
+            plan = _Losers(self, name, key)
+            steps.append(ExchangeStep(name, plan, self._keys_bytes, self._round_bytes, (HASH, AGAINST)))
+        if self._counts_lines:
+            least = self.settings.recurring_lines_characters_min
+            configuration = {"code": sorted(self.context.code), "characters_min": least}
+            lines = Phase(LINES, self._configured(configuration), CountLines(least))
+            steps.append(ShardStep(self._line_tasks, (Link(LINES, lambda _: lines),)))
+            steps.append(
+                ExchangeStep(RECURRING, self._recurring, self._lines_bytes, self._round_bytes, (LINES,), joins=True)
             )
-        ]
-        self._adopted = [(record, adopted_place) for record in adopted]
-        return shards, [*records, *adopted]
+        return steps
 
-    def _adopt(self) -> tuple[list[Record], str]:
-        paths = index_files(self.settings.against)
-        if not paths:
-            return [], ""
-        tasks = [
-            Task(f"against-{number:06d}", (build, content_digest([path])), (build, path), _size(path))
-            for number, (build, path) in enumerate(paths)
-        ]
-        return self._phase("against", self._signature_settings, AdoptIndex(self.settings), tasks)
+    def compare_steps(self) -> list[Step]:
+        """Signatures and pairs."""
+        context = self.context.as_dict() | {"priorities": None}
+        phase = Phase(SIGN, self._configured({**self._signature_settings, **context}), SignDocuments(self.settings))
+        steps: list[Step] = [ShardStep(self._sign_tasks, (Link(SIGN, lambda _: phase),))]
+        if self.settings.near:
+            steps.append(ExchangeStep(PAIRS, self._pairs, self._bands_bytes, self._round_bytes, (SIGN, AGAINST)))
+        return steps
+
+    def decide_steps(self, engine: Engine, done: Done) -> list[Step]:
+        """What becomes of each document, once all pairs are known."""
+        steps: list[Step] = []
+        total = sum(step.total_bytes for step in self._found(done))
+        if total:
+            components: ReadComponents | None = None
+            if total // PAIR.itemsize > self.settings.in_memory_edges_max:
+                edges, key = self._edges(done), self._found_key(done)
+                parts = star_parts(edges)
+                files = star_components(engine, done.folder, edges, key, self._round_bytes, parts)
+                components = ReadComponents(tuple(files), parts)
+            round_bytes = total if components is None else self._round_bytes
+            steps.append(ExchangeStep(KEPT, _Kept(self, components), lambda _: total, round_bytes))
+        result = _Result(self, has_members=bool(total))
+        steps.append(ShardStep(result.tasks, (Link(RESULT, result.phase),)))
+        if self.index is not None:
+            steps.append(ShardStep(self._index_tasks, (Link(INDEX, self._index_phase),)))
+        return steps
+
+    def result(self, done: Done) -> DeduplicationResult:
+        """What it left, once all steps are done."""
+        records, recurring = done.records(RESULT), self.recurring_lines(done)
+        files = self.result_files(done)
+        has_members = sum(step.total_bytes for step in self._found(done)) > 0
+        statistics = _statistics(records, recurring)
+        statistics |= cluster_statistics(exchanged(done, KEPT).files(STATISTICS) if has_members else [])
+        return DeduplicationResult(files, [record.files[0].digest for record in records], recurring, statistics)
+
+    def result_files(self, done: Done) -> list[str]:
+        """Files in schema `resolve.RESULT`, one a shard in their order."""
+        return [storage.join(done.files(RESULT), record.files[0].path) for record in done.records(RESULT)]
+
+    def recurring_lines(self, done: Done) -> dict[str, str]:
+        """Source → file of the hashes of its recurring lines."""
+        if not self._counts_lines:
+            return {}
+        found = exchanged(done, RECURRING)
+        names = {source: f"source-{number:05d}" for number, source in enumerate(self._line_sources(done))}
+        return {source: files[0] for source, name in names.items() if (files := found.files(name))}
+
+    # What is known of shards
+
+    @property
+    def _counts_lines(self) -> bool:
+        return self.settings.recurring_lines_documents_min is not None
+
+    @property
+    def _round_bytes(self) -> int:
+        return self.settings.shuffle_bytes
 
     @property
     def _signature_settings(self) -> dict[str, Any]:
         names = {"near", "permutations", "bands", "ngram", "seed"}
         return self.settings.model_dump(mode="json", include=names)
 
-    def _losers(self, key: str, shards: list[Shard], hashed: list[Record], before: Exchanged | None) -> Exchanged:
-        """Documents that are dropped for an equal one, by shard."""
-        payloads = [(shard, tuple(before.files(shard_file(shard.position)) if before else ())) for shard in shards]
-        inputs = [record.files[0].digest for record in hashed] + ([before.key] if before else [])
-        total = sum(record.data["alive"] for record in hashed) * RANKED.itemsize
-        return self._exchange(f"{key}s", None, (ReadKeys(key), find_losers, sort_edges), payloads, inputs, total)
-
     @staticmethod
-    def _losers_of(shard: Shard, ids: Exchanged, exact: Exchanged | None) -> tuple[str, ...]:
+    def _configured(configuration: Any) -> dict[str, Any]:
+        return {"version": VERSION, "settings": configuration}
+
+    def _hashed(self, done: Done) -> list[Record]:
+        return [*done.records(HASH), *self._adopted(done)]
+
+    def _adopted(self, done: Done) -> list[Record]:
+        return done.records(AGAINST) if self.adopted else []
+
+    def shards(self, done: Done) -> list[Shard]:
+        """Our shards, then those of the finished builds that we are compared with."""
+
+        def make() -> list[Shard]:
+            places = [*([done.files(HASH)] * len(done.records(HASH))), *([done.files(AGAINST)] * len(self.adopted))]
+            return [
+                Shard(position, storage.join(place, record.files[0].path), record.data["count"])
+                for position, (record, place) in enumerate(zip(self._hashed(done), places, strict=True))
+            ]
+
+        shards: list[Shard] = done.once("shards", make)
+        return shards
+
+    def _losers(self, done: Done) -> list[Exchanged]:
+        return [exchanged(done, name) for name in (IDS, *([EXACT] if self.settings.exact else []))]
+
+    def _losers_of(self, done: Done, shard: Shard) -> tuple[tuple[str, ...], str]:
+        """Files of the documents of a shard that are dropped for an equal one; a digest of which rows these are."""
         name = shard_file(shard.position)
-        return (*ids.files(name), *(exact.files(name) if exact else ()))
+        losers = self._losers(done)
+        files = tuple(path for step in losers for path in step.files(name))
+        return files, digest_of([about for step in losers for about in step.about(name)])
 
-    def _recurring(self, shards: list[Shard], losers: list[tuple[str, ...]]) -> tuple[dict[str, str], list[Record]]:
-        """Files of recurring lines by source."""
-        documents_min = self.settings.recurring_lines_documents_min
-        if documents_min is None:
-            return {}, []
-        tasks = [
-            Task(shard.name, (shard.digest, _loser_digest(lost)), (shard, known, lost), _size(shard.path))
-            for shard, known, lost in zip(self.inputs, shards, losers, strict=False)
+    # Tasks and exchanges, in their order
+
+    def _adopt_tasks(self, done: Done) -> list[Task]:
+        return [
+            Task(f"against-{number:06d}", (build, content_digest([path])), (build, path), _size(path))
+            for number, (build, path) in enumerate(self.adopted)
         ]
-        characters_min = self.settings.recurring_lines_characters_min
-        configuration = {"code": sorted(self.context.code), "characters_min": characters_min}
-        records, place = self._phase("lines", configuration, CountLines(characters_min), tasks)
-        sources = sorted({source for record in records for source in record.data["sources"]})
-        numbers = {source: number for number, source in enumerate(sources)}
-        payloads = [(storage.join(place, record.files[0].path), record.data["sources"]) for record in records]
-        done = self._exchange(
-            "recurring",
-            documents_min,
-            (ReadLines(numbers), FindRecurring(documents_min), sort_hashes),
-            payloads,
-            [record.files[0].digest for record in records] + [digest_of(sources)],
-            sum(record.files[0].documents for record in records) * LINE.itemsize,
-        )
-        names = {source: f"source-{number:05d}" for source, number in numbers.items()}
-        return {source: done.joined(name, sort_hashes) for source, name in names.items() if done.files(name)}, records
 
-    def _sign(
-        self, shards: list[Shard], losers: list[tuple[str, ...]], recurring: dict[str, str], lines: list[Record]
-    ) -> list[tuple[Record, str]]:
-        """Line cuts, signatures and bands of all shards, with the folders they lie in."""
-        digests = {source: content_digest([path]) for source, path in recurring.items()}
+    def _keys_bytes(self, done: Done) -> int:
+        return sum(record.data["alive"] for record in self._hashed(done)) * RANKED.itemsize
+
+    def _line_tasks(self, done: Done) -> list[Task]:
         tasks = []
-        for number, (shard, known, lost) in enumerate(zip(self.inputs, shards, losers, strict=False)):
+        for shard, known in zip(self.inputs(done), self.shards(done), strict=False):
+            lost, digest = self._losers_of(done, known)
+            tasks.append(Task(shard.name, (shard.digest, digest), (shard, known, lost), shard.size))
+        return tasks
+
+    def _line_sources(self, done: Done) -> list[str]:
+        return sorted({source for record in done.records(LINES) for source in record.data["sources"]})
+
+    def _lines_bytes(self, done: Done) -> int:
+        return sum(record.files[0].documents for record in done.records(LINES)) * LINE.itemsize
+
+    def _recurring(self, done: Done) -> Exchange:
+        least = self.settings.recurring_lines_documents_min
+        assert least is not None
+        records, sources = done.records(LINES), self._line_sources(done)
+        numbers = {source: number for number, source in enumerate(sources)}
+        place = done.files(LINES)
+        return Exchange(
+            RECURRING,
+            self._configured(least),
+            ReadLines(numbers),
+            FindRecurring(least),
+            sort_hashes,
+            [(storage.join(place, record.files[0].path), record.data["sources"]) for record in records],
+            [record.files[0].digest for record in records] + [digest_of(sources)],
+        )
+
+    def _sign_tasks(self, done: Done) -> list[Task]:
+        recurring = self.recurring_lines(done)
+        digests = {source: content_digest([path]) for source, path in recurring.items()}
+        lines = done.records(LINES) if self._counts_lines else []
+        tasks = []
+        for number, (shard, known) in enumerate(zip(self.inputs(done), self.shards(done), strict=False)):
+            lost, digest = self._losers_of(done, known)
             sources = lines[number].data["sources"] if lines else []
             cut = {source: recurring[source] for source in sources if source in recurring}
-            inputs = (shard.digest, _loser_digest(lost), digest_of({source: digests[source] for source in cut}))
-            tasks.append(Task(shard.name, inputs, SignaturePayload(shard, known, lost, cut), _size(shard.path)))
-        context = self.context.as_dict() | {"priorities": None}
-        records, place = self._phase(
-            "sign", {**self._signature_settings, **context}, SignDocuments(self.settings), tasks
-        )
-        return [*((record, place) for record in records), *self._adopted]
+            inputs = (shard.digest, digest, digest_of({source: digests[source] for source in cut}))
+            tasks.append(Task(shard.name, inputs, SignaturePayload(shard, known, lost, cut), shard.size))
+        return tasks
 
-    @staticmethod
-    def _signed(shards: list[Shard], signed: list[tuple[Record, str]]) -> tuple[Signed, ...]:
-        pairs = zip(shards, signed, strict=True)
+    def signed(self, done: Done) -> list[tuple[Record, str]]:
+        """Records of signatures, with the folders their files lie in."""
+        own = [(record, done.files(SIGN)) for record in done.records(SIGN)]
+        return [*own, *((record, done.files(AGAINST)) for record in self._adopted(done))]
+
+    def signed_files(self, done: Done) -> tuple[Signed, ...]:
+        """Files of signatures, of all shards."""
+        pairs = zip(self.shards(done), self.signed(done), strict=True)
         return tuple(signed_files(place, record.task, shard) for shard, (record, place) in pairs)
 
-    def _pairs(self, shards: list[Shard], signed: list[tuple[Record, str]]) -> Exchanged:
-        files = self._signed(shards, signed)
-        return self._exchange(
-            "pairs",
-            self.settings.verify_jaccard_min,
-            (read_bands, FindPairs(files, self.settings.permutations, self._matches_min), sort_pairs),
-            files,
-            [file.digest for record, _ in signed for file in record.files],
-            sum(record.data["bands"] for record, _ in signed) * KEYED.itemsize,
-        )
+    def _bands_bytes(self, done: Done) -> int:
+        return sum(record.data["bands"] for record, _ in self.signed(done)) * KEYED.itemsize
 
     @property
-    def _matches_min(self) -> int:
+    def matches_min(self) -> int:
         """Equal values of signatures that make two documents similar enough; those that share a band have some."""
         least = self.settings.verify_jaccard_min
         return 1 if least is None else max(1, math.ceil(least * self.settings.permutations - 1e-9))
 
-    def _members(
-        self,
-        shards: list[Shard],
-        hashed: list[Record],
-        signed: list[tuple[Record, str]],
-        steps: tuple[Exchanged | None, ...],
-        sources: list[str],
-    ) -> Exchanged | None:
-        """What becomes of each document that has duplicates."""
-        edges = [EdgeFile(path, step is steps[2]) for step in steps if step for path in step.all_files]
-        total = sum(_size(file.path) for file in edges)
-        if not total:
-            return None
-        numbers = {source: number for number, source in enumerate(sources)}
-        choose = ChooseKept(
-            own=len(self.inputs),
-            documents=tuple(shard.documents for shard in shards),
-            cuts=tuple(storage.join(place, f"{record.task}.cuts") for record, place in signed),
-            signed=self._signed(shards, signed) if self.settings.near else (),
-            sources=tuple(tuple(numbers[source] for source in record.data["sources"]) for record in hashed),
-            permutations=self.settings.permutations,
-            bands=self.settings.bands,
-            matches_min=self._matches_min,
-        )
-        key = digest_of([step.key for step in steps if step])
-        configuration = {"own": len(self.inputs), "sources": sources, "jaccard_min": self.settings.verify_jaccard_min}
-        inputs = [key, *(file.digest for record in hashed for file in record.files)]
-        inputs += [file.digest for record, _ in signed for file in record.files]
-        if total // PAIR.itemsize <= self.settings.in_memory_edges_max:
-            at_once = replace(choose, files=tuple(edges))
-            configured = {"version": VERSION, "settings": configuration}
-            exchange = Exchange("deduplicate-kept", configured, read_nothing, at_once, merge_members)
-            return exchange.run(self.engine, self.work, [None], inputs, total, total)
-        clusters = tuple(star_components(self.engine, self.work, edges, key, self.settings.shuffle_bytes))
-        return self._exchange(
-            "kept", configuration, (ReadComponents(clusters), choose, merge_members), edges, inputs, total
+    def _pairs(self, done: Done) -> Exchange:
+        files = self.signed_files(done)
+        return Exchange(
+            PAIRS,
+            self._configured(self.settings.verify_jaccard_min),
+            read_bands,
+            FindPairs(files, self.settings.permutations, self.matches_min),
+            sort_pairs,
+            files,
+            [file.digest for record, _ in self.signed(done) for file in record.files],
         )
 
-    def _results(
-        self,
-        shards: list[Shard],
-        steps: tuple[Exchanged | None, ...],
-        signed: list[tuple[Record, str]],
-        sources: tuple[str, ...],
-    ) -> tuple[list[Record], str]:
+    def _found(self, done: Done) -> list[Exchanged]:
+        """All exchanges that found duplicates."""
+        return [*self._losers(done), *([exchanged(done, PAIRS)] if self.settings.near else [])]
+
+    def _found_key(self, done: Done) -> str:
+        return digest_of([step.key for step in self._found(done)])
+
+    def _edges(self, done: Done) -> list[EdgeFile]:
+        found, near = self._found(done), self.settings.near
+        return [
+            EdgeFile(path, near and place == len(found) - 1)
+            for place, step in enumerate(found)
+            for path in step.all_files
+        ]
+
+    def _index_phase(self, _: Done) -> Phase:
+        assert self.index is not None
+        output = self.index.rsplit("/", 1)[0]
+        vouchers = tuple(storage.join(output, name) for name in CORPUS_VOUCHERS)
+        configuration = self._configured(self._signature_settings)
+        return Phase(INDEX, configuration, WriteIndex(self.settings), self.index, vouchers)
+
+    def _index_tasks(self, done: Done) -> list[Task]:
+        signed, results = self.signed(done), done.records(RESULT)
+        everything = zip(self.shards(done), signed, results, self.result_files(done), strict=False)
+        return [
+            Task(
+                result.task,
+                (*(file.digest for file in record.files), result.files[0].digest),
+                (signed_files(folder, record.task, shard), path),
+                shard.count,
+            )
+            for shard, (record, folder), result, path in everything
+        ]
+
+
+@dataclass(frozen=True)
+class _Losers:
+    """Documents that are dropped for one of equal `key`, by shard; those that are out by an earlier key don't count."""
+
+    whole: Deduplicator
+    name: str
+    key: str
+
+    def __call__(self, done: Done) -> Exchange:
+        before = exchanged(done, IDS) if self.name == EXACT else None
+        shards, hashed = self.whole.shards(done), self.whole._hashed(done)
+        return Exchange(
+            self.name,
+            {"version": VERSION, "settings": None},
+            ReadKeys(self.key),
+            find_losers,
+            sort_edges,
+            [(shard, tuple(before.files(shard_file(shard.position)) if before else ())) for shard in shards],
+            [record.files[0].digest for record in hashed] + ([before.key] if before else []),
+            rows_digest,
+        )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What becomes of each document that has duplicates; by components where the graph does not fit in memory."""
+
+    whole: Deduplicator
+    components: ReadComponents | None
+
+    def __call__(self, done: Done) -> Exchange:
+        whole, hashed, signed = self.whole, self.whole._hashed(done), self.whole.signed(done)
+        sources = _sources(hashed)
+        numbers = {source: number for number, source in enumerate(sources)}
+        own = len(done.records(HASH))
+        choose = ChooseKept(
+            own=own,
+            documents=tuple(shard.documents for shard in whole.shards(done)),
+            cuts=tuple(storage.join(place, f"{record.task}.cuts") for record, place in signed),
+            signed=whole.signed_files(done) if whole.settings.near else (),
+            sources=tuple(tuple(numbers[source] for source in record.data["sources"]) for record in hashed),
+            permutations=whole.settings.permutations,
+            bands=whole.settings.bands,
+            matches_min=whole.matches_min,
+        )
+        configuration = {"own": own, "sources": sources, "jaccard_min": whole.settings.verify_jaccard_min}
+        inputs = [whole._found_key(done), *(file.digest for record in hashed for file in record.files)]
+        inputs += [file.digest for record, _ in signed for file in record.files]
+        edges: list[Any] = whole._edges(done)
+        read: Any = read_nothing
+        if self.components is None:
+            choose, edges = replace(choose, files=tuple(edges)), [None]
+        else:
+            read = self.components
+        return Exchange(
+            KEPT, {"version": VERSION, "settings": configuration}, read, choose, merge_members, edges, inputs
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The end: a row a document. `has_members`: there are documents with duplicates."""
+
+    whole: Deduplicator
+    has_members: bool
+
+    def phase(self, done: Done) -> Phase:
+        sources = _sources(self.whole._hashed(done))
+        configuration = {**self.whole.context.as_dict(), "sources": sources}
+        return Phase(RESULT, {"version": VERSION, "settings": configuration}, write_result)
+
+    def tasks(self, done: Done) -> list[Task]:
+        whole, hashed = self.whole, self.whole._hashed(done)
+        steps = [
+            exchanged(done, IDS),
+            exchanged(done, EXACT) if whole.settings.exact else None,
+            exchanged(done, KEPT) if self.has_members else None,
+        ]
+        sources = tuple(_sources(hashed))
         tasks = []
-        for shard_input, shard, (record, place) in zip(self.inputs, shards, signed, strict=False):
+        for given, shard, record in zip(whole.inputs(done), whole.shards(done), done.records(SIGN), strict=False):
             name = shard_file(shard.position)
             ids, exact, members = (tuple(step.files(name)) if step else () for step in steps)
-            cuts = storage.join(place, f"{record.task}.cuts")
-            inputs = (shard_input.digest, *(content_digest(part) for part in (ids, exact, members, (cuts,))))
-            payload = ResultPayload(shard, ids, exact, cuts, members, sources)
-            tasks.append(Task(shard_input.name, inputs, payload, shard.count))
-        return self._phase("result", {**self.context.as_dict(), "sources": sources}, write_result, tasks)
+            cuts = next(file for file in record.files if file.path.endswith(".cuts"))
+            digests = [step.digests(name) if step else [] for step in steps]
+            payload = ResultPayload(
+                shard, ids, exact, storage.join(done.files(SIGN), cuts.path), members, sources
+            )  # fmt: skip
+            tasks.append(Task(given.name, (given.digest, digest_of(digests), cuts.digest), payload, shard.count))
+        return tasks
 
-    def _index(
-        self,
-        shards: list[Shard],
-        signed: list[tuple[Record, str]],
-        results: list[Record],
-        files: list[str],
-        place: str,
-    ) -> None:
-        tasks = []
-        for shard, (record, folder), result, path in zip(shards, signed, results, files, strict=False):
-            inputs = (*(file.digest for file in record.files), result.files[0].digest)
-            payload = (signed_files(folder, record.task, shard), path)
-            tasks.append(Task(result.task, inputs, payload, shard.count))
-        configuration = {"version": VERSION, "settings": self._signature_settings}
-        phase = Phase("deduplicate-index", configuration, WriteIndex(self.settings), place)
-        output = place.rsplit("/", 1)[0]
-        phase = replace(phase, vouchers=tuple(storage.join(output, name) for name in CORPUS_VOUCHERS))
-        phase.run(self.engine, self.work, tasks, self.watch)
+
+def _sources(hashed: Sequence[Record]) -> list[str]:
+    return sorted({source for record in hashed for source in record.data["sources"]})
+
+
+def rows_digest(content: bytes) -> str:
+    """Digest of the rows that are out, wherever their shard stands."""
+    return xxhash.xxh3_128_hexdigest(rows_of(np.frombuffer(content, EDGE)["left"]).tobytes())
 
 
 def read_nothing(_: None, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
@@ -328,11 +483,6 @@ def sort_pairs(_: str, buffer: bytes) -> bytes:
 def _size(path: str) -> int:
     fs, inner = storage.filesystem(path)
     return int(fs.size(inner))
-
-
-def _loser_digest(losers: Sequence[str]) -> str:
-    """Digest of the rows that are out, wherever the shard stands."""
-    return xxhash.xxh3_128_hexdigest(rows_of(read_all(losers, EDGE)["left"]).tobytes())
 
 
 def _statistics(results: Sequence[Record], recurring: dict[str, str]) -> dict[str, Any]:

@@ -7,13 +7,12 @@ missing.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.runtime import storage
-from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import Entry, digest_of
 
 BEING_REBUILT = """# Being rebuilt
@@ -67,10 +66,59 @@ def read_record(path: str) -> Record:
     try:
         if digest_of({name: entry for name, entry in value.items() if name != "digest"}) != value["digest"]:
             raise ValueError(f"{path} is damaged")
-        files = tuple(OutputFile(**file) for file in value["files"])
-        return Record(value["task"], value["key"], files, value["data"], value["seconds"])
+        return _record(value)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged") from error
+
+
+MANIFEST_RECORDS = 1000
+"""Records in a file of a phase's manifest."""
+
+
+def write_manifest(folder: str, phase: str, records: Sequence[Record]) -> None:
+    """Gather the records of a finished phase, in their order: `manifest.json`, and files of MANIFEST_RECORDS each.
+
+    Nothing is written where they are gathered already.
+    """
+    if list(manifest_records(folder, phase).values()) == [_as_read(record) for record in records] and records:
+        return
+    place = storage.join(folder, phase)
+    names = []
+    for number, at in enumerate(range(0, len(records), MANIFEST_RECORDS)):
+        value = [asdict(_as_read(record)) for record in records[at : at + MANIFEST_RECORDS]]
+        names.append(f"{number:05d}-{digest_of(value)}.json")
+        storage.write_json(storage.join(place, "manifest", names[-1]), value)
+    listed = storage.list_files(storage.join(place, "manifest"))
+    storage.remove(storage.join(place, "manifest"), set(listed) - set(names))
+    storage.write_json(storage.join(place, "manifest.json"), {"parts": names, "digest": digest_of(names)})
+
+
+def _as_read(record: Record) -> Record:
+    """A record as it is read from its file: keys are strings, tuples are lists."""
+    return _record(json.loads(json.dumps(asdict(record))))
+
+
+def manifest_records(folder: str, phase: str) -> dict[str, Record]:
+    """Records of a finished phase by task, in the order of its tasks; none where it is not finished or damaged."""
+    place = storage.join(folder, phase)
+    try:
+        manifest = storage.read_json(storage.join(place, "manifest.json"))
+        if manifest["digest"] != digest_of(manifest["parts"]):
+            return {}
+        with ThreadPoolExecutor(_THREADS) as pool:
+            paths = [storage.join(place, "manifest", name) for name in manifest["parts"]]
+            parts = list(pool.map(storage.read_json, paths))
+        if [name.split("-")[1] for name in manifest["parts"]] != [f"{digest_of(part)}.json" for part in parts]:
+            return {}
+        records = [_record(value) for part in parts for value in part]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return {}
+    return {record.task: record for record in records}
+
+
+def _record(value: Mapping[str, Any]) -> Record:
+    files = tuple(OutputFile(**file) for file in value["files"])
+    return Record(value["task"], value["key"], files, value["data"], value["seconds"])
 
 
 def damaged(place: str, files: Iterable[OutputFile], found: Mapping[str, Entry], check: bool) -> set[str]:
@@ -95,23 +143,6 @@ def damaged(place: str, files: Iterable[OutputFile], found: Mapping[str, Entry],
     with ThreadPoolExecutor(_THREADS) as pool:
         bad |= {file.path for file, is_bad in zip(doubtful, pool.map(differs, doubtful), strict=True) if is_bad}
     return bad
-
-
-def kept_file(folder: str, name: str, key: str, make: Callable[[], bytes], check: bool = False) -> str:
-    """Path of the file FOLDER/NAME that was made under `key`, with a record beside it; made now if it is not whole."""
-    path, note = storage.join(folder, name), storage.join(folder, f"{name}.json")
-    try:
-        record = read_record(note)
-        if record.key == key and not damaged(folder, record.files, storage.list_files(folder), check):
-            return path
-    except (FileNotFoundError, ValueError):
-        pass
-    storage.remove(folder, [f"{name}.json"])
-    remove_half_written(folder, [name, f"{name}.json"])
-    with storage.create(path) as stream:
-        stream.write(make())
-    write_record(note, Record(name, key, (OutputFile(name, stream.digest, 0, 0, {}, stream.size, stream.changed),), {}))
-    return path
 
 
 def retract(paths: Iterable[str]) -> None:

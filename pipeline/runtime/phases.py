@@ -2,32 +2,41 @@
 
 A task's record holds the key under which it was made: a digest of the phase's configuration and of the task's inputs.
 A rerun runs the tasks whose record is missing or has another key, or whose files are damaged, and nothing else. Records
-are written last and appear whole or not at all, so a build may be killed at any moment.
+are written last and appear whole or not at all, so a build may be killed at any moment. `flow` runs phases as steps of
+Beam pipelines; once all tasks of one are done, its records are gathered in a manifest of a few files.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
 import pyarrow as pa
 
-from configs.errors import OpenRootsError
 from pipeline.runtime import storage
-from pipeline.runtime.engine import Engine, carry
-from pipeline.runtime.finished import Names, OutputFile, Record, damaged, read_record, retract, write_record
+from pipeline.runtime.finished import (
+    Names,
+    OutputFile,
+    Record,
+    damaged,
+    manifest_records,
+    read_record,
+    retract,
+    write_manifest,
+    write_record,
+)
 from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
+
+if TYPE_CHECKING:
+    from pipeline.runtime.engine import Engine
 
 __all__ = [
     "ArrowShard",
     "OutputFile",
     "Phase",
     "Record",
-    "RunTask",
-    "RunTasks",
     "Task",
     "TaskFolder",
     "Watch",
@@ -118,125 +127,113 @@ class Phase:
 
     def files(self, folder: str) -> str:
         """Where the files of this phase lie, given the work folder."""
-        return self.place or storage.join(folder, self.name, "files")
+        return self.place or files_of(folder, self.name)
 
-    def run(self, engine: Engine, folder: str, tasks: Sequence[Task], watch: "Watch | None" = None) -> list[Record]:
+    def run(self, engine: "Engine", folder: str, tasks: Sequence[Task], watch: "Watch | None" = None) -> list[Record]:
         """Do what is missing or damaged and return all records in the order of `tasks`.
 
         Raises the OpenRootsError of a task that failed; what other tasks finished stays.
         """
-        started = time.perf_counter()
-        watch = watch or Watch()
-        configuration = digest_of({"configuration": self.configuration, "phase": self.name})
-        keys = {task.name: digest_of([configuration, task.inputs]) for task in tasks}
-        before = self._read(folder)
-        records = self._whole(folder, before, keys, engine.check, watch)
-        pending = sorted((task for task in tasks if task.name not in records), key=lambda task: (-task.size, task.name))
-        watch.begin(self.name, tasks, records, self._records(folder))
-        names = Names(storage.join(folder, self.name, "names.json"))
-        if pending:
-            names.add(keys, before.values())
-            retract(self.vouchers)
-            storage.remove(self._records(folder), [f"{task.name}.json" for task in pending if task.name in before])
-            do = RunTask(self, folder, {task.name: keys[task.name] for task in pending})
-            size = sum(task.size for task in pending)
-            engine.run(self.name, lambda pipeline: pipeline | RunTasks(pending, do), input_bytes=size)
-            records = {name: record for name, record in self._read(folder).items() if record.key == keys.get(name)}
-        ordered = [records[task.name] for task in tasks]
-        names.add(keys, [*before.values(), *ordered])
-        self._sweep(folder, ordered, names, watch)
-        watch.end(self.name, ordered, time.perf_counter() - started)
-        return ordered
+        from pipeline.runtime.flow import fixed_step, run_steps
 
-    def _records(self, folder: str) -> str:
-        return storage.join(folder, self.name, "records")
+        return run_steps(engine, folder, [fixed_step(self, tasks)], watch).records(self.name)
+
+    def key_maker(self) -> Callable[[Task], str]:
+        """Gives a task's key."""
+        configuration = digest_of({"configuration": self.configuration, "phase": self.name})
+        return lambda task: digest_of([configuration, task.inputs])
+
+    def found(self, folder: str, check: bool) -> tuple[dict[str, Record], dict[str, Record]]:
+        """Records by task, whatever their keys: those whose files are as they were written, and those with damage.
+
+        With `check` every file is read, and no manifest is trusted. The records of damaged files are removed.
+        """
+        place, records = self.files(folder), {} if check else manifest_records(folder, self.name)
+        if not records:
+            records = self._read(folder)
+        if not records:
+            return {}, {}
+        bad = damaged(place, [file for r in records.values() for file in r.files], storage.list_files(place), check)
+        whole = {name: record for name, record in records.items() if not any(file.path in bad for file in record.files)}
+        if len(whole) < len(records):
+            storage.remove(storage.join(folder, self.name), ["manifest.json"])
+            storage.remove(records_of(folder, self.name), [f"{name}.json" for name in records.keys() - whole.keys()])
+        return whole, {name: record for name, record in records.items() if name not in whole}
+
+    def begin(self, folder: str, names: Sequence[str], before: Mapping[str, Record]) -> None:
+        """Note, before any work is done, that files of the tasks `names` may appear; what they replace is retracted."""
+        Names(self._names(folder)).add(names, before.values())
+        storage.remove(storage.join(folder, self.name), ["manifest.json"])
+        retract(self.vouchers)
+
+    def end(self, folder: str, records: Sequence[Record]) -> list[str]:
+        """Gather the records of all tasks in the manifest, and remove files that no record names: of tasks that are
+        gone, or of a killed build. Returns files in `place` that are not ours.
+        """
+        names = Names(self._names(folder))
+        names.add([record.task for record in records], records)
+        foreign = self._sweep(folder, records, names)
+        write_manifest(folder, self.name, records)
+        return foreign
+
+    def do(self, folder: str, task: Task, key: str) -> Record:
+        """Do a task and write its record, unless a twin of this worker or another attempt has done it meanwhile."""
+        path = storage.join(records_of(folder, self.name), f"{task.name}.json")
+        earlier = _read_if_there(path)
+        if earlier is not None:
+            if earlier.key == key:
+                return earlier
+            storage.remove(records_of(folder, self.name), [f"{task.name}.json"])
+        started = time.perf_counter()
+        place = TaskFolder(self.files(folder), task.name)
+        self.work(task, place)
+        seconds = round(time.perf_counter() - started, 3)
+        record = Record(task.name, key, tuple(place.files), place.data, seconds)
+        write_record(path, record)
+        return record
+
+    def _names(self, folder: str) -> str:
+        return storage.join(folder, self.name, "names.json")
 
     def _read(self, folder: str) -> dict[str, Record]:
         """All records that can be read, by task; damaged ones are as good as missing."""
-        place = self._records(folder)
-        records = {}
+        place, records = records_of(folder, self.name), {}
         for name in storage.list_files(place):
             if name.endswith(".json"):
                 with suppress(ValueError, FileNotFoundError):
                     records[name.removesuffix(".json")] = read_record(storage.join(place, name))
         return records
 
-    def _whole(
-        self, folder: str, records: Mapping[str, Record], keys: Mapping[str, str], check: bool, watch: "Watch"
-    ) -> dict[str, Record]:
-        """Those of the records that have their task's present key, and whose files are as they were written."""
-        records = {name: record for name, record in records.items() if record.key == keys.get(name)}
-        place = self.files(folder)
-        files = (file for record in records.values() for file in record.files)
-        bad = damaged(place, files, storage.list_files(place), check) if records else set()
-        if bad:
-            watch.damaged(self.name, sorted(bad))
-        return {name: record for name, record in records.items() if not any(file.path in bad for file in record.files)}
-
-    def _sweep(self, folder: str, records: Sequence[Record], names: Names, watch: "Watch") -> None:
-        """Remove files of ours that no record names: of tasks that are gone, or of a killed build."""
+    def _sweep(self, folder: str, records: Sequence[Record], names: Names) -> list[str]:
         place, found = self.files(folder), storage.list_files(self.files(folder))
         others = set(found) - {file.path for record in records for file in record.files}
         stale = names.ours(others)
         if stale:
             retract(self.vouchers)
             storage.remove(place, stale)
-        if self.place and others - stale:
-            watch.foreign(place, sorted(others - stale))
         tasks = [record.task for record in records]
-        written = set(storage.list_files(self._records(folder))) - {f"{task}.json" for task in tasks}
-        storage.remove(self._records(folder), names.ours(written, [".json"]))
+        written = set(storage.list_files(records_of(folder, self.name))) - {f"{task}.json" for task in tasks}
+        storage.remove(records_of(folder, self.name), names.ours(written, [".json"]))
         names.keep(tasks)
-        remove_half_written(storage.join(folder, self.name), ["names.json"])
+        remove_half_written(storage.join(folder, self.name), ["names.json", "manifest.json", "progress.json"])
+        return sorted(others - stale) if self.place else []
 
 
-class RunTasks(beam.PTransform):
-    """Spread tasks over the workers, largest first, and do each."""
-
-    def __init__(self, tasks: Sequence[Task], do: "RunTask") -> None:
-        super().__init__()
-        self._tasks, self._do = tasks, do
-
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        """One key a task: the grouping breaks fusion, so that a runner may place each task anywhere."""
-        return (
-            pipeline
-            | "Tasks" >> beam.Create(list(enumerate(self._tasks)), reshuffle=False)
-            | "Spread" >> beam.GroupByKey()
-            | "Run" >> beam.ParDo(self._do)
-        )
+def files_of(folder: str, phase: str) -> str:
+    """Where the files of a phase lie that has no place of its own."""
+    return storage.join(folder, phase, "files")
 
 
-class RunTask(beam.DoFn):
-    """Do a task, then write its record."""
-
-    def __init__(self, phase: Phase, folder: str, keys: Mapping[str, str]) -> None:
-        self._phase, self._folder, self._keys = phase, folder, keys
-
-    def process(self, element: tuple[int, Any]) -> Iterator[None]:
-        """Tasks write files; nothing flows on."""
-        for task in element[1]:
-            started = time.perf_counter()
-            files = self._phase.files(self._folder)
-            path = storage.join(self._folder, self._phase.name, "records", f"{task.name}.json")
-            if _is_done(path, self._keys[task.name]):
-                continue
-            place = TaskFolder(files, task.name)
-            try:
-                self._phase.work(task, place)
-                seconds = round(time.perf_counter() - started, 3)
-                write_record(path, Record(task.name, self._keys[task.name], tuple(place.files), place.data, seconds))
-            except OpenRootsError as error:
-                raise carry(error) from error
-        yield from ()
+def records_of(folder: str, phase: str) -> str:
+    """Where the records of a phase lie."""
+    return storage.join(folder, phase, "records")
 
 
-def _is_done(path: str, key: str) -> bool:
-    """Whether another attempt at this pipeline, or a twin of this worker, has done the task meanwhile."""
+def _read_if_there(path: str) -> Record | None:
     try:
-        return read_record(path).key == key
+        return read_record(path)
     except (FileNotFoundError, ValueError):
-        return False
+        return None
 
 
 class Watch:
@@ -245,8 +242,8 @@ class Watch:
     def fetched(self, package: str, done: int, total: int) -> None:
         """A package has been fetched, or could not be: `done` of `total` are through."""
 
-    def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
-        """A phase begins; `records` is the folder where records of finished tasks appear."""
+    def begin(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
+        """A phase begins: sizes of its tasks, those that are done, the folder where records of finished ones appear."""
 
     def damaged(self, phase: str, paths: Sequence[str]) -> None:
         """Files of an earlier run are gone or are not as they were written; they are made again."""

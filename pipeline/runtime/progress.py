@@ -14,12 +14,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from configs.shown import shown_list
 from pipeline.runtime import storage
-from pipeline.runtime.phases import Record, Task, Watch
+from pipeline.runtime.phases import Record, Watch
 from pipeline.runtime.terminal import standard_error
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 15.0
-UNITS = {"count-words": "distinct word", "add-words": "distinct word", "weigh-words": "distinct word"}
+UNITS = {
+    "deduplicate-lines": "line",
+    "count-words": "distinct word",
+    "add-words": "distinct word",
+    "weigh-words": "distinct word",
+}
 """What a phase's files hold, by its name, where that is not documents."""
 
 
@@ -40,12 +45,11 @@ class ProgressWatch(Watch):
             self._said = now
             self.console.print(f"fetch        {done}/{total} packages · {package}")
 
-    def begin(self, phase: str, tasks: Sequence[Task], done: Mapping[str, Record], records: str) -> None:
+    def begin(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
         """Start to follow a phase."""
         self._stop.clear()
-        sizes = {task.name: task.size for task in tasks}
         self._input = sum(sizes.values())
-        state = _State(phase, sizes, set(done), records)
+        state = _State(phase, sizes, done, records)
         self._thread = threading.Thread(target=self._follow, args=(state,), daemon=True)
         self._thread.start()
 

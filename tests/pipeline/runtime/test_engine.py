@@ -10,7 +10,8 @@ import pytest
 
 from configs import CONFIGS
 from pipeline.runtime.engine import SMALL_BYTES, Engine
-from pipeline.runtime.phases import Phase, RunTask, RunTasks, Task, TaskFolder
+from pipeline.runtime.flow import Begun, Site, Steps, fixed_step
+from pipeline.runtime.phases import Phase, Task, TaskFolder
 
 ROOT = CONFIGS.parent
 PACKAGES = tuple(sorted({path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "tests"}))
@@ -32,8 +33,10 @@ def nothing(task: Task, folder: TaskFolder) -> None:
 
 def test_a_phase_translates_for_dataflow() -> None:
     tasks = [Task(f"task-{number}", ("digest",), number) for number in range(3)]
-    do = RunTask(Phase("phase", {}, nothing), "gs://corpus/work", {})
-    Engine(options=DATAFLOW).run("phase", lambda pipeline: pipeline | RunTasks(tasks, do))
+    steps = [fixed_step(Phase(name, {}, nothing), tasks) for name in ("first", "second")]
+    sites = Site.pack(steps, "gs://corpus/work", check=False)
+    begun = Begun(list(enumerate(tasks)), is_done=False)
+    Engine(options=DATAFLOW).run("phase", lambda pipeline: pipeline | Steps(sites, begun))
 
 
 def test_options_of_a_cluster_pass_untouched() -> None:

@@ -73,13 +73,30 @@ def test_files_of_tasks_that_are_gone_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}'])
-def test_a_damaged_record_counts_as_missing(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_damaged_record_counts_as_missing(tmp_path: Path, damage: str, stopped: bool) -> None:
     phase = Phase("double", {}, double)
     phase.run(Engine(), str(tmp_path), tasks(1))
     record = tmp_path / "double" / "records" / "task-1.json"
     record.write_text(damage)
-    phase.run(Engine(), str(tmp_path), tasks(1))
+    if stopped:  # before the manifest was written; where it is there, a check finds the damage
+        (tmp_path / "double" / "manifest.json").unlink()
+    phase.run(Engine(check=not stopped), str(tmp_path), tasks(1))
     assert json.loads(record.read_text())["data"] == {"value": 2}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"parts": 1, "digest": "0"}'])
+@pytest.mark.parametrize("name", ["manifest.json", "manifest/00000-*.json"])
+def test_a_damaged_manifest_is_made_again(tmp_path: Path, damage: str, name: str) -> None:
+    phase = Phase("double", {}, double)
+    phase.run(Engine(), str(tmp_path), tasks(1, 2))
+    before, (manifest,) = modified(tmp_path), (tmp_path / "double").glob(name)
+    whole = manifest.read_text()
+    manifest.write_text(damage)
+    records = phase.run(Engine(), str(tmp_path), tasks(1, 2))
+    assert [record.data["value"] for record in records] == [2, 4]
+    assert modified(tmp_path) == before
+    assert manifest.read_text() == whole
 
 
 def test_a_missing_file_is_written_again(tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""The steps of a build of a corpus, in four jobs.
+
+read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines      text is read once
+compare  signatures of what is left, pairs of near-duplicates                                      text is read once
+choose   which documents are kept                                                                  no text is read
+write    sample, settle, shards of the corpus, ledger, counts                                      text is read once
+
+The report, which needs the counts alone, is the driver's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from configs.load import Plan
+from configs.models import Deduplication
+from pipeline.annotate import annotate_phase
+from pipeline.corpus.passages import sketch_phase, sketch_tasks
+from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
+from pipeline.decide import decide_phase, shard_task
+from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
+from pipeline.ingest import ingest_phase, ingest_tasks
+from pipeline.readers import Unit
+from pipeline.report import tally_phase, tally_tasks
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.finished import CORPUS_VOUCHERS
+from pipeline.runtime.flow import Done, Link, ShardStep, Step
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task
+from pipeline.sampling import LanguageSample, plan_samples
+from pipeline.settle import (
+    LEDGER_ENDING,
+    ShardFiles,
+    count_phase,
+    fate_tasks,
+    histograms_of,
+    settle_phase,
+    sum_histograms,
+)
+from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
+
+
+@dataclass(frozen=True)
+class CorpusJobs:
+    """The steps of one build. They travel to workers, so `units` are left out of all but the first."""
+
+    plan: Plan
+    output: str
+    work: str
+    units: tuple[Unit, ...] = ()
+    strict: bool = False
+
+    def read_steps(self) -> list[Step]:
+        """From files to keys of documents, and what equal keys tell."""
+        tasks = ingest_tasks(self.plan, list(self.units))
+        later = self._travelling
+        ingest = Link("ingest", later.ingest_phase)
+        annotate = Link("annotate", later.annotate_phase)
+        decide = Link("decide", later.decide_phase, later.decide_task)
+        return [
+            ShardStep(lambda _: tasks, (ingest,)),
+            ShardStep(later.annotate_tasks, (annotate, decide, later.deduplicator.hash_link(later.hash_task))),
+            *later.deduplicator.find_steps(),
+        ]
+
+    def compare_steps(self) -> list[Step]:
+        """What is left is compared with one another."""
+        return self._travelling.deduplicator.compare_steps()
+
+    def decide_steps(self, engine: Engine, done: Done) -> list[Step]:
+        """Which documents are kept."""
+        return self._travelling.deduplicator.decide_steps(engine, done)
+
+    def write_steps(self) -> list[Step]:
+        """What becomes of every document, and the corpus."""
+        later = self._travelling
+        return [
+            ShardStep(later.fate_tasks, (Link("count", later.count_phase),), sum_histograms),
+            ShardStep(later.fate_tasks, (Link("settle", later.settle_phase),)),
+            ShardStep(later.write_tasks, (Link("write", later.write_phase),)),
+            ShardStep(later.ledger_tasks, (Link("ledger", later.ledger_phase),)),
+            ShardStep(later.sketch_tasks, (Link("passages", later.sketch_phase),)),
+            ShardStep(later.tally_tasks, (Link("tally", later.tally_phase),)),
+        ]
+
+    def all_steps(self) -> list[Step]:
+        """Steps of all jobs but those whose number follows from what is found."""
+        return [*self.read_steps(), *self.compare_steps(), *self.write_steps()]
+
+    @cached_property
+    def deduplicator(self) -> Deduplicator:
+        """The steps of deduplication."""
+        plan = self.plan
+        context = DeduplicationContext(
+            priorities={source.id: source.priority for source in plan.sources},
+            unspaced=frozenset(code for code, language in plan.languages.natural.items() if language.unspaced),
+            code=frozenset(plan.languages.programming),
+        )
+        index = storage.join(self.output, "index") if plan.recipe.deduplication.near else None
+        return Deduplicator(self._deduplication, context, self._travelling.shard_inputs, index)
+
+    @property
+    def _deduplication(self) -> Deduplication:
+        """The recipe's settings; documents taken down from what is in the output win over those of the build."""
+        settings, folder = self.plan.recipe.deduplication, storage.join(self.output, TAKEDOWNS)
+        if not storage.list_files(storage.join(folder, "index")):
+            return settings
+        return settings.model_copy(update={"against": (*settings.against, folder)})
+
+    @property
+    def _travelling(self) -> "CorpusJobs":
+        return replace(self, units=())
+
+    @property
+    def _vouchers(self) -> tuple[str, ...]:
+        """Files that tell readers what the corpus holds, and are removed before its files change."""
+        return tuple(storage.join(self.output, name) for name in CORPUS_VOUCHERS)
+
+    def ingest_phase(self, _: Done) -> Phase:
+        return ingest_phase(self.plan, self.strict)
+
+    def annotate_phase(self, _: Done) -> Phase:
+        return annotate_phase(self.plan)
+
+    def annotate_tasks(self, done: Done) -> list[Task]:
+        shards = [file for record in done.records("ingest") for file in record.files if not file.extra.get("dropped")]
+        return [shard_task(done.files("ingest"), shard) for shard in shards]
+
+    def decide_phase(self, _: Done) -> Phase:
+        return decide_phase(self.plan)
+
+    def decide_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        return shard_task(done.files("annotate"), records[0].files[0], text=False)
+
+    def hash_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        return hash_task(_shard_input(done, records[0].files[0], records[1].files[0]))
+
+    def shard_inputs(self, done: Done) -> list[ShardInput]:
+        """All annotated shards."""
+        pairs = zip(done.records("annotate"), done.records("decide"), strict=True)
+        return [_shard_input(done, annotated.files[0], decided.files[0]) for annotated, decided in pairs]
+
+    def shard_files(self, done: Done) -> list[ShardFiles]:
+        """What tells of each work shard."""
+        results = self.deduplicator.result_files(done)
+        return [
+            ShardFiles(shard.path, shard.decisions, result)
+            for shard, result in zip(self.shard_inputs(done), results, strict=True)
+        ]
+
+    def fate_tasks(self, done: Done) -> list[Task]:
+        annotated = [record.files[0] for record in done.records("annotate")]
+        decided = [record.files[0] for record in done.records("decide")]
+        results = [record.files[0] for record in done.records("deduplicate-result")]
+        inputs = [tuple(file.digest for file in files) for files in zip(annotated, decided, results, strict=True)]
+        return fate_tasks(annotated, self.shard_files(done), inputs)
+
+    def count_phase(self, _: Done) -> Phase:
+        return count_phase(self.plan.recipe.seed)
+
+    def samples(self, done: Done) -> dict[str, LanguageSample]:
+        """What is taken of each language."""
+        histograms = histograms_of(done.summary("count"))
+        return plan_samples(histograms, self.plan.recipe.sampling, self.plan.languages)
+
+    def settle_phase(self, done: Done) -> Phase:
+        return settle_phase(self.samples(done), self.plan.recipe.seed)
+
+    def write_phase(self, done: Done) -> Phase:
+        recurring = self.deduplicator.recurring_lines(done)
+        code, form = frozenset(self.plan.languages.programming), self.plan.recipe.output.format
+        phase = write_phase(self.output, recurring, code, form)
+        return replace(phase, vouchers=self._vouchers)
+
+    def write_tasks(self, done: Done) -> list[Task]:
+        parts: dict[str, list[Part]] = {}
+        annotated, settled = done.records("annotate"), done.records("settle")
+        for shard, paths, record in zip(annotated, self.shard_files(done), settled, strict=True):
+            fate = next(file for file in record.files if not file.path.endswith(LEDGER_ENDING))
+            for language, size in _kept_bytes(record).items():
+                digests = (shard.files[0].digest, fate.digest)
+                values = record.data["values"].get(language, {})
+                part = Part(paths.annotated, storage.join(done.files("settle"), fate.path), digests, size, values)
+                parts.setdefault(language, []).append(part)
+        return plan_shards(parts, self.plan.recipe.output.shard_bytes)
+
+    def ledger_phase(self, _: Done) -> Phase:
+        return replace(ledger_phase(self.output), vouchers=self._vouchers)
+
+    def ledger_tasks(self, done: Done) -> list[Task]:
+        entries: list[tuple[str, OutputFile]] = []
+        for phase in ("ingest", "settle"):
+            files = [file for record in done.records(phase) for file in record.files if _is_ledger(file)]
+            entries += [(storage.join(done.files(phase), file.path), file) for file in files]
+        return ledger_tasks(entries)
+
+    def sketch_phase(self, _: Done) -> Phase:
+        return sketch_phase(self.output, self._vouchers)
+
+    def sketch_tasks(self, done: Done) -> list[Task]:
+        return sketch_tasks(done.records("write"))
+
+    def tally_phase(self, _: Done) -> Phase:
+        return tally_phase(self.output)
+
+    def tally_tasks(self, done: Done) -> list[Task]:
+        return tally_tasks({"data": done.records("write"), "ledger": done.records("ledger")})
+
+
+def _shard_input(done: Done, annotated: OutputFile, decided: OutputFile) -> ShardInput:
+    task = shard_task(done.files("annotate"), annotated)
+    decisions = storage.join(done.files("decide"), decided.path)
+    return ShardInput(task.name, task.payload, decisions, f"{annotated.digest} {decided.digest}", annotated.size)
+
+
+def _kept_bytes(settled: Record) -> Mapping[str, int]:
+    """Bytes that a shard gives to the corpus, by language."""
+    kept: dict[str, int] = {}
+    for language, _, stage, _, _, _, size in settled.data["counts"]:
+        if stage == "write":
+            kept[language] = kept.get(language, 0) + size
+    return kept
+
+
+def _is_ledger(file: OutputFile) -> bool:
+    return bool(file.extra.get("dropped") and file.documents) or file.path.endswith(LEDGER_ENDING)

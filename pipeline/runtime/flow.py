@@ -1,0 +1,545 @@
+"""Steps of a build as few Beam pipelines: what a step does is planned inside the pipeline, once all before it is done.
+
+A pipeline carries one token from step to step. It makes a step plan its tasks from the manifests that the steps before
+it left; tasks are spread, done, and their records gathered into the step's own manifest; then the token goes on. Texts
+never travel, and the driver holds nothing: it reads manifests. Every part may be retried, run twice or be killed: a
+task that has a record under its key is not done again.
+
+On runners that spill, a job is one pipeline. Locally, where Beam holds in memory what it shuffles, a step that
+shuffles much is cut into rounds, each a pipeline; see `Step.cut`.
+"""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+import apache_beam as beam
+from apache_beam.internal import cloudpickle_pickler
+
+from configs.errors import OpenRootsError
+from pipeline.runtime import storage
+from pipeline.runtime.engine import Engine, carry
+from pipeline.runtime.finished import Record, manifest_records
+from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
+
+POLL_SECONDS = 0.5
+_LOADED_MAX = 4
+
+
+@dataclass
+class Done:
+    """What finished steps left in a work folder, read when it is asked for; valid for one run of the pipeline."""
+
+    folder: str
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    def records(self, phase: str) -> list[Record]:
+        """Records of a finished phase in the order of its tasks."""
+        records: list[Record] = self.once(("records", phase), lambda: self._records(phase))
+        return records
+
+    def summary(self, phase: str) -> Any:
+        """What the step's `summarise` made of the records of a finished phase."""
+        path = storage.join(self.folder, phase, "summary.json")
+        return self.once(("summary", phase), lambda: storage.read_json(path))
+
+    def files(self, phase: str) -> str:
+        """Where the files of a phase lie that has no place of its own."""
+        return files_of(self.folder, phase)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once under this key."""
+        if key not in self.memory:
+            self.memory[key] = make()
+        return self.memory[key]
+
+    def _records(self, phase: str) -> list[Record]:
+        records = manifest_records(self.folder, phase)
+        if not records and not storage.exists(storage.join(self.folder, phase, "manifest.json")):
+            raise OpenRootsError(f"{phase} left no manifest in {self.folder}; start again: it resumes")
+        return list(records.values())
+
+
+@dataclass(frozen=True)
+class Begun:
+    """How a step begins: elements to work on, each with a number of its own, and how far it is already.
+
+    `is_done`: there is nothing to do. `note` is for the progress display: sizes of tasks, those done, damaged files.
+    """
+
+    elements: list[Any]
+    is_done: bool
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+class Step(ABC):
+    """A part of a build between two barriers. Steps travel to workers: they hold nothing large."""
+
+    name: str
+
+    @abstractmethod
+    def begin(self, done: Done, check: bool) -> Begun:
+        """Look what is done, and prepare the rest. May run more than once, in any process."""
+
+    @abstractmethod
+    def expand(self, elements: beam.PCollection, site: "Site") -> beam.PCollection:
+        """Spread and do what `begin` gave, as (number, element); the results are for `end`."""
+
+    @abstractmethod
+    def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
+        """Gather what the elements left. May run more than once. Returns a note for the progress display."""
+
+    def begun(self) -> "Step":
+        """The step without what only `begin` needs."""
+        return self
+
+    def cut(self, done: Done) -> list["Step"]:
+        """The same step as rounds, so that what each shuffles fits in memory."""
+        return [self]
+
+    def can_follow(self, before: Sequence["Step"]) -> bool:
+        """Whether it can run in one pipeline with these steps where memory is short."""
+        return True
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[str, ...]:
+        """Names of the folders that it writes to below the work folder."""
+
+    def records(self, done: Done) -> list[tuple[str, list[Record]]]:
+        """Its phases with tasks, and their records."""
+        return []
+
+
+@dataclass(frozen=True)
+class Link:
+    """One phase of a step: the phase, and its task from those records of the same shard that earlier links left."""
+
+    name: str
+    phase: Callable[[Done], Phase]
+    task: Callable[[Done, Task, list[Record]], Task] | None = None
+
+
+@dataclass(frozen=True)
+class ShardStep(Step):
+    """Tasks that need nothing of one another. Further links work on what a task left, where it was done.
+
+    `summarise` makes of the first link's records what later steps need of them all, as JSON; see `Done.summary`.
+    """
+
+    tasks: Callable[[Done], Sequence[Task]]
+    links: tuple[Link, ...]
+    summarise: Callable[[list[Record]], Any] | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The first phase's."""
+        return self.links[0].name
+
+    def begin(self, done: Done, check: bool) -> Begun:
+        """Elements are records where all links are done, else tasks: those largest first."""
+        tasks, links = self.tasks(done), self._links(done)
+        found = [phase.found(done.folder, check) for _, phase, _ in links]
+        elements: list[tuple[int, Task | list[Record]]] = []
+        pending, damage = [], []
+        for number, task in enumerate(tasks):
+            records = self._ready(done, task, links, [whole for whole, _ in found])
+            for (_, _, key), (_, broken) in zip(links[:1], found, strict=False):
+                if task.name in broken and broken[task.name].key == key(task):
+                    damage += [file.path for file in broken[task.name].files]
+            if len(records) == len(links):
+                elements.append((number, records))
+            else:
+                pending.append((number, task))
+        damage += [file.path for _, broken in found[1:] for record in broken.values() for file in record.files]
+        pending.sort(key=lambda entry: (-entry[1].size, entry[1].name))
+        if pending:
+            for (_, phase, _), (whole, _) in zip(links, found, strict=True):
+                phase.begin(done.folder, [task.name for task in tasks], whole)
+        missing = {task.name for _, task in pending}
+        note = {
+            "sizes": {task.name: task.size for task in tasks},
+            "done": [task.name for task in tasks if task.name not in missing],
+            "damaged": sorted(damage),
+        }
+        return Begun([*elements, *pending], not pending, note)
+
+    def begun(self) -> Step:
+        """Without its tasks, which may be many."""
+        return replace(self, tasks=_no_tasks)
+
+    def _links(self, done: Done) -> list[tuple[Link, Phase, Callable[[Task], str]]]:
+        def make() -> list[tuple[Link, Phase, Callable[[Task], str]]]:
+            phases = [(link, link.phase(done)) for link in self.links]
+            return [(link, phase, phase.key_maker()) for link, phase in phases]
+
+        links: list[tuple[Link, Phase, Callable[[Task], str]]] = done.once(("links", self.name), make)
+        return links
+
+    @staticmethod
+    def _ready(done: Done, task: Task, links: Any, found: list[dict[str, Record]]) -> list[Record]:
+        """The records of the links that need not be done again."""
+        records: list[Record] = []
+        for (link, _, key), whole in zip(links, found, strict=True):
+            task = link.task(done, task, records) if link.task else task
+            record = whole.get(task.name)
+            if record is None or record.key != key(task):
+                break
+            records.append(record)
+        return records
+
+    def do(self, done: Done, element: Task | list[Record]) -> list[Record]:
+        """All links of one task."""
+        if not isinstance(element, Task):
+            return element
+        records: list[Record] = []
+        task = element
+        for link, phase, key in self._links(done):
+            task = link.task(done, task, records) if link.task else task
+            records.append(phase.do(done.folder, task, key(task)))
+        return records
+
+    def expand(self, elements: beam.PCollection, site: "Site") -> beam.PCollection:
+        """One key a task: the grouping breaks fusion, so that a runner may place each task anywhere."""
+        return elements | "Spread" >> beam.GroupByKey() | "Do" >> beam.ParDo(_DoTasks(site))
+
+    def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
+        """Write the manifests of all links."""
+        ordered = [records for _, records in sorted(results, key=lambda result: result[0])]
+        if self.summarise is not None:
+            _write_changed(
+                storage.join(done.folder, self.name, "summary.json"),
+                self.summarise([records[0] for records in ordered]),
+            )
+        foreign = {}
+        for place, (_, phase, _) in enumerate(self._links(done)):
+            others = phase.end(done.folder, [records[place] for records in ordered])
+            if others:
+                foreign[phase.files(done.folder)] = others
+        return {"foreign": foreign}
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Those of its links."""
+        return tuple(link.name for link in self.links)
+
+    def records(self, done: Done) -> list[tuple[str, list[Record]]]:
+        """By link."""
+        return [(link.name, done.records(link.name)) for link in self.links]
+
+
+def _write_changed(path: str, value: Any) -> None:
+    try:
+        if storage.read_json(path) == value:
+            return
+    except (FileNotFoundError, ValueError):
+        pass
+    storage.write_json(path, value)
+
+
+def _no_tasks(_: Done) -> Sequence[Task]:
+    raise OpenRootsError("this step has begun already; please report this")
+
+
+def fixed_step(phase: Phase, tasks: Sequence[Task]) -> ShardStep:
+    """A step of one phase whose tasks are known."""
+    known = list(tasks)
+    return ShardStep(lambda _: known, (Link(phase.name, lambda _: phase),))
+
+
+class Site:
+    """A step as workers see it: the steps of a pipeline, packed once, and which of them it is."""
+
+    def __init__(self, packed: bytes, number: int) -> None:
+        self._packed, self._number = packed, number
+
+    @classmethod
+    def pack(cls, steps: Sequence[Step], folder: str, check: bool) -> list["Site"]:
+        """A site for each step."""
+        packed = cloudpickle_pickler.dumps((uuid4().hex, tuple(steps), folder, check))
+        return [cls(packed, number) for number in range(len(steps))]
+
+    @property
+    def run(self) -> str:
+        """Tells notes of this pipeline from those of others."""
+        return str(self._loaded[0])
+
+    @property
+    def step(self) -> Step:
+        """The step itself."""
+        step: Step = self._loaded[1][self._number]
+        return step
+
+    @property
+    def done(self) -> Done:
+        """What the steps before it left."""
+        done: Done = self._loaded[2]
+        return done
+
+    @property
+    def check(self) -> bool:
+        """Whether files are trusted by their digests alone."""
+        return bool(self._loaded[3])
+
+    @property
+    def _loaded(self) -> tuple[str, tuple[Step, ...], Done, bool]:
+        loaded = _loaded.get(self._packed)
+        if loaded is None:
+            run, steps, folder, check = cloudpickle_pickler.loads(self._packed)
+            while len(_loaded) >= _LOADED_MAX:
+                _loaded.pop(next(iter(_loaded)))
+            loaded = _loaded[self._packed] = (run, steps, Done(folder), check)
+        return loaded
+
+
+_loaded: dict[bytes, tuple[str, tuple[Step, ...], Done, bool]] = {}
+"""Unpacked once a process."""
+
+
+@contextmanager
+def carried() -> Iterator[None]:
+    """Let an error of ours pass through any runner."""
+    try:
+        yield
+    except OpenRootsError as error:
+        raise carry(error) from error
+
+
+class _Begin(beam.DoFn):
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def process(self, _: Any) -> Iterator[tuple[int, Any]]:
+        site = self._site
+        with carried():
+            began = time.time()
+            begun = site.step.begin(site.done, site.check)
+            _write_note(site, begun, began)
+            yield from _elements(begun)
+
+
+def _elements(begun: Begun) -> list[tuple[int, Any]]:
+    """With one more, so that the token arrives where there is nothing to do."""
+    return [(-1, None), *begun.elements]
+
+
+def _write_note(site: Site, begun: Begun, began: float) -> None:
+    note = {**begun.note, "run": site.run, "began": began}
+    storage.write_json(_note_of(site.done.folder, site.step.name), note)
+
+
+class _DoTasks(beam.DoFn):
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, Any]]:
+        number, items = element
+        step = self._site.step
+        assert isinstance(step, ShardStep)
+        for item in items:
+            with carried():
+                yield 0, (number, None if number < 0 else step.do(self._site.done, item))
+
+
+class _End(beam.DoFn):
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
+        site = self._site
+        with carried():
+            results = [result for result in element[1] if result is not None and result[1] is not None]
+            note = site.step.end(site.done, results)
+            path = _note_of(site.done.folder, site.step.name)
+            storage.write_json(path, {**storage.read_json(path), **note, "ended": time.time()})
+        yield 0
+
+
+def _note_of(folder: str, step: str) -> str:
+    return storage.join(folder, step, "progress.json")
+
+
+def seconds_of(folder: str, step: str) -> float:
+    """How long a step took when it last ran; 0 where that is not known."""
+    try:
+        note = storage.read_json(_note_of(folder, step))
+        return max(0.0, float(note["ended"]) - float(note["began"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
+class Steps(beam.PTransform):
+    """Several steps, one after the other; the driver has begun the first."""
+
+    def __init__(self, sites: Sequence[Site], begun: Begun) -> None:
+        super().__init__()
+        self._sites, self._begun = sites, begun
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        token: Any = pipeline
+        for place, site in enumerate(self._sites):
+            name = site.step.name
+            begin = beam.ParDo(_Begin(site)) if place else beam.Create(_elements(self._begun), reshuffle=False)
+            elements = token | f"{name} begin" >> begin
+            results = elements | name >> _Expanded(site)
+            token = results | f"{name} gather" >> beam.GroupByKey() | f"{name} end" >> beam.ParDo(_End(site))
+        return token
+
+
+class _Expanded(beam.PTransform):
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+
+    def expand(self, elements: beam.PCollection) -> beam.PCollection:
+        return self._site.step.expand(elements, self._site)
+
+
+def run_steps(
+    engine: Engine,
+    folder: str,
+    steps: Sequence[Step],
+    watch: Watch | None = None,
+    *,
+    label: str | None = None,
+    input_bytes: int | None = None,
+) -> Done:
+    """Run a job: steps in order, in one pipeline where the engine's runner spills what it shuffles.
+
+    Work that is done already starts no pipeline. `input_bytes` is about what is worked on, where that is not the size
+    of the first step's tasks. Returns what all steps left. Raises OpenRootsError.
+    """
+    watch = watch or Watch()
+    left = list(steps)
+    while left:
+        done = Done(folder)
+        if engine.is_local:
+            left[:1] = left[0].cut(done)
+        began = time.time()
+        begun = left[0].begin(done, engine.check)
+        if begun.is_done:
+            _end_idle(left[0], done, begun, watch)
+            left.pop(0)
+            continue
+        group, left = _group(left, done) if engine.is_local else (left, [])
+        _run(engine, folder, group, watch, label or steps[0].name, begun, began, input_bytes)
+    return Done(folder)
+
+
+def _end_idle(step: Step, done: Done, begun: Begun, watch: Watch) -> None:
+    """End a step of which nothing is left to do: the last run may have been stopped before that."""
+    note = step.end(done, begun.elements)
+    _tell_begin(watch, step, done, begun.note)
+    _tell_end(watch, step, Done(done.folder), note, 0.0)
+
+
+def _group(steps: list[Step], done: Done) -> tuple[list[Step], list[Step]]:
+    """Where memory is short: the steps of the next pipeline, and the rest."""
+    group = steps[:1]
+    for place, step in enumerate(steps[1:], 1):
+        if not step.can_follow(group) or len(step.cut(done)) > 1 or step.name == group[-1].name:
+            return group, steps[place:]
+        group.append(step)
+    return group, []
+
+
+def _run(
+    engine: Engine,
+    folder: str,
+    steps: list[Step],
+    watch: Watch,
+    label: str,
+    begun: Begun,
+    began: float,
+    input_bytes: int | None,
+) -> None:
+    follower: _Follower | None = None
+
+    def construct(pipeline: beam.Pipeline) -> beam.PCollection:
+        nonlocal follower
+        sites = Site.pack([steps[0].begun(), *steps[1:]], folder, engine.check)
+        if follower is not None:
+            follower.stop()
+        follower = _Follower(steps, folder, sites[0].run, watch)
+        follower.start()
+        _write_note(sites[0], begun, began)
+        return pipeline | Steps(sites, begun)
+
+    try:
+        engine.run(label, construct, input_bytes=input_bytes or sum(begun.note.get("sizes", {}).values()) or None)
+    except BaseException:
+        if follower is not None:
+            follower.stop()
+        raise
+    if follower is not None:
+        follower.finish()
+
+
+def _tell_begin(watch: Watch, step: Step, done: Done, note: dict[str, Any]) -> None:
+    if note.get("damaged"):
+        watch.damaged(step.name, note["damaged"])
+    if "sizes" in note:
+        watch.begin(step.name, note["sizes"], set(note["done"]), records_of(done.folder, step.name))
+
+
+def _tell_end(watch: Watch, step: Step, done: Done, note: dict[str, Any], seconds: float) -> None:
+    for place, paths in note.get("foreign", {}).items():
+        watch.foreign(place, paths)
+    phases = step.records(done)
+    worked = [sum(record.seconds for record in records) for _, records in phases]
+    for (name, records), part in zip(phases, worked, strict=True):
+        watch.end(name, records, seconds * (part / sum(worked) if sum(worked) else 1.0 / len(worked)))
+
+
+class _Follower:
+    """Tells the watch of steps as they begin and end, from the notes that they write."""
+
+    def __init__(self, steps: Sequence[Step], folder: str, run: str, watch: Watch) -> None:
+        self._steps, self._folder, self._run, self._watch = list(steps), folder, run, watch
+        self._began: str | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stopped.set()
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Tell the rest: the pipeline has ended well."""
+        self.stop()
+        while self._steps and self._look():
+            pass
+
+    def _follow(self) -> None:
+        while self._steps and not self._stopped.wait(POLL_SECONDS):
+            while self._steps and self._look():
+                pass
+
+    def _look(self) -> bool:
+        """Look for news of the first step; whether it has ended."""
+        step = self._steps[0]
+        try:
+            note = storage.read_json(_note_of(self._folder, step.name))
+        except (OSError, ValueError):
+            return False
+        if note.get("run") != self._run:
+            return False
+        done = Done(self._folder)
+        if self._began != step.name:
+            self._began = step.name
+            _tell_begin(self._watch, step, done, note)
+        if "ended" not in note:
+            return False
+        _tell_end(self._watch, step, done, note, note["ended"] - note["began"])
+        self._steps.pop(0)
+        return True
