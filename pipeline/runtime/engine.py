@@ -28,10 +28,11 @@ from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
 from pipeline.runtime.local_runner import LocalRunner
-from pipeline.runtime.workers import WorkerProcesses, idle_workers
+from pipeline.runtime.workers import WorkerProcesses, death_after, deaths, idle_workers
 
 _LOGGER = logging.getLogger("openroots")
-_ATTEMPTS = 3
+_ATTEMPTS = 5
+_NOTICE_SECONDS = 2.0
 _PROCESSES = "multi_processing"
 _MARK = "OPENROOTS-ERROR:"
 _DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
@@ -68,7 +69,7 @@ class Engine:
         `label` names the job. Little work stays in this process when local (`SMALL_BYTES`). Raises the
         OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it. Where a local worker
         process dies, the pipeline is built and run again, from the third time on by fewer workers; WorkerDiedError
-        after that.
+        after the fifth.
         """
         quiet_beam()
         workers = self.workers
@@ -87,7 +88,7 @@ class Engine:
 
     def _run(self, construct: Callable[[beam.Pipeline], Any], flags: list[str]) -> None:
         processes = self.is_local and _said(tuple(flags)).direct_running_mode == _PROCESSES
-        log = self.log or os.devnull
+        log, before = self.log or os.devnull, deaths()
         options = _Options(flags)
         if processes:  # Beam would start its own
             options.view_as(DirectOptions).direct_running_mode = "in_memory"
@@ -100,7 +101,7 @@ class Engine:
                 if hasattr(result, "client"):  # Dask's runner opens a client a pipeline and leaves it open
                     result.client.close()
         except Exception as failure:
-            raise (_carried_error(str(failure)) or failure) from failure
+            raise (_carried_error(str(failure)) or _death(processes, before) or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
             name = options.view_as(GoogleCloudOptions).job_name
             raise errors.OpenRootsError(f"pipeline `{name}` ended as {state}; see the runner's log")
@@ -117,6 +118,12 @@ class Engine:
         if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
             flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
+
+
+def _death(processes: bool, before: int) -> errors.WorkerDiedError | None:
+    """The death behind a failure: what Beam reads from a dead worker may break off before the death is noticed."""
+    message = death_after(before, _NOTICE_SECONDS) if processes else None
+    return errors.WorkerDiedError(message) if message else None
 
 
 @cache

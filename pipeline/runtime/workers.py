@@ -48,6 +48,7 @@ _running: set[Process] = set()
 _idle: list[Process] = []
 _because: dict[Process, str] = {}
 """What the death of another worker meant, for those that were stopped for it."""
+_deaths: list[str] = []
 _keepers = 0
 _starter = ThreadPoolExecutor(1, "worker-start")
 """Starts all workers: to Linux the parent of a process is a thread, and this one lasts."""
@@ -67,6 +68,21 @@ def keep_workers() -> Iterator[None]:
             ended = [] if _keepers else [_idle.pop() for _ in range(len(_idle))]
         for process in ended:
             _end(process)
+
+
+def death_after(count: int, seconds: float = 0.0) -> str | None:
+    """What the first death after `count` deaths means; waits for it so long."""
+    limit = time.monotonic() + seconds
+    while len(_deaths) <= count:
+        if time.monotonic() >= limit:
+            return None
+        time.sleep(_POLL_SECONDS / 4)
+    return _deaths[count]
+
+
+def deaths() -> int:
+    """How many workers have died under a pipeline of this process."""
+    return len(_deaths)
 
 
 def idle_workers() -> int:
@@ -203,6 +219,7 @@ class _WatchedWorker(GrpcWorkerHandler):
         status = self._process.wait()
         message = _because.get(self._process) or death_message(self._process.pid, status)
         stop_workers(message)
+        _deaths.append(message)
         error = WorkerProcesses.death(message)
         while not self._closing.wait(_POLL_SECONDS):  # more may be asked of it until the pipeline has failed
             self._give_up(error)
