@@ -12,7 +12,7 @@ from pipeline.decide import first_verdict, language_verdict, personal_data_verdi
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.sampling import LanguageSample
-from pipeline.settle import ShardFiles, add_histograms, count_phase, fates, settle_phase
+from pipeline.settle import ShardFiles, count_phase, fates, histograms_of, settle_phase, sum_histograms
 from pipeline.text.columns import encode
 
 
@@ -104,7 +104,7 @@ def test_a_document_not_sampled_says_so(tmp_path: Path) -> None:
 def test_counting_sees_only_what_is_still_in(tmp_path: Path) -> None:
     files = shard(tmp_path)
     record = count_phase(0).run(Engine(), str(tmp_path), [Task("shard", ("digest",), files)])
-    sums = add_histograms(record)
+    sums = histograms_of(sum_histograms(record))
     batch = annotated(20)
     still = [row for row in range(20) if row % 5 and row % 4]
     assert sum(int(histogram.sum()) for histogram in sums.values()) == sum(batch["bytes"].to_pylist()[r] for r in still)
