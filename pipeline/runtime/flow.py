@@ -503,6 +503,7 @@ class _Follower:
         self._steps, self._folder, self._run, self._watch = list(steps), folder, run, watch
         self._began: str | None = None
         self._stopped = threading.Event()
+        self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
 
     def start(self) -> None:
@@ -515,15 +516,20 @@ class _Follower:
         self._thread.join()
 
     def finish(self) -> None:
-        """Tell the rest: the pipeline has ended well."""
+        """Tell the rest: the pipeline has ended well. What the watch raised, of this thread or that, ends the run."""
         self.stop()
+        if self._failed is not None:
+            raise self._failed
         while self._steps and self._look():
             pass
 
     def _follow(self) -> None:
-        while self._steps and not self._stopped.wait(POLL_SECONDS):
-            while self._steps and self._look():
-                pass
+        try:
+            while self._steps and not self._stopped.wait(POLL_SECONDS):
+                while self._steps and self._look():
+                    pass
+        except BaseException as failure:
+            self._failed = failure
 
     def _look(self) -> bool:
         """Look for news of the first step; whether it has ended."""

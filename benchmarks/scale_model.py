@@ -1,0 +1,266 @@
+"""How a build grows: the real planning code over the records that work shards would leave, without their texts.
+
+    python -m benchmarks.scale_model --terabytes 0.1,1,10
+
+Every step of a build plans its tasks and gathers its records as it does on a cluster; only the work itself is replaced
+by records of the size that work leaves, for shards of 100 MB of text. Files lie in memory, and requests are counted.
+What is measured: jobs, tasks, elements that the runner groups, bytes that it shuffles, requests, time and memory of
+the planning, all of which one process does here one after the other.
+"""
+
+import argparse
+import resource
+import time
+import tracemalloc
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+import numpy as np
+from fsspec.implementations.memory import MemoryFileSystem
+
+from benchmarks import Settings, Table
+from configs.load import load_recipe
+from pipeline.deduplication.exchange import ExchangeStep
+from pipeline.jobs import CorpusJobs
+from pipeline.readers import Unit
+from pipeline.report.tally import Tally
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.flow import Begun, Done, ShardStep, Step
+from pipeline.runtime.phases import OutputFile, Record, Task, digest_of
+
+SHARD_BYTES = 100_000_000
+DOCUMENT_BYTES = 3000
+LINE_BYTES = 60
+DUPLICATES = 0.1
+"""Share of documents that an exchange finds to be duplicates of another."""
+LANGUAGES_A_SHARD = 2
+SCALE = "Scale, by the real planning code over synthetic records (shards of 100 MB)"
+_EDGE, _PAIR = 16, 20
+_HISTOGRAM = [[bucket, 1000] for bucket in range(4096)]
+
+
+class CountingFiles(MemoryFileSystem):
+    """Files in memory; counts requests as an object store would bill them."""
+
+    protocol = "count"
+    requests: Counter[str] = Counter()
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        self.requests["GET" if "r" in mode else "PUT"] += 1
+        return super()._open(path, mode, **kwargs)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> Any:
+        """Read a file in one request."""
+        return super().cat_file(path, start, end, **kwargs)
+
+    def find(self, path: str, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any) -> Any:
+        """List what lies below; a thousand names a request."""
+        found = super().find(path, maxdepth=maxdepth, withdirs=withdirs, **kwargs)
+        self.requests["LIST"] += 1 + len(found) // 1000
+        return found
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Look whether a file is there."""
+        self.requests["HEAD"] += 1
+        return bool(super().exists(path, **kwargs))
+
+    def rm_file(self, path: str) -> None:
+        """Remove a file."""
+        self.requests["DELETE"] += 1
+        super().rm_file(path)
+
+
+@dataclass
+class Model:
+    """One build, simulated."""
+
+    terabytes: float
+    jobs: CorpusJobs
+    rows: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def documents(self) -> int:
+        """Documents of a shard."""
+        return SHARD_BYTES // DOCUMENT_BYTES
+
+    def run(self) -> dict[str, Any]:
+        """All jobs; the planning of every step, and what the driver does at the end."""
+        begun, jobs = time.perf_counter(), 0
+        totals: Counter[str] = Counter()
+        work = self.jobs.work
+        for make in (
+            self.jobs.read_steps,
+            self.jobs.compare_steps,
+            lambda: self.jobs.decide_steps(Engine(options=("--runner=None",)), Done(work)),
+            self.jobs.write_steps,
+        ):
+            jobs += 1
+            for step in make():
+                totals.update(self._step(step, Done(work)))
+        done = Done(work)
+        self.jobs.deduplicator.result(done)
+        self.jobs.samples(done)
+        return {"jobs": jobs, **totals, "seconds": time.perf_counter() - begun}
+
+    def _step(self, step: Step, done: Done) -> dict[str, int]:
+        begun = step.begin(done, check=False)
+        if isinstance(step, ExchangeStep):
+            return self._exchange(step, begun, done)
+        assert isinstance(step, ShardStep)
+        results = [(number, self._records(step, done, task)) for number, task in begun.elements]
+        step.end(done, results)
+        return {"tasks": len(results), "elements": 2 * len(results)}
+
+    def _exchange(self, step: ExchangeStep, begun: Begun, done: Done) -> dict[str, int]:
+        names = [f"shard-{number:06d}" for number in range(len(begun.elements))]
+        if step.name.endswith("recurring"):
+            names = [f"source-{number:05d}" for number in range(len(self.jobs.plan.sources))]
+        if step.name.endswith("pairs"):
+            names = [f"pairs-{number:06d}" for number in range(step.partitions(done))]
+        size = int(self.documents * DUPLICATES) * (_PAIR if "pairs" in step.name else _EDGE)
+        files = []
+        for name in names:
+            digest = digest_of([step.name, name])
+            extra = {"about": digest} if step.functions(done).about else {}
+            files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, extra, size, 0.0)))
+        if step.name.endswith("recurring"):
+            self._touch(step, done, files)
+        step.end(done, files)
+        shuffled = step.size(done) + size * len(names)
+        # Each shard gives a buffer for each partition it has records of.
+        buffers = len(begun.elements) * min(step.partitions(done), max(1, self.documents))
+        return {"tasks": len(begun.elements), "elements": len(begun.elements) + buffers + 2 * len(names),
+                "shuffled": shuffled}  # fmt: skip
+
+    def _touch(self, step: ExchangeStep, done: Done, files: list[tuple[str, OutputFile]]) -> None:
+        fs = fsspec.filesystem("count")
+        for _, file in files:
+            fs.pipe_file(f"{step._target(done)}/{file.path}", b"\0" * 8)
+
+    def _records(self, step: ShardStep, done: Done, task: Task) -> list[Record]:
+        records: list[Record] = []
+        for link, _, key in step._links(done):
+            task = link.task(done, task, records) if link.task else task
+            records.append(Record(task.name, key(task), self._files(link.name, task), self._data(link.name), 1.0))
+        return records
+
+    def _files(self, phase: str, task: Task) -> tuple[OutputFile, ...]:
+        def file(ending: str, size: int, documents: int = 0, **extra: Any) -> OutputFile:
+            digest = digest_of([phase, task.name, ending])
+            return OutputFile(f"{task.name}{ending}", digest, documents, size, extra, size, 0.0)
+
+        n = self.documents
+        makers: dict[str, Any] = {
+            "ingest": lambda: (file("-00000.arrow", SHARD_BYTES, n), file(".dropped.arrow", 0, 0, dropped=True)),
+            "annotate": lambda: (file(".arrow", SHARD_BYTES, n, languages=_languages(n)),),
+            "decide": lambda: (file(".arrow", 0, n),),
+            "deduplicate-hash": lambda: (file(".documents", 64 * n, n),),
+            "deduplicate-lines": lambda: (file(".lines", 0, SHARD_BYTES // LINE_BYTES),),
+            "deduplicate-sign": lambda: tuple(file(e, 448 * n) for e in (".cuts", ".rows", ".signatures", ".bands")),
+            "settle": lambda: (file(".arrow", 8 * n, n), file(".ledger.arrow", 100 * n, n, aside=True)),
+            "write": lambda: (file(".arrow", task.size, n, language=task.name.split("/")[0]),),
+            "ledger": lambda: (file(".parquet", 50_000_000),),
+        }
+        return tuple(makers.get(phase, lambda: (file(".arrow", 0, n),))())
+
+    def _data(self, phase: str) -> dict[str, Any]:
+        n = self.documents
+        makers: dict[str, dict[str, Any]] = {
+            "ingest": {"dropped": [], "problems": [], "problems_unnamed": 0},
+            "decide": {"dropped": [["quality", "words_min", n // 10, 0]]},
+            "deduplicate-hash": {"count": n, "alive": n, "sources": ["crawl"]},
+            "deduplicate-lines": {"sources": ["crawl"]},
+            "deduplicate-sign": {"signatures": n, "bands": 14 * n},
+            "deduplicate-result": {
+                "reasons": {"near_duplicate": [n // 10, SHARD_BYTES // 10]},
+                "alive": [n, SHARD_BYTES], "kept": [n, SHARD_BYTES], "bytes_cut": 0,
+            },
+            "count": {"histograms": {code: _HISTOGRAM for code in ("sw", "yo")}},
+            "settle": {
+                "counts": [[code, "crawl", "write", "kept", n // 2, SHARD_BYTES // 2, SHARD_BYTES // 2]
+                           for code in ("sw", "yo")],
+                "values": {code: {"licence": ["CC0-1.0"], "source": ["crawl"]} for code in ("sw", "yo")},
+                "examples": [{"stage": "quality", "reason": "words_min", "id": f"{number:032x}", "excerpt": "x" * 300}
+                             for number in range(9)],
+            },
+            "tally": {"tally": _tally().as_json()},
+        }  # fmt: skip
+        return makers.get(phase, {})
+
+
+def _languages(documents: int) -> list[dict[str, Any]]:
+    return [{"language": code, "documents": documents // 2, "bytes": SHARD_BYTES // 2} for code in ("sw", "yo")]
+
+
+def _tally() -> Tally:
+    tally = Tally()
+    for measure in range(14):
+        tally.add(("histogram", "sw", str(measure)), np.ones(60, np.int64))
+    return tally
+
+
+def simulate(terabytes: float) -> dict[str, Any]:
+    """Figures of a build of so much text."""
+    fsspec.register_implementation("count", CountingFiles, clobber=True)
+    CountingFiles.store.clear()
+    CountingFiles.requests.clear()
+    shards = max(1, round(terabytes * 1e12 / SHARD_BYTES))
+    plan = load_recipe("tiny")
+    source = plan.sources[0].id
+    units = tuple(
+        Unit(source, f"s3://crawl/{number:06d}.jsonl", 0, SHARD_BYTES, f"{number:06d}.jsonl", state=str(number))
+        for number in range(shards)
+    )
+    jobs = CorpusJobs(plan, "count://corpus", "count://corpus/.work", units)
+    tracemalloc.start()
+    figures = Model(terabytes, jobs).run()
+    peak = tracemalloc.get_traced_memory()[1] - sum(map(len_of, CountingFiles.store.values()))
+    tracemalloc.stop()
+    figures |= {"shards": shards, "peak": peak, "requests": sum(CountingFiles.requests.values())}
+    return figures
+
+
+def len_of(file: Any) -> int:
+    """Bytes of a file in memory, which are the store's and not the driver's."""
+    return int(file.getbuffer().nbytes)
+
+
+def table(sizes: list[float]) -> Table:
+    """A row a size."""
+    rows = []
+    for terabytes in sizes:
+        found = simulate(terabytes)
+        text = found["shards"] * SHARD_BYTES
+        rows.append([
+            f"{terabytes:g} TB", f"{found['shards']:,}", f"{found['jobs']}", f"{found['tasks']:,}",
+            f"{found['elements']:,}", f"{found['shuffled'] / 1e9:,.1f} GB", f"{found['shuffled'] / text:.1%}",
+            f"{found['requests']:,}", f"{found['seconds']:.0f} s", f"{found['peak'] / 1e6:,.0f} MB",
+        ])  # fmt: skip
+        print(*rows[-1], sep=" · ", flush=True)
+    columns = ["text", "shards", "jobs", "tasks", "elements grouped", "shuffled", "of the text", "requests",
+               "planning", "memory"]  # fmt: skip
+    notes = [
+        "Requests are those of planning and gathering; each task's own come on top.",
+        "Stars for clusters that do not fit in memory are not counted.",
+        f"Peak resident memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB, "
+        "which holds the simulated store as well.",
+    ]
+    return Table(SCALE, columns, rows, notes)
+
+
+def measure(settings: Settings) -> list[Table]:
+    """For `python -m benchmarks`."""
+    return [table([0.1, 1])]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale_model", description=__doc__)
+    parser.add_argument("--terabytes", default="0.1,1", help="sizes, with commas")
+    table([float(size) for size in parser.parse_args().terabytes.split(",")])
+
+
+if __name__ == "__main__":
+    main()
