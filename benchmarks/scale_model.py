@@ -177,7 +177,7 @@ class Model:
                 "reasons": {"near_duplicate": [n // 10, SHARD_BYTES // 10]},
                 "alive": [n, SHARD_BYTES], "kept": [n, SHARD_BYTES], "bytes_cut": 0,
             },
-            "count": {"histograms": {code: _HISTOGRAM for code in ("sw", "yo")}},
+            "count": {"histograms": dict.fromkeys(("sw", "yo"), _HISTOGRAM)},
             "settle": {
                 "counts": [[code, "crawl", "write", "kept", n // 2, SHARD_BYTES // 2, SHARD_BYTES // 2]
                            for code in ("sw", "yo")],
