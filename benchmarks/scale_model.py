@@ -14,7 +14,7 @@ import time
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import numpy as np
@@ -45,7 +45,7 @@ class CountingFiles(MemoryFileSystem):
     """Files in memory; counts requests as an object store would bill them."""
 
     protocol = "count"
-    requests: Counter[str] = Counter()
+    requests: ClassVar[Counter[str]] = Counter()
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
         self.requests["GET" if "r" in mode else "PUT"] += 1
