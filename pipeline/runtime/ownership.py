@@ -98,20 +98,25 @@ def claim(output: str, kind: str) -> None:
     if kind == "work":
         mark_work(output)
     else:
-        _write_missing(output, {".gitignore": _IGNORE_WORK})
+        _write_marks(output, {".gitignore": _IGNORE_WORK})
     remove_half_written(output, [MARKER, *KINDS[kind].files])
 
 
 def mark_work(folder: str) -> None:
     """Mark a folder of work files for programs that would otherwise publish or keep it."""
-    _write_missing(folder, _WORK_MARKS)
+    _write_marks(folder, _WORK_MARKS)
 
 
-def _write_missing(folder: str, files: Mapping[str, bytes]) -> None:
+def _write_marks(folder: str, files: Mapping[str, bytes]) -> None:
+    """Write files whose lines of ours are not all there; what a user has added to whole ones stays."""
+    fs, inner = storage.filesystem(folder)
     for name, content in files.items():
-        path = storage.join(folder, name)
-        if not storage.exists(path):
-            with storage.create(path) as stream:
+        try:
+            held = set(fs.cat_file(f"{inner}/{name}").splitlines(keepends=True))
+        except FileNotFoundError:
+            held = set()
+        if not set(content.splitlines(keepends=True)) <= held:
+            with storage.create(storage.join(folder, name)) as stream:
                 stream.write(content)
 
 
