@@ -1,9 +1,9 @@
-"""The steps of a build of a corpus, in four jobs.
+"""The steps of a build of a corpus, in four jobs, and how often they read text.
 
-read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines      text is read once
-compare  signatures of what is left, pairs of near-duplicates                                      text is read once
-choose   which documents are kept                                                                  no text is read
-write    sample, settle, shards of the corpus, ledger, counts                                      text is read once
+read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines      twice, the second time for lines
+compare  signatures of what is left, pairs of near-duplicates                                      once
+choose   which documents are kept                                                                  never
+write    sample, settle, shards of the corpus, ledger, counts                                      once
 
 The report, which needs the counts alone, is the driver's.
 """
@@ -117,22 +117,28 @@ class CorpusJobs:
         return tuple(storage.join(self.output, name) for name in CORPUS_VOUCHERS)
 
     def ingest_phase(self, _: Done) -> Phase:
+        """Reads units."""
         return ingest_phase(self.plan, self.strict)
 
     def annotate_phase(self, _: Done) -> Phase:
+        """Adds language, measures, redaction."""
         return annotate_phase(self.plan)
 
     def annotate_tasks(self, done: Done) -> list[Task]:
+        """A task a work shard that was read."""
         shards = [file for record in done.records("ingest") for file in record.files if not file.extra.get("dropped")]
         return [shard_task(done.files("ingest"), shard) for shard in shards]
 
     def decide_phase(self, _: Done) -> Phase:
+        """Decides by columns."""
         return decide_phase(self.plan)
 
     def decide_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        """The same shard, annotated."""
         return shard_task(done.files("annotate"), records[0].files[0], text=False)
 
     def hash_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        """The same shard, with what was decided."""
         return hash_task(_shard_input(done, records[0].files[0], records[1].files[0]))
 
     def shard_inputs(self, done: Done) -> list[ShardInput]:
@@ -149,6 +155,7 @@ class CorpusJobs:
         ]
 
     def fate_tasks(self, done: Done) -> list[Task]:
+        """A task a work shard, with all that was found out about it."""
         annotated = [record.files[0] for record in done.records("annotate")]
         decided = [record.files[0] for record in done.records("decide")]
         results = [record.files[0] for record in done.records("deduplicate-result")]
@@ -156,6 +163,7 @@ class CorpusJobs:
         return fate_tasks(annotated, self.shard_files(done), inputs)
 
     def count_phase(self, _: Done) -> Phase:
+        """Counts what is there of each language."""
         return count_phase(self.plan.recipe.seed)
 
     def samples(self, done: Done) -> dict[str, LanguageSample]:
@@ -164,15 +172,18 @@ class CorpusJobs:
         return plan_samples(histograms, self.plan.recipe.sampling, self.plan.languages)
 
     def settle_phase(self, done: Done) -> Phase:
+        """Settles the fate of every document."""
         return settle_phase(self.samples(done), self.plan.recipe.seed)
 
     def write_phase(self, done: Done) -> Phase:
+        """Writes the shards of the corpus."""
         recurring = self.deduplicator.recurring_lines(done)
         code, form = frozenset(self.plan.languages.programming), self.plan.recipe.output.format
         phase = write_phase(self.output, recurring, code, form)
         return replace(phase, vouchers=self._vouchers)
 
     def write_tasks(self, done: Done) -> list[Task]:
+        """A task a shard of the corpus."""
         parts: dict[str, list[Part]] = {}
         annotated, settled = done.records("annotate"), done.records("settle")
         for shard, paths, record in zip(annotated, self.shard_files(done), settled, strict=True):
@@ -185,9 +196,11 @@ class CorpusJobs:
         return plan_shards(parts, self.plan.recipe.output.shard_bytes)
 
     def ledger_phase(self, _: Done) -> Phase:
+        """Writes the ledger."""
         return replace(ledger_phase(self.output), vouchers=self._vouchers)
 
     def ledger_tasks(self, done: Done) -> list[Task]:
+        """A task a part of the ledger."""
         entries: list[tuple[str, OutputFile]] = []
         for phase in ("ingest", "settle"):
             files = [file for record in done.records(phase) for file in record.files if _is_ledger(file)]
@@ -195,15 +208,19 @@ class CorpusJobs:
         return ledger_tasks(entries)
 
     def sketch_phase(self, _: Done) -> Phase:
+        """Sketches the passages of the corpus, for `find`."""
         return sketch_phase(self.output, self._vouchers)
 
     def sketch_tasks(self, done: Done) -> list[Task]:
+        """A task a shard of the corpus."""
         return sketch_tasks(done.records("write"))
 
     def tally_phase(self, _: Done) -> Phase:
+        """Counts what the report shows."""
         return tally_phase(self.output)
 
     def tally_tasks(self, done: Done) -> list[Task]:
+        """A task a file of the corpus."""
         return tally_tasks({"data": done.records("write"), "ledger": done.records("ledger")})
 
 
