@@ -1,9 +1,9 @@
 """The steps of a build of a corpus, in four jobs, and how often they read text.
 
-read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines      twice, the second time for lines
-compare  signatures of what is left, pairs of near-duplicates                                      once
-choose   which documents are kept                                                                  never
-write    sample, settle, shards of the corpus, ledger, counts                                      once
+read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines     twice
+compare  signatures of what is left, pairs of near-duplicates                                     once
+choose   which documents are kept                                                                 never
+write    sample, settle, shards of the corpus, ledger, counts                                     once
 
 The report, which needs the counts alone, is the driver's.
 """
