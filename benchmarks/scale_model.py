@@ -38,7 +38,6 @@ DUPLICATES = 0.1
 LANGUAGES_A_SHARD = 2
 SCALE = "Scale, by the real planning code over synthetic records (shards of 100 MB)"
 _EDGE, _PAIR = 16, 20
-_HISTOGRAM = [[bucket, 1000] for bucket in range(4096)]
 
 
 class CountingFiles(MemoryFileSystem):
@@ -110,6 +109,10 @@ class Model:
             return self._exchange(step, begun, done)
         assert isinstance(step, ShardStep)
         results = [(number, self._records(step, done, task)) for number, task in begun.elements]
+        if step.name == "count":
+            fs = fsspec.filesystem("count")
+            for _, records in results:
+                fs.pipe_file(f"{done.files('count')}/{records[0].files[0].path}", np.ones(2 * 4096, "<i8").tobytes())
         step.end(done, results)
         return {"tasks": len(results), "elements": 2 * len(results)}
 
@@ -159,6 +162,7 @@ class Model:
             "deduplicate-hash": lambda: (file(".documents", 64 * n, n),),
             "deduplicate-lines": lambda: (file(".lines", 0, SHARD_BYTES // LINE_BYTES),),
             "deduplicate-sign": lambda: tuple(file(e, 448 * n) for e in (".cuts", ".rows", ".signatures", ".bands")),
+            "count": lambda: (file(".counts", 2 * 8 * 4096),),
             "settle": lambda: (file(".arrow", 8 * n, n), file(".ledger.arrow", 100 * n, n, aside=True)),
             "write": lambda: (file(".arrow", task.size, n, language=task.name.split("/")[0]),),
             "ledger": lambda: (file(".parquet", 50_000_000),),
@@ -177,7 +181,7 @@ class Model:
                 "reasons": {"near_duplicate": [n // 10, SHARD_BYTES // 10]},
                 "alive": [n, SHARD_BYTES], "kept": [n, SHARD_BYTES], "bytes_cut": 0,
             },
-            "count": {"histograms": dict.fromkeys(("sw", "yo"), _HISTOGRAM)},
+            "count": {"languages": ["sw", "yo"]},
             "settle": {
                 "counts": [[code, "crawl", "write", "kept", n // 2, SHARD_BYTES // 2, SHARD_BYTES // 2]
                            for code in ("sw", "yo")],

@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 
 from pipeline.decide import COLUMN_BYTES, shard_name
 from pipeline.runtime import storage
-from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.runtime.flow import Done
+from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
 
 VERSION = 4
+COUNT_VERSION = 5
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
@@ -120,7 +122,7 @@ class CountWork:
     seed: int
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Leaves `histograms`: language → [[bucket, bytes], …] in the record."""
+        """Write `TASK.counts`: bytes by bucket (int64, little-endian, 4096) of each of the record's `languages`."""
         sums: dict[str, np.ndarray] = {}
         for batch in fates(task.payload):
             still = pc.is_null(batch["reason"])
@@ -132,17 +134,20 @@ class CountWork:
                 mine = languages == code
                 added = np.bincount(buckets[mine], weights=sizes[mine], minlength=BUCKETS).astype(np.int64)
                 sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + added
-        folder.data["histograms"] = {code: _pairs(counts) for code, counts in sums.items()}
+        folder.data["languages"] = sorted(sums)
+        with folder.binary(".counts") as stream:
+            for code in sorted(sums):
+                stream.write(sums[code].astype("<i8").tobytes())
 
 
-def sum_histograms(records: Sequence[Any]) -> dict[str, list[list[int]]]:
+def sum_histograms(done: Done, records: Sequence[Record]) -> dict[str, list[list[int]]]:
     """Sum of the histograms that `count` tasks left: language → [[bucket, bytes], …]."""
-    sums: dict[str, np.ndarray] = {}
+    place, sums = done.files("count"), dict[str, np.ndarray]()
     for record in records:
-        for code, pairs in record.data["histograms"].items():
-            histogram = sums.setdefault(code, np.zeros(BUCKETS, np.int64))
-            for bucket, size in pairs:
-                histogram[bucket] += size
+        content = storage.read_bytes(storage.join(place, record.files[0].path))
+        histograms = np.frombuffer(content, "<i8").reshape(-1, BUCKETS)
+        for code, histogram in zip(record.data["languages"], histograms, strict=True):
+            sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + histogram
     return {code: _pairs(counts) for code, counts in sums.items()}
 
 
@@ -294,7 +299,7 @@ def fate_tasks(
 
 def count_phase(seed: int) -> Phase:
     """The phase that counts what is available to sampling."""
-    return Phase("count", {"version": VERSION, "seed": seed}, CountWork(seed))
+    return Phase("count", {"version": COUNT_VERSION, "seed": seed}, CountWork(seed))
 
 
 def settle_phase(samples: Mapping[str, LanguageSample], seed: int) -> Phase:

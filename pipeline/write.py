@@ -131,7 +131,7 @@ class WriteWork:
             if source not in self.recurring:
                 continue
             mine = pc.equal(sources, source)
-            lines = np.frombuffer(_read(self.recurring[source]), "<u8")
+            lines = np.frombuffer(storage.read_bytes(self.recurring[source]), "<u8")
             texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
         return texts
 
@@ -162,15 +162,10 @@ def write_phase(
 
     `recurring` names, by source, the file of line hashes that are cut from texts; `code` are programming languages.
     """
-    lines = {source: xxhash.xxh3_128_hexdigest(_read(path)) for source, path in recurring.items()}
+    lines = {source: xxhash.xxh3_128_hexdigest(storage.read_bytes(path)) for source, path in recurring.items()}
     place = storage.join(output, "data")
     settings = {"version": VERSION, "recurring_lines": lines, "format": file_format}
     return Phase("write", settings, WriteWork(recurring, code, file_format), place)
-
-
-def _read(path: str) -> bytes:
-    fs, inner = storage.filesystem(path)
-    return bytes(fs.cat_file(inner))
 
 
 LEDGER_REPEATING = ("source", "language", "decision", "stage", "reason", "uri")

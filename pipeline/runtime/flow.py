@@ -134,7 +134,7 @@ class ShardStep(Step):
 
     tasks: Callable[[Done], Sequence[Task]]
     links: tuple[Link, ...]
-    summarise: Callable[[list[Record]], Any] | None = None
+    summarise: Callable[[Done, list[Record]], Any] | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -214,7 +214,7 @@ class ShardStep(Step):
         if self.summarise is not None:
             _write_changed(
                 storage.join(done.folder, self.name, "summary.json"),
-                self.summarise([records[0] for records in ordered]),
+                self.summarise(done, [records[0] for records in ordered]),
             )
         foreign = {}
         for place, (_, phase, _) in enumerate(self._links(done)):

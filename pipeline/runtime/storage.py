@@ -170,6 +170,12 @@ def write_json(path: str, value: Any) -> None:
         stream.write(data + b"\n")
 
 
+def read_bytes(path: str) -> bytes:
+    """A whole file; for small ones. Raises OSError."""
+    fs, inner = filesystem(path)
+    return bytes(fs.cat_file(inner))
+
+
 def read_json(path: str) -> Any:
     """Read a JSON file; raises FileNotFoundError where there is none, ValueError where it is damaged."""
     fs, inner = filesystem(path)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.decide import first_verdict, language_verdict, personal_data_verdict
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.sampling import LanguageSample
 from pipeline.settle import ShardFiles, count_phase, fates, histograms_of, settle_phase, sum_histograms
@@ -104,7 +105,7 @@ def test_a_document_not_sampled_says_so(tmp_path: Path) -> None:
 def test_counting_sees_only_what_is_still_in(tmp_path: Path) -> None:
     files = shard(tmp_path)
     record = count_phase(0).run(Engine(), str(tmp_path), [Task("shard", ("digest",), files)])
-    sums = histograms_of(sum_histograms(record))
+    sums = histograms_of(sum_histograms(Done(str(tmp_path)), record))
     batch = annotated(20)
     still = [row for row in range(20) if row % 5 and row % 4]
     assert sum(int(histogram.sum()) for histogram in sums.values()) == sum(batch["bytes"].to_pylist()[r] for r in still)
