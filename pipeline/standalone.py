@@ -6,6 +6,7 @@ from typing import Literal
 from configs.load import Plan, load_languages
 from configs.models import (
     Columns,
+    ConsentPolicy,
     Deduplication,
     LanguageIdentification,
     LicencePolicy,
@@ -44,7 +45,8 @@ def deduplication_plan(
         title=f"Deduplicated: {', '.join(patterns)}",
         sources=(source.id,),
         keep_other_languages=True,
-        licences=LicencePolicy(deny_code=()),
+        licences=LicencePolicy(deny=(), deny_code=(), unknown="keep", detect=False),
+        consent=ConsentPolicy(robots=False, ai_txt=False, tdm=False, noai=False, signals=False, rsl=False),
         language_identification=LanguageIdentification(model="none"),
         quality=Quality(enabled=False),
         personal_data=PersonalData(kinds=()),

@@ -151,5 +151,5 @@ def test_documents_keep_where_they_come_from_without_the_secret(built: tuple[Pat
     assert any(uri.endswith("PI:EMAIL.jsonl") or "PI:EMAIL.jsonl" in uri for uri in uris)
     assert any(uri.startswith("https://host.org/PI:EMAIL/a") for uri in uris)
     assert len(set(ledger["id"].to_pylist())) == ledger.num_rows
-    assert ledger["reason"].to_pylist().count("licence_denied") == 1
+    assert ledger["reason"].to_pylist().count("licence_unknown") == 1
     assert ledger["reason"].to_pylist().count("language_unknown") == 1

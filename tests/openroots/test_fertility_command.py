@@ -128,7 +128,7 @@ def test_bad_input_is_named(folder: Path, tmp_path: Path) -> None:
         (("--tokenizer", tmp_path / "none"), "no such file or folder"),
         (("--tokenizer", tmp_path / "broken"), "is no tokenizer.json"),
         (("--tokenizer", "gpt2", "--text", tmp_path / "empty.txt"), "no text in it"),
-        (("--tokenizer", "gpt2", "--text", tmp_path / "broken"), "no data/LANGUAGE/*.arrow in it"),
+        (("--tokenizer", "gpt2", "--text", tmp_path / "broken"), "no data/LANGUAGE/*.arrow or *.parquet in it"),
         (("--tokenizer", "gpt2", "--text", tmp_path / "none*.txt"), "no such file"),
         (("--tokenizer", "gpt2", "--tokenizer", "gpt2"), "two tokenizers are called `gpt2`"),
     ):
