@@ -4,10 +4,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from governance import figures
+
 
 def html_environment(folder: Path) -> Environment:
-    """For HTML: every value is escaped. A name that a template does not get is an error."""
-    return _environment(folder, is_html=True)
+    """For HTML: every value is escaped, figures have filters. A name that a template does not get is an error."""
+    environment = _environment(folder, is_html=True)
+    shown = (figures.count, figures.counted, figures.size, figures.percent, figures.kind, figures.stage, figures.reason)
+    environment.filters |= {form.__name__: form for form in shown}
+    return environment
 
 
 def markdown_environment(folder: Path) -> Environment:

@@ -11,7 +11,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from governance import figures
 from governance.rendering import html_environment
 from pipeline.report import svg
 from pipeline.runtime import storage
@@ -59,7 +58,6 @@ def write_html(report: Report, path: str) -> None:
 def render(report: Report) -> str:
     """The page."""
     environment = html_environment(_FOLDER)
-    environment.filters |= {"count": figures.count, "percent": figures.percent, "size": figures.size}
     order = dearest_first(report)
     names = [summary.tokenizer for summary in report.summaries]
     rows = {(row.tokenizer, row.language): row for row in report.rows}

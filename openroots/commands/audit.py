@@ -18,8 +18,8 @@ def audit_command(corpus: str, html: str | None, as_json: bool) -> None:
     """
     from pipeline.corpus.audit import audit
     from pipeline.corpus.pages import MARK, audit_page
-    from pipeline.corpus.reading import write_text
     from pipeline.runtime.ownership import check_file
+    from pipeline.runtime.storage import write_text
 
     if html:
         check_file(html, "--html", signs=(MARK,))

@@ -23,8 +23,8 @@ def summary_command(corpus: str, provider: str, html: str | None, markdown_path:
     from governance.provider import read_provider
     from pipeline.corpus.pages import MARK, summary_page
     from pipeline.corpus.public_summary import as_markdown, public_summary
-    from pipeline.corpus.reading import write_text
     from pipeline.runtime.ownership import check_file
+    from pipeline.runtime.storage import write_text
 
     for option, path, signs in (
         ("--html", html, (MARK,)),

@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from configs.errors import ConfigurationError
 from pipeline.corpus import passages, reading
 from pipeline.corpus.plan import plan_of
-from pipeline.corpus.reading import hex_ids, open_arrow
+from pipeline.corpus.reading import open_arrow
 from pipeline.ledger import is_key
 from pipeline.pii.outward import CHARACTERS_MAX, redactor_of
 from pipeline.runtime import storage
-from pipeline.text.columns import decode
+from pipeline.text.columns import decode, hex_ids
 
 TEXT_CHARACTERS_MAX = 1_000_000
 TEXT_CHARACTERS_MIN = 12

@@ -19,6 +19,7 @@ from pipeline.deduplication.index import index_schema
 from pipeline.deduplication.minhash import CODE, jaccard, signatures
 from pipeline.deduplication.records import id_bytes
 from pipeline.runtime import storage
+from pipeline.text.columns import hex_ids
 
 JACCARD_MIN = 0.7
 """Near, where the recipe does not say."""
@@ -129,4 +130,4 @@ def _near(batch: pa.RecordBatch, signed: np.ndarray, least: float) -> list[str]:
     near = np.zeros(valid.num_rows, bool)
     for signature in signed:
         near |= jaccard(values, np.broadcast_to(signature, values.shape)) >= least
-    return reading.hex_ids(valid["id"].filter(pa.array(near))).to_pylist()
+    return hex_ids(valid["id"].filter(pa.array(near))).to_pylist()

@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from governance import figures
 from governance.rendering import html_environment
 
 FOLDER = Path(__file__).parent
@@ -52,16 +51,7 @@ def summary_page(summary: Mapping[str, Any]) -> str:
 
 def _page(name: str, **values: Any) -> str:
     environment = html_environment(FOLDER)
-    environment.filters |= {
-        "count": figures.count,
-        "counted": figures.counted,
-        "size": figures.size,
-        "percent": figures.percent,
-        "kind": figures.kind,
-        "stage": figures.stage,
-        "reason": figures.reason,
-        "coefficient": coefficient,
-    }
+    environment.filters["coefficient"] = coefficient
     environment.globals |= {"ratio": ratio, "tone": tone}
     style = Markup((FOLDER / "pages.css").read_text("utf-8"))  # ours, not a source's
     return environment.get_template(name).render(style=style, **values)

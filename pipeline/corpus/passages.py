@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 from pipeline.corpus.reading import open_arrow
-from pipeline.deduplication.characters import MULTIPLE, SIZE, decode, encode, tables
+from pipeline.deduplication.characters import tables
+from pipeline.deduplication.exact import folded
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.text.columns import text_buffers
@@ -43,8 +44,8 @@ def normal(text: str) -> bytes:
     """A passage as it is compared: case-folded letters, marks and digits, as UTF-8."""
     from pipeline.text.normal_form import to_nfc
 
-    folded, _ = fold(to_nfc(pa.array([text], pa.large_string())))
-    return bytes(folded[:-1])
+    data, _ = fold(to_nfc(pa.array([text], pa.large_string())))
+    return bytes(data[:-1])
 
 
 def fold(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -63,25 +64,7 @@ def _fold(
 ) -> int:
     to = 0
     for row in range(len(offsets) - 1):
-        at, end = offsets[row], offsets[row + 1]
-        while at < end:
-            byte = data[at]
-            if byte < 128:
-                at += 1
-                folded = table[byte]
-                if folded:
-                    out[to] = folded
-                    to += 1
-                continue
-            code, at = decode(data, at)
-            if code >= SIZE:
-                continue
-            folded = table[code]
-            if folded >= MULTIPLE:
-                for part in range(several[folded - MULTIPLE, 0]):
-                    to = encode(several[folded - MULTIPLE, 1 + part], out, to)
-            elif folded:
-                to = encode(folded, out, to)
+        to = folded(data, offsets[row], offsets[row + 1], table, several, out, to)
         out[to] = _SEPARATOR
         to += 1
         starts[row + 1] = to
@@ -90,8 +73,8 @@ def _fold(
 
 def rows_with(texts: pa.Array, needles: Sequence[bytes]) -> np.ndarray:
     """Rows whose text holds one of the normalised passages, sorted, int64."""
-    folded, starts = fold(texts)
-    data, found = folded.tobytes(), set()
+    buffer, starts = fold(texts)
+    data, found = buffer.tobytes(), set()
     for needle in needles:
         place = data.find(needle) if needle else -1
         while place >= 0:
@@ -159,9 +142,9 @@ def sketch(path: str, digest: str) -> bytes:
     with open_arrow(path) as (_, batches):
         for number, batch in enumerate(batches):
             column += number >= blocks[column][1]
-            folded, _ = fold(batch["text"])
-            hashes = np.empty(len(folded), np.uint64)
-            _mark(hashes, _choose(folded, 0, len(folded), hashes), np.uint64(bits - 1), matrix, column)
+            data, _ = fold(batch["text"])
+            hashes = np.empty(len(data), np.uint64)
+            _mark(hashes, _choose(data, 0, len(data), hashes), np.uint64(bits - 1), matrix, column)
     head = {"bits": bits, "blocks": blocks, "shard": digest}
     return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
 

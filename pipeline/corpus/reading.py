@@ -17,11 +17,10 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.errors import InputError
 from configs.shown import shown
 from pipeline.runtime import storage
+from pipeline.runtime.shards import open_shard
+from pipeline.text.columns import binary_ids, hex_ids
 
-ARROW_FILE = b"ARROW1"
-PARQUET_FILE = b"PAR1"
-SLICE_ROWS = 1000
-REPEATING = ["source", "language", "licence", "language_declared"]
+REPEATING = ("source", "language", "licence", "language_declared")
 WORK = ".work"
 TEXTS = f"{WORK}/annotate/files"
 """Work files that hold every document that passed the licence gate, dropped ones included, redacted."""
@@ -35,45 +34,12 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
 
     Raises InputError where it is neither, or is damaged so that Arrow refuses it.
     """
-    fs, inner = storage.filesystem(path)
     try:
-        source = pa.memory_map(inner) if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
-        with source:
-            start = source.read(len(ARROW_FILE))
-            source.seek(0)
-            if start.startswith(PARQUET_FILE):
-                table = pq.ParquetFile(source, read_dictionary=REPEATING)
-                yield table.schema_arrow, _slices(table)
-            elif start == ARROW_FILE:
-                with pa.ipc.open_file(source) as file:
-                    yield file.schema, (file.get_batch(number) for number in range(file.num_record_batches))
-            else:
-                with pa.ipc.open_stream(source) as stream:
-                    yield stream.schema, iter(stream)
+        with open_shard(path, dictionaries=REPEATING) as shard:
+            yield shard.schema, iter(shard)
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError) as error:
         cause = str(error).split("\n", 1)[0]
         raise InputError(path, f"no Arrow file that can be read ({shown(cause)})", "Build the corpus again") from error
-
-
-def _slices(table: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """Row groups in batches as small as those of Arrow files, so that sketches tell their blocks apart."""
-    for number in range(table.num_row_groups):
-        yield from table.read_row_group(number).combine_chunks().to_batches(max_chunksize=SLICE_ROWS)
-
-
-def writer_like(path: str) -> Callable[[Any, pa.Schema], Any]:
-    """What makes a writer (of a stream and a schema) in the format that the file `path` has."""
-    fs, inner = storage.filesystem(path)
-    with fs.open(inner, "rb") as source:
-        start = source.read(len(ARROW_FILE))
-    if start.startswith(PARQUET_FILE):
-        return _parquet_writer
-    make: Callable[[Any, pa.Schema], Any] = pa.ipc.new_file if start == ARROW_FILE else pa.ipc.new_stream
-    return make
-
-
-def _parquet_writer(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(stream, schema, compression="zstd")
 
 
 def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any = None) -> Iterator[pa.RecordBatch]:
@@ -121,20 +87,15 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def hex_ids(column: pa.Array) -> pa.StringArray:
-    """Ids, binary(16) or already hexadecimal, as strings of 32 hexadecimal digits."""
-    if not pa.types.is_fixed_size_binary(column.type):
-        return column.cast(pa.string())
-    return pa.array([value.hex() for value in column.to_pylist()], pa.string())
-
-
 def packed_ids(column: pa.Array) -> np.ndarray:
-    """Ids, binary(16) or hexadecimal, as bytes of 16 (dtype S16): small, quick to sort and to compare."""
-    if len(column) == 0:
-        return np.zeros(0, "S16")
-    values = column.to_pylist()
-    joined = b"".join(values) if pa.types.is_fixed_size_binary(column.type) else bytes.fromhex("".join(values))
-    return np.frombuffer(joined, "S16")
+    """Ids, binary(16) or hexadecimal, as bytes of 16 (dtype S16): small, quick to sort and to compare.
+
+    Raises ValueError where they are neither.
+    """
+    ids = binary_ids(column)
+    if ids is None:
+        raise ValueError("ids are neither 16 bytes nor 32 hexadecimal digits")
+    return np.frombuffer(ids.buffers()[1], "S16")[ids.offset : ids.offset + len(ids)]
 
 
 def shard_paths(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -166,18 +127,6 @@ def read_manifest(corpus: str) -> dict[str, Any]:
 def files_below(corpus: str, folder: str, ending: str = "") -> list[str]:
     """Paths of files below a folder of the corpus, relative to the corpus, sorted."""
     return [f"{folder}/{name}" for name in storage.list_files(storage.join(corpus, folder)) if name.endswith(ending)]
-
-
-def size_of(path: str) -> int:
-    """Bytes of a file."""
-    fs, inner = storage.filesystem(path)
-    return int(fs.size(inner))
-
-
-def write_text(path: str, text: str) -> None:
-    """Write a text as UTF-8, whole or not at all."""
-    with storage.create(path) as stream:
-        stream.write(text.encode("utf-8", "replace"))
 
 
 def link_or_copy(source: str, target: str) -> None:

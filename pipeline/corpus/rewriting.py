@@ -16,6 +16,7 @@ from pipeline.report import write_report
 from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
 from pipeline.runtime.finished import Record, read_record
+from pipeline.runtime.shards import writer_like
 from pipeline.write import corpus_digest_of
 
 
@@ -55,7 +56,7 @@ def _holds(path: str, ids: np.ndarray) -> bool:
 def _without(source: str, target: str, ids: np.ndarray) -> tuple[int, int]:
     """Write a table without these ids; returns its documents and their bytes of text."""
     documents = size = 0
-    new_writer = reading.writer_like(source)  # before it is opened: some file systems have one position a file
+    new_writer = writer_like(source)  # before it is opened: some file systems have one position a file
     with (
         reading.open_arrow(source) as (schema, batches),
         storage.create(target) as stream,

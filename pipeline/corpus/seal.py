@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import xxhash
 
 from pipeline.corpus.reading import WORK
 from pipeline.runtime import storage
-from pipeline.runtime.finished import OutputFile, read_record
+from pipeline.runtime.finished import OutputFile, manifest_records, read_record
 from pipeline.runtime.ownership import KINDS, MARKER
 
 FORMAT = 1
@@ -28,7 +29,6 @@ _LOCKS = (".lock", "lock.json")
 _OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
 """Phases whose files lie in the output; those of others lie in `.work/PHASE/files`."""
 _THREADS = 4
-_BLOCK = 4 << 20
 
 
 def canonical(value: Any) -> bytes:
@@ -44,13 +44,7 @@ def sha256_of(value: Any) -> str:
 def digest_file(path: str, kind: str = "sha256") -> tuple[int, str]:
     """Length and digest of a file; `kind` is `sha256` or `xxh3`. Raises OSError."""
     digest: Any = hashlib.sha256() if kind == "sha256" else xxhash.xxh3_128()
-    fs, inner = storage.filesystem(path)
-    size = 0
-    with fs.open(inner, "rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
+    return storage.hash_file(path, digest), digest.hexdigest()
 
 
 def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
@@ -110,19 +104,22 @@ def _recorded(
     """Digests that tasks noted of the files they wrote: of those in the work folder, and of those published."""
     inside: dict[str, tuple[str, int, str]] = {}
     outside: dict[str, tuple[str, int, str]] = {}
-    for name in work:
-        folder, is_record, _ = name.partition("/records/")
-        is_round = not is_record and name.endswith(".json") and name.rsplit("/", 1)[-1].startswith("round-")
-        if not is_record and not is_round:
-            continue
-        try:
-            files: tuple[OutputFile, ...] = read_record(storage.join(corpus, WORK, name)).files
-        except (OSError, ValueError):
-            continue
-        place = name.removesuffix(".json") if is_round else f"{folder}/files"
+    for folder, place, files in _of_records(storage.join(corpus, WORK), work):
         target, place = (outside, _OUTSIDE[folder]) if folder in _OUTSIDE else (inside, place)
         target |= {f"{place}/{file.path}": ("xxh3", file.size, file.digest) for file in files}
     return inside, outside
+
+
+def _of_records(work: str, names: Iterable[str]) -> Iterator[tuple[str, str, list[OutputFile]]]:
+    """Phases and rounds of exchanges: the folder of each, where its files lie, and what its records say of these."""
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        if last == "manifest.json":
+            records = manifest_records(work, folder).values()
+            yield folder, f"{folder}/files", [file for record in records for file in record.files]
+        elif last.startswith("round-") and last.endswith(".json"):
+            with suppress(OSError, ValueError):
+                yield folder, name.removesuffix(".json"), list(read_record(storage.join(work, name)).files)
 
 
 def read_seal(folder: str) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def star_components(
                 f"star-{number:03d}-{operation}", {"files": parts}, ReadEdges(large), Star(large, parts), sort_edges,
                 files, [key],
             )  # fmt: skip
-            size = sum(_size(file.path) for file in files) * (2 if large else 1)
+            size = sum(storage.size_of(file.path) for file in files) * (2 if large else 1)
             # One file a part, whatever the rounds: equal edges must meet.
             done = exchange.run(engine, folder, size, round_bytes)
             files = [EdgeFile(path, False) for path in done.all_files]
@@ -119,7 +119,7 @@ def star_components(
 
 def star_parts(edges: Sequence[EdgeFile]) -> int:
     """Files of stars for so many edges."""
-    return min(FILES_MAX, max(FILES_MIN, sum(_size(file.path) for file in edges) // FILE_BYTES))
+    return min(FILES_MAX, max(FILES_MIN, sum(storage.size_of(file.path) for file in edges) // FILE_BYTES))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _with_smallest(
     exchange = Exchange(
         "star-final", {"files": parts}, _read_with_smallest, _Identity(parts), sort_edges, files, [key]
     )  # fmt: skip
-    return exchange.run(engine, folder, 2 * sum(_size(path) for path in files), round_bytes).all_files
+    return exchange.run(engine, folder, 2 * sum(storage.size_of(path) for path in files), round_bytes).all_files
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,3 @@ def _smallest_of(documents: np.ndarray, smallest: np.ndarray, wanted: np.ndarray
         if low < len(documents) and documents[low] == wanted[place]:
             found[place] = smallest[low]
     return found
-
-
-def _size(path: str) -> int:
-    fs, inner = storage.filesystem(path)
-    return int(fs.size(inner))

@@ -10,6 +10,8 @@ from numba import njit
 from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, decode, encode, tables
 from pipeline.text.columns import text_buffers
 
+ASCII = 128
+
 
 def exact_hashes(texts: pa.LargeStringArray, is_code: np.ndarray, is_nfc: bool = False) -> np.ndarray:
     """Key of each document, uint64 (n, 2): the xxh3-128 of its normalised text.
@@ -62,7 +64,7 @@ def _normalise(
         if is_code[row]:
             to = _without_space(data, begin, end, kind, out, to)
         else:
-            to = _folded(data, begin, end, fold, several, out, to)
+            to = folded(data, begin, end, fold, several, out, to)
         if to == starts[row]:
             for at in range(begin, end):
                 out[to] = data[at]
@@ -72,21 +74,29 @@ def _normalise(
 
 
 @njit(cache=True, nogil=True)
-def _folded(
+def folded(
     data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, out: np.ndarray, to: int
 ) -> int:
+    """Write the letters, marks and digits of a text, case-folded, from `to` on; returns where they end."""
     at = begin
     while at < end:
+        if data[at] < ASCII:
+            one = fold[data[at]]
+            at += 1
+            if one:
+                out[to] = one
+                to += 1
+            continue
         code, at = decode(data, at)
         if code >= SIZE:
             continue
-        folded = fold[code]
-        if folded >= MULTIPLE:
-            row = folded - MULTIPLE
+        one = fold[code]
+        if one >= MULTIPLE:
+            row = one - MULTIPLE
             for part in range(several[row, 0]):
                 to = encode(several[row, 1 + part], out, to)
-        elif folded:
-            to = encode(folded, out, to)
+        elif one:
+            to = encode(one, out, to)
     return to
 
 

@@ -252,7 +252,7 @@ class Deduplicator:
 
     def _adopt_tasks(self, done: Done) -> list[Task]:
         return [
-            Task(f"against-{number:06d}", (build, content_digest([path])), (build, path), _size(path))
+            Task(f"against-{number:06d}", (build, content_digest([path])), (build, path), storage.size_of(path))
             for number, (build, path) in enumerate(self.adopted)
         ]
 
@@ -480,11 +480,6 @@ def sort_pairs(_: str, buffer: bytes) -> bytes:
     return distinct(np.frombuffer(buffer, PAIR)).tobytes()
 
 
-def _size(path: str) -> int:
-    fs, inner = storage.filesystem(path)
-    return int(fs.size(inner))
-
-
 def _statistics(results: Sequence[Record], recurring: dict[str, str]) -> dict[str, Any]:
     reasons: dict[str, list[int]] = {}
     for record in results:
@@ -499,5 +494,5 @@ def _statistics(results: Sequence[Record], recurring: dict[str, str]) -> dict[st
         "bytes_kept": sum(record.data["kept"][1] for record in results),
         "bytes_cut": sum(record.data["bytes_cut"] for record in results),
         "dropped": {reason: {"documents": n, "bytes": size} for reason, (n, size) in sorted(reasons.items())},
-        "recurring_lines": {source: _size(path) // 8 for source, path in sorted(recurring.items())},
+        "recurring_lines": {source: storage.size_of(path) // 8 for source, path in sorted(recurring.items())},
     }

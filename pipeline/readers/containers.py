@@ -17,7 +17,7 @@ from pipeline.readers import streams
 from pipeline.readers.compression import COMPRESSION_SUFFIXES
 from pipeline.readers.names import visible
 from pipeline.readers.parts import Part
-from pipeline.readers.streams import Stream, input_errors, is_bomb, seekable, unpack
+from pipeline.readers.streams import Stream, input_errors, is_bomb, limited, seekable, unpack
 from pipeline.readers.tar import TarEntry, TarReader
 
 DEPTH_MAX = 3
@@ -239,7 +239,7 @@ def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             if len(header) < 60 or header[58:] != b"`\n" or not digits.isdigit():
                 raise InputError(name, "the header of a member is damaged", "fetch or make the package again")
             size = int(digits)
-            inner = _part(stream, size, name)
+            inner = limited(stream, size, name, "it ends before its last member")
             if header.startswith(b"data.tar"):
                 found = True
                 inner = unpack(inner)
@@ -250,18 +250,3 @@ def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             stream.read(size % 2)
         if not found:
             raise InputError(name, "no member data.tar", "fetch or make the package again")
-
-
-def _part(stream: Stream, size: int, name: str) -> Stream:
-    """The next `size` bytes of `stream`, as a stream of their own."""
-    left = size
-
-    def read(wanted: int) -> bytes:
-        nonlocal left
-        data = stream.read(min(wanted, left))
-        if left and wanted and not data:
-            raise EOFError("it ends before its last member")
-        left -= len(data)
-        return data
-
-    return Stream(read, name)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from pipeline.readers.compression import HEAD_BYTES, decompress
-from pipeline.readers.streams import Stream, open_file
+from pipeline.readers.streams import Stream, limited, open_file
 
 PART_BYTES = 64 << 20
 """Bytes of a part, unpacked; a larger file is cut where its format allows it."""
@@ -54,18 +54,4 @@ def open_part(path: str, name: str, part: Part | None) -> Iterator[Stream]:
         read_some = decompress(file, file.peek(HEAD_BYTES), "") if part.kind == "members" else None
         stream = Stream(read_some, name, compressed=file) if read_some else file
         stream.skip(part.skip)
-        yield stream if part.length == TO_END else _limited(stream, part.length)
-
-
-def _limited(stream: Stream, length: int) -> Stream:
-    left = length
-
-    def read(size: int) -> bytes:
-        nonlocal left
-        data = stream.read(min(size, left))
-        if left and size and not data:
-            raise EOFError("it is shorter than it was")
-        left -= len(data)
-        return data
-
-    return Stream(read, stream.name)
+        yield stream if part.length == TO_END else limited(stream, part.length, name, "it is shorter than it was")

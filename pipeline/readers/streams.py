@@ -181,6 +181,21 @@ class Stream(io.RawIOBase):
         return data
 
 
+def limited(stream: Stream, size: int, name: str, short: str) -> Stream:
+    """The next `size` bytes of `stream`, as a stream of their own; `short` is what is wrong where there are fewer."""
+    left = size
+
+    def read(wanted: int) -> bytes:
+        nonlocal left
+        data = stream.read(min(wanted, left))
+        if left and wanted and not data:
+            raise EOFError(short)
+        left -= len(data)
+        return data
+
+    return Stream(read, name)
+
+
 def too_large(name: str) -> InputError:
     """The problem of a document or line that is above the limit."""
     cause = f"a document or line of more than {DOCUMENT_BYTES_MAX >> 20} MiB"

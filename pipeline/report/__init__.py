@@ -35,17 +35,11 @@ def write_report(
     counted = tallies(tallied) if tallied is not None else None
     statistics = collect(output, plan, manifest, clusters, examples, counted)
     storage.write_json(storage.join(output, "statistics.json"), statistics)
-    _write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
-    _write_text(storage.join(output, "ATTRIBUTION.md"), attribution(statistics, manifest, plan))
+    storage.write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
+    storage.write_text(storage.join(output, "ATTRIBUTION.md"), attribution(statistics, manifest, plan))
     for code, entry in statistics["languages"].items():
         if entry["documents"]:
-            _write_text(storage.join(output, "cards", f"{code}.md"), language_card(code, statistics, plan))
+            storage.write_text(storage.join(output, "cards", f"{code}.md"), language_card(code, statistics, plan))
     described = json.dumps(croissant(statistics, manifest, plan), ensure_ascii=False, indent=1) + "\n"
-    _write_text(storage.join(output, "croissant.json"), described)
-    _write_text(storage.join(output, "report.html"), render_report(statistics, manifest, plan))
-
-
-def _write_text(path: str, text: str) -> None:
-    # A lone surrogate could only come from a file name; it must not stop the report.
-    with storage.create(path) as stream:
-        stream.write(text.encode("utf-8", "replace"))
+    storage.write_text(storage.join(output, "croissant.json"), described)
+    storage.write_text(storage.join(output, "report.html"), render_report(statistics, manifest, plan))

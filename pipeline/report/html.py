@@ -43,17 +43,7 @@ MEASURE_NAMES = {
 def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan) -> str:
     """The page for the content of `statistics.json` and `manifest.json`."""
     environment = html_environment(FOLDER)
-    environment.filters |= {
-        "count": figures.count,
-        "counted": figures.counted,
-        "size": figures.size,
-        "percent": figures.percent,
-        "stage": figures.stage,
-        "reason": figures.reason,
-        "sentence": figures.sentence,
-        "kind": figures.kind,
-        "words": figures.words,
-    }
+    environment.filters |= {"sentence": figures.sentence, "words": figures.words}
     return environment.get_template("report.html.j2").render(
         style=Markup((FOLDER / "report.css").read_text("utf-8")),  # ours, not a source's
         s=statistics,

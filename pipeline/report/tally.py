@@ -151,12 +151,8 @@ def tally_file(output: str, path: str) -> Tally:
 
 def _checksum(path: str) -> dict[str, Any]:
     """SHA-256, which Croissant asks for, and size of a file."""
-    fs, inner = storage.filesystem(path)
-    digest, size = hashlib.sha256(), 0
-    with fs.open(inner, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-            size += len(block)
+    digest = hashlib.sha256()
+    size = storage.hash_file(path, digest)
     return {"sha256": digest.hexdigest(), "bytes": size}
 
 

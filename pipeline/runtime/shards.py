@@ -4,7 +4,7 @@ What stays within a build is Arrow streams of 16-byte ids (`storage.open_stream`
 hexadecimal digits. Corpora of earlier versions, Arrow streams with 16-byte ids, are read as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
@@ -21,6 +21,8 @@ ROW_GROUP_BYTES = 64 << 20
 ROW_GROUP_ROWS = 100_000
 """A row group of Parquet ends with the batch that reaches either: what a reader holds in memory at a time."""
 _ZSTD_LEVEL = 3
+_SLICE_ROWS = 1000
+_ARROW, _PARQUET = b"ARROW1", b"PAR1"
 
 
 class ParquetShard:
@@ -90,10 +92,11 @@ class Batches:
 
 
 @contextmanager
-def open_shard(path: str, *, mapped: bool = True) -> Iterator[Batches]:
+def open_shard(path: str, *, mapped: bool = True, dictionaries: Sequence[str] = ()) -> Iterator[Batches]:
     """Open a shard of a corpus or of tokens: an Arrow file, Parquet or an Arrow stream; its first bytes tell which.
 
-    A local file is memory-mapped; see `storage.open_stream`. Raises OSError, and pa.ArrowInvalid where it is damaged.
+    A local file is memory-mapped; see `storage.open_stream`. Of Parquet the columns `dictionaries` come as such. Raises
+    OSError, and pa.ArrowInvalid where it is damaged.
     """
     fs, inner = storage.filesystem(path)
     if isinstance(fs, LocalFileSystem):
@@ -101,14 +104,34 @@ def open_shard(path: str, *, mapped: bool = True) -> Iterator[Batches]:
     else:
         source = pa.PythonFile(fs.open(inner, "rb"), "r")
     with source:
-        start = source.read(6)
+        found = _format(source)
         source.seek(0)
-        if start == b"ARROW1":
+        if found == "arrow":
             with pa.ipc.open_file(source) as file:
                 yield Batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
-        elif start[:4] == b"PAR1":
-            parquet = pq.ParquetFile(source)
-            yield Batches(parquet.schema_arrow, parquet.iter_batches(1000))
+        elif found == "parquet":
+            parquet = pq.ParquetFile(source, read_dictionary=list(dictionaries))
+            yield Batches(parquet.schema_arrow, _row_groups(parquet))
         else:
             with pa.ipc.open_stream(source) as reader:
                 yield Batches(reader.schema, iter(reader))
+
+
+def writer_like(path: str) -> Any:
+    """What opens a writer on (stream, schema) in the format that the file `path` has."""
+    fs, inner = storage.filesystem(path)
+    with fs.open(inner, "rb") as source:
+        found = _format(source)
+    return pa.ipc.new_stream if found is None else WRITERS[found]
+
+
+def _format(source: Any) -> Format | None:
+    """The format of a file by its first bytes; None for an Arrow stream."""
+    start = source.read(len(_ARROW))
+    return "arrow" if start == _ARROW else "parquet" if start.startswith(_PARQUET) else None
+
+
+def _row_groups(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Row groups in batches as small as those of Arrow files, so that sketches tell their blocks apart."""
+    for number in range(parquet.num_row_groups):
+        yield from parquet.read_row_group(number).combine_chunks().to_batches(max_chunksize=_SLICE_ROWS)

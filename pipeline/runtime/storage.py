@@ -170,6 +170,12 @@ def write_json(path: str, value: Any) -> None:
         stream.write(data + b"\n")
 
 
+def write_text(path: str, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all; half a surrogate pair, as names of files may hold, as `?`."""
+    with create(path) as stream:
+        stream.write(text.encode("utf-8", "replace"))
+
+
 def read_bytes(path: str) -> bytes:
     """A whole file; for small ones. Raises OSError."""
     fs, inner = filesystem(path)
@@ -182,14 +188,28 @@ def read_json(path: str) -> Any:
     return json.loads(fs.cat_file(inner))
 
 
-def file_digest(path: str) -> str:
-    """xxh3-128 of a file's bytes, 32 hex digits. Raises OSError."""
+def hash_file(path: str, digest: Any) -> int:
+    """Feed a file's bytes to a digest, such as `hashlib.sha256()`; returns how many they are. Raises OSError."""
     fs, inner = filesystem(path)
-    digest = xxhash.xxh3_128()
+    size = 0
     with fs.open(inner, "rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
+            size += len(block)
+    return size
+
+
+def file_digest(path: str) -> str:
+    """xxh3-128 of a file's bytes, 32 hex digits. Raises OSError."""
+    digest = xxhash.xxh3_128()
+    hash_file(path, digest)
     return digest.hexdigest()
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file. Raises FileNotFoundError."""
+    fs, inner = filesystem(path)
+    return int(fs.size(inner))
 
 
 def exists(path: str) -> bool:
