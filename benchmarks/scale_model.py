@@ -77,6 +77,7 @@ class Model:
 
     terabytes: float
     jobs: CorpusJobs
+    units: list[Unit]
     rows: list[list[Any]] = field(default_factory=list)
 
     @property
@@ -90,7 +91,7 @@ class Model:
         totals: Counter[str] = Counter()
         work = self.jobs.work
         for make in (
-            self.jobs.read_steps,
+            lambda: self.jobs.read_steps(self.units),
             self.jobs.compare_steps,
             lambda: self.jobs.decide_steps(Engine(options=("--runner=None",)), Done(work)),
             self.jobs.write_steps,
@@ -126,7 +127,7 @@ class Model:
         files = []
         for name in names:
             digest = digest_of([step.name, name])
-            extra = {"about": digest} if step.functions(done).about else {}
+            extra = {"about": digest} if step.exchange(done).about else {}
             files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, extra, size, 0.0)))
         if step.name.endswith("recurring"):
             self._touch(step, done, files)
@@ -140,7 +141,7 @@ class Model:
     def _touch(self, step: ExchangeStep, done: Done, files: list[tuple[str, OutputFile]]) -> None:
         fs = fsspec.filesystem("count")
         for _, file in files:
-            fs.pipe_file(f"{step._target(done)}/{file.path}", b"\0" * 8)
+            fs.pipe_file(f"{step.target(done)}/{file.path}", b"\0" * 8)
 
     def _records(self, step: ShardStep, done: Done, task: Task) -> list[Record]:
         records: list[Record] = []
@@ -213,13 +214,13 @@ def simulate(terabytes: float) -> dict[str, Any]:
     shards = max(1, round(terabytes * 1e12 / SHARD_BYTES))
     plan = load_recipe("tiny")
     source = plan.sources[0].id
-    units = tuple(
+    units = [
         Unit(source, f"s3://crawl/{number:06d}.jsonl", 0, SHARD_BYTES, f"{number:06d}.jsonl", state=str(number))
         for number in range(shards)
-    )
-    jobs = CorpusJobs(plan, "count://corpus", "count://corpus/.work", units)
+    ]
+    jobs = CorpusJobs(plan, "count://corpus", "count://corpus/.work")
     tracemalloc.start()
-    figures = Model(terabytes, jobs).run()
+    figures = Model(terabytes, jobs, units).run()
     peak = tracemalloc.get_traced_memory()[1] - sum(map(len_of, CountingFiles.store.values()))
     tracemalloc.stop()
     figures |= {"shards": shards, "peak": peak, "requests": sum(CountingFiles.requests.values())}

@@ -5,7 +5,7 @@ tasks, never documents; `pipeline.jobs` has the steps.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipeline.report import write_report
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import damaged
-from pipeline.runtime.flow import Done, fixed_step, run_steps, seconds_of
+from pipeline.runtime.flow import Done, Step, fixed_step, run_steps, seconds_of
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_written
 from pipeline.runtime.phases import Record, Watch
@@ -80,9 +80,10 @@ def build_corpus(
             fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched)
             seconds = time.perf_counter() - started
             units, whole = _split(plan, engine, work, _units(plan, (output, work, cache), fetched), watch)
-            jobs = CorpusJobs(plan, output, work, tuple(units), strict)
-            done = _run_jobs(jobs, engine, watch)
-            manifest = _finish(jobs, done, fetched, seconds, whole)
+            jobs = CorpusJobs(plan, output, work, strict)
+            steps = _run_jobs(jobs, units, engine, watch)
+            times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times(steps, Done(work))]
+            manifest = _finish(jobs, fetched, {"read_whole": whole, "phases": times})
         if clean:
             storage.remove_tree(work)
         return manifest
@@ -96,13 +97,20 @@ def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _run_jobs(jobs: CorpusJobs, engine: Engine, watch: Watch) -> Done:
-    work, size = jobs.work, max(sum(unit.size for unit in jobs.units), 1)
-    run_steps(engine, work, jobs.read_steps(), watch, label="read", input_bytes=size)
-    run_steps(engine, work, jobs.compare_steps(), watch, label="compare", input_bytes=size)
-    choose = jobs.decide_steps(engine, Done(work))
-    run_steps(engine, work, choose, watch, label="choose", input_bytes=size)
-    return run_steps(engine, work, jobs.write_steps(), watch, label="write", input_bytes=size)
+def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch) -> list[Step]:
+    """Run all jobs; returns their steps."""
+    size, run = max(sum(unit.size for unit in units), 1), list[Step]()
+    plans: tuple[tuple[str, Callable[[], list[Step]]], ...] = (
+        ("read", lambda: jobs.read_steps(units)),
+        ("compare", jobs.compare_steps),
+        ("choose", lambda: jobs.decide_steps(engine, Done(jobs.work))),
+        ("write", jobs.write_steps),
+    )
+    for label, plan in plans:
+        steps = plan()
+        run_steps(engine, jobs.work, steps, watch, label=label, input_bytes=size)
+        run += steps
+    return run
 
 
 def _units(plan: Plan, own: tuple[str, str, str], fetched: FetchReport) -> list[Unit]:
@@ -129,18 +137,12 @@ def _split(
     return split_units(units, large, done.records("split"))
 
 
-def _finish(
-    jobs: CorpusJobs, done: Done, fetched: FetchReport, fetch_seconds: float, whole: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> dict[str, Any]:
     """Check that all adds up, write the report, and last the manifest, which vouches for the whole."""
-    plan, output = jobs.plan, jobs.output
+    plan, output, done = jobs.plan, jobs.output, Done(jobs.work)
     ingested, settled, written = done.records("ingest"), done.records("settle"), done.records("write")
     stages = balance(ingested, settled, written)
-    manifest = {
-        **_manifest(plan, fetched, ingested, settled, written, jobs.samples(done), stages),
-        "read_whole": whole,
-        "phases": _times(jobs, done, fetch_seconds),
-    }
+    manifest = {**_manifest(plan, fetched, ingested, settled, written, jobs.samples(done), stages), **notes}
     _check_files(output, {"data": written, "ledger": done.records("ledger")})
     duplicates = jobs.deduplicator.result(done)
     examples = merge_examples(settled)
@@ -150,24 +152,19 @@ def _finish(
     return manifest
 
 
-def _times(jobs: CorpusJobs, done: Done, fetch_seconds: float) -> list[dict[str, Any]]:
+def _times(steps: Sequence[Step], done: Done) -> Iterator[dict[str, Any]]:
     """What each phase took, and how much it handled. Phases of one step share its time."""
-    times: list[dict[str, Any]] = [{"name": "fetch", "seconds": round(fetch_seconds, 2)}]
-    for step in jobs.all_steps():
-        phases = step.records(done) or [(step.name, [])]
-        for name, records in phases:
+    for step in steps:
+        for name, records in step.records(done) or [(step.name, [])]:
             files = [file for record in records for file in record.files]
-            times.append(
-                {
-                    "name": name,
-                    "seconds": round(seconds_of(done.folder, step.name), 2),
-                    "task_seconds": round(sum(record.seconds for record in records), 2),
-                    "documents": sum(file.documents for file in files),
-                    "bytes": sum(file.bytes for file in files),
-                    "tasks": len(records),
-                }
-            )
-    return times
+            yield {
+                "name": name,
+                "seconds": round(seconds_of(done.folder, step.name), 2),
+                "task_seconds": round(sum(record.seconds for record in records), 2),
+                "documents": sum(file.documents for file in files),
+                "bytes": sum(file.bytes for file in files),
+                "tasks": len(records),
+            }
 
 
 def _refuse_own_files(output: str, units: Sequence[Unit]) -> None:

@@ -42,50 +42,43 @@ from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_
 
 @dataclass(frozen=True)
 class CorpusJobs:
-    """The steps of one build. They travel to workers, so `units` are left out of all but the first."""
+    """The steps of one build. It travels to workers with them, so it holds nothing large."""
 
     plan: Plan
     output: str
     work: str
-    units: tuple[Unit, ...] = ()
     strict: bool = False
 
-    def read_steps(self) -> list[Step]:
+    def read_steps(self, units: list[Unit]) -> list[Step]:
         """From files to keys of documents, and what equal keys tell."""
-        tasks = ingest_tasks(self.plan, list(self.units))
-        later = self._travelling
-        ingest = Link("ingest", later.ingest_phase)
-        annotate = Link("annotate", later.annotate_phase)
-        decide = Link("decide", later.decide_phase, later.decide_task)
+        tasks = ingest_tasks(self.plan, units)
+        ingest = Link("ingest", self.ingest_phase)
+        annotate = Link("annotate", self.annotate_phase)
+        decide = Link("decide", self.decide_phase, self.decide_task)
         return [
             ShardStep(lambda _: tasks, (ingest,)),
-            ShardStep(later.annotate_tasks, (annotate, decide, later.deduplicator.hash_link(later.hash_task))),
-            *later.deduplicator.find_steps(),
+            ShardStep(self.annotate_tasks, (annotate, decide, self.deduplicator.hash_link(self.hash_task))),
+            *self.deduplicator.find_steps(),
         ]
 
     def compare_steps(self) -> list[Step]:
         """What is left is compared with one another."""
-        return self._travelling.deduplicator.compare_steps()
+        return self.deduplicator.compare_steps()
 
     def decide_steps(self, engine: Engine, done: Done) -> list[Step]:
         """Which documents are kept."""
-        return self._travelling.deduplicator.decide_steps(engine, done)
+        return self.deduplicator.decide_steps(engine, done)
 
     def write_steps(self) -> list[Step]:
         """What becomes of every document, and the corpus."""
-        later = self._travelling
         return [
-            ShardStep(later.fate_tasks, (Link("count", later.count_phase),), sum_histograms),
-            ShardStep(later.fate_tasks, (Link("settle", later.settle_phase),)),
-            ShardStep(later.write_tasks, (Link("write", later.write_phase),)),
-            ShardStep(later.ledger_tasks, (Link("ledger", later.ledger_phase),)),
-            ShardStep(later.sketch_tasks, (Link("passages", later.sketch_phase),)),
-            ShardStep(later.tally_tasks, (Link("tally", later.tally_phase),)),
+            ShardStep(self.fate_tasks, (Link("count", self.count_phase),), sum_histograms),
+            ShardStep(self.fate_tasks, (Link("settle", self.settle_phase),)),
+            ShardStep(self.write_tasks, (Link("write", self.write_phase),)),
+            ShardStep(self.ledger_tasks, (Link("ledger", self.ledger_phase),)),
+            ShardStep(self.sketch_tasks, (Link("passages", self.sketch_phase),)),
+            ShardStep(self.tally_tasks, (Link("tally", self.tally_phase),)),
         ]
-
-    def all_steps(self) -> list[Step]:
-        """Steps of all jobs but those whose number follows from what is found."""
-        return [*self.read_steps(), *self.compare_steps(), *self.write_steps()]
 
     @cached_property
     def deduplicator(self) -> Deduplicator:
@@ -97,7 +90,7 @@ class CorpusJobs:
             code=frozenset(plan.languages.programming),
         )
         index = storage.join(self.output, "index") if plan.recipe.deduplication.near else None
-        return Deduplicator(self._deduplication, context, self._travelling.shard_inputs, index)
+        return Deduplicator(self._deduplication, context, self.shard_inputs, index)
 
     @property
     def _deduplication(self) -> Deduplication:
@@ -106,10 +99,6 @@ class CorpusJobs:
         if not storage.list_files(storage.join(folder, "index")):
             return settings
         return settings.model_copy(update={"against": (*settings.against, folder)})
-
-    @property
-    def _travelling(self) -> "CorpusJobs":
-        return replace(self, units=())
 
     @property
     def _vouchers(self) -> tuple[str, ...]:

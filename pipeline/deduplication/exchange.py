@@ -23,7 +23,7 @@ from pipeline.deduplication.records import read_all
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import OutputFile, Record, damaged, read_record, write_record
-from pipeline.runtime.flow import Begun, Done, Site, Step, carried, run_steps
+from pipeline.runtime.flow import Begun, Done, Site, SiteDoFn, Step, carried, run_steps
 from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
 
@@ -105,8 +105,8 @@ class ExchangeStep(Step):
 
     def begin(self, done: Done, check: bool) -> Begun:
         """Elements are shards; none where the round is done or nothing is to be shuffled."""
-        exchange, key = self._exchange(done), self._key(done)
-        whole = _whole(self._target(done), key, check) is not None
+        exchange, key = self.exchange(done), self._key(done)
+        whole = _whole(self.target(done), key, check) is not None
         if whole and self._is_joined:
             whole = _whole(storage.join(done.folder, self.name, "joined"), key, check) is not None
         if whole:
@@ -128,7 +128,7 @@ class ExchangeStep(Step):
 
     def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
         """Write the round's record; after the last round join parts, and remove what earlier exchanges left."""
-        place, target, key = storage.join(done.folder, self.name), self._target(done), self._key(done)
+        place, target, key = storage.join(done.folder, self.name), self.target(done), self._key(done)
         record = _whole(target, key, check=False)
         if record is None:
             files = tuple(sorted((file for _, file in results), key=lambda file: file.path))
@@ -149,15 +149,17 @@ class ExchangeStep(Step):
     def _round_name(self) -> str:
         return f"round-{self.round:05d}"
 
-    def _target(self, done: Done) -> str:
+    def target(self, done: Done) -> str:
+        """The folder of the files of this round."""
         return storage.join(done.folder, self.name, self._round_name)
 
-    def _exchange(self, done: Done) -> Exchange:
+    def exchange(self, done: Done) -> Exchange:
+        """The exchange, planned once."""
         exchange: Exchange = done.once(("exchange", self.name), lambda: self.plan(done))
         return exchange
 
     def _key(self, done: Done) -> str:
-        exchange = self._exchange(done)
+        exchange = self.exchange(done)
         return digest_of([self.name, exchange.configuration, list(exchange.inputs), self.partitions(done), self.rounds])
 
     def partitions(self, done: Done) -> int:
@@ -171,13 +173,9 @@ class ExchangeStep(Step):
         partitions = self.partitions(done)
         return range(self.round * partitions // self.rounds, (self.round + 1) * partitions // self.rounds)
 
-    def functions(self, done: Done) -> Exchange:
-        """The exchange, for its functions."""
-        return self._exchange(done)
-
     def _join(self, done: Done, key: str) -> None:
         """Merge the parts that rounds left of each file."""
-        merge, parts = self._exchange(done).merge, _rounds(done, self.name)
+        merge, parts = self.exchange(done).merge, _rounds(done, self.name)
         target = storage.join(done.folder, self.name, "joined")
         if _whole(target, key, check=False) is not None:
             return
@@ -289,49 +287,40 @@ def _sweep(place: str, rounds: int) -> None:
             storage.remove(place, [name])
 
 
-class _ReadShards(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
+class _ReadShards(SiteDoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, bytes]]:
         number, shards = element
-        step, done = self._site.step, self._site.done
+        step, done = self.site.step, self.site.done
         assert isinstance(step, ExchangeStep)
         if number < 0:
             yield -1, b""
             return
         with carried():
             for shard in shards:
-                yield from step.functions(done).read(shard, step.partitions(done), step.chosen(done))
+                yield from step.exchange(done).read(shard, step.partitions(done), step.chosen(done))
 
 
-class _ReducePartition(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
+class _ReducePartition(SiteDoFn):
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[str, bytes]]:
         partition, buffers = element
-        step = self._site.step
+        step = self.site.step
         assert isinstance(step, ExchangeStep)
         if partition < 0:
             yield "", b""
             return
         with carried():
-            yield from step.functions(self._site.done).reduce(partition, b"".join(buffers))
+            yield from step.exchange(self.site.done).reduce(partition, b"".join(buffers))
 
 
-class _WriteFile(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
+class _WriteFile(SiteDoFn):
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[int, Any]]:
         name, buffers = element
-        step, done = self._site.step, self._site.done
+        step, done = self.site.step, self.site.done
         assert isinstance(step, ExchangeStep)
         if not name:
             yield 0, None
             return
         with carried():
-            exchange = step.functions(done)
+            exchange = step.exchange(done)
             content = exchange.merge(name, b"".join(buffers))
-            yield 0, (name, _write(step._target(done), name, content, exchange.about))
+            yield 0, (name, _write(step.target(done), name, content, exchange.about))

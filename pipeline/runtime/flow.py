@@ -28,7 +28,7 @@ from pipeline.runtime.finished import Record, manifest_records
 from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
 
 POLL_SECONDS = 0.5
-_LOADED_MAX = 4
+_UNPACKED_MAX = 4
 
 
 @dataclass
@@ -149,9 +149,9 @@ class ShardStep(Step):
         pending, damage = [], []
         for number, task in enumerate(tasks):
             records = self._ready(done, task, links, [whole for whole, _ in found])
-            for (_, _, key), (_, broken) in zip(links[:1], found, strict=False):
-                if task.name in broken and broken[task.name].key == key(task):
-                    damage += [file.path for file in broken[task.name].files]
+            damaged = found[0][1].get(task.name)
+            if damaged is not None and damaged.key == links[0][2](task):
+                damage += [file.path for file in damaged.files]
             if len(records) == len(links):
                 elements.append((number, records))
             else:
@@ -252,53 +252,59 @@ def fixed_step(phase: Phase, tasks: Sequence[Task]) -> ShardStep:
     return ShardStep(lambda _: known, (Link(phase.name, lambda _: phase),))
 
 
-class Site:
-    """A step as workers see it: the steps of a pipeline, packed once, and which of them it is."""
+@dataclass(frozen=True)
+class _Packed:
+    """What the sites of a pipeline share, unpacked once a process."""
 
-    def __init__(self, packed: bytes, number: int) -> None:
-        self._packed, self._number = packed, number
+    steps: tuple[Step, ...]
+    done: Done
+    check: bool
+
+
+_unpacked: dict[str, _Packed] = {}
+"""By run: those of the last few pipelines of this process."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A step as workers see it: the steps of a pipeline, packed once, and which of them it is.
+
+    `run` tells the pipeline from others.
+    """
+
+    run: str
+    packed: bytes
+    number: int
 
     @classmethod
     def pack(cls, steps: Sequence[Step], folder: str, check: bool) -> list["Site"]:
         """A site for each step."""
-        packed = cloudpickle_pickler.dumps((uuid4().hex, tuple(steps), folder, check))
-        return [cls(packed, number) for number in range(len(steps))]
-
-    @property
-    def run(self) -> str:
-        """Tells notes of this pipeline from those of others."""
-        return str(self._loaded[0])
+        run, packed = uuid4().hex, cloudpickle_pickler.dumps((tuple(steps), folder, check))
+        return [cls(run, packed, number) for number in range(len(steps))]
 
     @property
     def step(self) -> Step:
         """The step itself."""
-        step: Step = self._loaded[1][self._number]
-        return step
+        return self._shared.steps[self.number]
 
     @property
     def done(self) -> Done:
         """What the steps before it left."""
-        done: Done = self._loaded[2]
-        return done
+        return self._shared.done
 
     @property
     def check(self) -> bool:
         """Whether files are trusted by their digests alone."""
-        return bool(self._loaded[3])
+        return self._shared.check
 
     @property
-    def _loaded(self) -> tuple[str, tuple[Step, ...], Done, bool]:
-        loaded = _loaded.get(self._packed)
-        if loaded is None:
-            run, steps, folder, check = cloudpickle_pickler.loads(self._packed)
-            while len(_loaded) >= _LOADED_MAX:
-                _loaded.pop(next(iter(_loaded)))
-            loaded = _loaded[self._packed] = (run, steps, Done(folder), check)
-        return loaded
-
-
-_loaded: dict[bytes, tuple[str, tuple[Step, ...], Done, bool]] = {}
-"""Unpacked once a process."""
+    def _shared(self) -> _Packed:
+        if self.run not in _unpacked:
+            while len(_unpacked) >= _UNPACKED_MAX:
+                _unpacked.pop(next(iter(_unpacked)))
+            steps, folder, check = cloudpickle_pickler.loads(self.packed)
+            _unpacked[self.run] = _Packed(steps, Done(folder), check)
+        return _unpacked[self.run]
 
 
 @contextmanager
@@ -310,12 +316,16 @@ def carried() -> Iterator[None]:
         raise carry(error) from error
 
 
-class _Begin(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
+class SiteDoFn(beam.DoFn):
+    """Does a part of the step at a site."""
 
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+
+class _Begin(SiteDoFn):
     def process(self, _: Any) -> Iterator[tuple[int, Any]]:
-        site = self._site
+        site = self.site
         with carried():
             began = time.time()
             begun = site.step.begin(site.done, site.check)
@@ -333,25 +343,19 @@ def _write_note(site: Site, begun: Begun, began: float) -> None:
     storage.write_json(_note_of(site.done.folder, site.step.name), note)
 
 
-class _DoTasks(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
+class _DoTasks(SiteDoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, Any]]:
         number, items = element
-        step = self._site.step
+        step = self.site.step
         assert isinstance(step, ShardStep)
         for item in items:
             with carried():
-                yield 0, (number, None if number < 0 else step.do(self._site.done, item))
+                yield 0, (number, None if number < 0 else step.do(self.site.done, item))
 
 
-class _End(beam.DoFn):
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
+class _End(SiteDoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
-        site = self._site
+        site = self.site
         with carried():
             results = [result for result in element[1] if result is not None and result[1] is not None]
             note = site.step.end(site.done, results)
