@@ -9,6 +9,7 @@ from configs.load import Plan
 from configs.shown import shown_list
 from governance import figures
 from pipeline.runtime import storage
+from pipeline.runtime.terminal import plain_table
 
 UNFAIR = 5
 """Most languages named that lost far more than the others."""
@@ -68,9 +69,7 @@ def _print_unfair(output: str, plan: Plan, console: Console) -> None:
 
 
 def _funnel(manifest: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("stage", "documents in", "dropped", "kept", "MB in", "MB kept"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
+    table = plain_table("stage", "documents in", "dropped", "kept", "MB in", "MB kept")
     for stage in manifest["stages"]:
         table.add_row(
             stage["stage"],
@@ -84,9 +83,7 @@ def _funnel(manifest: dict[str, Any]) -> Table:
 
 
 def _largest(manifest: dict[str, Any], plan: Plan) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("largest languages", "documents", "MB", "share"):
-        table.add_column(name, justify="left" if name.startswith("largest") else "right")
+    table = plain_table("largest languages", "documents", "MB", "share")
     languages = sorted(manifest["languages"].items(), key=lambda item: -item[1]["bytes"])
     total = sum(language["bytes"] for _, language in languages) or 1
     for code, language in languages[:10]:

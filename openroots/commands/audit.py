@@ -33,20 +33,18 @@ def audit_command(corpus: str, html: str | None, as_json: bool) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from governance import figures
     from pipeline.corpus.pages import coefficient, ratio
-    from pipeline.runtime.terminal import Terminal
+    from pipeline.runtime.terminal import Terminal, plain_table
 
     console = Terminal(soft_wrap=True)
     amount = f"{found['documents']:,} documents, {figures.size(found['bytes'])}"
     console.print(f"{found['title']}: {amount}, digest {found['digest']}")
-    table = _table(Table, "licence", "share", "documents")
+    table = plain_table("licence", "share", "documents")
     for row in found["licences"]:
         table.add_row(row["licence"], figures.percent(row["share"]), f"{row['documents']:,}")
     console.print(table)
-    table = _table(Table, "language", "text", "share", "to ROOTS'", "to speakers'", "lost", "largest source")
+    table = plain_table("language", "text", "share", "to ROOTS'", "to speakers'", "lost", "largest source")
     for row in found["languages"]:
         ratios = (ratio(row["share"], row["roots_share"]), ratio(row["share"], row["speakers_share"]))
         lost, top = figures.percent(row["lost_documents_share"]), figures.percent(row["sources"]["top_share"])
@@ -58,10 +56,3 @@ def _print(found: dict[str, Any]) -> None:
             console.print(f"{row['number']:,} {name}: Gini {coefficient(row['gini'])}, largest {top}")
     said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
     console.print(f"personal data found and replaced: {', '.join(said) or 'none'}")
-
-
-def _table(kind: Any, *names: str) -> Any:
-    table = kind(box=None, header_style="bold", pad_edge=False)
-    for place, name in enumerate(names):
-        table.add_column(name, justify="right" if place else "left")
-    return table

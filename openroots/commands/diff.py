@@ -28,10 +28,8 @@ def diff_command(before: str, after: str, as_json: bool) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from governance import figures
-    from pipeline.runtime.terminal import Terminal
+    from pipeline.runtime.terminal import Terminal, plain_table
 
     console = Terminal(soft_wrap=True)
     totals = found["documents"]
@@ -43,19 +41,16 @@ def _print(found: dict[str, Any]) -> None:
     )
     for title, groups in (("language", found["by_language"]), ("source", found["by_source"])):
         if groups:
-            table = Table(box=None, header_style="bold", pad_edge=False)
-            for name in (title, "came", "went", "bytes came", "bytes went"):
-                table.add_column(name, justify="left" if name == title else "right")
+            table = plain_table(title, "came", "went", "bytes came", "bytes went")
             for name, group in sorted(groups.items(), key=lambda item: -item[1]["came"] - item[1]["went"])[:ROWS_MAX]:
                 sizes = (figures.size(group["bytes_came"]), figures.size(group["bytes_went"]))
                 table.add_row(name, f"{group['came']:,}", f"{group['went']:,}", *sizes)
             console.print(table)
     if found["changes"]:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("documents", "language", "source", "was", "is"):
-            table.add_column(name, justify="right" if name == "documents" else "left")
+        said = ("language", "source", "was", "is")
+        table = plain_table("documents", *said, left=said)
         for change in found["changes"][:ROWS_MAX]:
-            table.add_row(f"{change['documents']:,}", *(change[name] for name in ("language", "source", "was", "is")))
+            table.add_row(f"{change['documents']:,}", *(change[name] for name in said))
         console.print(table)
         if len(found["changes"]) > ROWS_MAX:
             console.print(f"… and {len(found['changes']) - ROWS_MAX:,} more; --json has all")

@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from configs.shown import shown_lines
@@ -23,6 +25,14 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Nobody listens any more: fall silent, work on."""
         self.quiet = True
+
+
+def plain_table(*names: str, left: Collection[str] | None = None) -> Table:
+    """A table without lines. Columns stand at the right but for those named `left`: the first, if nothing is said."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in (names[:1] if left is None else left) else "right")
+    return table
 
 
 def standard_error() -> Terminal:
