@@ -21,7 +21,7 @@ from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.text.columns import decode, encode, string_bytes, unify
 
-VERSION = 6
+VERSION = 7
 
 
 Settled = tuple[str, str, float | None, float | None, str | None, str | None]

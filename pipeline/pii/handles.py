@@ -16,9 +16,12 @@ SIGNS_MAX = 0.012  # share of the signs of code in prose; changelogs and manuals
 _SIGNS = b"{}$\\=<>|`;[]*%~"
 
 _STYLE = re2.compile(
-    rb"(?i)(?:-?(?:webkit|moz|ms|o)-.*|font-.*|counter-style|color-profile|position-try|starting-style|view-transition|"
-    rb"custom-.*|tailwind.*|.*-(?:type|block|rule|module|plugin|core|utils|lib|js|ts|css|api|app|element|component))"
+    rb"(?i)^(?:-?(?:webkit|moz|ms|o)-.*|font-.*|counter-style|color-profile|position-try|starting-style|view-transition|"
+    rb"custom-.*|tailwind.*|.*-(?:type|block|rule|module|plugin|core|utils|lib|js|ts|css|api|app|element|component))$"
 )
+_VERSION = re2.compile(rb"^(?:v?[0-9]+(?:\.|$)|[0-9]+[xX]$)")  # `package@v1.2`, `icon@2x`
+_FILE = re2.compile(rb"(?i)\.(?:txt|lst|json|ya?ml|toml|xml|csv|tsv|conf|cfg|ini|log|md|rst|html?|c|h|py|rb|sh|rsp)$")
+_CAMEL = re2.compile(rb"^[A-Z][a-z0-9]+[A-Z][A-Za-z0-9]*$")
 _DOMAIN = re2.compile(rb"(?i)\.(?:com|org|net|edu|gov|io|co|uk|de|fr|info)$")  # what is left of an address of mail
 _FOR = re2.compile(
     r"(?i)(?:\b(?:thanks|thank you|thx|ty|kudos|credits?|props|shout-?out|congrat[a-z]*|via|by|cc|hat tip|h/t|rt|"
@@ -38,6 +41,7 @@ _AGAINST = re2.compile(
     r"ruby|razor|blade|helper|selector|stylesheet|css|sass|scss|less|hooks?|props?|method|class|field|function|"
     r"fixture|compiler|operator|matrix|symbol|sign|character|placeholder|mail host|domain|shebang|alias|mixin)\b)"
 )
+_ARTICLE = re2.compile(r"(?i)\b(?:the|an|each|every) [`'\"(]?$")  # "if the @Column is set"
 _AGAINST_AFTER = re2.compile(
     r"(?i)^[`'\"]?(?: and [@\w]+| or [@\w]+)? (?:annotations?|decorators?|directives?|macros?|tags?|keywords?|arrays?|"
     r"rules?|at-rules?|packages?|syntax|attributes?|commands?|variables?|scope|block|modifier|helper|imports?|blocks?|"
@@ -54,9 +58,8 @@ def find_handles(document: bytes, candidates: Sequence[Span]) -> Iterator[Span]:
     names = [_trimmed(document, start, end) for start, end in candidates]
     known = sum(_is_known(document[start + 1 : end]) for start, end in names)
     technical = 4 * known > len(names) or known > 20
-    taken, verdicts = [], []
-    for start, end in names:
-        verdicts.append(_verdict(document, start, end, technical=technical))
+    taken = []
+    verdicts = [_verdict(document, start, end, technical=technical, annotated=known > 0) for start, end in names]
     for index, (start, end) in enumerate(names):
         accepted = verdicts[index] > 0
         if verdicts[index] == 0:
@@ -94,14 +97,17 @@ def _is_known(name: bytes) -> bool:
     return lower in MARKUP or lower.split(".")[0] in (MODULES if "." in lower else ()) or lower.isdigit()
 
 
-def _verdict(document: bytes, start: int, end: int, *, technical: bool) -> int:
-    """2: surely a person; 1: a person, as far as one sees; 0: not said; -1: none."""
+def _verdict(document: bytes, start: int, end: int, *, technical: bool, annotated: bool) -> int:
+    """2: surely a person; 1: a person, as far as one sees; 0: not said; -1: none.
+
+    `technical` and `annotated` tell of the whole document: known words of mark-up are many of its names, or some.
+    """
     name = document[start + 1 : end]
     before = document[max(0, start - NEAR) : start].decode("utf-8", errors="ignore")
     after = document[end : end + NEAR].decode("utf-8", errors="ignore")
     if before[-1:] in tuple(";)]}`<=$") or after[:1] in tuple("`;>"):
         return -1
-    if _is_known(name) or _STYLE.fullmatch(name) is not None or _DOMAIN.search(name) is not None:
+    if _is_known(name) or any(not_one.search(name) is not None for not_one in (_STYLE, _DOMAIN, _VERSION, _FILE)):
         return -1
     if before[-1:] in ("'", '"') and before[-1:] == after[:1]:
         return -1
@@ -109,11 +115,13 @@ def _verdict(document: bytes, start: int, end: int, *, technical: bool) -> int:
         return -1
     says_so = _FOR.search(before) is not None
     joined = b"." in name or b"-" in name
-    if _AGAINST.search(before[-32:]) is not None and not joined:
+    if not joined and (_AGAINST.search(before[-32:]) or (not says_so and _ARTICLE.search(before))):
         return -1
     marked = technical or _is_technical(document, start, end)
     if marked:
         return 2 if joined or (says_so and not _is_identifier(name)) else -1 if not says_so else 0
+    if annotated and not says_so and _CAMEL.search(name) is not None:
+        return 0  # `@OnMessage` beside `@Override`; where no annotation is known it may be a public figure
     if joined or says_so or any(0x30 <= byte <= 0x39 for byte in name):
         return 2
     return 1 if _is_in_prose(before, after) else 0
