@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,24 @@ def _place_compiled_kernels() -> None:
             if is_ours and os.access(folder, os.W_OK):  # what lies there is run
                 os.environ["NUMBA_CACHE_DIR"] = str(folder)
                 return
+
+
+def load_numba() -> None:
+    """Load what numba needs for kernels that it has compiled, but not SciPy, which takes as long again.
+
+    Where SciPy is installed, numba would import it for products of matrices; no kernel has any.
+    """
+    import numba.np.linalg
+
+    blas = "scipy.linalg.cython_blas"
+    absent = blas not in sys.modules
+    if absent:
+        sys.modules[blas] = None  # type: ignore[assignment] # Python's sign for: cannot be imported
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        if absent:
+            del sys.modules[blas]
 
 
 _COMPILED = ("pipeline", "tokenizer")

@@ -3,13 +3,13 @@
 import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, get_args
+from typing import Any, BinaryIO, TypeVar, get_args
 
-import fsspec
 from pydantic import BaseModel, ValidationError
 
 from configs import CONFIGS
@@ -41,10 +41,20 @@ class Plan:
         return self.languages.codes if self.recipe.languages == "all" else self.recipe.languages
 
 
+def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+    """A file for reading; fsspec, which takes a while to import, only where a path asks for it."""
+    if "://" not in path and "::" not in path:
+        return open(Path(path).expanduser(), "rb")
+    import fsspec
+
+    opened: AbstractContextManager[BinaryIO] = fsspec.open(path, "rb")
+    return opened
+
+
 def read_toml(path: str) -> dict[str, Any]:
     """Parse a TOML file at any fsspec path; raises ConfigurationError that names file, line and cause."""
     try:
-        with fsspec.open(path, "rb") as stream:
+        with _opened(path) as stream:
             return tomllib.loads(stream.read().decode("utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file") from None

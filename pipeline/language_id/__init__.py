@@ -2,7 +2,6 @@
 
 from pipeline.language_id.identifier import Identified, LanguageIdentifier, Shares, identify_lines, share_of
 from pipeline.language_id.labels import same_language
-from pipeline.language_id.training import train, train_command
 
 __all__ = [
     "Identified",
@@ -11,6 +10,4 @@ __all__ = [
     "identify_lines",
     "same_language",
     "share_of",
-    "train",
-    "train_command",
 ]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import re2
 
 from configs.errors import ConfigurationError
@@ -340,6 +339,8 @@ def recounted(
     counts: Mapping[str, pa.Array], before: pa.LargeStringArray, after: pa.LargeStringArray
 ) -> dict[str, pa.Array]:
     """Counts of personal data (columns `pii_<kind>`, int32) of texts that lost lines since they were redacted."""
+    import pyarrow.compute as pc
+
     changed = pc.not_equal(before, after)
     if not changed.true_count:
         return dict(counts)
@@ -354,6 +355,8 @@ def recounted(
 
 
 def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[int], str | None]:
+    import pyarrow.compute as pc
+
     encoded = languages if isinstance(languages, pa.DictionaryArray) else languages.dictionary_encode()
     names = [*encoded.dictionary.to_pylist(), None]
     indices = pc.fill_null(encoded.indices, len(names) - 1).to_numpy(zero_copy_only=False)
@@ -375,6 +378,8 @@ def _replaced(
     changed: Mapping[int, bytes],
 ) -> pa.LargeStringArray:
     """The array with some rows' texts changed; what lies between is copied in one piece each."""
+    import pyarrow.compute as pc
+
     lengths = np.diff(offsets)
     pieces: list[bytes | memoryview] = []
     view, position = memoryview(data.data), 0

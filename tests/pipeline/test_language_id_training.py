@@ -9,10 +9,9 @@ import pytest
 
 from configs.errors import ModelError
 from configs.load import load_languages
-from pipeline.language_id import train
 from pipeline.language_id import training as training_module
 from pipeline.language_id.bayes import MODEL, load_bayes
-from pipeline.language_id.training import bare, read_declarations, train_command
+from pipeline.language_id.training import bare, read_declarations, train, train_command
 
 TEXTS = {
     "eng": ("en", "All human beings are born free and equal in dignity and rights."),
