@@ -7,7 +7,7 @@ anywhere but in `text` passes through here; files are opened, and ids made, by t
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
 from urllib.parse import unquote
 
@@ -53,14 +53,14 @@ class Outward:
         self._redactor = redactor
         self._last_name: tuple[str | None, str | None] = (None, None)
 
-    def name(self, value: str, before: str = "") -> str:
+    def name(self, value: str, before: str = "", clean: Set[str] = frozenset()) -> str:
         """A name or message without personal data, of at most `CHARACTERS_MAX` characters.
 
         `before` is what stands before it where it is shown, such as the key of a value; it is not part of the answer.
+        `clean` are texts in which nothing was found; see `_clean`.
         """
-        value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
-        value = value if len(value) <= CHARACTERS_MAX else value[:CHARACTERS_MAX] + "…"
-        if not self._suspicious([before + value])[0]:
+        value = _shortened(value)
+        if before + value in clean or not self._suspicious([before + value])[0]:
             return value
         redacted = self._redacted(value, before)
         decoded = unquote(redacted)
@@ -75,9 +75,12 @@ class Outward:
         if len(distinct) == 1:  # the rows of a file have its name, batch after batch
             shown = self._one_name(distinct[0])
             return values if shown == distinct[0] else pa.array([shown] * len(values), values.type)
-        known = {value: self.name(value) for value in self._suspects(distinct)}
-        clean = all(old == new for old, new in known.items())
-        if clean and all(len(value or "") <= CHARACTERS_MAX for value in distinct):
+        suspects = self._suspects(distinct)
+        clean = self._clean(("", _shortened(value)) for value in suspects)
+        known = {value: self.name(value, clean=clean) for value in suspects}
+        if all(old == new for old, new in known.items()) and all(
+            len(value or "") <= CHARACTERS_MAX for value in distinct
+        ):
             return values
         said = (known.get(value, value) for value in values.to_pylist())
         cut = (v if v is None or len(v) <= CHARACTERS_MAX + 1 else v[:CHARACTERS_MAX] + "…" for v in said)
@@ -90,7 +93,9 @@ class Outward:
 
     def metadata(self, values: pa.StringArray) -> pa.StringArray:
         """A column of JSON objects without personal data in keys or values; valid JSON stays so."""
-        known = {value: self._metadata(value) for value in self._suspects(pc.unique(values).to_pylist())}
+        suspects = self._suspects(pc.unique(values).to_pylist())
+        clean = self._clean(told for value in suspects for told in _told(value))
+        known = {value: self._metadata(value, clean) for value in suspects}
         if all(old == new for old, new in known.items()):
             return values
         return pa.array([known.get(value, value) for value in values.to_pylist()], values.type)
@@ -108,24 +113,32 @@ class Outward:
             found |= self._redactor.sieve(forms)
         return list(found)
 
-    def _metadata(self, value: str) -> str:
+    def _clean(self, told: Iterable[tuple[str, str]]) -> Set[str]:
+        """Of pairs of what stands before a name and the name, one after the other, those in which nothing is found,
+        encoded or decoded: in one pass over all, since names of files often have numbers in them, but nobody's."""
+        decoded = {before + value: before + unquote(value) for before, value in told}
+        texts = list(dict.fromkeys([*decoded, *decoded.values()]))
+        dirty = {text for text, found in zip(texts, self._found_in(texts), strict=True) if found}
+        return {text for text, other in decoded.items() if text not in dirty and other not in dirty}
+
+    def _metadata(self, value: str, clean: Set[str]) -> str:
         try:
-            return json.dumps(self._walked(json.loads(value), "", 0), ensure_ascii=False, sort_keys=True)
+            return json.dumps(self._walked(json.loads(value), "", 0, clean), ensure_ascii=False, sort_keys=True)
         except (ValueError, RecursionError):
             return json.dumps({"metadata": self.name(value)}, ensure_ascii=False)
 
-    def _walked(self, value: Any, key: str, depth: int) -> Any:
+    def _walked(self, value: Any, key: str, depth: int, clean: Set[str]) -> Any:
         if depth > DEPTH_MAX:
             return self.name(str(value))
         if isinstance(value, dict):
-            return {self.name(name): self._walked(item, name, depth + 1) for name, item in value.items()}
+            return {
+                self.name(name, clean=clean): self._walked(item, name, depth + 1, clean) for name, item in value.items()
+            }
         if isinstance(value, list):
-            return [self._walked(item, key, depth + 1) for item in value]
-        if isinstance(value, str):
-            return self.name(value, f"{key[:80]}: ") if key else self.name(value)
+            return [self._walked(item, key, depth + 1, clean) for item in value]
         if isinstance(value, bool) or value is None:
             return value
-        written = self.name(str(value), f"{key[:80]}: ") if key else self.name(str(value))
+        written = self.name(str(value), _before(key), clean)
         return value if written == str(value) else written
 
     def _redacted(self, value: str, before: str) -> str:
@@ -140,14 +153,53 @@ class Outward:
 
     def _found(self, text: str) -> list[Finding]:
         """Findings in all forms of a text, in order, without overlap."""
-        spread = _spread(text)
-        found = list(self._redactor.find(text, None))
-        for form in (spread, spread.replace("-", " ")):
-            found += [finding for finding in self._redactor.find(form, None) if finding[2] != "USER"]
-        profile = _PROFILE.search(text)
-        if profile is not None and "USER" in self._redactor.kinds:
-            found.append((profile.start(1) - 1, profile.end(1), "USER"))
-        return _merged(_widened(text, finding) for finding in found)
+        return self._found_in([text])[0]
+
+    def _found_in(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """The same of each of many texts."""
+        found = self._redactor.find_in(texts, None)
+        spread = [_spread(text) for text in texts]
+        for forms in (spread, [form.replace("-", " ") for form in spread]):
+            for findings, more in zip(found, self._redactor.find_in(forms, None), strict=True):
+                findings += [finding for finding in more if finding[2] != "USER"]
+        for text, findings in zip(texts, found, strict=True):
+            profile = _PROFILE.search(text)
+            if profile is not None and "USER" in self._redactor.kinds:
+                findings.append((profile.start(1) - 1, profile.end(1), "USER"))
+        return [
+            _merged(_widened(text, finding) for finding in findings)
+            for text, findings in zip(texts, found, strict=True)
+        ]
+
+
+def _shortened(value: str) -> str:
+    """Valid Unicode, of at most `CHARACTERS_MAX` characters and an ellipsis."""
+    value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
+    return value if len(value) <= CHARACTERS_MAX else value[:CHARACTERS_MAX] + "…"
+
+
+def _before(key: str) -> str:
+    """What stands before a value of metadata where it is shown."""
+    return f"{key[:80]}: " if key else ""
+
+
+def _told(metadata: str) -> Iterator[tuple[str, str]]:
+    """What stands before each key and value of metadata, and it; nothing where it is no JSON."""
+    try:
+        waiting = [("", json.loads(metadata), 0)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        key, value, depth = waiting.pop()
+        if depth > DEPTH_MAX:
+            continue
+        if isinstance(value, dict):
+            yield from (("", _shortened(name)) for name in value)
+            waiting += [(name, item, depth + 1) for name, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [(key, item, depth + 1) for item in value]
+        elif value is not None and not isinstance(value, bool):
+            yield _before(key), _shortened(str(value))
 
 
 def _spread(text: str) -> str:
