@@ -13,7 +13,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer train-tiny test test-all test-clients lint types bench bench-train clean
+.PHONY: help install build-corpus tokenizer train-tiny test test-all test-clients clusters lint types bench bench-train clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -68,6 +68,14 @@ test-all: $(VENV)/.installed-dev ## run all tests, the slow ones too: kills, mut
 test-clients: $(VENV)/.installed-dev ## open a corpus in the clients people have, each in an environment of its own
 	@$(BIN)/openroots build-corpus --recipe tiny --offline --output $(TINY)/corpus --workers $(WORKERS)
 	@$(BIN)/python -m tests.clients $(TINY)/corpus build/clients docs/clients.md
+
+$(VENV)/.installed-clusters: $(VENV)/.installed-dev
+	@echo "Adding PySpark, which brings Spark (400 MB)"
+	@$(INSTALL) --no-binary pyspark pyspark
+	@touch $@
+
+clusters: $(VENV)/.installed-clusters ## build on Spark, prism and S3, with faults, and compare digests (SHORT=1 for tiny only)
+	@$(BIN)/python -m tests.clusters build/clusters $(if $(SHORT),--short)
 
 lint: $(VENV)/.installed-dev ## check style
 	$(BIN)/ruff check .

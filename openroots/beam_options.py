@@ -71,8 +71,10 @@ def _beam_options(ctx: click.Context, runner: str) -> dict[str, bool]:
     from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
     from apache_beam.runners.runner import create_runner
 
+    from pipeline.runtime.engine import RUNNERS
+
     try:
-        create_runner("apache_beam.runners.dask.dask_runner.DaskRunner" if runner == "DaskRunner" else runner)
+        create_runner(RUNNERS.get(runner, runner))
     except (ValueError, ImportError, AttributeError) as error:
         raise click.UsageError(f"Invalid value for '--runner': {error}", ctx) from None
     found: dict[str, bool] = {}

@@ -11,9 +11,10 @@ import logging
 import os
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
 from pipeline.runtime.local_runner import LocalRunner
+from pipeline.runtime.remote import cancellable, check_reachable, explained
 from pipeline.runtime.workers import WorkerProcesses, death_after, deaths, idle_workers
 
 _LOGGER = logging.getLogger("openroots")
@@ -35,7 +37,11 @@ _ATTEMPTS = 5
 _NOTICE_SECONDS = 2.0
 _PROCESSES = "multi_processing"
 _MARK = "OPENROOTS-ERROR:"
-_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
+RUNNERS = {
+    "DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner",
+    "PySparkRunner": "pipeline.runtime.spark.runner.PySparkRunner",
+}
+"""Runners that Beam knows by their full names only."""
 SMALL_BYTES = 32 << 20
 """Below this much input, starting worker processes (about 3 s) costs more than it saves."""
 SMALL_BYTES_STARTED = 1 << 20
@@ -62,6 +68,17 @@ class Engine:
     def is_local(self) -> bool:
         """Whether pipelines run on Beam's DirectRunner."""
         return "direct" in _said(self.options).runner.lower()
+
+    @property
+    def _is_spark(self) -> bool:
+        """Whether pipelines run by PySpark, whose Java writes to this process's standard error."""
+        return _said(self.options).runner.endswith("PySparkRunner")
+
+    def _note(self, failure: Exception) -> None:
+        """Keep the whole trace of a failure in the log: the terminal gets one line."""
+        if self.log:
+            with suppress(OSError), open(self.log, "a", encoding="utf-8") as stream:
+                stream.write("".join(traceback.format_exception(failure)))
 
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         """Build a pipeline by `construct`, run it and wait for its end.
@@ -92,23 +109,33 @@ class Engine:
         options = _Options(flags)
         if processes:  # Beam would start its own
             options.view_as(DirectOptions).direct_running_mode = "in_memory"
+        if not self.is_local:
+            check_reachable(flags)
         pipeline = beam.Pipeline(_local_runner(options, log if processes else None) if self.is_local else None, options)
         try:
             construct(pipeline)
-            with _worker_output(log) if processes else nullcontext():
+            with _worker_output(log) if processes or self._is_spark else nullcontext():
                 result = pipeline.run()
-                state = result.wait_until_finish()
+                with nullcontext() if self.is_local else cancellable(result):
+                    state = result.wait_until_finish()
                 if hasattr(result, "client"):  # Dask's runner opens a client a pipeline and leaves it open
                     result.client.close()
+        except errors.OpenRootsError:
+            raise
         except Exception as failure:
-            raise (_carried_error(str(failure)) or _death(processes, before) or failure) from failure
+            carried = _carried_error(str(failure)) or _death(processes, before)
+            if isinstance(failure, NotImplementedError) and not self.is_local:
+                raise errors.ConfigurationError(str(failure)) from failure
+            if carried is None and not self.is_local:
+                self._note(failure)
+                carried = explained(failure)
+            raise (carried or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
             name = options.view_as(GoogleCloudOptions).job_name
             raise errors.OpenRootsError(f"pipeline `{name}` ended as {state}; see the runner's log")
 
     def _flags(self, label: str, input_bytes: int | None, workers: int | None = None) -> list[str]:
-        # Beam knows its Dask runner only by its full name.
-        flags = [re.sub("^(--runner=)?DaskRunner$", rf"\1{_DASK}", option) for option in self.options]
+        flags = [_full_name(option) for option in self.options]
         said = _said(self.options)
         if not self.is_local:
             name = re.sub("[^a-z0-9]+", "-", label.lower())
@@ -118,6 +145,11 @@ class Engine:
         if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
             flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
+
+
+def _full_name(option: str) -> str:
+    name = option.removeprefix("--runner=")
+    return option.replace(name, RUNNERS[name]) if name in RUNNERS else option
 
 
 def _death(processes: bool, before: int) -> errors.WorkerDiedError | None:

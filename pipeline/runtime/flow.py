@@ -26,6 +26,7 @@ from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine, carry
 from pipeline.runtime.finished import Record, manifest_records
 from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
+from pipeline.runtime.spark.options import ONE_KEY
 
 POLL_SECONDS = 0.5
 _UNPACKED_MAX = 4
@@ -391,8 +392,15 @@ class Steps(beam.PTransform):
             begin = beam.ParDo(_Begin(site)) if place else beam.Create(_elements(self._begun), reshuffle=False)
             elements = token | f"{name} begin" >> begin
             results = elements | name >> _Expanded(site)
-            token = results | f"{name} gather" >> beam.GroupByKey() | f"{name} end" >> beam.ParDo(_End(site))
+            token = results | f"{name} gather" >> _Gather() | f"{name} end" >> beam.ParDo(_End(site))
         return token
+
+
+class _Gather(beam.GroupByKey):
+    """All that a step left in one place: a runner that plans ahead may know that there is one key only."""
+
+    def annotations(self) -> dict[str, Any]:
+        return {**super().annotations(), ONE_KEY: b""}
 
 
 class _Expanded(beam.PTransform):

@@ -1,0 +1,217 @@
+"""What all parts of `make clusters` share: the builds, processes that are stopped again, and the rows of the table."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OPENROOTS = (sys.executable, "-m", "openroots.cli")
+START_SECONDS = 120.0
+BUILD_SECONDS = 900.0
+STOP_SECONDS = 20.0
+
+
+Ended = subprocess.CompletedProcess[str]
+
+
+class MissingToolError(Exception):
+    """A part of the table cannot be made here; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: where a recipe was built, what was done to it, and how that ended."""
+
+    where: str
+    recipe: str
+    fault: str
+    seconds: float
+    verdict: str
+    note: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is as it should be, or could not be tried."""
+        return self.verdict in ("same bytes", "as it should", "not tried")
+
+
+@dataclass
+class Ground:
+    """Where everything lies, and what the laptop's builds gave.
+
+    folder   work place; `folder/NAME` is a build's output
+    recipes  names or paths of the recipes to build, smallest first
+    """
+
+    folder: Path
+    recipes: Sequence[str] = ("tiny",)
+    digests: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def reference(self, recipe: str) -> None:
+        """Build a recipe on this machine's own runner, for the digest that all others must have."""
+        output, began = self.fresh(f"laptop-{Path(recipe).stem}"), time.monotonic()
+        self.command("build-corpus", "--recipe", recipe, "--output", output, "--workers", "2", "--offline", "--quiet")
+        self.seconds[recipe] = time.monotonic() - began
+        self.digests[recipe] = digest_in(str(output))
+
+    def fresh(self, name: str) -> Path:
+        """A folder for an output that does not exist yet."""
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        return path
+
+    def command(self, *arguments: object, environment: dict[str, str] | None = None) -> Ended:
+        """Run `openroots`, which must end well."""
+        done = self.attempt(*arguments, environment=environment)
+        if done.returncode:
+            raise AssertionError(f"openroots {' '.join(map(str, arguments))}: {done.stderr[-2000:]}")
+        return done
+
+    def attempt(self, *arguments: object, environment: dict[str, str] | None = None) -> Ended:
+        """Run `openroots`, however it ends."""
+        return subprocess.run(
+            [*OPENROOTS, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=BUILD_SECONDS,
+            env=os.environ | (environment or {}),
+        )
+
+    def build(
+        self,
+        where: str,
+        recipe: str,
+        output: str,
+        options: Sequence[str],
+        fault: tuple[str, Callable[[], bool]] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Row:
+        """Build a recipe somewhere and compare its digest with the laptop's.
+
+        `fault` is its name, and what does it: asked again and again while the build runs, until it says that it has
+        done its worst.
+        """
+        began = time.monotonic()
+        arguments = ["build-corpus", "--recipe", recipe, "--output", output, "--offline", "--quiet", *options]
+        name, strike = fault or ("none", None)
+        with running([*OPENROOTS, *arguments], self.folder / "build.log", environment) as process:
+            has_struck = strike is None
+            while process.poll() is None and time.monotonic() - began < BUILD_SECONDS:
+                time.sleep(0.2)
+                has_struck = has_struck or (strike is not None and strike())
+            seconds = time.monotonic() - began
+            if process.poll() != 0:
+                last = (self.folder / "build.log").read_text(errors="replace").strip().splitlines()[-1:]
+                return Row(where, recipe, name, seconds, f"failed ({process.poll()})", " ".join(last)[:300])
+        if not has_struck:
+            return Row(where, recipe, name, seconds, "fault never came")
+        same = digest_in(output) == self.digests[recipe]
+        return Row(where, recipe, name, seconds, "same bytes" if same else "OTHER BYTES")
+
+
+def digest_in(output: str) -> str:
+    """The digest of a finished build; `output` may be any path that fsspec knows."""
+    import fsspec
+
+    with fsspec.open(f"{output.rstrip('/')}/manifest.json", "rb") as stream:
+        return str(json.load(stream)["digest"])
+
+
+@contextmanager
+def running(
+    command: Sequence[object], log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of our own in a group of its own; it is stopped at the end, with all its children."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | (environment or {}),
+        )
+    try:
+        yield process
+    finally:
+        below = descendants(process.pid)
+        stop(process)
+        for pid in below:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its group, by force where it does not go."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(OSError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one, from /proc."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            parents.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found, left = [], [pid]
+    while left:
+        children = parents.get(left.pop(), [])
+        found += children
+        left += children
+    return found
+
+
+def command_line(pid: int) -> str:
+    """How a process was called; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(ready: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
+    """Wait until something is ready."""
+    limit = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > limit:
+            raise AssertionError(f"{what} did not come up in {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on a port of the loopback interface."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def tool(name: str, remedy: str) -> str:
+    """Path of a program. Raises MissingToolError with the remedy."""
+    found = shutil.which(name)
+    if not found:
+        raise MissingToolError(f"{name} is missing: {remedy}")
+    return found
