@@ -94,7 +94,7 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _process(processor: BundleProcessor, source: str, chunks: Iterator[bytes], channel: Any) -> Iterator[None]:
     """As `BundleProcessor.process_bundle`, but it stops after each chunk, so that its output can leave."""
-    operations = processor.ops
+    operations: dict[str, Any] = processor.ops  # type: ignore[assignment]
     for operation in operations.values():
         if isinstance(operation, DataOutputOperation):
             operation.set_output_stream(channel.output_stream(_ID, operation.transform_id))
@@ -126,7 +126,7 @@ def settle() -> None:
     if len(sys.modules) == _modules_settled:
         return
     _modules_settled = len(sys.modules)
-    zipimport.zipimporter.invalidate_caches = lambda _: None  # type: ignore[method-assign]
+    zipimport.zipimporter.invalidate_caches = lambda self: None  # type: ignore[method-assign,misc,assignment]
     gc.collect()
     gc.freeze()
 

@@ -137,10 +137,10 @@ class StagesOnSpark:
         (before,), (after,) = transform.inputs.values(), transform.outputs.values()
         windowing = self._components.pcollections[before].windowing_strategy_id
         is_safe = self._components.windowing_strategies[windowing].window_fn.urn in SAFE_WINDOW_FNS
-        coders = [self._coders[collection] for collection in (before, after)]
+        ungrouped, grouped = self._coders[before], self._coders[after]
         if is_safe:  # what the coders of elements and keys make is not looked into
-            coders = [self._safe[coder] for coder in coders]
-        return Grouping(self._slim, *coders, windowing)
+            ungrouped, grouped = self._safe[ungrouped], self._safe[grouped]
+        return Grouping(self._slim, ungrouped, grouped, windowing)
 
     def _collected(self, rdd: Any, limit: int) -> list[bytes] | None:
         """All that is in an RDD; None where that is more than `limit` bytes."""
@@ -213,7 +213,7 @@ def _side_items(buffer: WindowGroupingBuffer, transform: str, tag: str, is_map: 
     """(state key, data), as Beam's own runner keeps them."""
     keys = beam_fn_api_pb2.StateKey
     for key, window, data, count in buffer.encoded_items():
-        about = {"transform_id": transform, "side_input_id": tag, "window": window}
+        about: dict[str, Any] = {"transform_id": transform, "side_input_id": tag, "window": window}
         if not is_map:
             yield keys(iterable_side_input=keys.IterableSideInput(**about)).SerializeToString(), data
             continue
