@@ -45,6 +45,13 @@ class Request(Model):
         min_length=1, max_length=REMOVALS_MAX, description="a table for each thing asked"
     )
 
+    @field_validator("remove", mode="before")
+    @classmethod
+    def _are_tables(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            raise ValueError("is one table: write [[remove]], with two brackets, above each thing asked")
+        return value
+
     @field_validator("remove")
     @classmethod
     def _says_something(cls, value: tuple[Removal, ...]) -> tuple[Removal, ...]:

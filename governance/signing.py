@@ -28,6 +28,8 @@ def load_key(path: str | None) -> tuple[Ed25519PrivateKey, bool]:
         if path is None and not place.exists():
             return _make(place), True
         key = serialization.load_pem_private_key(place.read_bytes(), password=None)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{shown(place)}: there is no such file") from None
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"{shown(place)}: no signing key that can be read: {shown(error, 200)}") from None
     if not isinstance(key, Ed25519PrivateKey):
@@ -69,6 +71,8 @@ def read_public_key(path: str) -> str:
     """The public key in a PEM file, base64. Raises ConfigurationError."""
     try:
         key = serialization.load_pem_public_key(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise ConfigurationError(f"{shown(path)}: there is no such file") from None
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"{shown(path)}: no public key that can be read: {shown(error, 200)}") from None
     if not isinstance(key, Ed25519PublicKey):

@@ -15,6 +15,7 @@ from configs.errors import BalanceError, ConfigurationError, OutputError, Source
 from configs.load import Plan
 from configs.shown import shown, shown_list
 from governance.licence_report import licence_rows
+from pipeline.corpus.reading import note_work_folder
 from pipeline.corpus.seal import write_seals
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
@@ -86,11 +87,13 @@ def build_corpus(
             manifest = _finish(jobs, fetched, {"read_whole": whole, "phases": times})
         if clean:
             storage.remove_tree(work)
+            note_work_folder(output, storage.join(output, WORK))
         return manifest
 
 
 def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
-    """Hold the work folder, which within the output is the output's."""
+    """Hold the work folder, which within the output is the output's, and note in the output where it is."""
+    note_work_folder(output, work)
     if work != storage.join(output, WORK):
         return build_lock(work, "work", "--work")
     mark_work(work)
@@ -148,7 +151,7 @@ def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> di
     examples = merge_examples(settled)
     write_report(output, plan, manifest, duplicates.statistics, examples, done.records("tally"))
     storage.write_json(storage.join(output, "manifest.json"), manifest)
-    write_seals(output)
+    write_seals(output, jobs.work)
     return manifest
 
 

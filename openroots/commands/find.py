@@ -18,6 +18,7 @@ SHOWN_MAX = 50
 @click.option("--email", default=None, help="an address; only .work holds texts before redaction")
 @click.option("--id", "identifier", default=None, help="an id of the ledger, or its start")
 @click.option("--key", default=None, help="the document's own key in its source")
+@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.pass_context
 def find_command(
@@ -30,6 +31,7 @@ def find_command(
     email: str | None,
     identifier: str | None,
     key: str | None,
+    work: str | None,
     as_json: bool,
 ) -> None:
     """Am I in it? Find documents of a corpus, kept or dropped, with their rows of the ledger.
@@ -44,7 +46,7 @@ def find_command(
     from pipeline.corpus.find import Wanted, find
     from pipeline.runtime.terminal import standard_error
 
-    found = find(corpus, Wanted(text, uri, source, author, email, identifier, key))
+    found = find(corpus, Wanted(text, uri, source, author, email, identifier, key), work=work)
     console = standard_error()
     for note in found.notes:
         console.print(f"note: {note}")

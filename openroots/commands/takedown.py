@@ -10,8 +10,11 @@ import click
 @click.option("--request", "request_path", required=True, help="a TOML file: id, received, reason, [[remove]] tables")
 @click.option("--output", required=True, help="folder or URL for the new corpus; the old one is not touched")
 @click.option("--signing-key", default=None, help="an Ed25519 key, PEM; one of your own is made where none is named")
+@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
 @click.option("--json", "as_json", is_flag=True, help="the receipt, as JSON")
-def takedown_command(corpus: str, request_path: str, output: str, signing_key: str | None, as_json: bool) -> None:
+def takedown_command(
+    corpus: str, request_path: str, output: str, signing_key: str | None, work: str | None, as_json: bool
+) -> None:
     """Take documents out of a corpus, with what is nearly the same, and sign a receipt.
 
     Shards that hold none of them stay byte for byte. The new corpus keeps tombstones, hashes without text: a later
@@ -28,6 +31,7 @@ def takedown_command(corpus: str, request_path: str, output: str, signing_key: s
     text = "a passage of about twenty characters or more"
     """
     from configs.shown import shown
+    from governance.figures import counted
     from governance.requests import read_request
     from governance.signing import default_key, fingerprint, load_key
     from pipeline.corpus.takedown import takedown
@@ -38,7 +42,8 @@ def takedown_command(corpus: str, request_path: str, output: str, signing_key: s
     console = standard_error()
     if is_new:
         console.print(f"made a signing key: {default_key()}; keep it, and publish its public half")
-    receipt = takedown(corpus, request, digest, output, key, lambda step: console.print(f"{step} …", style="dim"))
+    told = lambda step: console.print(f"{step} …", style="dim")  # noqa: E731
+    receipt = takedown(corpus, request, digest, output, key, told, work)
     for note in receipt["notes"]:
         console.print(f"note: {note}")
     for number in receipt["nothing_found_for"]:
@@ -48,7 +53,7 @@ def takedown_command(corpus: str, request_path: str, output: str, signing_key: s
         return
     near = f", {receipt['near_duplicates']:,} of them near-duplicates" if receipt["near_duplicates"] else ""
     click.echo(
-        f"removed {receipt['removed_from_corpus']:,} documents from the corpus, and the traces of "
+        f"removed {counted(receipt['removed_from_corpus'], 'document')} from the corpus, and the traces of "
         f"{receipt['removed_from_ledger']:,} that it had not kept{near}"
     )
     click.echo(f"digest   {receipt['before']} → {receipt['after']}")

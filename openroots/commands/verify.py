@@ -10,9 +10,12 @@ import click
 @click.argument("corpus", default="build/corpus")
 @click.option("--against", default=None, help="a receipt of a takedown: check it, and that the corpus honours it")
 @click.option("--public-key", default=None, help="a PEM file: the key that the receipt must be signed with")
+@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
 @click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")
 @click.pass_context
-def verify_command(ctx: click.Context, corpus: str, against: str | None, public_key: str | None, as_json: bool) -> None:
+def verify_command(
+    ctx: click.Context, corpus: str, against: str | None, public_key: str | None, work: str | None, as_json: bool
+) -> None:
     """Verify a finished corpus: status 1, and a list, if anything is off.
 
     Every file is read and compared with the seal that the build left; the ledger must balance and agree with the
@@ -28,7 +31,7 @@ def verify_command(ctx: click.Context, corpus: str, against: str | None, public_
 
     if public_key and not against:
         raise ConfigurationError("--public-key is for the receipt that --against names")
-    verdict = verify(corpus)
+    verdict = verify(corpus, work)
     receipt = None
     if against:
         from pipeline.corpus.receipts import check_receipt

@@ -1,11 +1,11 @@
 """Find documents of a finished corpus: by passage, address, source, author, e-mail address, id, or their own key.
 
-What was dropped is found too: by the ledger, and by text as long as `.work` is there, which holds it.
+What was dropped is found too: by the ledger, and by text as long as the work files are there, which hold it.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from configs.errors import ConfigurationError
+from configs.errors import ConfigurationError, InputError
 from pipeline.corpus import passages, reading
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.reading import open_arrow
-from pipeline.ledger import is_key
+from pipeline.ledger import has_id, has_key, mask_of, rows_where
 from pipeline.pii.outward import CHARACTERS_MAX, redactor_of
 from pipeline.runtime import storage
 from pipeline.text.columns import decode, hex_ids
@@ -85,111 +85,129 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def find(corpus: str, wanted: Wanted, progress: reading.Progress = lambda _: None) -> Found:
-    """Find documents of the corpus in a folder (any fsspec path). Raises InputError, ConfigurationError."""
+def find(corpus: str, wanted: Wanted, progress: reading.Progress = lambda _: None, work: str | None = None) -> Found:
+    """Find documents of the corpus in a folder (any fsspec path), whose work files may lie elsewhere (`work`).
+
+    Raises InputError, ConfigurationError.
+    """
     wanted.check()
     manifest = reading.read_manifest(corpus)
-    found = Found()
-    places: dict[str, list[str]] | None = None
+    try:
+        of_work = reading.work_folder(corpus, work)
+    except ValueError as error:
+        raise InputError(storage.join(corpus, reading.ELSEWHERE), str(error), "Say where they are by --work") from None
+    found, places = Found(), dict[str, list[str]]()
     if wanted.needs_text:
-        places = _search(corpus, manifest, wanted, found, progress)
-    found.rows = list(_ledger_rows(corpus, wanted, places))
-    if places is None:
-        places = _places(corpus, manifest, {row["id"]: row for row in found.rows if row["decision"] == "kept"})
+        places = _search(corpus, manifest, of_work, wanted, found, progress)
+    found.rows = list(rows_where(corpus, lambda batch: _fits(batch, wanted, places)))
+    _add_places(corpus, manifest, of_work, found.rows, places)
     for row in found.rows:
         row["files"] = sorted(set(places.get(row["id"], ())))
     return found
 
 
-def _ledger_rows(corpus: str, wanted: Wanted, places: dict[str, list[str]] | None) -> Iterator[dict[str, Any]]:
-    ids = None if places is None else pa.array(sorted(places), pa.string())
-    for batch in reading.ledger_batches(corpus):
-        mask = np.ones(batch.num_rows, bool)
-        if ids is not None:
-            mask &= _mask(pc.is_in(batch["id"], ids))
-        if wanted.id is not None:
-            mask &= _mask(pc.starts_with(batch["id"], wanted.id.strip().lower()))
-        if wanted.source is not None:
-            mask &= _mask(pc.equal(batch["source"], wanted.source))
-        if wanted.uri is not None:
-            mask &= _mask(pc.starts_with(batch["uri"], wanted.uri))
-        if wanted.key is not None:
-            mask &= _mask(is_key(batch["key"], wanted.key))
-        if mask.any():
-            yield from batch.filter(pa.array(mask)).to_pylist()
+def _fits(batch: pa.RecordBatch, wanted: Wanted, places: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Which rows of the ledger fit; `places` has the ids of those whose text does."""
+    mask = np.ones(batch.num_rows, bool)
+    if wanted.needs_text:
+        mask &= mask_of(pc.is_in(batch["id"], pa.array(sorted(places), pa.string())))
+    if wanted.id is not None:
+        mask &= has_id(batch, wanted.id.strip())
+    if wanted.source is not None:
+        mask &= mask_of(pc.equal(batch["source"], wanted.source))
+    if wanted.uri is not None:
+        mask &= mask_of(pc.starts_with(batch["uri"], wanted.uri))
+    if wanted.key is not None:
+        mask &= has_key(batch, wanted.key)
+    return mask
 
 
-def _mask(array: pa.Array) -> np.ndarray:
-    return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), bool)
-
-
-def _places(corpus: str, manifest: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """Shards that hold documents, by id; only the ids of shards of their languages are looked at."""
-    languages = {row["language"] for row in rows.values()}
-    ids = pa.array(sorted(rows), pa.string())
-    places: dict[str, list[str]] = {}
-    for path, entry in reading.shard_paths(manifest).items():
-        if entry["language"] not in languages:
-            continue
-        with open_arrow(storage.join(corpus, path)) as (_, batches):
+def _add_places(
+    corpus: str,
+    manifest: dict[str, Any],
+    work: reading.WorkFolder,
+    rows: Sequence[dict[str, Any]],
+    places: dict[str, list[str]],
+) -> None:
+    """Add the shards and work files that hold documents whose text was not searched for there; only ids are read."""
+    kept = {row["id"]: row["language"] for row in rows if row["decision"] == "kept"}
+    missing = {name for name in kept if not any(place.startswith("data/") for place in places.get(name, ()))}
+    languages = {kept[name] for name in missing}
+    looks = [
+        (path, storage.join(corpus, path), missing)
+        for path, entry in reading.shard_paths(manifest).items()
+        if entry["language"] in languages
+    ]
+    everyone = {row["id"] for row in rows}
+    if storage.is_local(work.path):  # elsewhere the ids of a file come with its texts
+        for folder in (reading.TEXTS, reading.UNREDACTED):
+            looks += [(name, path, everyone) for name, path in _texts(work, folder).items() if everyone]
+    for name, path, ids in looks:
+        sought = pa.array(sorted(ids), pa.string())
+        with open_arrow(path) as (_, batches):
             for batch in batches:
                 mine = hex_ids(batch["id"])
-                for name in mine.filter(pc.is_in(mine, ids)).to_pylist():
-                    places.setdefault(name, []).append(path)
-    return places
+                for identifier in mine.filter(pc.is_in(mine, sought)).to_pylist():
+                    places.setdefault(identifier, []).append(name)
 
 
 @dataclass
 class _Look:
-    """A file to look into, how, and the batches of it that may hold something (None: all)."""
+    """A file to look into, how it is named and opened, and the batches that may hold something (None: all)."""
 
+    name: str
     path: str
-    matcher: Callable[[pa.RecordBatch], np.ndarray]
     batches: set[int] | None = None
 
 
 def _search(
-    corpus: str, manifest: dict[str, Any], wanted: Wanted, found: Found, progress: reading.Progress
+    corpus: str,
+    manifest: dict[str, Any],
+    work: reading.WorkFolder,
+    wanted: Wanted,
+    found: Found,
+    progress: reading.Progress,
 ) -> dict[str, list[str]]:
     """Files that hold fitting documents, by id: shards, and work files for what was dropped or redacted."""
     matcher = Matcher(wanted, manifest)
     looks = []
-    for path, entry in reading.shard_paths(manifest).items():
+    for name, entry in reading.shard_paths(manifest).items():
+        look = _Look(name, storage.join(corpus, name))
         if matcher.needles and wanted.author is None:
-            chosen = passages.candidates(passages.sketch_path(corpus, path), entry["digest"], matcher.needles)
-            if chosen is not None and not chosen:
-                continue
-            looks.append(_Look(path, matcher, chosen))
-        else:
-            looks.append(_Look(path, matcher))
-    work = reading.UNREDACTED if wanted.email is not None else reading.TEXTS
-    of_work = reading.files_below(corpus, work, ".arrow")
-    looks += [_Look(path, matcher) for path in of_work if not path.endswith(".dropped.arrow")]
+            look.batches = passages.candidates(passages.sketch_path(corpus, name), entry["digest"], matcher.needles)
+        if look.batches is None or look.batches:
+            looks.append(look)
+    of_work = _texts(work, reading.UNREDACTED if wanted.email is not None else reading.TEXTS)
+    looks += [_Look(name, path) for name, path in of_work.items()]
     if not of_work:
         missing = "texts that were dropped" if wanted.email is None else "texts before redaction"
-        found.notes.append(f"there is no .work: {missing} could not be searched")
+        found.notes.append(f"there is no {work.name}: {missing} could not be searched; --work says where it is now")
     if wanted.email is not None and not of_work:
         found.notes.append("e-mail addresses are replaced by PI:EMAIL in a corpus, unless its recipe says otherwise")
     places: dict[str, list[str]] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
         for number, (look, ids) in enumerate(
-            zip(looks, pool.map(lambda look: _look(corpus, look), looks), strict=True)
+            zip(looks, pool.map(lambda look: _look(look, matcher), looks), strict=True)
         ):
             progress(f"{number + 1} of {len(looks)} files")
-            for name in ids:
-                places.setdefault(name, []).append(look.path)
+            for identifier in ids:
+                places.setdefault(identifier, []).append(look.name)
     return places
 
 
-def _look(corpus: str, look: _Look) -> list[str]:
+def _texts(work: reading.WorkFolder, folder: str) -> dict[str, str]:
+    """Work files with documents: name → path that opens. Those of refused documents hold their fates alone."""
+    return {name: path for name, path in work.files(folder, ".arrow").items() if not name.endswith(".dropped.arrow")}
+
+
+def _look(look: _Look, matcher: "Matcher") -> list[str]:
     ids: list[str] = []
-    with open_arrow(storage.join(corpus, look.path)) as (schema, batches):
+    with open_arrow(look.path) as (schema, batches):
         if "text" not in schema.names:
             return ids
         for number, batch in enumerate(batches):
             if look.batches is None or number in look.batches:
-                rows = look.matcher(batch)
-                ids += hex_ids(batch["id"].take(pa.array(rows))).to_pylist()
+                ids += hex_ids(batch["id"].take(pa.array(matcher(batch)))).to_pylist()
     return ids
 
 
@@ -235,7 +253,7 @@ class Matcher:
             if self._is_author(metadata[place].as_py())
         }
         languages = decode(batch["language"]).take(pa.array(rows))
-        code = rows[_mask(pc.is_in(languages, pa.array(sorted(self._code), pa.string())))]
+        code = rows[mask_of(pc.is_in(languages, pa.array(sorted(self._code), pa.string())))]
         if len(code):
             texts = batch["text"].take(pa.array(code))
             for place in passages.rows_with(texts, [self._author]).tolist():

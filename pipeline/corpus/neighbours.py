@@ -38,17 +38,17 @@ class Neighbours:
     signed: list[bytes | None]
 
     @classmethod
-    def of(cls, corpus: str, manifest: dict[str, Any], ids: np.ndarray, progress: reading.Progress) -> "Neighbours":
-        """Of the documents with these ids, whose texts lie in shards or in `.work`."""
+    def of(cls, corpus: str, manifest: dict[str, Any], ids: np.ndarray, work: reading.WorkFolder) -> "Neighbours":
+        """Of the documents with these ids, whose texts lie in shards or in work files."""
         plan = plan_of(manifest)
         settings, code = plan.recipe.deduplication, frozenset(plan.languages.programming)
         unspaced = frozenset(name for name, language in plan.languages.natural.items() if language.unspaced)
         context = DeduplicationContext(unspaced=unspaced, code=code)
         exact: dict[bytes, bytes] = {}
         signed: dict[bytes, bytes | None] = {}
-        work = reading.files_below(corpus, reading.TEXTS, ".arrow")
-        for path in (*reading.shard_paths(manifest), *work):
-            with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
+        shards = (storage.join(corpus, path) for path in reading.shard_paths(manifest))
+        for path in (*shards, *work.files(reading.TEXTS, ".arrow").values()):
+            with reading.open_arrow(path) as (_, batches):
                 for batch in batches:
                     here = reading.packed_ids(batch["id"])
                     rows = np.flatnonzero(np.isin(here, ids))

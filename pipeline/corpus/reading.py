@@ -5,13 +5,15 @@ Ids come as 32 hexadecimal digits, dictionaries as plain strings.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
@@ -22,10 +24,60 @@ from pipeline.text.columns import binary_ids, hex_ids
 
 REPEATING = ("source", "language", "licence", "language_declared")
 WORK = ".work"
-TEXTS = f"{WORK}/annotate/files"
+ELSEWHERE = f"{WORK}/elsewhere.json"
+"""Says where the work files of a corpus lie whose build was given `--work`; never published, as `.work` is not."""
+TEXTS = "annotate/files"
 """Work files that hold every document that passed the licence gate, dropped ones included, redacted."""
-UNREDACTED = f"{WORK}/ingest/files"
+UNREDACTED = "ingest/files"
 """The same before redaction."""
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Where the work files of a corpus lie, and how that place is named: `.work`, or as it was given."""
+
+    path: str
+    name: str
+
+    def files(self, folder: str = "", ending: str = "") -> dict[str, str]:
+        """Files below one of its folders: name → path that opens, sorted."""
+        place = storage.join(self.path, folder) if folder else self.path
+        names = [f"{folder}/{name}" if folder else name for name in storage.list_files(place) if name.endswith(ending)]
+        return {f"{self.name}/{name}": storage.join(self.path, name) for name in sorted(names)}
+
+
+def work_folder(corpus: str, work: str | None = None) -> WorkFolder:
+    """Where the work files of a corpus are: `work` if given, else where its build had them.
+
+    Raises ValueError where the note of that place is not as it was written.
+    """
+    inside = WorkFolder(storage.join(corpus, WORK), WORK)
+    if work is None:
+        try:
+            note = storage.read_json(storage.join(corpus, ELSEWHERE))
+        except FileNotFoundError:
+            return inside
+        if not isinstance(note, dict) or note != _note_of(str(note.get("work"))):
+            raise ValueError("is not as it was written")
+        work = str(note["work"])
+    work = work.rstrip("/")
+    return inside if work == inside.path else WorkFolder(work, work)
+
+
+def note_work_folder(corpus: str, work: str) -> None:
+    """Note where the work files of a corpus are, if they are not in it; a note that became untrue goes."""
+    if work == storage.join(corpus, WORK):
+        storage.remove(corpus, [ELSEWHERE])
+        if storage.is_local(corpus):
+            with suppress(OSError):  # it holds more, or is not there
+                Path(storage.filesystem(work)[1]).rmdir()
+        return
+    whole = storage.filesystem(work)[1] if storage.is_local(work) else work
+    storage.write_json(storage.join(corpus, ELSEWHERE), _note_of(whole))
+
+
+def _note_of(work: str) -> dict[str, str]:
+    return {"work": work, "digest": xxhash.xxh3_128_hexdigest(work.encode("utf-8", "surrogatepass"))}
 
 
 @contextmanager

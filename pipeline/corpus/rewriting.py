@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 from pipeline.corpus import passages, reading
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.seal import digest_file
+from pipeline.ledger import mask_of
 from pipeline.report import write_report
 from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
 from pipeline.runtime.finished import Record, read_record
-from pipeline.runtime.shards import writer_like
-from pipeline.write import corpus_digest_of
+from pipeline.runtime.shards import ParquetShard, plain_schema, writer_like
+from pipeline.write import LEDGER_REPEATING, corpus_digest_of
 
 
 @dataclass(frozen=True)
@@ -105,51 +106,46 @@ def rewrite_ledger(corpus: str, output: str, ids: np.ndarray, detail: str, stage
         source, target = storage.join(corpus, path), storage.join(output, path)
         fs, inner = storage.filesystem(source)
         with fs.open(inner, "rb") as stream:
-            table = pq.read_table(stream).combine_chunks()
-        mine = np.isin(reading.packed_ids(_column(table, "id")), ids)
-        if not mine.any():
-            reading.link_or_copy(source, target)
-            continue
-        was_kept = mine & _mask(pc.equal(_column(table, "decision").cast(pa.string()), "kept"))
-        _count(table.filter(pa.array(was_kept)), lost)
-        changes: list[tuple[str, np.ndarray, str | int]] = [
-            ("decision", was_kept, "dropped"),
-            ("stage", was_kept, stage),
-            ("reason", was_kept, stage),
-        ]
-        changes += [("bytes_kept", was_kept, 0), ("detail", mine, detail), ("uri", mine, ""), ("key", mine, "")]
-        for name, rows, value in changes:
-            if name in table.schema.names:
-                table = _changed(table, name, rows, value)
-        with storage.create(target) as out:
-            pq.write_table(table, out, compression="zstd")
+            part = pq.ParquetFile(stream)
+            if not any(
+                np.isin(reading.packed_ids(batch["id"]), ids).any() for batch in part.iter_batches(columns=["id"])
+            ):
+                reading.link_or_copy(source, target)
+                continue
+            schema = plain_schema(part.schema_arrow)
+            with storage.create(target) as out, ParquetShard(out, schema, LEDGER_REPEATING) as writer:
+                for batch in part.iter_batches():
+                    mine = np.isin(reading.packed_ids(batch["id"]), ids)
+                    if mine.any():
+                        batch = _taken_down(batch.cast(schema), mine, detail, stage, lost)
+                    writer.write_batch(batch)
     return lost
 
 
-def _column(table: pa.Table, name: str) -> pa.Array:
-    column = table[name].combine_chunks()
-    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-
-
-def _mask(array: pa.Array) -> np.ndarray:
-    return np.asarray(array.to_numpy(zero_copy_only=False), bool)
-
-
-def _changed(table: pa.Table, name: str, rows: np.ndarray, value: Any) -> pa.Table:
-    place, known = table.schema.get_field_index(name), table.schema.field(name)
-    column = _column(table, name)
-    is_dictionary = pa.types.is_dictionary(known.type)
-    values = column.cast(pa.string()) if is_dictionary else column
-    changed = pc.if_else(pa.array(rows), pa.scalar(value, values.type), values)
-    return table.set_column(place, known, pc.dictionary_encode(changed).cast(known.type) if is_dictionary else changed)
-
-
-def _count(table: pa.Table, lost: dict[str, list[int]]) -> None:
-    plain = table.select(["language", "bytes"]).set_column(0, "language", table["language"].cast(pa.string()))
-    for row in plain.group_by("language").aggregate([([], "count_all"), ("bytes", "sum")]).to_pylist():
-        total = lost.setdefault(row["language"], [0, 0])
-        total[0] += row["count_all"]
-        total[1] += row["bytes_sum"]
+def _taken_down(
+    batch: pa.RecordBatch, mine: np.ndarray, detail: str, stage: str, lost: dict[str, list[int]]
+) -> pa.RecordBatch:
+    """A batch of the ledger in which the rows `mine` are taken down; adds to `lost` what was kept of them."""
+    was_kept = mine & mask_of(pc.equal(batch["decision"], "kept"))
+    gone = batch.filter(pa.array(was_kept))
+    for language, size in zip(gone["language"].to_pylist(), gone["bytes"].to_pylist(), strict=True):
+        total = lost.setdefault(language, [0, 0])
+        total[0] += 1
+        total[1] += size
+    changes: tuple[tuple[str, np.ndarray, str | int], ...] = (
+        ("decision", was_kept, "dropped"),
+        ("stage", was_kept, stage),
+        ("reason", was_kept, stage),
+        ("bytes_kept", was_kept, 0),
+        ("detail", mine, detail),
+        ("uri", mine, ""),
+        ("key", mine, ""),
+    )
+    for name, rows, value in changes:
+        field = batch.schema.field(name)
+        changed = pc.if_else(pa.array(rows), pa.scalar(value, field.type), batch[name])
+        batch = batch.set_column(batch.schema.get_field_index(name), field, changed)
+    return batch
 
 
 def new_manifest(
@@ -190,7 +186,12 @@ def new_manifest(
 
 
 def write_descriptions(
-    corpus: str, output: str, manifest: dict[str, Any], removed: Mapping[str, str], needles: Sequence[bytes]
+    corpus: str,
+    output: str,
+    work: reading.WorkFolder,
+    manifest: dict[str, Any],
+    removed: Mapping[str, str],
+    needles: Sequence[bytes],
 ) -> None:
     """Statistics, report, cards, Croissant and manifest of the new corpus, counted from its files."""
     statistics = storage.read_json(storage.join(corpus, "statistics.json"))
@@ -203,18 +204,16 @@ def write_descriptions(
         and not passages.holds(pa.array([example["excerpt"]], pa.large_string()), needles)
     ]
     paths = [*reading.shard_paths(manifest), *reading.ledger_parts(output)]
-    records = [Record(path, "", (), {"tally": _tally(corpus, output, path).as_json()}) for path in paths]
+    records = [Record(path, "", (), {"tally": _tally(work, output, path).as_json()}) for path in paths]
     clusters = statistics["duplicates"]["deduplication"]
     write_report(output, plan, manifest, clusters, examples, records)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
 
 
-def _tally(corpus: str, output: str, path: str) -> Tally:
+def _tally(work: reading.WorkFolder, output: str, path: str) -> Tally:
     """The counts of a file: those of the old corpus where it is the same file."""
     try:
-        known = Tally.from_json(
-            read_record(storage.join(corpus, reading.WORK, "tally", "records", f"{path}.json")).data["tally"]
-        )
+        known = Tally.from_json(read_record(storage.join(work.path, "tally", "records", f"{path}.json")).data["tally"])
         size, digest = digest_file(storage.join(output, path))
         if known.files[path] == {"sha256": digest, "bytes": size}:
             return known

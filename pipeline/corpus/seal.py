@@ -1,6 +1,6 @@
 """The seal of a corpus: one digest for every file of it, so that a single changed byte anywhere is found.
 
-`seal.json` covers what is published, `.work/seal.json` what reruns resume from; either stands for itself, so that
+`seal.json` covers what is published, that of the work folder what reruns resume from; either stands for itself, so that
 `.work` can be deleted before the corpus is shared. Each closes with a SHA-256 of its own content. Shards and ledger
 have their SHA-256 from the counting of the corpus, and work files their xxh3-128 from the tasks that wrote them, so
 that sealing reads nothing twice but small files.
@@ -15,7 +15,6 @@ from typing import Any
 
 import xxhash
 
-from pipeline.corpus.reading import WORK
 from pipeline.runtime import storage
 from pipeline.runtime.finished import OutputFile, manifest_records, read_record
 from pipeline.runtime.ownership import KINDS, MARKER
@@ -25,7 +24,7 @@ SEAL = "seal.json"
 RECEIPTS = "takedowns/receipts"
 """Where receipts lie: they name the seal, so that it cannot cover them; they are signed."""
 FOLDERS = (*KINDS["corpus"].folders,)
-_LOCKS = (".lock", "lock.json")
+LOCKS = (".lock", "lock.json")
 _OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
 """Phases whose files lie in the output; those of others lie in `.work/PHASE/files`."""
 _THREADS = 4
@@ -67,20 +66,18 @@ def public_files(found: Iterable[str]) -> list[str]:
     return sorted(name for name in ours if not name.startswith(f"{RECEIPTS}/"))
 
 
-def write_seals(corpus: str) -> None:
-    """Seal a finished corpus and, where it is there, its work folder. Raises OutputError."""
+def write_seals(corpus: str, work: str | None = None) -> None:
+    """Seal a finished corpus and, where one is given, the folder of its work files. Raises OutputError."""
     manifest = storage.read_json(storage.join(corpus, "manifest.json"))
-    found = storage.list_files(corpus)
     counted = storage.read_json(storage.join(corpus, "statistics.json")).get("files", {})
     known = {name: ("sha256", file["bytes"], file["sha256"]) for name, file in counted.items()}
-    work = {name.removeprefix(f"{WORK}/"): entry.size for name, entry in found.items() if name.startswith(f"{WORK}/")}
-    of_work, of_public = _recorded(corpus, work)
-    known = {**of_public, **known}
-    sizes = {name: found[name].size for name in public_files(found)}
-    _write(corpus, manifest["digest"], sizes, known)
-    work.pop(SEAL, None)
-    if work:
-        _write(storage.join(corpus, WORK), manifest["digest"], work, of_work)
+    work_files = {name: entry.size for name, entry in storage.list_files(work).items()} if work else {}
+    of_work, of_public = _recorded(work, work_files) if work else ({}, {})
+    found = storage.list_files(corpus)
+    _write(corpus, manifest["digest"], {name: found[name].size for name in public_files(found)}, of_public | known)
+    work_files.pop(SEAL, None)
+    if work and work_files:
+        _write(work, manifest["digest"], work_files, of_work)
 
 
 def _write(
@@ -88,7 +85,7 @@ def _write(
 ) -> None:
     """Write the seal of the files in `folder`; those not known, or known with another length, are read."""
     files = {name: known[name] for name, size in sizes.items() if name in known and known[name][1] == size}
-    missing = [name for name in sizes if name not in files and name not in _LOCKS]
+    missing = [name for name in sizes if name not in files and name not in LOCKS]
     files |= {name: ("sha256", size, digest) for name, size, digest in digest_files(folder, missing, {}) if size >= 0}
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -99,12 +96,12 @@ def _write(
 
 
 def _recorded(
-    corpus: str, work: Mapping[str, int]
+    work: str, names: Iterable[str]
 ) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[str, int, str]]]:
     """Digests that tasks noted of the files they wrote: of those in the work folder, and of those published."""
     inside: dict[str, tuple[str, int, str]] = {}
     outside: dict[str, tuple[str, int, str]] = {}
-    for folder, place, files in _of_records(storage.join(corpus, WORK), work):
+    for folder, place, files in _of_records(work, names):
         target, place = (outside, _OUTSIDE[folder]) if folder in _OUTSIDE else (inside, place)
         target |= {f"{place}/{file.path}": ("xxh3", file.size, file.digest) for file in files}
     return inside, outside

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from configs.errors import ConfigurationError, OutputError
+from configs.errors import ConfigurationError, InputError, OutputError
 from configs.shown import shown_list
 from governance.requests import Request
 from governance.signing import public_pem, sign
@@ -23,11 +23,12 @@ from pipeline.corpus import passages, reading, rewriting, seal
 from pipeline.corpus.find import Matcher, Wanted, find
 from pipeline.corpus.neighbours import Neighbours, near_duplicates
 from pipeline.corpus.plan import plan_of
-from pipeline.corpus.receipts import FORMAT, signed_part
+from pipeline.corpus.receipts import FORMAT, is_whole, signed_part
 from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.runtime import storage
 from pipeline.runtime.lock import build_lock
+from pipeline.runtime.ownership import check_output
 from pipeline.settle import TAKEDOWN
 
 STATE = f"{reading.WORK}/takedown.json"
@@ -57,53 +58,91 @@ def takedown(
     output: str,
     key: Ed25519PrivateKey,
     progress: reading.Progress = lambda _: None,
+    work: str | None = None,
 ) -> dict[str, Any]:
     """Write the corpus without what the request names into `output`; returns the signed receipt.
 
-    `digest` is the SHA-256 of the request's file. The old corpus is not touched. Raises OpenRootsError: where nothing
-    is found, where `output` is not ours, where text to be removed would remain.
+    `digest` is the SHA-256 of the request's file; `work` says where the corpus' work files are, where they were moved.
+    The old corpus is not touched. Raises OpenRootsError: where nothing is found, where `output` is not ours, where text
+    to be removed would remain.
     """
     manifest = reading.read_manifest(corpus)
-    if _same(corpus, output):
-        raise ConfigurationError("--output must be a new folder: the old corpus stays until you remove it")
+    _check_place(corpus, output)
     for removal in request.remove:
         Wanted(**removal.given).check()
+    try:
+        earlier = [entry["request"] for entry in read_log(corpus)]
+    except ValueError as error:
+        raise InputError(storage.join(corpus, LOG), str(error), "Do not trust this corpus: verify it") from None
+    if request.id in earlier:
+        raise ConfigurationError(
+            f"the corpus has a takedown `{request.id}` already; give this request an id of its own"
+        )
+    state = {"request": digest, "corpus": manifest["digest"]}
+    if done := _done(output, request, state):
+        return done
+    _check_state(output, state)
+    removed = _look_up(corpus, request, manifest, work, progress)
+    if not removed.fates:
+        raise ConfigurationError("no document of the corpus fits the request; nothing was removed")
     with build_lock(output, "corpus"):
-        _begin(output, {"request": digest, "corpus": manifest["digest"]})
-        removed = _look_up(corpus, request, manifest, progress)
-        if not removed.fates:
-            raise ConfigurationError("no document of the corpus fits the request; nothing was removed")
-        neighbours = Neighbours.of(corpus, manifest, removed.ids, progress)
+        _begin(output, state)
+        folder = reading.work_folder(corpus, work)
+        neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
         if request.near_duplicates:
             near = near_duplicates(corpus, manifest, neighbours, removed.ids)
             removed.near = set(near) - set(removed.fates)
             removed.fates |= {name: fate for name, fate in near.items() if name in removed.near}
-            neighbours = Neighbours.of(corpus, manifest, removed.ids, progress)
-        return _write(corpus, manifest, request, digest, removed, neighbours, output, key, progress)
+            neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
+        return _write(corpus, folder, manifest, request, digest, removed, neighbours, output, key, progress)
 
 
-def _same(corpus: str, output: str) -> bool:
-    return storage.filesystem(corpus)[1].rstrip("/") == storage.filesystem(output)[1].rstrip("/")
+def _check_place(corpus: str, output: str) -> None:
+    """Refuse an output that is the old corpus, lies in it, or holds it. Raises ConfigurationError, OutputError."""
+    old, new = (storage.filesystem(path)[1].rstrip("/") + "/" for path in (corpus, output))
+    if old.startswith(new) or new.startswith(old):
+        raise ConfigurationError(
+            "--output must be a new folder beside the old corpus, which stays as it is until you remove it"
+        )
+    check_output(output, "corpus")
 
 
-def _begin(output: str, state: dict[str, str]) -> None:
-    """Note what is being done, so that the same command resumes; another is refused. Sweep half-written files."""
+def _done(output: str, request: Request, state: dict[str, str]) -> dict[str, Any] | None:
+    """The receipt of this very takedown, where it has ended."""
+    try:
+        receipt = storage.read_json(storage.join(output, seal.RECEIPTS, f"{request.id}.json"))
+        ended = {"request": receipt["request_sha256"], "corpus": receipt["before"]} == state
+        is_here = is_whole(receipt) and storage.read_json(storage.join(output, seal.SEAL))["seal"] == receipt["seal"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(receipt) if ended and is_here and not storage.exists(storage.join(output, STATE)) else None
+
+
+def _check_state(output: str, state: dict[str, str]) -> None:
+    """Refuse a folder with something else in it than a part of this takedown. Raises OutputError."""
     try:
         known = storage.read_json(storage.join(output, STATE))
     except (OSError, ValueError):
         known = None
     if known != state and (known is not None or storage.exists(storage.join(output, "data"))):
         raise OutputError("--output holds another corpus, or another takedown that did not end; choose a new folder")
+
+
+def _begin(output: str, state: dict[str, str]) -> None:
+    """Note what is being done, so that the same command resumes. Sweep half-written files."""
+    _check_state(output, state)
     storage.write_json(storage.join(output, STATE), state)
     storage.remove(output, [name for name in storage.list_files(output) if _TEMPORARY.fullmatch(name)])
 
 
-def _look_up(corpus: str, request: Request, manifest: dict[str, Any], progress: reading.Progress) -> Removed:
+def _look_up(
+    corpus: str, request: Request, manifest: dict[str, Any], work: str | None, progress: reading.Progress
+) -> Removed:
     removed = Removed()
     for number, removal in enumerate(request.remove, 1):
         progress(f"looking for what is asked, {number} of {len(request.remove)}")
         wanted = Wanted(**removal.given)
-        found = find(corpus, wanted)
+        found = find(corpus, wanted, work=work)
         if removal.text is not None:
             removed.needles += Matcher(wanted, manifest).needles
         removed.notes += [note for note in found.notes if note not in removed.notes]
@@ -117,6 +156,7 @@ def _look_up(corpus: str, request: Request, manifest: dict[str, Any], progress: 
 
 def _write(
     corpus: str,
+    work: reading.WorkFolder,
     manifest: dict[str, Any],
     request: Request,
     digest: str,
@@ -156,9 +196,8 @@ def _write(
     after["takedowns"] = [*manifest.get("takedowns", ()), {"request": request.id, "entry": entry["entry"]}]
     after["problems"] = [p for p in manifest.get("problems", ()) if not _is_asked(p["file"], request)]
     progress("writing report and cards")
-    rewriting.write_descriptions(corpus, output, after, removed.fates, removed.needles)
+    rewriting.write_descriptions(corpus, output, work, after, removed.fates, removed.needles)
     _refuse_remains(output, removed.needles)
-    storage.remove_tree(storage.join(output, reading.WORK))
     seal.write_seals(output)
     receipt = {
         "format": FORMAT,
@@ -172,6 +211,7 @@ def _write(
     storage.write_json(storage.join(output, seal.RECEIPTS, f"{request.id}.json"), receipt)
     with storage.create(storage.join(output, seal.RECEIPTS, "public-key.pem")) as stream:
         stream.write(public_pem(receipt["signature"]["public_key"]))
+    storage.remove_tree(storage.join(output, reading.WORK))  # last: with it goes the note of what is being done
     return receipt
 
 

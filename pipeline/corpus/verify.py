@@ -5,7 +5,7 @@ agrees with the shards, every licence passes the recipe's policy, cards and stat
 nothing that was taken down is there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,15 +61,19 @@ class _Shards:
     ids: list[np.ndarray] = field(default_factory=list)
 
 
-def verify(corpus: str) -> Verdict:
-    """Verify the corpus in a folder (any fsspec path). Raises InputError where there is none."""
+def verify(corpus: str, work: str | None = None) -> Verdict:
+    """Verify the corpus in a folder (any fsspec path), and its work files, which may lie elsewhere.
+
+    Raises InputError where there is no corpus.
+    """
     verdict = Verdict()
     manifest = _manifest(corpus, verdict)
     known = manifest or {}
     broken: set[str] = set()
     shards = _Shards()
     checks: tuple[tuple[str, Callable[[], None]], ...] = (
-        (seal.SEAL, lambda: _check_seals(corpus, verdict)),
+        (seal.SEAL, lambda: _check_public(corpus, verdict)),
+        (seal.SEAL, lambda: _check_work(corpus, work, verdict)),
         ("manifest.json", lambda: _check_foreign(corpus, known, verdict)),
         ("manifest.json", lambda: _check_digest(known, verdict)),
         ("data", lambda: _count_shards(corpus, known, shards, verdict, broken)),
@@ -78,7 +82,7 @@ def verify(corpus: str) -> Verdict:
         ("README.md", lambda: _check_cards(corpus, known, shards, verdict)),
         ("takedowns", lambda: _check_takedowns(corpus, known, shards, verdict)),
     )
-    for place, check in checks if manifest is not None else checks[:1]:
+    for place, check in checks if manifest is not None else checks[:2]:
         try:
             check()
             broken |= {problem.file for problem in verdict.problems} if place == seal.SEAL else set()
@@ -99,28 +103,42 @@ def _manifest(corpus: str, verdict: Verdict) -> dict[str, Any] | None:
         return None
 
 
-def _check_seals(corpus: str, verdict: Verdict) -> None:
-    for folder, prefix in ((corpus, ""), (storage.join(corpus, reading.WORK), f"{reading.WORK}/")):
-        found = storage.list_files(folder)
-        names = seal.public_files(found) if not prefix else [name for name in found if name != seal.SEAL]
-        if prefix and not found:
-            verdict.notes.append("there is no .work: what a rerun would resume from was removed, or left out")
-            continue
-        try:
-            sealed = seal.read_seal(folder)
-        except FileNotFoundError:
-            verdict.add(f"{prefix}{seal.SEAL}", "is missing: the build did not end, or an earlier version wrote it")
-            continue
-        except (ValueError, OSError):
-            verdict.add(f"{prefix}{seal.SEAL}", "is not as it was written")
-            continue
-        for name, problem in seal.broken(folder, sealed).items():
-            verdict.add(f"{prefix}{name}", problem)
-        verdict.files += len(sealed["files"])
-        verdict.bytes += sum(entry["bytes"] for entry in sealed["files"].values())
-        for name in names:
-            if name not in sealed["files"]:
-                verdict.add(f"{prefix}{name}", "is not of this corpus: its seal does not name it")
+def _check_public(corpus: str, verdict: Verdict) -> None:
+    _check_seal(corpus, "", seal.public_files(storage.list_files(corpus)), verdict)
+
+
+def _check_work(corpus: str, work: str | None, verdict: Verdict) -> None:
+    try:
+        place = reading.work_folder(corpus, work)
+    except ValueError as error:
+        verdict.add(reading.ELSEWHERE, str(error))
+        return
+    found = [name for name in storage.list_files(place.path) if name not in (seal.SEAL, *seal.LOCKS)]
+    if not found:
+        verdict.notes.append(
+            f"there is no {place.name}: what a rerun would resume from was removed, or moved (--work says where)"
+        )
+        return
+    _check_seal(place.path, f"{place.name}/", found, verdict)
+
+
+def _check_seal(folder: str, prefix: str, names: Sequence[str], verdict: Verdict) -> None:
+    """Check a folder against its seal; `names` are the files in it, `prefix` stands before them in what is told."""
+    try:
+        sealed = seal.read_seal(folder)
+    except FileNotFoundError:
+        verdict.add(f"{prefix}{seal.SEAL}", "is missing: the build did not end, or an earlier version wrote it")
+        return
+    except (ValueError, OSError):
+        verdict.add(f"{prefix}{seal.SEAL}", "is not as it was written")
+        return
+    for name, problem in seal.broken(folder, sealed).items():
+        verdict.add(f"{prefix}{name}", problem)
+    verdict.files += len(sealed["files"])
+    verdict.bytes += sum(entry["bytes"] for entry in sealed["files"].values())
+    for name in names:
+        if name not in sealed["files"]:
+            verdict.add(f"{prefix}{name}", "is not of this corpus: its seal does not name it")
 
 
 def _check_foreign(corpus: str, manifest: dict[str, Any], verdict: Verdict) -> None:

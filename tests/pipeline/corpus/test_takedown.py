@@ -136,6 +136,54 @@ def test_a_takedown_that_was_killed_is_given_again(whole, tmp_path, monkeypatch)
     assert resumed["seal"] == fresh["seal"]
 
 
+def test_a_takedown_that_was_killed_between_seal_and_receipt_is_given_again(whole, tmp_path, monkeypatch):
+    import pipeline.corpus.takedown as module
+
+    request, output = ask(tmp_path), tmp_path / "corpus-2"
+    sign = module.sign
+    monkeypatch.setattr(module, "sign", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        take_down(whole, request, output)
+    monkeypatch.setattr(module, "sign", sign)
+    take_down(whole, request, output)
+    assert verify(str(output)).problems == []
+    assert not (output / ".work").exists()
+
+
+def test_a_takedown_that_has_ended_answers_with_its_receipt(taken, whole, tmp_path):
+    output, receipt = taken
+    before = {name: path.stat().st_mtime_ns for name, path in files(output).items()}
+    assert take_down(whole, ask(tmp_path), output) == receipt
+    assert {name: path.stat().st_mtime_ns for name, path in files(output).items()} == before
+
+
+def test_a_request_that_fits_nothing_leaves_no_folder_behind(whole, tmp_path):
+    nothing = ask(tmp_path, REQUEST.format(text="these words stand in no document at all"))
+    with pytest.raises(ConfigurationError, match="no document"):
+        take_down(whole, nothing, tmp_path / "corpus-2")
+    assert not (tmp_path / "corpus-2").exists()
+
+
+@pytest.mark.parametrize("place", ["", "new", "cards", "data/en", ".."])
+def test_the_new_corpus_lies_beside_the_old_one(corpus, tmp_path, place):
+    with pytest.raises(OpenRootsError, match=r"--output|choose"):
+        take_down(corpus, ask(tmp_path), corpus / place)
+
+
+def test_two_requests_have_two_ids(taken, tmp_path):
+    with pytest.raises(ConfigurationError, match="already"):
+        take_down(taken[0], ask(tmp_path), tmp_path / "corpus-3")
+
+
+def test_the_ledger_is_written_as_the_build_writes_it(taken, whole):
+    parts = [pq.ParquetFile(folder / "ledger" / "part-00000.parquet") for folder in (whole, taken[0])]
+    first, second = (part.metadata.row_group(0) for part in parts)
+    assert parts[0].schema_arrow.equals(parts[1].schema_arrow)
+    for column in range(first.num_columns):
+        a, b = first.column(column), second.column(column)
+        assert (a.compression, a.encodings) == (b.compression, b.encodings)
+
+
 def test_another_request_may_not_go_on_in_the_same_folder(taken, whole, tmp_path):
     other = ask(tmp_path, 'id = "b"\nreceived = 2026-11-26\nreason = "-"\n[[remove]]\nkey = "doc-7"\n')
     with pytest.raises(OpenRootsError, match="holds another corpus"):
@@ -188,6 +236,7 @@ def test_without_its_work_what_was_kept_is_taken_down_all_the_same(corpus, tmp_p
     [
         ("id = 'a'\nreceived = 2026-11-26\nreason = 'x'\n", "missing key `remove`"),
         ("id = 'a'\nreceived = 2026-11-26\nreason = 'x'\n[[remove]]\n", "table 1 is empty"),
+        ("id = 'a'\nreceived = 2026-11-26\nreason = 'x'\n[remove]\nkey = 'x'\n", "two brackets"),
         ("id = 'a'\nreceived = 2026-11-26\nreason = 'x'\n[[remove]]\ntxt = 'x'\n", "did you mean `text`"),
         ("id = '../../a'\nreceived = 2026-11-26\nreason = 'x'\n[[remove]]\nkey = 'x'\n", "`id`"),
         ("id = 'a'\nreceived = 'soon'\nreason = 'x'\n[[remove]]\nkey = 'x'\n", "`received`"),
