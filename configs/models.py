@@ -160,11 +160,13 @@ class Columns(Model):
 
 
 ReaderName = Literal[
-    "jsonl", "parquet", "arrow", "csv", "tsv", "text", "html", "gettext", "fluent", "properties", "man", "code", "json",
-    "warc", "wet", "dictd", "datasets",
+    "jsonl", "datatrove", "dolma", "parquet", "arrow", "csv", "tsv", "text", "html", "gettext", "fluent",
+    "properties", "man", "code", "json", "warc", "wet", "dictd", "datasets",
 ]  # fmt: skip
 
 
+_OF_OTHERS: dict[str, Any] = {"id": "id", "uri": "url", "metadata": ["*"]}
+"""Columns of datatrove's and Dolma's files, unless the source's entry says otherwise."""
 _OWN_ENCODING = ("parquet", "arrow", "datasets", "warc", "wet")
 
 
@@ -192,6 +194,17 @@ class Source(Model):
     consent: str = Field(default="", description="what its authors agreed to")
     personal_data: str = Field(default="", description="what personal data a reader must expect")
     priority: int = Field(default=100, ge=0, le=255, description="of near-duplicates the lowest number is kept")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_of_others(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("reader") in ("datatrove", "dolma"):
+            columns = data.get("columns", {})
+            if isinstance(columns, Columns):
+                columns = columns.model_dump(exclude_unset=True)
+            if isinstance(columns, dict):
+                return {**data, "columns": {**_OF_OTHERS, **columns}}
+        return data
 
     @field_validator("encoding")
     @classmethod
@@ -378,8 +391,9 @@ class Sampling(Model):
 class Output(Model):
     """Form and sizes of what is written."""
 
-    format: Literal["arrow", "parquet"] = Field(
-        default="arrow", description="of the documents: Arrow IPC files, which open memory-mapped, or Parquet (zstd)"
+    format: Literal["arrow", "parquet", "jsonl.zst"] = Field(
+        default="arrow",
+        description="of the documents: Arrow IPC files, which open memory-mapped; Parquet (zstd); Dolma's JSON lines",
     )
     shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10, description="most text of a shard written")
     batch_documents: int = Field(default=1000, ge=1, description="most documents of a batch")

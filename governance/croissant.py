@@ -4,7 +4,7 @@ Files: one FileSet for each language's shards and one for the ledger. Record set
 the columns of the shards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.load import Plan
@@ -51,7 +51,8 @@ CONTEXT: dict[str, Any] = {
 """The JSON-LD context that the specification prescribes (Croissant 1.0, appendix)."""
 
 PARQUET = "application/x-parquet"
-ENCODINGS = {".arrow": "application/vnd.apache.arrow.file", ".parquet": PARQUET}
+JSON_LINES = "application/jsonlines"
+ENCODINGS = {".arrow": "application/vnd.apache.arrow.file", ".parquet": PARQUET, ".jsonl.zst": JSON_LINES}
 """Media types by the ending of a shard's name."""
 
 TEXT, INTEGER, FLOAT = "sc:Text", "sc:Integer", "sc:Float"
@@ -107,7 +108,8 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
         _file_set(f"shards-{code}", f"Shards of {entry['name']}", f"data/{code}/*{ending}", encoding)
         for code, entry in held.items()
     ]
-    records = [_language_records(code, entry) for code, entry in held.items()]
+    columns = ("id", "text", "source") if encoding == JSON_LINES else None
+    records = [_language_records(code, entry, columns) for code, entry in held.items()]
     if parts:
         distribution.append(_file_set("ledger", "The fate of every document", "ledger/*.parquet", PARQUET))
         fields = [_field("ledger-rows", "ledger", name, *meaning) for name, meaning in LEDGER_FIELDS.items()]
@@ -162,7 +164,8 @@ def _file_set(name: str, description: str, pattern: str, encoding: str) -> dict[
     }
 
 
-def _language_records(code: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _language_records(code: str, entry: Mapping[str, Any], columns: Sequence[str] | None) -> dict[str, Any]:
+    """The documents of a language; `columns` are those that its files have at the top, None: all."""
     name = f"documents-{code}"
     measures = {
         measure: (INTEGER if measure in ("words", "characters", "longest_line") else FLOAT, "a measure of quality")
@@ -176,6 +179,7 @@ def _language_records(code: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     fields = [
         _field(name, f"shards-{code}", column, *meaning)
         for column, meaning in {**FIELDS, **measures, **personal}.items()
+        if columns is None or column in columns
     ]
     return _record_set(name, f"{entry['documents']} documents in {entry['name']} ({code})", fields)
 

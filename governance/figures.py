@@ -154,4 +154,5 @@ def typical(counts: Sequence[int], edges: Sequence[float], share: float) -> str:
 
 def shard_ending(files: Iterable[str]) -> str:
     """How the names of a corpus's shards end, dot and all."""
-    return next((f".{path.rsplit('.', 1)[1]}" for path in files if path.startswith("data/")), ".arrow")
+    shards = (path.rpartition("/")[2] for path in files if path.startswith("data/"))
+    return next((f".{name.partition('.')[2]}" for name in shards), ".arrow")

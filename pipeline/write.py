@@ -1,4 +1,4 @@
-"""Write: kept documents into `data/LANGUAGE/shard-00000-of-00012.arrow` (or `.parquet`), the ledger into
+"""Write: kept documents into `data/LANGUAGE/shard-00000-of-00012.arrow` (or `.parquet`, `.jsonl.zst`), the ledger into
 `ledger/part-00000.parquet`.
 
 Which document goes where follows from counts alone, so every output file can be written by any worker; texts are read
@@ -91,7 +91,7 @@ class WriteWork:
     format: Format = "arrow"
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow`, an Arrow IPC file with one dictionary a column, or `TASK.parquet`."""
+        """Write `TASK.arrow`, an Arrow IPC file with one dictionary a column, `TASK.parquet` or `TASK.jsonl.zst`."""
         shard: OutputShard = task.payload
         values = _dictionaries(shard.parts)
         batches = (outward(batch, values) for part in shard.parts for batch in self._kept(part, shard.language))

@@ -4,12 +4,17 @@
 where ids follow the order of merges and every entry, encoded alone, is itself. For then, whenever a pair spells an
 entry t, nothing has been joined across its borders, so that what stands there is what t alone comes to just before its
 last merge. Both are checked for every entry, and so are the ids of trial texts.
+
+llama.cpp (`gguf`) keeps vocabulary and merges as they are, and so does SentencePiece its own file: trial texts are
+compared.
 """
 
 import base64
 import itertools
 import json
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +29,8 @@ from tokenizer.parallel_text import parallel_texts
 from tokenizer.pretokenize import BLOOM_PATTERN, BLOOM_PATTERNS, GPT2_PATTERN, GPT4_PATTERN
 from tokenizer.verify import trial_texts
 
-FORMATS = ("tiktoken", "sentencepiece")
+FORMATS = ("tiktoken", "sentencepiece", "gguf")
+_PROGRAMS = {"tiktoken": "tiktoken", "sentencepiece": "SentencePiece", "gguf": "llama.cpp"}
 
 _CLASS = BLOOM_PATTERN.removeprefix(" ?[^").removesuffix("]+")
 TIKTOKEN_PATTERNS = {
@@ -63,9 +69,16 @@ def export_tokenizer(tokenizer: str, output: str, form: str) -> dict[str, Any]:
     Returns what was proven: numbers of entries and of trial texts. Raises InputError where there is no tokenizer,
     ConfigurationError where the other program cannot give the same ids, and why.
     """
-    if form == "sentencepiece":
-        return _sentencepiece(tokenizer, output)
     loaded = Tokenizer.load(tokenizer, "tokenizers")
+    write = {"tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "gguf": _gguf}[form]
+    files, proven = write(loaded, tokenizer)
+    for name, data in files.items():
+        with storage.create(storage.join(output, name)) as stream:
+            stream.write(data)
+    return proven
+
+
+def _tiktoken(loaded: Tokenizer, _: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     ranks, pattern = ranks_of(loaded)
     about = {
         "name": f"openroots-{loaded.digest[:8]}",
@@ -75,24 +88,21 @@ def export_tokenizer(tokenizer: str, output: str, form: str) -> dict[str, Any]:
         "vocabulary_size": loaded.vocabulary_size,
     }
     texts = _equal(loaded, ranks, about)
-    lines = b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks.items())
-    for name, data in (
-        ("vocabulary.tiktoken", lines),
-        ("tiktoken.json", (json.dumps(about, ensure_ascii=True, indent=1) + "\n").encode()),
-        ("README.md", README.encode()),
-    ):
-        with storage.create(storage.join(output, name)) as stream:
-            stream.write(data)
-    return {"entries": len(ranks), "texts": texts}
+    files = {
+        "vocabulary.tiktoken": b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks.items()),
+        "tiktoken.json": (json.dumps(about, ensure_ascii=True, indent=1) + "\n").encode(),
+        "README.md": README.encode(),
+    }
+    return files, {"entries": len(ranks), "texts": texts}
 
 
 def ranks_of(tokenizer: Tokenizer) -> tuple[dict[bytes, int], str]:
     """(bytes → id of all entries that text yields, pattern for tiktoken). Raises ConfigurationError: see the module."""
     content = json.loads(tokenizer.text)
-    pattern = _pattern(content)
+    pattern = TIKTOKEN_PATTERNS.get(known_pattern(tokenizer, "tiktoken"))
+    if pattern is None:
+        raise _cannot("its pre-tokenizer is none of bloom, gpt2 and gpt4")
     model = content["model"]
-    if model.get("type") != "BPE" or model.get("ignore_merges") or content.get("normalizer"):
-        raise _cannot("it is no byte-level BPE without a normalizer")
     byte_of = {character: byte for byte, character in enumerate(byte_characters())}
     vocabulary: dict[str, int] = model["vocab"]
     made = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
@@ -109,7 +119,12 @@ def ranks_of(tokenizer: Tokenizer) -> tuple[dict[bytes, int], str]:
     return dict(sorted(ranks.items(), key=lambda item: item[1])), pattern
 
 
-def _pattern(content: dict[str, Any]) -> str:
+def known_pattern(tokenizer: Tokenizer, form: str) -> str:
+    """The expression by which a byte-level BPE tokenizer splits text. Raises ConfigurationError where it is none."""
+    content = json.loads(tokenizer.text)
+    model = content["model"]
+    if model.get("type") != "BPE" or model.get("ignore_merges") or content.get("normalizer"):
+        raise _cannot("it is no byte-level BPE without a normalizer", form)
     steps = content.get("pre_tokenizer") or {}
     steps = steps.get("pretokenizers", [steps])
     kinds = [step.get("type") for step in steps]
@@ -118,9 +133,9 @@ def _pattern(content: dict[str, Any]) -> str:
     plain = kinds == ["Split", "ByteLevel"] and not steps[1].get("use_regex") and not steps[1].get("add_prefix_space")
     isolated = plain and steps[0].get("behavior") == "Isolated" and not steps[0].get("invert")
     expression = steps[0].get("pattern", {}).get("Regex") if isolated else None
-    if expression not in TIKTOKEN_PATTERNS:
-        raise _cannot("its pre-tokenizer is none of bloom, gpt2 and gpt4")
-    return TIKTOKEN_PATTERNS[expression]
+    if expression is None:
+        raise _cannot("its pre-tokenizer does not isolate what one expression matches", form)
+    return str(expression)
 
 
 def _check_entries(content: dict[str, Any], vocabulary: dict[str, int], names: list[str]) -> None:
@@ -160,7 +175,7 @@ def _trials() -> Iterator[str]:
     yield from trial_texts()
 
 
-def _sentencepiece(tokenizer: str, output: str) -> dict[str, Any]:
+def _sentencepiece(loaded: Tokenizer, tokenizer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A tokenizer trained as SentencePiece has its file already; no other can become one."""
     path = storage.join(tokenizer.removesuffix("/tokenizer.json"), "tokenizer.model")
     if not storage.exists(path):
@@ -168,11 +183,33 @@ def _sentencepiece(tokenizer: str, output: str) -> dict[str, Any]:
             f"{tokenizer} cannot be a SentencePiece model: those cut text at spaces and join characters, byte-level "
             "BPE cuts it by a pattern and joins bytes; train one with `train-tokenizer --model sentencepiece-bpe`"
         )
+    need("sentencepiece", "sentencepiece")
+    from sentencepiece import SentencePieceProcessor
+
     fs, inner = storage.filesystem(path)
-    with storage.create(storage.join(output, "tokenizer.model")) as stream:
-        stream.write(fs.cat_file(inner))
-    return {"entries": Tokenizer.load(tokenizer, "tokenizers").vocabulary_size, "texts": 0}
+    data: bytes = fs.cat_file(inner)
+    model = SentencePieceProcessor(model_proto=data)
+    count = 0
+    for text in _trials():
+        expected = loaded.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
+        if model.encode(text) != expected:
+            raise _cannot(f"the text {text[:60]!a} gets other ids", "sentencepiece")
+        count += 1
+    return {"tokenizer.model": data}, {"entries": loaded.vocabulary_size, "texts": count}
 
 
-def _cannot(why: str) -> OpenRootsError:
-    return ConfigurationError(f"the tokenizer cannot be exported for tiktoken with the same ids: {why}")
+def _gguf(loaded: Tokenizer, _: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The vocabulary as a GGUF file of its own, as llama.cpp's `models/ggml-vocab-*.gguf` are."""
+    need("gguf", "gguf")
+    from tokenizer.gguf_vocabulary import prove, write_vocabulary
+
+    pattern = known_pattern(loaded, "gguf")
+    texts = prove(loaded, pattern, _trials())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocabulary.gguf"
+        write_vocabulary(path, loaded, pattern)
+        return {path.name: path.read_bytes()}, {"entries": loaded.vocabulary_size, "texts": texts}
+
+
+def _cannot(why: str, form: str = "tiktoken") -> OpenRootsError:
+    return ConfigurationError(f"the tokenizer cannot be exported for {_PROGRAMS[form]} with the same ids: {why}")

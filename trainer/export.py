@@ -29,12 +29,19 @@ SHARD_BYTES = 5_000_000_000
 
 
 def export(
-    checkpoint: str, output: str, *, dtype: str = "bf16", shard_bytes: int = SHARD_BYTES, licence: str | None = None
+    checkpoint: str,
+    output: str,
+    *,
+    dtype: str = "bf16",
+    shard_bytes: int = SHARD_BYTES,
+    licence: str | None = None,
+    gguf: bool = False,
 ) -> list[str]:
     """Write the model of a checkpoint as `BloomForCausalLM` into the folder `output`; returns the files' names.
 
-    `checkpoint` is a folder RUN/step-…, or RUN itself, whose newest is taken; `licence` an SPDX expression. Raises
-    InputError where the checkpoint is damaged, OutputError where the folder is not empty or cannot be written.
+    `checkpoint` is a folder RUN/step-…, or RUN itself, whose newest is taken; `licence` an SPDX expression; `gguf`:
+    write `model.gguf` as well. Raises InputError where the checkpoint is damaged, OutputError where the folder is not
+    empty or cannot be written, ConfigurationError where there can be no GGUF file.
     """
     source = read_checkpoint(_locate(Path(checkpoint)))
     target = Path(output)
@@ -44,6 +51,10 @@ def export(
         raise OutputError(f"{output} is not empty; choose another --output, or remove it")
     config = TrainingConfig.model_validate(source.manifest["config"])
     kind = DTYPES[dtype]
+    if gguf:
+        from trainer.gguf_file import GGUF_FILE, check_gguf, write_gguf
+
+        check_gguf(source.folder / "tokenizer")
     try:
         target.mkdir(parents=True, exist_ok=True)
         names = _write_weights(source.folder, target, kind, shard_bytes)
@@ -51,9 +62,21 @@ def export(
         roles = _roles(target)
         described = to_config(config.model, dtype=kind, sequence_length=config.sequence_length, **roles)
         _write_json(target / "config.json", described)
-        _write_json(target / "generation_config.json", {"use_cache": True, **_token_ids(roles)})
+        _write_json(target / "generation_config.json", _generation(roles))
         _complete_tokenizer(target / "tokenizer_config.json", config.sequence_length)
         (target / "README.md").write_text(model_card(source, config, licence))
+        if gguf:
+            reader = SafeReader(str(source.folder))
+            shapes = _shapes(reader)
+            write_gguf(
+                target / GGUF_FILE,
+                config.model,
+                target,
+                {name: shapes[name] for name in sorted(shapes, key=_place)},
+                lambda name: next(_read_tensors(reader, [name], shapes))[1],
+                dtype=kind,
+                sequence_length=config.sequence_length,
+            )
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
     return names
@@ -70,11 +93,7 @@ def _locate(path: Path) -> Path:
 
 def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: int) -> list[str]:
     reader = SafeReader(str(source))
-    shapes = {
-        name.removeprefix("model."): about.size
-        for name, about in reader.read_metadata().state_dict_metadata.items()
-        if name.startswith("model.") and hasattr(about, "size")
-    }
+    shapes = _shapes(reader)
     groups = list(_groups(shapes, dtype.itemsize, shard_bytes))
     names: list[str] = []
     index: dict[str, str] = {}
@@ -90,6 +109,15 @@ def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: 
         total = sum(torch.Size(shape).numel() for shape in shapes.values()) * dtype.itemsize
         _write_json(target / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": index})
     return names
+
+
+def _shapes(reader: SafeReader) -> dict[str, torch.Size]:
+    """Shapes of a checkpoint's parameters by our names."""
+    return {
+        name.removeprefix("model."): about.size
+        for name, about in reader.read_metadata().state_dict_metadata.items()
+        if name.startswith("model.") and hasattr(about, "size")
+    }
 
 
 def _groups(shapes: dict[str, torch.Size], itemsize: int, shard_bytes: int) -> Iterator[list[str]]:
@@ -142,8 +170,11 @@ def _mode() -> int:
     return 0o666 & ~mask
 
 
-def _token_ids(roles: dict[str, int | None]) -> dict[str, int]:
-    return {f"{name.removesuffix('_id')}_token_id": number for name, number in roles.items() if number is not None}
+def _generation(roles: dict[str, int | None]) -> dict[str, Any]:
+    """What `generate` needs to know; a model without a token that fills texts up is given the one that ends them."""
+    known = {**roles, "pad_id": roles["eos_id"] if roles["pad_id"] is None else roles["pad_id"]}
+    ids = {f"{name.removesuffix('_id')}_token_id": number for name, number in known.items() if number is not None}
+    return {"use_cache": True, **ids}
 
 
 def _roles(folder: Path) -> dict[str, int | None]:

@@ -21,7 +21,8 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
 @click.option("--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]))
 @click.option("--shard-size", default="5GB", show_default=True, callback=_bytes, help="of a file, and of memory")
 @click.option("--licence", default=None, help="SPDX, of the model, for its card")
-def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, licence: str | None) -> None:
+@click.option("--gguf", is_flag=True, help="also write model.gguf, which llama.cpp runs; needs openroots[gguf]")
+def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, licence: str | None, gguf: bool) -> None:
     """Write the model of a checkpoint as Hugging Face's transformers opens it.
 
     \b
@@ -33,6 +34,6 @@ def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, li
     need("torch", "train")
     from trainer.export import export
 
-    names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size, licence=licence)
+    names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size, licence=licence, gguf=gguf)
     weights = "1 file" if len(names) == 1 else f"{len(names):,} files"
-    click.echo(f"{output}: {weights} of weights, configuration, tokenizer, card")
+    click.echo(f"{output}: {weights} of weights, configuration, tokenizer, card{', model.gguf' if gguf else ''}")

@@ -6,7 +6,11 @@ import click
 @click.command("export-tokenizer")
 @click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
 @click.option(
-    "--format", "form", required=True, type=click.Choice(["tiktoken", "sentencepiece"]), help="the program to write for"
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["tiktoken", "sentencepiece", "gguf"]),
+    help="the program to write for",
 )
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
 def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
@@ -14,6 +18,10 @@ def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
 
     tiktoken: `vocabulary.tiktoken`, `tiktoken.json` with pattern and special tokens, and how to load them. Every entry
     is checked, and so are texts of many languages and such as are hard to cut.
+
+    gguf: `vocabulary.gguf` for llama.cpp, which is given the same texts (a minute); needs openroots[gguf].
+
+    sentencepiece: `tokenizer.model` of a tokenizer that was trained as one.
 
     \b
     openroots export-tokenizer --tokenizer build/tokenizer --format tiktoken --output tiktoken

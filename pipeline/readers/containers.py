@@ -38,12 +38,14 @@ class Member:
     """A file to read: `name` with all that leads to it, `path` inside the innermost archive, and its bytes.
 
     Of a part of a file `stream` holds its own bytes only; a part of a table counts in row groups of the whole stream.
+    `uri` is where the file lies that it is, or that it is a member of.
     """
 
     name: str
     path: str
     stream: Stream
     part: Part | None = None
+    uri: str = ""
 
     @property
     def before(self) -> int:

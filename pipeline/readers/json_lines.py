@@ -27,11 +27,15 @@ _VALUES_MAX = 4 << 20
 _ROUNDED_MIN = 2**63  # orjson makes fractions of integers beyond 64 bits
 
 
-def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
+Adapt = Callable[[dict[str, Any], int], dict[str, Any]]
+"""From a record and the number of its line to the record whose keys are the columns."""
+
+
+def read_jsonl(member: Member, context: Context, adapt: Adapt | None = None) -> Iterator[Row]:
     """One JSON object a document. What is none (bad UTF-8, lone surrogates, another value) is a problem."""
     columns, on_problem = context.source.columns, context.on_problem
     text = member.stream if member.before else utf8(member.stream, context.source.encoding)
-    simple = wanted_columns(columns) == (columns.text,) and not columns.metadata
+    simple = wanted_columns(columns) == (columns.text,) and not columns.metadata and adapt is None
     parse = orjson.loads
     if member.before or is_lines(text.peek(CHUNK)):
         kind, numbered = "line", lines(text, on_problem, blank=False, before=member.before)
@@ -44,7 +48,7 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
         try:
             record = parse(line) if len(line) < _VALUES_MAX else _parse_large(line, where)
         except json.JSONDecodeError as error:
-            yield from _read_again(line, number, where, error, context)
+            yield from _read_again(line, number, where, error, context, adapt)
             continue
         except InputError as error:
             on_problem(error)
@@ -55,8 +59,11 @@ def read_jsonl(member: Member, context: Context) -> Iterator[Row]:
             continue
         if not isinstance(record, dict):
             on_problem(InputError(where, "not a JSON object", SKIPPED))
-        elif _is_rounded(record, columns):
-            yield from _read_again(line, number, where, None, context)
+            continue
+        if adapt is not None and not _is_rounded(record, columns):
+            record = adapt(record, number)
+        if _is_rounded(record, columns):
+            yield from _read_again(line, number, where, None, context, adapt)
         else:
             try:
                 yield row_of(record, columns, where, f"#{number}")
@@ -108,7 +115,12 @@ def _is_rounded(record: dict[str, Any], columns: Columns) -> bool:
 
 
 def _read_again(
-    line: bytes, number: int, where: str, error: json.JSONDecodeError | None, context: Context
+    line: bytes,
+    number: int,
+    where: str,
+    error: json.JSONDecodeError | None,
+    context: Context,
+    adapt: Adapt | None = None,
 ) -> Iterator[Row]:
     """The documents of a line that orjson refuses: one, or several; the first fault ends it."""
     columns, count = context.source.columns, 0
@@ -118,6 +130,8 @@ def _read_again(
             suffix = f"#{number}" if count == 1 else f"#{number}.{count}"
             if not isinstance(record, dict):
                 raise InputError(where, "not a JSON object", SKIPPED)
+            if adapt is not None:
+                record = adapt(record, number)
             yield row_of(record, columns, where, suffix)
     except json.JSONDecodeError as second:
         cause = second.msg if count or error is None else error.msg

@@ -19,7 +19,7 @@ from pipeline.readers.names import visible
 from pipeline.readers.streams import Stream, open_file
 from pipeline.readers.units import Unit, wanted
 
-_TABLES = ("jsonl", "parquet", "arrow", "csv", "tsv", "warc", "wet", "dictd")
+_TABLES = ("jsonl", "datatrove", "dolma", "parquet", "arrow", "csv", "tsv", "warc", "wet", "dictd")
 """Readers whose files are archives only where their names say so."""
 
 

@@ -14,6 +14,7 @@ from pipeline.readers.consent_rules import consent_of
 from pipeline.readers.containers import Member, is_archive, members
 from pipeline.readers.delimited import read_csv, read_tsv
 from pipeline.readers.dictionaries import Dictionaries
+from pipeline.readers.dolma import read_datatrove, read_dolma
 from pipeline.readers.gettext import read_gettext
 from pipeline.readers.json_lines import read_jsonl
 from pipeline.readers.json_messages import read_json
@@ -32,6 +33,8 @@ Reader = Callable[[Member, Context], Iterator[Row]]
 
 READERS: Mapping[str, Reader] = {
     "jsonl": read_jsonl,
+    "datatrove": read_datatrove,
+    "dolma": read_dolma,
     "parquet": read_parquet,
     "arrow": read_arrow,
     "csv": read_csv,
@@ -137,9 +140,10 @@ def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]
         try:
             with open_part(file.uri, file.name, part) as stream:
                 if part is None or part.kind == "tar":
-                    yield from members(stream, file.name, file.path, chosen, context.on_problem)
+                    for member in members(stream, file.name, file.path, chosen, context.on_problem):
+                        yield replace(member, uri=file.uri)
                 else:
-                    yield Member(file.name, file.path, stream, part)
+                    yield Member(file.name, file.path, stream, part, file.uri)
         except InputError as error:
             context.on_problem(error)
 

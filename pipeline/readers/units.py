@@ -18,6 +18,7 @@ from configs.errors import InputError
 from configs.models import Package, Source
 from governance.licence_tree import EVIDENCE_FILES_MAX, is_evidence, speaks_for
 from pipeline.readers.containers import is_archive, without_compression
+from pipeline.readers.dolma_layout import attribute_files, is_attributes
 from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_remote, local_path, match
 from pipeline.readers.names import visible
 from pipeline.readers.parts import Part
@@ -28,6 +29,8 @@ BYTES_PER_UNIT = 64 << 20
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
+    "datatrove": (".jsonl", ".ndjson", ".json"),
+    "dolma": (".jsonl", ".ndjson", ".json"),
     "parquet": (".parquet",),
     "arrow": (".arrow", ".feather", ".ipc"),
     "csv": (".csv",),
@@ -136,6 +139,8 @@ def wanted(package: Package, reader: str, path: str) -> bool:
     names = {plain, without_compression(plain)}
     if any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in package.exclude):
         return False
+    if reader == "dolma" and is_attributes(plain):
+        return False
     if path.endswith("!"):
         return True
     if package.include:
@@ -183,7 +188,8 @@ def _path_units(source: Source, number: int, package: Package, skip: Sequence[st
             uri = fs.unstrip_protocol(file.path) if fs else _portable(file.path)
             beside = _beside(file.path, listed) if fs is None and not is_archive(file.path) else []
             names = tuple(posixpath.basename(near.path) for near in beside)
-            units.append(Unit(source.id, uri, number, file.size, label, state=_state(file, beside), evidence=names))
+            state = _state(file, [*beside, *_attributes(source, uri)])
+            units.append(Unit(source.id, uri, number, file.size, label, state=state, evidence=names))
         for folder in found.folders:
             units += _folder_units(fs, folder, source, number, package, skip)
         units.sort(key=lambda unit: (unit.uri, unit.members))
@@ -218,7 +224,8 @@ def _folder_units(
 
     def unit() -> Unit:
         about = evidence_for(evidence, [file.path for file in held])
-        lines = "\n".join(f"{file.path}\0{file.state}" for file in [*held, *about])
+        attributes = [near for file in held for near in _attributes(source, f"{uri}/{file.path}")]
+        lines = "\n".join(f"{file.path}\0{file.state}" for file in [*held, *about, *attributes])
         state = xxhash.xxh3_128_hexdigest(lines.encode(*_ANY))
         paths, names = (tuple(file.path for file in files) for files in (held, about))
         return Unit(source.id, uri, number, total, label, paths, state, evidence=names)
@@ -262,8 +269,13 @@ def _beside(path: str, known: dict[str, list[FoundFile]]) -> list[FoundFile]:
     return [file for file in known[folder] if file.path != path]
 
 
+def _attributes(source: Source, uri: str) -> list[FoundFile]:
+    """The files of Dolma's attributes that are read beside a file of documents."""
+    return [file_state(path) for path in attribute_files(uri)] if source.reader == "dolma" else []
+
+
 def _state(file: FoundFile, beside: Sequence[FoundFile]) -> str:
-    """The state of a file, and of those beside it that tell of its licence."""
+    """The state of a file, and of those beside it that are read with it."""
     if not beside:
         return file.state
     lines = "\n".join(f"{near.path}\0{near.state}" for near in beside)

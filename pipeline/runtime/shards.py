@@ -1,4 +1,4 @@
-"""Files of documents that leave us: Arrow IPC files and Parquet, as other programs expect them, and a reader of both.
+"""Files of documents that leave us: Arrow IPC files, Parquet and JSON lines, as other programs expect them; a reader.
 
 What stays within a build is Arrow streams of 16-byte ids (`storage.open_stream`); what leaves it has ids of 32
 hexadecimal digits. Corpora of earlier versions, Arrow streams with 16-byte ids, are read as well.
@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.runtime import storage
+from pipeline.runtime.json_shards import MAGIC, JsonShard, read_json_shard
 
-Format = Literal["arrow", "parquet"]
-ENDINGS: dict[Format, str] = {"arrow": ".arrow", "parquet": ".parquet"}
+Format = Literal["arrow", "parquet", "jsonl.zst"]
+ENDINGS: dict[Format, str] = {"arrow": ".arrow", "parquet": ".parquet", "jsonl.zst": ".jsonl.zst"}
 
 ROW_GROUP_BYTES = 64 << 20
 ROW_GROUP_ROWS = 100_000
@@ -77,7 +78,7 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields)
 
 
-WRITERS: dict[Format, Any] = {"arrow": pa.ipc.new_file, "parquet": ParquetShard}
+WRITERS: dict[Format, Any] = {"arrow": pa.ipc.new_file, "parquet": ParquetShard, "jsonl.zst": JsonShard}
 """By format, what opens a writer on (stream, schema). All batches of an Arrow file share a column's dictionary."""
 
 
@@ -93,7 +94,8 @@ class Batches:
 
 @contextmanager
 def open_shard(path: str, *, mapped: bool = True, dictionaries: Sequence[str] = ()) -> Iterator[Batches]:
-    """Open a shard of a corpus or of tokens: an Arrow file, Parquet or an Arrow stream; its first bytes tell which.
+    """Open a shard of a corpus or of tokens: an Arrow file, Parquet, JSON lines or an Arrow stream: its
+    first bytes tell.
 
     A local file is memory-mapped; see `storage.open_stream`. Of Parquet the columns `dictionaries` come as such. Raises
     OSError, and pa.ArrowInvalid where it is damaged.
@@ -112,6 +114,8 @@ def open_shard(path: str, *, mapped: bool = True, dictionaries: Sequence[str] = 
         elif found == "parquet":
             parquet = pq.ParquetFile(source, read_dictionary=list(dictionaries))
             yield Batches(parquet.schema_arrow, _row_groups(parquet))
+        elif found == "jsonl.zst":
+            yield Batches(*read_json_shard(source))
         else:
             with pa.ipc.open_stream(source) as reader:
                 yield Batches(reader.schema, iter(reader))
@@ -128,6 +132,8 @@ def writer_like(path: str) -> Any:
 def _format(source: Any) -> Format | None:
     """The format of a file by its first bytes; None for an Arrow stream."""
     start = source.read(len(_ARROW))
+    if start.startswith(MAGIC):
+        return "jsonl.zst"
     return "arrow" if start == _ARROW else "parquet" if start.startswith(_PARQUET) else None
 
 
