@@ -10,8 +10,7 @@ DOCUMENTS, ATTRIBUTES = "documents", "attributes"
 
 def attribute_files(uri: str) -> list[str]:
     """Files of attributes that belong to a local file of documents, by the names of their folders."""
-    path = local_path(uri)
-    head, slash, rest = (path or "").rpartition(f"/{DOCUMENTS}/")
+    head, slash, rest = (local_path(uri) or "").rpartition(f"/{DOCUMENTS}/")
     if not slash:
         return []
     folder = Path(head) / ATTRIBUTES
