@@ -57,9 +57,9 @@ def add_vocabulary(writer: Any, tokenizer: Tokenizer, pattern: str, entries: int
     writer.add_token_types(kinds)
     writer.add_token_merges([" ".join(pair) for pair in merges])
     for role, name in _ROLES.items():
-        number = tokenizer.eos_id if role == "eos_token" else tokenizer.role(role)
-        if number is not None:
-            getattr(writer, f"add_{name}_token_id")(number)
+        known = tokenizer.eos_id if role == "eos_token" else tokenizer.role(role)
+        if known is not None:
+            getattr(writer, f"add_{name}_token_id")(known)
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
 
