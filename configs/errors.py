@@ -9,6 +9,7 @@ OpenRootsError
 │   └── UnsafeArchiveError a member of an archive points outside of it, or unpacks to an absurd size
 ├── OutputError            the output cannot be written: full disk, read-only folder
 │   └── BuildLockedError   another command is at work in the same folder
+├── StorageError           a store does not answer, or refuses: network, credentials, rights, a bucket that is not there
 ├── WorkerDiedError        worker processes were killed or crashed, again and again
 ├── BalanceError           documents that entered are neither kept nor in the ledger: a bug of ours
 └── ModelError             a language-ID or perplexity model cannot be loaded or made, or a checkpoint does not fit
@@ -72,6 +73,12 @@ class OutputError(OpenRootsError):
 
 class BuildLockedError(OutputError):
     """Another command holds the output folder."""
+
+
+class StorageError(OpenRootsError):
+    """A store does not answer, or refuses, or a file that was listed is gone. Never a fault of what is read: what it
+    meets fails, and is done again by the next run.
+    """
 
 
 class WorkerDiedError(OpenRootsError):

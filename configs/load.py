@@ -66,6 +66,9 @@ def read_toml(path: str) -> dict[str, Any]:
         if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):  # such as an unknown protocol
             raise ConfigurationError(f"{path}: {error}") from None
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    except Exception as error:  # a store that does not answer, or whose package is not installed
+        cause = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ConfigurationError(f"{path}: cannot be read: {cause}") from error
 
 
 def validate(model: type[ModelType], data: Mapping[str, Any], where: str) -> ModelType:

@@ -325,13 +325,13 @@ def _check_language(code: str | None) -> None:
 
 
 def _check_url(output: str, option: str = "--output") -> None:
-    """Refuse a folder on a file system that fsspec does not know or lacks a package for."""
-    from fsspec.core import url_to_fs
+    """Refuse a folder on a file system that fsspec does not know or lacks a package for, or without a bucket."""
+    from pipeline.runtime.storage import filesystem
 
     try:
-        url_to_fs(output)
-    except (ValueError, ImportError) as error:
-        raise click.BadParameter(f"{output}: {error}", param_hint=f"'{option}'") from None
+        filesystem(output)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from None
 
 
 def _refuse_nothing(manifest: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import fsspec
 
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers.names import visible
+from pipeline.runtime import storage
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -61,7 +62,7 @@ def file_state(path: str) -> FoundFile:
     """Size and state of one file, local or not. Raises OSError, InputError where it is none."""
     local = local_path(path)
     if local is None:
-        fs, inner = fsspec.url_to_fs(path)
+        fs, inner = storage.filesystem(path)
         return _remote_file(inner, fs.info(inner))
     status = os.stat(local)  # noqa: PTH116
     if not stat.S_ISREG(status.st_mode):
@@ -268,7 +269,7 @@ def _leads_back(entry: os.DirEntry[str]) -> bool:
 
 
 def _match_remote(pattern: str) -> tuple[str, Found]:
-    fs, inner = fsspec.url_to_fs(pattern)
+    fs, inner = storage.filesystem(pattern)
     found = Found()
     if fs.exists(inner):
         base, matches = posixpath.dirname(inner), [inner]

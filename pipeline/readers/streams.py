@@ -6,16 +6,19 @@ natural text reaches ratios of 3 to 20, and source code with long runs about 100
 """
 
 import io
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-import fsspec
-
-from configs.errors import InputError, OpenRootsError, UnsafeArchiveError
+from configs.errors import InputError, OpenRootsError, StorageError, UnsafeArchiveError
+from configs.shown import shown
 from pipeline.readers.compression import HEAD_BYTES, decompress, refuse_misnamed, refuse_unreadable
 from pipeline.readers.folders import local_path, open_local
+from pipeline.runtime import storage
+from pipeline.runtime.stores import is_outage
 
 BOMB_RATIO = 200
 BOMB_BYTES = 1 << 30
@@ -26,12 +29,16 @@ SPOOL_BYTES = 32 << 20
 PASS_RATIO = 1100
 """What walks past the members of an archive may unpack more than its readers: deflate's most is 1032."""
 
+_WAITS = (0.1, 0.5, 2.0)
 _DAMAGED = "fetch or make the file again; what came before the damage has been read"
 
 
 @contextmanager
 def input_errors(file: str) -> Iterator[None]:
-    """Turn what libraries raise into an InputError that names `file`, cause and remedy; ours pass as they are."""
+    """Turn what libraries raise into an InputError that names `file`, cause and remedy; ours pass as they are.
+
+    What a network or a store is to blame for becomes a StorageError: it says nothing of the file.
+    """
     try:
         yield
     except OpenRootsError:
@@ -48,8 +55,18 @@ def input_errors(file: str) -> Iterator[None]:
     except EOFError as error:
         raise InputError(file, f"damaged or truncated ({error})", _DAMAGED) from error
     except Exception as error:
+        if is_outage(error):
+            raise _away(file, error) from error
         cause = f"cannot be read ({type(error).__name__}: {str(error)[:300]})"
         raise InputError(file, cause, _DAMAGED) from error
+
+
+def _away(file: str, error: Exception) -> StorageError:
+    cause = " ".join(str(error).split())[:300] or type(error).__name__
+    return StorageError(
+        f"{shown(file)} cannot be read for now ({cause}); check the network, and the disk or store it lies on, then "
+        "start again: it resumes"
+    )
 
 
 def is_bomb(given: int, packed: int, limit: int | None = None, ratio: int | None = None) -> bool:
@@ -242,20 +259,37 @@ def lines(
 
 @contextmanager
 def open_file(path: str, name: str, start: int = 0) -> Iterator[Stream]:
-    """Open any fsspec path for reading in order, from byte `start` on; raises InputError where it cannot be opened."""
+    """Open any fsspec path for reading in order, from byte `start` on.
+
+    Raises InputError where it cannot be opened, StorageError where it is gone: it was there when the driver listed it.
+    """
     with input_errors(name):
-        local = local_path(path)
-        if local is None:
-            fs, inner = fsspec.url_to_fs(path)
-            file = fs.open(inner, "rb")
-        else:
-            file = open_local(local, name)
+        file = _open_listed(path, name)
         if start:
             file.seek(start)
     try:
         yield Stream(file.read, name, seekable_file=None if start else file)
     finally:
         file.close()
+
+
+def _open_listed(path: str, name: str) -> Any:
+    """Open a file that is known to be there; a network file system may be late to show it."""
+    local = local_path(path)
+    for wait in (*_WAITS, None):
+        try:
+            if local is not None:
+                return open_local(local, name)
+            fs, inner = storage.filesystem(path)
+            return fs.open(inner, "rb")
+        except FileNotFoundError as error:
+            if wait is None:
+                raise StorageError(
+                    f"{shown(name)} was listed, and is not there on {socket.gethostname()}; if it was removed, start "
+                    "again; if workers run elsewhere, give inputs that all of them see"
+                ) from error
+            time.sleep(wait)
+    raise AssertionError
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_re
 from pipeline.readers.names import visible
 from pipeline.readers.parts import Part
 from pipeline.readers.streams import input_errors
+from pipeline.runtime import storage
 
 FILES_PER_UNIT = 1000
 BYTES_PER_UNIT = 64 << 20
@@ -180,7 +181,7 @@ def _path_units(source: Source, number: int, package: Package, skip: Sequence[st
         base, found = match(pattern, skip)
         if not (found.files or found.folders or found.lost):
             raise InputError(package.name, "no such file or folder", f"check the packages of source `{source.id}`")
-        fs = None if local_path(pattern) is not None else fsspec.url_to_fs(pattern)[0]
+        fs = None if local_path(pattern) is not None else storage.filesystem(pattern)[0]
         units: list[Unit] = []
         listed: dict[str, list[FoundFile]] = {}
         for file in found.files:

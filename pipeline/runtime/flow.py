@@ -21,14 +21,17 @@ from uuid import uuid4
 import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
 
-from configs.errors import OpenRootsError
+from configs.errors import OpenRootsError, StorageError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine, carry
 from pipeline.runtime.finished import Record, manifest_records
+from pipeline.runtime.lock import check_held
 from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
 from pipeline.runtime.spark.options import ONE_KEY
 
 POLL_SECONDS = 0.5
+_STORE_SECONDS = 3.0
+"""How often the notes of a running pipeline are looked for; the same in a store, where that is a request."""
 _UNPACKED_MAX = 4
 
 
@@ -429,6 +432,7 @@ def run_steps(
     watch = watch or Watch()
     left = list(steps)
     while left:
+        check_held()
         done = Done(folder)
         if engine.is_local:
             left[:1] = left[0].cut(done)
@@ -514,6 +518,7 @@ class _Follower:
     def __init__(self, steps: Sequence[Step], folder: str, run: str, watch: Watch) -> None:
         self._steps, self._folder, self._run, self._watch = list(steps), folder, run, watch
         self._began: str | None = None
+        self._pause = POLL_SECONDS if storage.is_local(folder) else _STORE_SECONDS
         self._stopped = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
@@ -537,7 +542,7 @@ class _Follower:
 
     def _follow(self) -> None:
         try:
-            while self._steps and not self._stopped.wait(POLL_SECONDS):
+            while self._steps and not self._stopped.wait(self._pause):
                 while self._steps and self._look():
                     pass
         except BaseException as failure:
@@ -548,7 +553,7 @@ class _Follower:
         step = self._steps[0]
         try:
             note = storage.read_json(_note_of(self._folder, step.name))
-        except (OSError, ValueError):
+        except (OSError, ValueError, StorageError):  # the display waits for a store that is away; the work decides
             return False
         if note.get("run") != self._run:
             return False

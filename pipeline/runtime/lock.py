@@ -13,23 +13,36 @@ from pathlib import Path
 from configs.errors import BuildLockedError, OutputError
 from configs.shown import shown
 from pipeline.runtime import storage
+from pipeline.runtime.lease import Lease
 from pipeline.runtime.ownership import KINDS, check_output, claim
+from pipeline.runtime.stores import impatient
 
 _held: list[str] = []
+_leases: dict[str, Lease] = {}
+"""Of the folders that this process holds in stores, by folder."""
 
 
 def let_go() -> list[str]:
     """Folders that this process holds; locks that are files are removed. For a process that is about to end."""
     held = list(_held)
     for output in held:
-        if storage.is_local(output):
+        if output in _leases:
+            with suppress(Exception), impatient(5.0):
+                _leases[output].release()
+        elif storage.is_local(output):
             with suppress(OSError):
                 Path(storage.filesystem(output)[1], "lock.json").unlink(missing_ok=True)
-        else:
-            with suppress(Exception):
-                fs, inner = storage.filesystem(storage.join(output, "lock.json"))
-                fs.rm(inner)
     return held
+
+
+def check_held() -> None:
+    """Raise BuildLockedError where another command has taken over a folder that this process holds."""
+    for output, lease in _leases.items():
+        if lease.lost:
+            raise BuildLockedError(
+                f"{shown(output)} was taken over by another command ({lease.lost}), since this one had not been heard "
+                "of for a long time; start it again when that one has ended"
+            )
 
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
@@ -40,14 +53,15 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 def build_lock(output: str, kind: str = "corpus", option: str = "--output") -> Iterator[None]:
     """Hold an output folder for one `kind` of output, of `ownership.KINDS`; errors name the `option` that it came by.
 
-    On a local disk the system's file lock is used, which a killed process loses. An object store has none, nor have
-    some cluster file systems (Lustre mounted without `flock`): there the lock is an object or a file, and after a crash
-    a person must remove it (the message says so). Raises BuildLockedError where another command works in it,
-    OutputError where it holds files that are not ours or cannot be written.
+    On a local disk the system's file lock is used, which a killed process loses. Some cluster file systems have none
+    (Lustre mounted without `flock`): there the lock is a file, and after a crash a person must remove it (the message
+    says so). In an object store it is a `Lease`. Raises BuildLockedError where another command works in it, OutputError
+    where it holds files that are not ours or cannot be written, StorageError where the store does not let us.
     """
-    check_output(output, kind, option)
+    with impatient():
+        check_output(output, kind, option)
     holder = KINDS[kind].holder
-    with _local_lock(output, holder) if storage.is_local(output) else _object_lock(output, holder):
+    with _local_lock(output, holder) if storage.is_local(output) else _leased(output, holder):
         claim(output, kind)
         _held.append(output)
         try:
@@ -119,15 +133,15 @@ def _file_lock(output: str, kind: str, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _object_lock(output: str, kind: str) -> Iterator[None]:
-    path = storage.join(output, "lock.json")
-    fs, inner = storage.filesystem(path)
-    if fs.exists(inner):
-        holder = fs.cat_file(inner).decode(errors="replace").strip()
-        raise _locked(kind, output, holder, f"if it has died, remove {shown(path)}")
-    fs.makedirs(fs._parent(inner), exist_ok=True)
-    fs.pipe_file(inner, _holder().encode())
+def _leased(output: str, kind: str) -> Iterator[None]:
+    lease = Lease(storage.join(output, "lock.json"))
+    with impatient():
+        holder = lease.take()
+    if holder is not None:
+        raise _locked(kind, output, holder, f"to take over, remove {shown(lease.path)}")
+    _leases[output] = lease
     try:
         yield
     finally:
-        fs.rm(inner)
+        del _leases[output]
+        lease.release()

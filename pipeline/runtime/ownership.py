@@ -76,10 +76,10 @@ def check_output(output: str, kind: str, option: str = "--output") -> None:
     remedy = f"choose an empty or a new folder with {option}"
     if storage.is_local(output):
         _check_local(Path(inner), name, option)
-    elif fs.isfile(inner):
-        raise OutputError(f"{name} cannot be written: it is a file; {remedy}")
     try:
         found = _names(fs, inner)
+    except NotADirectoryError:
+        raise OutputError(f"{name} cannot be written: it is a file; {remedy}") from None
     except OSError as error:
         raise OutputError(f"{name} cannot be read: {error.strerror or error}; {remedy}") from error
     holds = _kind(output, found)
@@ -173,9 +173,16 @@ def _check_local(folder: Path, name: str, option: str) -> None:
 
 
 def _names(fs: Any, inner: str) -> set[str]:
-    if not fs.exists(inner):
+    """Names in a folder, none where it does not exist. Raises NotADirectoryError where it is a file."""
+    try:
+        entries = fs.ls(inner, detail=True)
+    except FileNotFoundError:
         return set()
-    return {path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(inner, detail=False)} - _IGNORED - {""}
+    folder = fs._strip_protocol(inner).rstrip("/")
+    if [entry["name"] for entry in entries if entry["type"] == "file"] == [folder]:
+        raise NotADirectoryError(inner)
+    paths = [entry["name"].rstrip("/") for entry in entries]
+    return {path.rsplit("/", 1)[-1] for path in paths if path != folder} - _IGNORED - {""}
 
 
 def _kind(output: str, found: set[str]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from configs.errors import OpenRootsError
 from configs.shown import shown_list
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Record, Watch
@@ -19,6 +20,8 @@ from pipeline.runtime.terminal import standard_error
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 15.0
+STORE_SECONDS = 10.0
+"""How often a store is asked what is done; each time costs a request, and one a finished task."""
 UNITS = {
     "deduplicate-lines": "line",
     "count-words": "distinct word",
@@ -98,9 +101,12 @@ class ProgressWatch(Watch):
             self._poll(state, None, None)
 
     def _poll(self, state: "_State", progress: Progress | None, bar: TaskID | None) -> None:
-        said = time.monotonic()
+        said = looked = time.monotonic()
+        pause = 0.0 if state.is_local else STORE_SECONDS
         while not self._stop.wait(POLL_SECONDS):
-            state.refresh()
+            if time.monotonic() - looked >= pause:
+                state.refresh()
+                looked = time.monotonic()
             if progress is not None and bar is not None:
                 progress.update(bar, completed=state.fraction, text=state.text)
             elif time.monotonic() - said >= LINE_SECONDS:
@@ -114,21 +120,20 @@ class _State:
     def __init__(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
         self.phase, self._sizes, self._records = phase, sizes, records
         self._before, self._done = set(done), set(done)
+        self.is_local = storage.is_local(records)
         self._documents = self._bytes = 0
         self._started = time.monotonic()
 
     def refresh(self) -> None:
         """Look for records of tasks that have finished since."""
         try:
-            fs, inner = storage.filesystem(self._records)
-            fs.invalidate_cache()
-            names = {path.rsplit("/", 1)[-1].removesuffix(".json"): path for path in fs.find(inner)}
-        except OSError:
+            names = {name.removesuffix(".json") for name in storage.list_files(self._records)}
+        except (OSError, OpenRootsError):
             return
-        for name in sorted((set(self._sizes) & set(names)) - self._done):
+        for name in sorted((set(self._sizes) & names) - self._done):
             try:
-                files = storage.read_json(names[name])["files"]
-            except (OSError, ValueError, KeyError):
+                files = storage.read_json(storage.join(self._records, f"{name}.json"))["files"]
+            except (OSError, ValueError, KeyError, OpenRootsError):
                 continue
             self._documents += sum(file["documents"] for file in files)
             self._bytes += sum(file["bytes"] for file in files)

@@ -4,7 +4,10 @@ import errno
 import io
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,11 @@ import pyarrow as pa
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
-from configs.errors import ConfigurationError, OutputError
+from configs.errors import OutputError
+from pipeline.runtime.stores import Spool, open_filesystem
 
 _BLOCK = 8 << 20
+_THREADS = 16
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some room, or choose another --output, and start again: it resumes",
     errno.EDQUOT: "the disk quota is used up; free some room and start again: it resumes",
@@ -31,15 +36,12 @@ _REMEDIES = {
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a path or URL, and the path as that file system knows it.
+    """The file system of a path or URL, and the path as that file system knows it; a remote one is a `Remote`.
 
-    Raises ConfigurationError where the kind of URL is unknown or needs a package that is not installed.
+    Raises ConfigurationError where the kind of URL is unknown, needs a package that is not installed, or names no
+    bucket.
     """
-    try:
-        fs, inner = fsspec.url_to_fs(path)
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(f"{path}: {error}; give a path, or a URL that fsspec can open") from error
-    return fs, inner
+    return open_filesystem(path)
 
 
 def is_local(path: str) -> bool:
@@ -58,7 +60,7 @@ class DigestingStream(io.RawIOBase):
     `changed` is, once it is closed, the time of its last change on a local disk; 0.0 elsewhere.
     """
 
-    def __init__(self, stream: BinaryIO, path: str) -> None:
+    def __init__(self, stream: BinaryIO | Spool, path: str) -> None:
         self._stream, self._path, self._hash, self.size = stream, path, xxhash.xxh3_128(), 0
         self.changed = 0.0
 
@@ -95,29 +97,42 @@ def _writing(path: str) -> Iterator[None]:
 def create(path: str) -> Iterator[DigestingStream]:
     """Open `path` for writing so that it appears whole or not at all; raises OutputError where it cannot be written.
 
-    On a local disk the bytes go to a temporary name beside it, which is renamed at the end; an object store shows an
-    object only once its upload is complete, so there the name is final.
+    On a local disk the bytes go to a temporary name beside it, which is renamed at the end. What goes to a store is
+    kept here until it is complete, and thrown away after an error.
     """
     fs, inner = filesystem(path)
-    local = isinstance(fs, LocalFileSystem)
-    target = f"{inner}.{uuid4().hex[:8]}.tmp" if local else inner
+    with _created_here(inner, path) if isinstance(fs, LocalFileSystem) else _created_there(fs, inner, path) as stream:
+        yield stream
+
+
+@contextmanager
+def _created_here(inner: str, path: str) -> Iterator[DigestingStream]:
+    target = f"{inner}.{uuid4().hex[:8]}.tmp"
     with _writing(path):
-        fs.makedirs(fs._parent(inner), exist_ok=True)
-        stream = open(target, "wb") if local else fs.open(inner, "wb")  # noqa: SIM115 - closed below, errors apart
+        Path(inner).parent.mkdir(parents=True, exist_ok=True)
+        stream = open(target, "wb")  # noqa: SIM115 - closed below, errors apart
     try:
         digesting = DigestingStream(stream, path)
         yield digesting
         with _writing(path):
             stream.close()
-            if local:
-                digesting.changed = Path(target).stat().st_mtime
-                os.replace(target, inner)  # noqa: PTH105 - fsspec's own move is no atomic rename
+            digesting.changed = Path(target).stat().st_mtime
+            os.replace(target, inner)  # noqa: PTH105 - fsspec's own move is no atomic rename
     except BaseException:
         with suppress(OSError):  # closing a file on a full disk fails a second time
             stream.close()
-        if local:
-            Path(target).unlink(missing_ok=True)
+        Path(target).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _created_there(fs: Any, inner: str, path: str) -> Iterator[DigestingStream]:
+    with Spool() as spool:
+        digesting = DigestingStream(spool, f"{path} (on its way, in {tempfile.gettempdir()})")
+        yield digesting
+        with _writing(path):
+            fs.makedirs(fs._parent(inner), exist_ok=True)
+            fs.upload(spool, inner)
 
 
 @dataclass(frozen=True)
@@ -131,23 +146,32 @@ class Entry:
 def list_files(folder: str) -> dict[str, Entry]:
     """All files below a folder by path relative to it, sorted; none where it does not exist."""
     fs, inner = filesystem(folder)
-    fs.invalidate_cache()
-    if not fs.exists(inner):
-        return {}
     root, local = fs._strip_protocol(inner).rstrip("/"), isinstance(fs, LocalFileSystem)
-    found = fs.find(root, detail=True)
+    try:
+        found = fs.find(root, detail=True)
+    except FileNotFoundError:
+        return {}
     return {
         path[len(root) + 1 :]: Entry(int(about["size"]), float(about["mtime"]) if local else 0.0)
         for path, about in sorted(found.items())
+        if about["type"] != "directory" and path != root
     }
 
 
 def remove(folder: str, names: Iterable[str]) -> None:
-    """Remove files below a folder, in order; one that is gone is no error. Raises OutputError."""
+    """Remove files below a folder, in order where they are local; one that is gone is no error. Raises OutputError."""
     fs, inner = filesystem(folder)
-    for name in sorted(names):
+
+    def one(name: str) -> None:
         with _writing(join(folder, name)), suppress(FileNotFoundError):
-            fs.rm_file(f"{inner}/{name}")
+            fs.rm_file(f"{inner.rstrip('/')}/{name}")
+
+    if isinstance(fs, LocalFileSystem):
+        for name in sorted(names):
+            one(name)
+    elif names := sorted(names):
+        with ThreadPoolExecutor(min(_THREADS, len(names))) as pool:
+            list(pool.map(one, names))
 
 
 def digest_of(value: Any) -> str:
@@ -221,8 +245,11 @@ def exists(path: str) -> bool:
 def remove_tree(path: str) -> None:
     """Remove a folder with all that is in it, if it is there."""
     fs, inner = filesystem(path)
-    if fs.exists(inner):
-        fs.rm(inner, recursive=True)
+    if isinstance(fs, LocalFileSystem):
+        if fs.exists(inner):
+            shutil.rmtree(inner)
+    else:
+        remove(path, list_files(path))
 
 
 @contextmanager

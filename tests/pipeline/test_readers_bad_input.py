@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import InputError, NoTextError, OpenRootsError
+from configs.errors import InputError, NoTextError, OpenRootsError, StorageError
 from configs.load import load_languages
 from pipeline.readers import list_units, read_unit, streams
 from pipeline.readers.problems import NAMED_PER_FILE_MAX
@@ -218,15 +218,17 @@ def test_an_unreadable_file_is_a_problem_and_others_go_on(tmp_path):
     assert problems[0].cause == "permission denied"
 
 
-def test_a_file_that_went_away_is_a_problem(tmp_path):
+def test_a_file_that_went_away_stops_the_task_and_is_never_lost_text(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.readers.streams._WAITS", (0.01,))
     (tmp_path / "a.txt").write_text("a")
     source = make_source("text", str(tmp_path))
     (unit,) = list_units(source, {})
     (tmp_path / "a.txt").unlink()
     problems: list[InputError] = []
     limits = {"batch_documents": 10, "batch_bytes": 1000}
-    assert list(read_unit(unit, source, load_languages(), **limits, on_problem=problems.append)) == []
-    assert problems[0].cause == "no such file"
+    with pytest.raises(StorageError, match="was listed, and is not there"):
+        list(read_unit(unit, source, load_languages(), **limits, on_problem=problems.append))
+    assert not problems
 
 
 def test_strict_callers_stop_at_the_first_problem(tmp_path):

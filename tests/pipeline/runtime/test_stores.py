@@ -1,0 +1,155 @@
+"""Stores that fail: what is waited out, what is refused, and that nothing is lost or half written."""
+
+import errno
+import random
+import uuid
+
+import pytest
+
+from configs.errors import ConfigurationError, OutputError, StorageError
+from pipeline.runtime import storage, stores
+from pipeline.runtime.ownership import check_output
+from tests.faulty_store import AWAY, FaultyStore, faults, times
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(stores, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(stores, "_LONGEST_WAIT", 0.01)
+
+
+@pytest.fixture
+def bucket() -> str:
+    return f"faulty://{uuid.uuid4().hex}"
+
+
+@pytest.mark.parametrize("error", [AWAY, TimeoutError(), OSError(errno.EBUSY, "Please reduce your request rate.")])
+def test_a_store_that_comes_back_is_waited_for(bucket, error):
+    with faults(times(5, error)):
+        storage.write_json(f"{bucket}/a.json", {"a": 1})
+    with faults(times(5, error)):
+        assert storage.read_json(f"{bucket}/a.json") == {"a": 1}
+    with faults(times(5, error)):
+        assert list(storage.list_files(bucket)) == ["a.json"]
+    with faults(times(5, error)):
+        storage.remove(bucket, ["a.json"])
+    with faults(times(5, error)):
+        assert not storage.exists(f"{bucket}/a.json")
+
+
+def test_a_store_that_stays_away_is_an_error_of_its_own_and_no_missing_file(bucket, monkeypatch):
+    monkeypatch.setenv("OPENROOTS_STORE_PATIENCE", "0.05")
+    storage.write_json(f"{bucket}/a.json", {})
+    with faults(lambda *_: AWAY):
+        for call in (storage.read_json, storage.exists, storage.list_files, storage.size_of):
+            with pytest.raises(StorageError, match="does not answer"):
+                call(f"{bucket}/a.json")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError("Access Denied"), "its rights"),
+        (type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})("x"), "no credentials"),
+        (FileNotFoundError("The specified bucket does not exist"), "create it"),
+        (OSError(errno.EINVAL, "Bad"), "refuses it"),
+    ],
+)
+def test_what_does_not_pass_is_told_at_once_in_one_line(bucket, error, says):
+    with faults(lambda *_: error), pytest.raises(StorageError, match=says) as raised:
+        storage.write_text(f"{bucket}/a", "a")
+    assert "\n" not in str(raised.value)
+
+
+def test_an_error_of_ours_is_never_taken_for_the_store(bucket):
+    with pytest.raises(ZeroDivisionError):
+        stores.attempt(lambda: 1 / 0, bucket)
+
+
+@pytest.mark.parametrize("size", [10, stores.BLOCK + 10])
+def test_what_fails_while_it_is_written_leaves_nothing(bucket, size):
+    with pytest.raises(ValueError, match="no"), storage.create(f"{bucket}/a") as stream:
+        stream.write(b"x" * size)
+        raise ValueError("no")
+    assert storage.list_files(bucket) == {}
+
+
+@pytest.mark.parametrize("size", [0, 1, stores.BLOCK - 1, stores.BLOCK, stores.BLOCK + 1, 2 * stores.BLOCK + 7])
+def test_what_is_written_is_read_again(bucket, size):
+    data = random.Random(size).randbytes(size)
+    with storage.create(f"{bucket}/a") as stream:
+        stream.write(data)
+    assert (stream.size, stream.digest) == (size, storage.file_digest(f"{bucket}/a"))
+    assert storage.read_bytes(f"{bucket}/a") == data
+    fs, inner = storage.filesystem(f"{bucket}/a")
+    with fs.open(inner) as file:
+        assert file.read() == data
+        for place in random.Random(1).choices(range(size + 1), k=20):
+            file.seek(place)
+            assert file.read(1000) == data[place : place + 1000]
+        assert file.seek(0, 2) == size and file.read(1) == b""
+
+
+def test_a_small_file_costs_one_request(bucket):
+    storage.write_text(f"{bucket}/a", "text")
+    FaultyStore.requests.clear()
+    fs, inner = storage.filesystem(f"{bucket}/a")
+    with fs.open(inner) as file:
+        file.seek(0, 2)
+        file.seek(0)
+        assert file.read() == b"text"
+    assert FaultyStore.requests == {"get": 1}
+
+
+def test_a_file_that_ends_early_is_never_taken_for_whole(bucket):
+    with storage.create(f"{bucket}/a") as stream:
+        stream.write(b"x" * (2 * stores.BLOCK))
+    fs, inner = storage.filesystem(f"{bucket}/a")
+    with fs.open(inner) as file:
+        file.read(10)
+        assert file.size == 2 * stores.BLOCK
+        with storage.create(f"{bucket}/a") as stream:
+            stream.write(b"x" * (stores.BLOCK + 5))
+        with pytest.raises(StorageError, match="changed while it was read"):
+            file.read()
+
+
+@pytest.mark.parametrize("path", ["s3://", "s3:/x", "s3:x", "gs:///folder", "gs:/a/b"])
+def test_a_url_without_a_bucket_is_refused(path):
+    with pytest.raises(ConfigurationError, match="no bucket|did you mean"):
+        storage.filesystem(path)
+
+
+def test_signs_of_patterns_in_a_path_are_taken_as_they_are(bucket):
+    for name in ("[x]*/lock.json", "x-other/lock.json", "x/lock.json"):
+        storage.write_text(f"{bucket}/{name}", name)
+    storage.remove(f"{bucket}/[x]*", ["lock.json"])
+    assert set(storage.list_files(bucket)) == {"x-other/lock.json", "x/lock.json"}
+    storage.write_text(f"{bucket}/x?/a", "")
+    storage.remove_tree(f"{bucket}/x?")
+    assert set(storage.list_files(bucket)) == {"x-other/lock.json", "x/lock.json"}
+
+
+def test_no_bucket_is_made(bucket):
+    fs, inner = storage.filesystem(bucket)
+    fs.makedirs(inner)
+    assert not FaultyStore.pseudo_dirs or inner not in FaultyStore.pseudo_dirs
+
+
+def test_objects_of_others_are_never_overwritten(bucket):
+    storage.write_text(f"{bucket}/data/theirs.arrow", "")
+    with pytest.raises(OutputError, match="not OpenRoots' own"):
+        check_output(bucket, "corpus")
+    with pytest.raises(OutputError, match="it is a file"):
+        check_output(f"{bucket}/data/theirs.arrow", "corpus")
+    check_output(f"{bucket}/mine", "corpus")
+
+
+def test_elsewhere_a_file_appears_under_its_name_when_it_is_whole():
+    folder = f"memory://{uuid.uuid4().hex}"
+    with storage.create(f"{folder}/a/b") as stream:
+        stream.write(b"x")
+    with storage.create(f"{folder}/a/b") as stream:
+        stream.write(b"xyz")
+        assert storage.read_bytes(f"{folder}/a/b") == b"x"
+    assert {name: entry.size for name, entry in storage.list_files(folder).items()} == {"a/b": 3}
