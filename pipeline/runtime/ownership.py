@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from configs.errors import OutputError
 from configs.shown import shown, shown_list
 from pipeline.runtime import storage
@@ -173,7 +175,9 @@ def _check_local(folder: Path, name: str, option: str) -> None:
 
 
 def _names(fs: Any, inner: str) -> set[str]:
-    """Names in a folder, none where it does not exist. Raises NotADirectoryError where it is a file."""
+    """Names in a folder, none where it does not exist. Raises NotADirectoryError where it is an object of a store."""
+    if isinstance(fs, LocalFileSystem) and not fs.exists(inner):
+        return set()
     try:
         entries = fs.ls(inner, detail=True)
     except FileNotFoundError:

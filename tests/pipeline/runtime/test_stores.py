@@ -116,7 +116,7 @@ def test_a_file_that_ends_early_is_never_taken_for_whole(bucket):
 
 @pytest.mark.parametrize("path", ["s3://", "s3:/x", "s3:x", "gs:///folder", "gs:/a/b"])
 def test_a_url_without_a_bucket_is_refused(path):
-    with pytest.raises(ConfigurationError, match="no bucket|did you mean"):
+    with pytest.raises(ConfigurationError, match=r"no bucket|did you mean"):
         storage.filesystem(path)
 
 
