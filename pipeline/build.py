@@ -80,10 +80,10 @@ def build_corpus(
             started = time.perf_counter()
             fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched)
             seconds = time.perf_counter() - started
-            units, whole = _split(plan, engine, work, _units(plan, (output, work, cache), fetched), watch)
+            units, whole, split = _split(plan, engine, work, _units(plan, (output, work, cache), fetched), watch)
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)
-            times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times(steps, Done(work))]
+            times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
             manifest = _finish(jobs, fetched, {"read_whole": whole, "phases": times})
         if clean:
             storage.remove_tree(work)
@@ -131,13 +131,14 @@ def _units(plan: Plan, own: tuple[str, str, str], fetched: FetchReport) -> list[
 
 def _split(
     plan: Plan, engine: Engine, work: str, units: list[Unit], watch: Watch
-) -> tuple[list[Unit], list[dict[str, Any]]]:
-    """Units with large files in parts, and the files that can only be read whole."""
+) -> tuple[list[Unit], list[dict[str, Any]], list[Step]]:
+    """Units with large files in parts, the files that can only be read whole, and the step that found the parts."""
     large = split_tasks(plan, units)
     if not large:
-        return units, []
-    done = run_steps(engine, work, [fixed_step(split_phase(plan), large)], watch, label="split")
-    return split_units(units, large, done.records("split"))
+        return units, [], []
+    steps = [fixed_step(split_phase(plan), large)]
+    done = run_steps(engine, work, steps, watch, label="split")
+    return *split_units(units, large, done.records("split")), steps
 
 
 def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> dict[str, Any]:
