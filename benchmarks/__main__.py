@@ -22,6 +22,7 @@ PARTS = (
     "memory",
     "startup",
     "filters",
+    "clustering",
     "tokenizer_training",
     "encode",
     "tokenizer_scaling",

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
+from pipeline.deduplication.graph import Graph
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed, gather_signatures
-from pipeline.deduplication.pairs import LEADERS_MAX, rank_documents
+from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
     CLUSTERS,
     CUT,
@@ -24,9 +25,7 @@ from pipeline.deduplication.records import (
     DROPPED,
     EDGE,
     EMPTIED,
-    FOLLOWS,
     KEPT,
-    LINK,
     MEMBER,
     PAIR,
     TIE,
@@ -79,7 +78,7 @@ class ChooseKept:
         pairs = np.concatenate([np.frombuffer(buffer, PAIR), *(read_edges(file) for file in self.files)])
         if not len(pairs):
             return
-        graph = _Graph.of(pairs, self.documents)
+        graph = Graph.of(pairs, self.documents)
         del pairs
         fate, matches = self._decide(graph)
         sizes = np.bincount(fate[fate >= 0], minlength=len(fate))
@@ -88,7 +87,7 @@ class ChooseKept:
         if len(leaders):
             yield STATISTICS, _counted(sizes[leaders], graph.records[leaders]).tobytes()
 
-    def _decide(self, graph: "_Graph") -> tuple[np.ndarray, np.ndarray]:
+    def _decide(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
         """By rank: the rank of the document kept (its own: it stays; -1: emptied), and how many values are equal."""
         count = len(graph.records)
         fate, matches = np.full(count, -1, np.int64), np.zeros(count, np.uint32)
@@ -107,7 +106,7 @@ class ChooseKept:
                 orphans.add(at)
             at += 1
 
-    def _emptied(self, graph: "_Graph") -> np.ndarray:
+    def _emptied(self, graph: Graph) -> np.ndarray:
         """Which documents lost all their lines, bool by rank."""
         nodes = graph.records["node"]
         order = np.argsort(nodes)
@@ -120,7 +119,7 @@ class ChooseKept:
         return out
 
     def _members(
-        self, graph: "_Graph", fate: np.ndarray, matches: np.ndarray, sizes: np.ndarray
+        self, graph: Graph, fate: np.ndarray, matches: np.ndarray, sizes: np.ndarray
     ) -> Iterator[tuple[str, bytes]]:
         nodes = graph.records["node"]
         position = (nodes >> np.uint64(32)).astype(np.int64)
@@ -148,48 +147,6 @@ class ChooseKept:
         return out
 
 
-@dataclass(frozen=True)
-class _Graph:
-    """Documents by rank, and the edges from each to those before it.
-
-    records  RANKED, in the order in which documents are decided
-    offsets  int64 (n + 1,): the edges of document i are offsets[i] to offsets[i + 1]
-    better   int64: rank of the other document of an edge
-    matches  uint32: equal values of their signatures
-    tie      int64 (n,): rank of the document whose fate it shares; -1: none
-    crowded  bool (n,): it is in a bucket where not all pairs were compared
-    follows  bool (n,): it was compared with the leaders of such a bucket only
-    """
-
-    records: np.ndarray
-    offsets: np.ndarray
-    better: np.ndarray
-    matches: np.ndarray
-    tie: np.ndarray
-    crowded: np.ndarray
-    follows: np.ndarray
-
-    @classmethod
-    def of(cls, pairs: np.ndarray, documents: tuple[str, ...]) -> "_Graph":
-        numbers = np.unique(np.concatenate([pairs["left"], pairs["right"]]))
-        records = rank_documents(documents, numbers)
-        ranks = np.argsort(records["node"])  # of the i-th number
-        left, right = (ranks[np.searchsorted(numbers, pairs[side])] for side in ("left", "right"))
-        kind = pairs["matches"]
-        tie = np.full(len(numbers), -1, np.int64)
-        is_tie, is_link = (kind & TIE) != 0, (kind & LINK) != 0
-        tie[left[is_tie]] = right[is_tie]
-        crowded, follows = np.zeros(len(numbers), bool), np.zeros(len(numbers), bool)
-        crowded[right[is_link]] = True
-        follows[right[(kind & FOLLOWS) != 0]] = True
-        is_edge = ~(is_tie | is_link)
-        left, right, kind = left[is_edge], right[is_edge], kind[is_edge]
-        worse = np.maximum(left, right)
-        order = np.argsort(worse, kind="stable")
-        offsets = np.searchsorted(worse[order], np.arange(len(numbers) + 1))
-        return cls(records, offsets, np.minimum(left, right)[order], kind[order], tie, crowded, follows)
-
-
 @dataclass
 class _Orphans:
     """Kept documents that were compared with leaders only, none of which was kept: those that come after are compared
@@ -197,7 +154,7 @@ class _Orphans:
     """
 
     chooser: ChooseKept
-    graph: _Graph
+    graph: Graph
     ranks: dict[int, list[int]] = field(default_factory=dict)
     _signatures: dict[int, np.ndarray] = field(default_factory=dict)
     _ahead: dict[int, np.ndarray] = field(default_factory=dict)
@@ -237,7 +194,7 @@ class _Orphans:
 
 def _decide(
     at: int,
-    graph: _Graph,
+    graph: Graph,
     always: np.ndarray,
     emptied: np.ndarray,
     orphans: bool,
@@ -304,5 +261,7 @@ LARGEST = 20
 
 def largest(examples: np.ndarray) -> np.ndarray:
     """The largest clusters of records CLUSTERS, equal ones by id."""
+    if len(examples) > LARGEST:
+        examples = examples[examples["size"] >= np.partition(examples["size"], -LARGEST)[-LARGEST]]
     order = np.lexsort([examples["id_low"], examples["id_high"], -examples["size"].astype(np.int64)])
     return examples[order[:LARGEST]]
