@@ -136,7 +136,7 @@ def _split(
     large = split_tasks(plan, units)
     if not large:
         return units, [], []
-    steps = [fixed_step(split_phase(plan), large)]
+    steps: list[Step] = [fixed_step(split_phase(plan), large)]
     done = run_steps(engine, work, steps, watch, label="split")
     return *split_units(units, large, done.records("split")), steps
 
