@@ -18,6 +18,7 @@ from protego import Protego
 
 from configs.errors import ConfigurationError
 from configs.models import BlockList, ConsentPolicy
+from configs.shown import shown
 
 RULES_BYTES_MAX = 500 << 10
 """Bytes of a file of rules that are read (RFC 9309, section 2.5)."""
@@ -34,6 +35,8 @@ _RSL = re.compile(r"(?im)^[ \t]*license[ \t]*:[ \t]*(https?://\S{1,500})")
 _META = re.compile(r"(?i)<meta\s[^>]{0,2000}>")
 _ATTRIBUTE = re.compile(r"""(?i)\b(name|content)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
 _RSL_LINK = re.compile(r"(?i)<link\s[^>]{0,1000}application/rsl\+xml[^>]{0,1000}>")
+_ADDRESS = re.compile(r"[0-9.]{7,15}|[0-9a-f:]*::?[0-9a-f:]*")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NO_AI = frozenset(("noai", "noml", "nomachinelearning"))
 
 
@@ -70,6 +73,15 @@ class Consent:
         self._policy = policy
         self._blocked = dict(blocked or {})
         self._sites: dict[str, _Site] = {}
+
+    @property
+    def sites(self) -> set[str]:
+        """Hosts whose rules were taken in."""
+        return set(self._sites)
+
+    def block(self, domains: Mapping[str, Refusal]) -> None:
+        """Refuse all pages of these domains, and of those below them."""
+        self._blocked |= domains
 
     def add(self, uri: str, data: bytes, date: str) -> None:
         """Take in one of a site's files of rules (`RULE_FILES`), as crawled; of several the latest counts."""
@@ -156,11 +168,30 @@ def read_block_lists(lists: Iterable[BlockList]) -> dict[str, Refusal]:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"block list {entry.path}: cannot be read ({error})") from error
         refusal = Refusal(f"on the block list {Path(entry.path).name}", entry.date)
-        for line in lines:
-            name = line.partition("#")[0].strip().lower().removeprefix("*.").strip(".")
-            if name:
-                blocked[_ascii(name)] = refusal
+        for number, line in enumerate(lines, 1):
+            name = line.partition("#")[0].strip()
+            if name and not name.startswith("!"):
+                if not (domain := domain_of(name)):
+                    raise ConfigurationError(f"block list {entry.path}: line {number}: `{shown(name)}` is no domain")
+                blocked[domain] = refusal
     return blocked
+
+
+def domain_of(text: str) -> str:
+    """The domain that a line of a list names, in ASCII; "" where it names none.
+
+    `example.org`, `*.example.org`, `https://example.org/`, and as lists for programs have it: `||example.org^`,
+    `0.0.0.0 example.org`.
+    """
+    words = text.lower().split()
+    if len(words) == 2 and _ADDRESS.fullmatch(words[0]):
+        words = words[1:]
+    if len(words) != 1:
+        return ""
+    name = re.sub(r"^(?:\|\||[a-z][a-z0-9+.-]*://)", "", words[0])
+    name = re.sub(r"(?:\^.*|/)$", "", name).rpartition("@")[2]
+    name = _ascii(re.sub(r":[0-9]+$", "", name).removeprefix("*.").strip("."))
+    return name if _DOMAIN.fullmatch(name) else ""
 
 
 def block_list_digests(policy: ConsentPolicy) -> list[str]:

@@ -27,6 +27,8 @@ EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
 TAKEDOWN = "takedown"
 """Stage, and reason, of documents that a takedown asked to leave out; see `pipeline.corpus.tombstones`."""
+OPTED_OUT = "opted_out"
+"""Reason of documents whose site does not consent to their use."""
 FOLDER = "/takedowns"
 
 SETTLED = pa.schema([("epochs", pa.int32()), ("cluster_size", pa.int32())])

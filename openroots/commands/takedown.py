@@ -7,15 +7,27 @@ import click
 
 @click.command("takedown")
 @click.argument("corpus")
-@click.option("--request", "request_path", required=True, help="a TOML file: id, received, reason, [[remove]] tables")
+@click.option("--request", "request_path", default=None, help="a TOML file: id, received, reason, [[remove]] tables")
+@click.option(
+    "--opt-outs", default=None, help="a list of domains, a folder of sites' robots.txt and the like, or a web archive"
+)
 @click.option("--output", required=True, help="folder or URL for the new corpus; the old one is not touched")
 @click.option("--signing-key", default=None, help="an Ed25519 key, PEM; one of your own is made where none is named")
 @click.option("--work", default=None, help="where its work files are, if they were moved since the build")
 @click.option("--json", "as_json", is_flag=True, help="the receipt, as JSON")
 def takedown_command(
-    corpus: str, request_path: str, output: str, signing_key: str | None, work: str | None, as_json: bool
+    corpus: str,
+    request_path: str | None,
+    opt_outs: str | None,
+    output: str,
+    signing_key: str | None,
+    work: str | None,
+    as_json: bool,
 ) -> None:
-    """Take documents out of a corpus, with what is nearly the same, and sign a receipt.
+    """Take documents out of a corpus, on request or because their sites opt out, and sign a receipt.
+
+    A request takes out what is nearly the same, too; opt-outs, a site's own pages: those of listed domains and
+    addresses, and those that `robots.txt`, `ai.txt` or `tdmrep.json` as they are today refuse to crawlers for AI.
 
     Shards that hold none of them stay byte for byte. The new corpus keeps tombstones, hashes without text: a later
     build into it, or one whose recipe has its `takedowns` folder in `deduplication.against`, leaves the documents out.
@@ -30,32 +42,47 @@ def takedown_command(
     [[remove]]
     text = "a passage of about twenty characters or more"
     """
+    from configs.errors import ConfigurationError
     from configs.shown import shown
     from governance.figures import counted
     from governance.requests import read_request
     from governance.signing import default_key, fingerprint, load_key
+    from pipeline.corpus.opt_outs import request_of
     from pipeline.corpus.takedown import takedown
     from pipeline.runtime.terminal import standard_error
 
-    request, digest = read_request(request_path)
+    if (request_path is None) == (opt_outs is None):
+        raise ConfigurationError("give either --request or --opt-outs")
+    rules = None
+    if request_path is not None:
+        request, digest = read_request(request_path)
+    else:
+        request, digest, rules = request_of(corpus, str(opt_outs))
     key, is_new = load_key(signing_key)
     console = standard_error()
     if is_new:
         console.print(f"made a signing key: {default_key()}; keep it, and publish its public half")
     told = lambda step: console.print(f"{step} …", style="dim")  # noqa: E731
-    receipt = takedown(corpus, request, digest, output, key, told, work)
+    receipt = takedown(corpus, request, digest, output, key, told, work, rules)
     for note in receipt["notes"]:
         console.print(f"note: {note}")
     for number in receipt["nothing_found_for"]:
         console.print(f"note: nothing in the corpus fits [[remove]] table {number}")
+    if rules is not None and rules.not_understood:
+        lines = f"{len(rules.not_understood):,} lines name no domain, such as `{rules.not_understood[0]}`"
+        console.print(shown(f"note: {lines}", 300), markup=False)
     if as_json:
         click.echo(json.dumps(receipt, ensure_ascii=False))
         return
-    near = f", {receipt['near_duplicates']:,} of them near-duplicates" if receipt["near_duplicates"] else ""
-    click.echo(
-        f"removed {counted(receipt['removed_from_corpus'], 'document')} from the corpus, and the traces of "
-        f"{receipt['removed_from_ledger']:,} that it had not kept{near}"
-    )
+    kept, dropped = counted(receipt["removed_from_corpus"], "document"), receipt["removed_from_ledger"]
+    if rules is None:
+        near = f", {receipt['near_duplicates']:,} of them near-duplicates" if receipt["near_duplicates"] else ""
+        click.echo(f"removed {kept} from the corpus, and the traces of {dropped:,} that it had not kept{near}")
+    else:
+        click.echo(f"removed {kept} from the corpus; {dropped:,} that it had not kept stay out of later builds, too")
+    if rules is not None:
+        for code, lost in sorted(receipt["loss"]["language"].items(), key=lambda item: -item[1]["share"])[:20]:
+            click.echo(f"  {code:8} {lost['documents']:>12,} documents  {lost['share']:7.2%} of the language")
     click.echo(f"digest   {receipt['before']} → {receipt['after']}")
     click.echo(shown(f"receipt  {output}/takedowns/receipts/{request.id}.json", 2000))
     click.echo(f"signed   with the key {fingerprint(receipt['signature']['public_key'])}")

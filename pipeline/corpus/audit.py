@@ -14,6 +14,7 @@ from pipeline.corpus import reading
 from pipeline.corpus.concentration import all_domains, concentration, domains
 from pipeline.corpus.tombstones import read_log
 from pipeline.runtime import storage
+from pipeline.settle import OPTED_OUT, TAKEDOWN
 
 FORMAT = 1
 
@@ -50,7 +51,8 @@ def audit(corpus: str) -> dict[str, Any]:
         "entered": statistics["entered"],
         "languages": _languages(languages, statistics, by_domain),
         "licences": _licences(languages, total),
-        "denied": [drop for drop in manifest["drops"] if drop["stage"] in ("licence", "consent")],
+        "denied": refused(manifest),
+        "consent": _consent(manifest, log),
         "sources": [
             {
                 "id": name,
@@ -84,6 +86,35 @@ def audit(corpus: str) -> dict[str, Any]:
             }
             for entry in log
         ],
+    }
+
+
+def refused(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the manifest says of documents left out for their licence, or because their sites do not consent."""
+    return [drop for drop in manifest["drops"] if drop["stage"] == "licence" or drop["reason"] == OPTED_OUT]
+
+
+def _consent(manifest: dict[str, Any], log: list[dict[str, Any]]) -> dict[str, Any]:
+    """The cost of consent: pages refused while the corpus was built, whose language nobody read; and what opt-outs took
+    from each language of the finished corpus, with the share of what it had before the first of them."""
+    at_build = sum(d["documents"] for d in manifest["drops"] if d["reason"] == OPTED_OUT and d["stage"] != TAKEDOWN)
+    lost: dict[str, list[float]] = {}
+    sources: dict[str, int] = {}
+    for entry in log:
+        if "rules" in entry:
+            for code, about in entry["loss"]["language"].items():
+                total = lost.setdefault(code, [0, 1.0])
+                total[0] += about["documents"]
+                total[1] *= 1 - about["share"]
+            for name, about in entry["loss"]["source"].items():
+                sources[name] = sources.get(name, 0) + about["documents"]
+    return {
+        "refused_at_build": at_build,
+        "languages": [
+            {"code": code, "documents": int(documents), "share": 1 - left}
+            for code, (documents, left) in sorted(lost.items(), key=lambda item: (item[1][1], item[0]))
+        ],
+        "sources": [{"id": name, "documents": n} for name, n in sorted(sources.items(), key=lambda s: (-s[1], s[0]))],
     }
 
 

@@ -69,6 +69,11 @@ class Neighbours:
         names = [bytes(name).ljust(16, b"\0") for name in ids]
         return cls(manifest, ids, [exact.get(name, bytes(16)) for name in names], [signed.get(name) for name in names])
 
+    def bare(self) -> pa.Table:
+        """The same with ids alone: a site that opts out asks for its own pages, not for others with the same text."""
+        nothing = [bytes(16)] * len(self.exact)
+        return Neighbours(self.manifest, self.ids, nothing, [None] * len(self.signed)).table()
+
     def table(self) -> pa.Table:
         """As an index that deduplication reads."""
         schema = index_schema(plan_of(self.manifest).recipe.deduplication)

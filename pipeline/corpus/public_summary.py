@@ -14,6 +14,7 @@ from governance import figures
 from governance.cards import markdown
 from governance.provider import ATTESTATIONS, Statements
 from pipeline.corpus import reading
+from pipeline.corpus.audit import refused
 from pipeline.corpus.concentration import all_domains, domains, top_domains
 from pipeline.corpus.tombstones import read_log
 from pipeline.runtime import storage
@@ -215,10 +216,9 @@ def _crawled(corpus: str, sources: Mapping[str, Mapping[str, Any]], said: Statem
 
 
 def _processing(corpus: str, manifest: Mapping[str, Any], said: Statements) -> list[Section]:
-    refused = [drop for drop in manifest["drops"] if drop["stage"] in ("licence", "consent")]
     counted = [
         f"{figures.counted(drop['documents'], 'document')} left out: {figures.reason(drop['reason'])}"
-        for drop in refused
+        for drop in refused(dict(manifest))
     ]
     try:
         log = read_log(corpus)

@@ -18,6 +18,7 @@ from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
 from pipeline.runtime.finished import Record, read_record
 from pipeline.runtime.shards import ParquetShard, plain_schema, writer_like
+from pipeline.text.columns import hex_ids
 from pipeline.write import LEDGER_REPEATING, corpus_digest_of
 
 
@@ -96,62 +97,82 @@ def sketch_shards(corpus: str, output: str, shards: Sequence[Shard]) -> None:
                 stream.write(passages.sketch(storage.join(output, path), shard.entry["digest"]))
 
 
-def rewrite_ledger(corpus: str, output: str, ids: np.ndarray, detail: str, stage: str) -> dict[str, list[int]]:
-    """The ledger with the fate of these documents: those kept are dropped at `stage`, and nothing tells their origin.
+@dataclass(frozen=True)
+class Marks:
+    """How the ledger tells of documents (ids S16, sorted) that are taken down.
 
-    Returns documents and bytes on entering that were kept, by language.
+    One with a detail of its own, by its id in hexadecimal, keeps its address and key: there the site has spoken, and
+    nobody asked to be forgotten.
     """
-    lost: dict[str, list[int]] = {}
+
+    ids: np.ndarray
+    stage: str
+    reason: str
+    detail: str
+    details: Mapping[str, str]
+
+
+Lost = dict[tuple[str, str], list[int]]
+"""Documents, and bytes on entering, that were kept and are taken down, by language and source."""
+
+
+def rewrite_ledger(corpus: str, output: str, marks: Marks) -> Lost:
+    """The ledger with the fate of documents that are taken down; returns what was kept of them."""
+    lost: Lost = {}
     for path in reading.ledger_parts(corpus):
         source, target = storage.join(corpus, path), storage.join(output, path)
         fs, inner = storage.filesystem(source)
         with fs.open(inner, "rb") as stream:
             part = pq.ParquetFile(stream)
             if not any(
-                np.isin(reading.packed_ids(batch["id"]), ids).any() for batch in part.iter_batches(columns=["id"])
+                np.isin(reading.packed_ids(batch["id"]), marks.ids).any() for batch in part.iter_batches(columns=["id"])
             ):
                 reading.link_or_copy(source, target)
                 continue
             schema = plain_schema(part.schema_arrow)
             with storage.create(target) as out, ParquetShard(out, schema, LEDGER_REPEATING) as writer:
                 for batch in part.iter_batches():
-                    mine = np.isin(reading.packed_ids(batch["id"]), ids)
+                    mine = np.isin(reading.packed_ids(batch["id"]), marks.ids)
                     if mine.any():
-                        batch = _taken_down(batch.cast(schema), mine, detail, stage, lost)
+                        batch = _taken_down(batch.cast(schema), mine, marks, lost)
                     writer.write_batch(batch)
     return lost
 
 
-def _taken_down(
-    batch: pa.RecordBatch, mine: np.ndarray, detail: str, stage: str, lost: dict[str, list[int]]
-) -> pa.RecordBatch:
+def _taken_down(batch: pa.RecordBatch, mine: np.ndarray, marks: Marks, lost: Lost) -> pa.RecordBatch:
     """A batch of the ledger in which the rows `mine` are taken down; adds to `lost` what was kept of them."""
     was_kept = mine & mask_of(pc.equal(batch["decision"], "kept"))
     gone = batch.filter(pa.array(was_kept))
-    for language, size in zip(gone["language"].to_pylist(), gone["bytes"].to_pylist(), strict=True):
-        total = lost.setdefault(language, [0, 0])
+    for language, source, size in zip(*(gone[n].to_pylist() for n in ("language", "source", "bytes")), strict=True):
+        total = lost.setdefault((language, source), [0, 0])
         total[0] += 1
         total[1] += size
-    changes: tuple[tuple[str, np.ndarray, str | int], ...] = (
-        ("decision", was_kept, "dropped"),
-        ("stage", was_kept, stage),
-        ("reason", was_kept, stage),
-        ("bytes_kept", was_kept, 0),
-        ("detail", mine, detail),
-        ("uri", mine, ""),
-        ("key", mine, ""),
+    own = [
+        marks.details.get(name) if row else None
+        for name, row in zip(hex_ids(batch["id"]).to_pylist(), mine, strict=True)
+    ]
+    details = pa.array([marks.detail if detail is None else detail for detail in own], pa.string())
+    forgotten = mine & np.array([detail is None for detail in own])
+    told = mine & (forgotten | was_kept)  # why an opted-out document was dropped before stays said
+    changes: tuple[tuple[str, np.ndarray, Any], ...] = (
+        ("decision", was_kept, pa.scalar("dropped")),
+        ("stage", was_kept, pa.scalar(marks.stage)),
+        ("reason", was_kept, pa.scalar(marks.reason)),
+        ("bytes_kept", was_kept, pa.scalar(0, pa.int64())),
+        ("detail", told, details),
+        ("uri", forgotten, pa.scalar("")),
+        ("key", forgotten, pa.scalar("")),
     )
     for name, rows, value in changes:
         field = batch.schema.field(name)
-        changed = pc.if_else(pa.array(rows), pa.scalar(value, field.type), batch[name])
+        changed = pc.if_else(pa.array(rows), value, batch[name])
         batch = batch.set_column(batch.schema.get_field_index(name), field, changed)
     return batch
 
 
-def new_manifest(
-    manifest: Mapping[str, Any], shards: Sequence[Shard], lost: Mapping[str, Sequence[int]], stage: str
-) -> dict[str, Any]:
+def new_manifest(manifest: Mapping[str, Any], shards: Sequence[Shard], lost: Lost, marks: Marks) -> dict[str, Any]:
     """The manifest of the new corpus: its shards, its digest, and one stage more in its funnel."""
+    stage, reason = marks.stage, marks.reason
     languages: dict[str, Any] = {}
     for shard in shards:
         language = languages.setdefault(shard.language, {"documents": 0, "bytes": 0, "shards": []})
@@ -170,9 +191,9 @@ def new_manifest(
             stages[-1][f"{name}_dropped"] += amount
             stages[-1][f"{name}_kept"] -= amount
     if documents:
-        known = next((drop for drop in drops if (drop["stage"], drop["reason"]) == (stage, stage)), None)
+        known = next((drop for drop in drops if (drop["stage"], drop["reason"]) == (stage, reason)), None)
         if known is None:
-            drops.append(known := {"stage": stage, "reason": stage, "documents": 0, "bytes": 0})
+            drops.append(known := {"stage": stage, "reason": reason, "documents": 0, "bytes": 0})
         known["documents"] += documents
         known["bytes"] += size
     entries = [(shard.entry["path"].removeprefix("data/"), shard.entry["digest"]) for shard in shards]

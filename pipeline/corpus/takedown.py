@@ -22,6 +22,7 @@ from governance.signing import public_pem, sign
 from pipeline.corpus import passages, reading, rewriting, seal
 from pipeline.corpus.find import Matcher, Wanted, find
 from pipeline.corpus.neighbours import Neighbours, near_duplicates
+from pipeline.corpus.opt_outs import OptOuts, refused
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.receipts import FORMAT, is_whole, signed_part
 from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log
@@ -29,7 +30,7 @@ from pipeline.pii.outward import Outward, redactor_of
 from pipeline.runtime import storage
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import check_output
-from pipeline.settle import TAKEDOWN
+from pipeline.settle import OPTED_OUT, TAKEDOWN
 
 STATE = f"{reading.WORK}/takedown.json"
 _TEMPORARY = re.compile(r".*\.[0-9a-f]{8}\.tmp")
@@ -43,6 +44,8 @@ class Removed:
     near: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     needles: list[bytes] = field(default_factory=list)
+    details: dict[str, str] = field(default_factory=dict)
+    """By id, the rule of an opt-out; those who asked by a request are not named."""
     unmatched: list[int] = field(default_factory=list)
 
     @property
@@ -59,8 +62,9 @@ def takedown(
     key: Ed25519PrivateKey,
     progress: reading.Progress = lambda _: None,
     work: str | None = None,
+    opt_outs: OptOuts | None = None,
 ) -> dict[str, Any]:
-    """Write the corpus without what the request names into `output`; returns the signed receipt.
+    """Write the corpus without what the request names, or opt-outs refuse, into `output`; returns the signed receipt.
 
     `digest` is the SHA-256 of the request's file; `work` says where the corpus' work files are, where they were moved.
     The old corpus is not touched. Raises OpenRootsError: where nothing is found, where `output` is not ours, where text
@@ -83,8 +87,16 @@ def takedown(
         return done
     _check_state(output, state)
     removed = _look_up(corpus, request, manifest, work, progress)
+    if opt_outs is not None:
+        progress("comparing addresses with opt-outs")
+        for name, (fate, rule) in refused(corpus, opt_outs).items():
+            removed.fates[name], removed.details[name] = fate, rule
     if not removed.fates:
-        raise ConfigurationError("no document of the corpus fits the request; nothing was removed")
+        raise ConfigurationError(
+            "no document of the corpus fits the request; nothing was removed"
+            if opt_outs is None
+            else "no document of the corpus comes from a site that opts out; nothing was removed"
+        )
     with build_lock(output, "corpus"):
         _begin(output, state)
         folder = reading.work_folder(corpus, work)
@@ -167,13 +179,15 @@ def _write(
     progress: reading.Progress,
 ) -> dict[str, Any]:
     ids = removed.ids
+    reason = OPTED_OUT if removed.details else TAKEDOWN
     progress("writing shards")
     shards = rewriting.rewrite_shards(corpus, output, manifest, ids)
     progress("writing index and ledger")
     rewriting.rewrite_index(corpus, output, ids)
     rewriting.sketch_shards(corpus, output, shards)
-    lost = rewriting.rewrite_ledger(corpus, output, ids, f"request {request.id}", TAKEDOWN)
-    after = rewriting.new_manifest(manifest, shards, lost, TAKEDOWN)
+    marks = rewriting.Marks(ids, TAKEDOWN, reason, f"request {request.id}", removed.details)
+    lost = rewriting.rewrite_ledger(corpus, output, marks)
+    after = rewriting.new_manifest(manifest, shards, lost, marks)
     counts = {fate: sum(value == fate for value in removed.fates.values()) for fate in ("kept", "dropped")}
     redact = Outward(redactor_of(plan_of(manifest))).name
     entry = log_line(
@@ -184,15 +198,17 @@ def _write(
             "applied": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "reason": redact(request.reason),
             "request_sha256": digest,
-            "asked": [sorted(removal.given) for removal in request.remove],
+            "asked": [sorted(removal.given) for removal in request.remove] or [["opt_outs"]],
             "removed_from_corpus": counts["kept"],
             "removed_from_ledger": counts["dropped"],
             "near_duplicates": len(removed.near),
+            "loss": _loss(manifest, lost),
+            **({"rules": _rules(removed.details)} if removed.details else {}),
             "before": manifest["digest"],
             "after": after["digest"],
         },
     )
-    _write_takedowns(corpus, output, entry, neighbours)
+    _write_takedowns(corpus, output, entry, neighbours.table() if not removed.details else neighbours.bare())
     after["takedowns"] = [*manifest.get("takedowns", ()), {"request": request.id, "entry": entry["entry"]}]
     after["problems"] = [p for p in manifest.get("problems", ()) if not _is_asked(p["file"], request)]
     progress("writing report and cards")
@@ -215,11 +231,33 @@ def _write(
     return receipt
 
 
+def _loss(manifest: dict[str, Any], lost: dict[tuple[str, str], list[int]]) -> dict[str, dict[str, Any]]:
+    """What was kept and is removed, by language and by source; of a language also the share of its documents."""
+    loss: dict[str, dict[str, Any]] = {"language": {}, "source": {}}
+    for (language, source), (documents, size) in sorted(lost.items()):
+        for kind, name in (("language", language), ("source", source)):
+            total = loss[kind].setdefault(name, {"documents": 0, "bytes": 0})
+            total["documents"] += documents
+            total["bytes"] += size
+    for language, total in loss["language"].items():
+        total["share"] = round(total["documents"] / (manifest["languages"][language]["documents"] or 1), 6)
+    return loss
+
+
+def _rules(details: dict[str, str]) -> dict[str, int]:
+    """How many documents each kind of rule removed: the rule without its site and date."""
+    counts: dict[str, int] = {}
+    for detail in details.values():
+        rule = re.sub(r" \([0-9-]+\)$| of \S+", "", detail).split(":", 1)[0]
+        counts[rule] = counts.get(rule, 0) + 1
+    return dict(sorted(counts.items()))
+
+
 def _is_asked(file: str, request: Request) -> bool:
     return any(removal.uri is not None and file.startswith(removal.uri) for removal in request.remove)
 
 
-def _write_takedowns(corpus: str, output: str, entry: dict[str, Any], neighbours: Neighbours) -> None:
+def _write_takedowns(corpus: str, output: str, entry: dict[str, Any], table: pa.Table) -> None:
     """The log with its new line; tombstones of earlier takedowns, and those of this one."""
     entries = read_log(corpus)
     for path in (*reading.files_below(corpus, INDEX), *reading.files_below(corpus, seal.RECEIPTS)):
@@ -227,7 +265,6 @@ def _write_takedowns(corpus: str, output: str, entry: dict[str, Any], neighbours
     lines = b"".join(seal.canonical(each) + b"\n" for each in (*entries, entry))
     with storage.create(storage.join(output, LOG)) as stream:
         stream.write(lines)
-    table = neighbours.table()
     path = storage.join(output, INDEX, f"{len(entries):05d}.arrow")
     with storage.create(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
         writer.write_table(table)
