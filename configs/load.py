@@ -246,7 +246,8 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
     named_languages = [*(() if recipe.languages == "all" else recipe.languages)]
     named_languages += [*recipe.sampling.shares, *recipe.sampling.language_bytes_max]
     named_languages += [*(code for code in recipe.quality.overrides if code != "default")]
-    for source_id in (*recipe.sources, *recipe.quality.skip_measures):
+    named_languages += [*recipe.personal_data.by_language]
+    for source_id in (*recipe.sources, *recipe.quality.skip_measures, *recipe.personal_data.by_source):
         _known(source_id, registry, f"{path}: unknown source")
     for source_id in recipe.sources:
         source = registry[source_id]

@@ -330,15 +330,34 @@ PiiKind = Literal["KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT
 PII_KINDS: tuple[PiiKind, ...] = get_args(PiiKind)
 
 
+PiiAction = Literal["detect", "redact", "drop", "pseudonymise", "review"]
+
+
 class PersonalData(Model):
-    """Which kinds of personal data are replaced by `PI:KIND`."""
+    """Which kinds of personal data are looked for, and what is done where they are found."""
 
     kinds: tuple[PiiKind, ...] = Field(
         default=("KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD"),
-        description="empty: nothing is replaced; NATIONAL_ID too has to be asked for",
+        description="empty: nothing is looked for; NATIONAL_ID has to be asked for",
+    )
+    action: PiiAction = Field(
+        default="redact",
+        description="`redact`: put `PI:KIND` in its place; `pseudonymise`: `PI:KIND-` and digits, the same for one "
+        "value; `detect`: count it, change nothing; `drop`, `review`: leave the document out, `review` under a reason "
+        "of its own so that somebody can look",
+    )
+    by_language: dict[LanguageCode, PiiAction] = Field(default={}, description="action for a language's documents")
+    by_source: dict[str, PiiAction] = Field(default={}, description="action for a source's; wins over its language's")
+    key_file: str | None = Field(
+        default=None, description="for `pseudonymise`: a file with a secret of 16 bytes or more, which workers can read"
     )
     obfuscated_email: bool = Field(default=False, description="`name [at] host [dot] org` is an EMAIL too")
     drop_above: int | None = Field(default=None, ge=0, description="drop documents with more findings than this")
+
+    @property
+    def actions(self) -> frozenset[PiiAction]:
+        """All that the recipe asks for anywhere."""
+        return frozenset((self.action, *self.by_language.values(), *self.by_source.values()))
 
 
 class Deduplication(Model):

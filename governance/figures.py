@@ -8,6 +8,8 @@ REASONS = {
     "language_other": "in a language that the recipe does not ask for",
     "not_sampled": "beyond the language's budget",
     "findings_max": "too much personal data",
+    "personal_data_found": "personal data was found in it",
+    "personal_data_review": "held back until somebody has looked at the personal data in it",
     "exact_duplicate": "same text as a document that is kept",
     "near_duplicate": "nearly the same text as a document that is kept",
     "duplicate_id": "an id that another document of the source has",

@@ -3,6 +3,7 @@
 The shard that is written holds its rows sorted by language, so that whoever wants one language reads on end.
 """
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,10 @@ import pyarrow.compute as pc
 
 from configs.language_codes import UNDETERMINED
 from configs.load import Plan
-from configs.models import Languages
+from configs.models import Languages, PersonalData
 from pipeline.language_id import LanguageIdentifier, Shares, same_language, share_of
 from pipeline.pii.outward import redactor_of
+from pipeline.pii.policy import actions_of, pseudonym_key, treated
 from pipeline.quality import Measures
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
@@ -100,13 +102,15 @@ class Annotator:
         self._identify = Identification(plan.languages, language_identifier(plan))
         self._measures = Measures(plan.languages, recipe.quality)
         self._redactor = redactor_of(plan)
+        self._personal_data = recipe.personal_data
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Documents (schema DOCUMENT) with all annotation columns; `text` redacted; `bytes` its UTF-8 length."""
+        """Documents (schema DOCUMENT) with all annotation columns; personal data in `text` treated as the recipe says;
+        `bytes` the text's UTF-8 length."""
         batch = self._identify(batch)
         for name, column in self._measures(batch["text"], batch["language"]).items():
             batch = batch.append_column(name, column)
-        texts, counts = self._redactor.redact(batch["text"], batch["language"])
+        texts, counts = treated(batch, self._redactor, actions_of(batch, self._personal_data))
         batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
         for name, column in counts.items():
             batch = batch.append_column(name, column)
@@ -179,6 +183,14 @@ def _rebatched(part: pa.Table, documents: int, size: int) -> list[pa.RecordBatch
     return batches
 
 
+def _policy(settings: PersonalData) -> list[Any]:
+    """What texts depend on beside the kinds; of the key only that another one is another."""
+    if settings.actions <= {"redact", "drop", "review"}:
+        return []
+    key = pseudonym_key(settings)
+    return [settings.action, settings.by_language, settings.by_source, key and hashlib.sha256(key).hexdigest()]
+
+
 def annotate_phase(plan: Plan) -> Phase:
     """The phase that annotates every ingested shard."""
     recipe = plan.recipe
@@ -187,7 +199,7 @@ def annotate_phase(plan: Plan) -> Phase:
         "version": VERSION,
         "identifier": identifier.digest if identifier else None,
         "measures": Measures(plan.languages, recipe.quality).configuration,
-        "pii": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email],
+        "pii": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email, *_policy(recipe.personal_data)],
         "regions": plan.languages.phone_regions,
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from configs.language_codes import UNDETERMINED
 from configs.load import Plan
+from configs.models import PersonalData, PiiAction
+from pipeline.pii.policy import actions_of
 from pipeline.quality import QualityRules
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
@@ -22,6 +24,9 @@ COLUMN_BYTES = 200
 
 DECISION = pa.schema([("stage", DICTIONARY), ("reason", DICTIONARY), ("detail", pa.string())])
 """One row for every document of a shard, in its order; null throughout where the document survives."""
+
+_LEAVES: dict[PiiAction, str] = {"drop": "personal_data_found", "review": "personal_data_review"}
+"""Reasons of documents that leave for any finding, by what the recipe asks for."""
 
 Verdict = tuple[str, pa.StringArray, pa.StringArray]
 """Stage, reason and detail by row; null where the row passes."""
@@ -68,18 +73,28 @@ def _rounded(values: pa.Array) -> pa.StringArray:
     return pa.array(["" if value is None else f" with {value:.2f}" for value in values.to_pylist()], pa.string())
 
 
-def personal_data_verdict(batch: pa.RecordBatch, above: int | None) -> Verdict:
-    """Drop documents in which more than `above` pieces of personal data were found."""
+def personal_data_verdict(batch: pa.RecordBatch, policy: PersonalData) -> Verdict:
+    """Drop documents in which more personal data was found than the recipe allows, or any where it asks for that."""
     kinds = [name for name in batch.schema.names if name.startswith("pii_")]
     none = pa.nulls(batch.num_rows, pa.string())
-    if above is None or not kinds:
+    leaves = bool(policy.actions & set(_LEAVES))
+    if (policy.drop_above is None and not leaves) or not kinds:
         return "personal_data", none, none
     total = batch[kinds[0]]
     for kind in kinds[1:]:
         total = pc.add(total, batch[kind])
-    over = pc.greater(total, above)
-    detail = pc.binary_join_element_wise(total.cast(pa.string()), f"findings > {above}", " ")
-    return "personal_data", pc.if_else(over, "findings_max", None).cast(pa.string()), pc.if_else(over, detail, None)
+    reason = detail = none
+    if leaves:
+        asked = pa.array([_LEAVES.get(action) for action in actions_of(batch, policy)], pa.string())
+        reason = pc.if_else(pc.greater(total, 0), asked, none)
+        detail = pc.if_else(
+            pc.is_valid(reason), pc.binary_join_element_wise(total.cast(pa.string()), "findings", " "), none
+        )
+    if policy.drop_above is not None:
+        over = pc.and_(pc.greater(total, policy.drop_above), pc.is_null(reason))
+        said = pc.binary_join_element_wise(total.cast(pa.string()), f"findings > {policy.drop_above}", " ")
+        reason, detail = pc.if_else(over, "findings_max", reason), pc.if_else(over, said, detail)
+    return "personal_data", reason.cast(pa.string()), detail
 
 
 def first_verdict(verdicts: list[Verdict]) -> pa.RecordBatch:
@@ -119,7 +134,7 @@ class DecideWork:
                         recipe.language_identification.purity_min,
                     ),
                     ("quality", *self.rules.decide(batch)),
-                    personal_data_verdict(batch, recipe.personal_data.drop_above),
+                    personal_data_verdict(batch, recipe.personal_data),
                 ]
                 decisions = first_verdict(verdicts)
                 shard.write(decisions)
@@ -132,6 +147,12 @@ class DecideWork:
 
 def _relatives(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {code: language.relatives for code, language in plan.languages.natural.items() if language.relatives}
+
+
+def _leaving(policy: PersonalData) -> dict[str, object]:
+    if not policy.actions & set(_LEAVES):
+        return {}
+    return {"personal_data": [policy.action, policy.by_language, policy.by_source]}
 
 
 def decide_phase(plan: Plan) -> Phase:
@@ -147,6 +168,7 @@ def decide_phase(plan: Plan) -> Phase:
         "purity": recipe.language_identification.purity_min,
         "quality": rules.decision_configuration(),
         "drop_above": recipe.personal_data.drop_above,
+        **_leaving(recipe.personal_data),
     }
     return Phase("decide", configuration, DecideWork(plan, rules))
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from configs.load import Plan
 from configs.models import PiiKind
+from pipeline.pii.policy import pseudonym_key
 from pipeline.pii.redactor import Redactor
 
 CHARACTERS_MAX = 4000
@@ -39,7 +40,8 @@ def redactor_of(plan: Plan) -> Redactor:
     regions = plan.languages.phone_regions
     settings = plan.recipe.personal_data
     code = frozenset(plan.languages.programming)
-    return Redactor(settings.kinds, regions, code, obfuscated_email=settings.obfuscated_email)
+    key = pseudonym_key(settings)
+    return Redactor(settings.kinds, regions, code, obfuscated_email=settings.obfuscated_email, key=key)
 
 
 class Outward:

@@ -3,6 +3,8 @@
 Nothing that is found is kept, logged or put in a message.
 """
 
+import hashlib
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +21,9 @@ from pipeline.text.columns import text_buffers
 
 ROUNDS_MAX = 16
 CONTEXT = 96  # bytes on each side of a candidate that its judge may look at
-_MARKER = re2.compile(rb"PI:(?:" + "|".join(PII_KINDS).encode() + rb")")
-_MARKER_MAX = len("PI:") + max(map(len, PII_KINDS))
+PSEUDONYM_DIGITS = 12
+_MARKER = re2.compile(rb"PI:(?:" + "|".join(PII_KINDS).encode() + rb")(?:-[0-9a-f]{%d}\b)?" % PSEUDONYM_DIGITS)
+_MARKER_MAX = len("PI:-") + max(map(len, PII_KINDS)) + PSEUDONYM_DIGITS
 # Where two findings overlap, the more certain one stays.
 _RANK = {
     kind: rank
@@ -184,6 +187,7 @@ class Redactor:
             A language that is not among them (or is not known) has those of English.
         code_languages: languages in which `@name` is syntax; default: all programming languages configured.
         obfuscated_email: whether `name [at] host [dot] org` is taken for an address too.
+        key: secret of pseudonyms, at most 64 bytes; None: there are none.
 
     Cheap to make and to pickle: recognisers are made at first use, once a process.
 
@@ -198,6 +202,7 @@ class Redactor:
         code_languages: frozenset[str] | None = None,
         *,
         obfuscated_email: bool = False,
+        key: bytes | None = None,
     ) -> None:
         unknown = [kind for kind in kinds if kind not in PII_KINDS]
         if unknown:
@@ -211,6 +216,7 @@ class Redactor:
         self._regions = {language: tuple(of_it) for language, of_it in regions.items()}
         self._code = code_languages
         self._obfuscated_email = obfuscated_email and "EMAIL" in kinds
+        self._key = key
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -218,13 +224,19 @@ class Redactor:
         return tuple(f"pii_{kind.lower()}" for kind in self._kinds)
 
     def redact(
-        self, texts: pa.LargeStringArray, languages: pa.StringArray | pa.DictionaryArray
+        self,
+        texts: pa.LargeStringArray,
+        languages: pa.StringArray | pa.DictionaryArray,
+        *,
+        pseudonyms: bool = False,
     ) -> tuple[pa.LargeStringArray, dict[str, pa.Array]]:
         """Texts with each finding replaced by `PI:KIND`, and how many there were.
 
         Args:
             texts: large_string, shape (documents,).
             languages: string or dictionary of string, shape (documents,); BCP-47 or programming language, or null.
+            pseudonyms: put `PI:KIND-` and twelve digits instead, the same for the same value under the redactor's key;
+                secrets (KEY) have none.
 
         Returns:
             The texts (the same array where nothing was found) and, for each kind, an int32 column `pii_<kind>`.
@@ -233,7 +245,9 @@ class Redactor:
         is never part of a finding, so a count is the number of replacements that the text now holds.
         """
         offsets, data = text_buffers(texts)
-        changed, counts = self._changed(data, offsets, _by_document(languages))
+        if pseudonyms and self._key is None:
+            raise ConfigurationError("pseudonyms need a key")
+        changed, counts = self._changed(data, offsets, _by_document(languages), self._key if pseudonyms else None)
         columns = {
             f"pii_{kind.lower()}": pa.array(counts[PII_KINDS.index(kind)], type=pa.int32()) for kind in self._kinds
         }
@@ -247,12 +261,16 @@ class Redactor:
         return changed.get(0, document).decode()
 
     def _changed(
-        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], language_of: Callable[[int], str | None]
+        self,
+        data: npt.NDArray[np.uint8],
+        offsets: npt.NDArray[np.int64],
+        language_of: Callable[[int], str | None],
+        key: bytes | None = None,
     ) -> tuple[dict[int, bytes], npt.NDArray[np.int32]]:
         """New text of each document in which something was found, and findings, int32 (kinds, documents)."""
         documents = len(offsets) - 1
         counts = np.zeros((len(PII_KINDS), documents), dtype=np.int32)
-        changed = self._round(data, offsets, language_of, np.arange(documents), counts)
+        changed = self._round(data, offsets, language_of, np.arange(documents), counts, key)
         pending = changed
         for _ in range(ROUNDS_MAX):
             if not pending:
@@ -260,7 +278,7 @@ class Redactor:
             rows = np.array(sorted(pending), dtype=np.int64)
             bounds = np.cumsum([0, *(len(pending[row]) for row in rows.tolist())], dtype=np.int64)
             joined = np.frombuffer(b"".join(pending[row] for row in rows.tolist()), dtype=np.uint8)
-            pending = self._round(joined, bounds, language_of, rows, counts)
+            pending = self._round(joined, bounds, language_of, rows, counts, key)
             changed |= pending
         return changed, counts
 
@@ -310,6 +328,7 @@ class Redactor:
         language_of: Callable[[int], str | None],
         rows: npt.NDArray[np.int64],
         counts: npt.NDArray[np.int32],
+        key: bytes | None,
     ) -> dict[int, bytes]:
         """New text of each row in which something was found; adds to `counts`."""
         is_code = np.array([language_of(row) in self._code for row in rows.tolist()], dtype=np.bool_)
@@ -321,7 +340,7 @@ class Redactor:
             document = data[base : offsets[i + 1]].tobytes()
             found = self._judge(document, passed[starts[i] : starts[i + 1], 1:], base, language_of(row))
             if found:
-                changed[row] = _replace(document, found)
+                changed[row] = _replace(document, found, key)
                 for _, _, kind in found:
                     counts[PII_KINDS.index(kind), row] += 1
         return changed
@@ -377,12 +396,23 @@ def _by_document(languages: pa.StringArray | pa.DictionaryArray) -> Callable[[in
     return lambda row: names[indices[row]]
 
 
-def _replace(document: bytes, found: list[tuple[int, int, PiiKind]]) -> bytes:
+def _replace(document: bytes, found: list[tuple[int, int, PiiKind]], key: bytes | None) -> bytes:
     pieces, position = [], 0
     for start, end, kind in found:
         pieces += [document[position:start], b"PI:", kind.encode()]
+        if key is not None and kind != "KEY":
+            pieces.append(_pseudonym(document[start:end], kind, key))
         position = end
     return b"".join([*pieces, document[position:]])
+
+
+def _pseudonym(value: bytes, kind: PiiKind, key: bytes) -> bytes:
+    """The same digits for the same value, however it is spaced and in whatever case; unknowable without the key."""
+    plain = unicodedata.normalize("NFKC", value.decode("utf-8", "replace")).casefold()
+    if kind not in ("EMAIL", "USER", "IP_ADDRESS"):  # groups of digits
+        plain = "".join(filter(str.isalnum, plain))
+    digest = hashlib.blake2b(f"{kind}\0{plain.strip()}".encode(), key=key, digest_size=PSEUDONYM_DIGITS // 2)
+    return f"-{digest.hexdigest()}".encode()
 
 
 def _replaced(
