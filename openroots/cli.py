@@ -13,6 +13,7 @@ from openroots.guard import guarded
 from tokenizer.settings import DOCUMENTS, Documents
 
 LAZY = {
+    "doctor": "openroots.commands.doctor:doctor_command",
     "audit": "openroots.commands.audit:audit_command",
     "summary": "openroots.commands.summary:summary_command",
     "sources": "openroots.commands.sources:sources_command",

@@ -73,6 +73,8 @@ def build_corpus(
     resumes from it. With `clean` it is removed at the end; a later build then starts anew. Raises OpenRootsError.
     """
     watch = watch or Watch()
+    if not engine.is_local:  # workers have other working directories
+        output, work = storage.absolute(output), work and storage.absolute(work)
     work = (work or "").rstrip("/") or storage.join(output, WORK)
     with build_lock(output, "corpus"), keep_workers():
         with _work_folder(output, work):

@@ -27,6 +27,7 @@ from pipeline.runtime.engine import Engine, carry
 from pipeline.runtime.finished import Record, manifest_records
 from pipeline.runtime.lock import check_held
 from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
+from pipeline.runtime.probe import probe
 from pipeline.runtime.spark.options import ONE_KEY
 
 POLL_SECONDS = 0.5
@@ -486,6 +487,7 @@ def _run(
         _write_note(sites[0], begun, began)
         return pipeline | Steps(sites, begun)
 
+    probe(engine, folder)
     try:
         engine.run(label, construct, input_bytes=input_bytes or sum(begun.note.get("sizes", {}).values()) or None)
     except BaseException:

@@ -15,31 +15,35 @@ CONNECT_SECONDS = 10.0
 STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.2
 _ENDED = ("DONE", "FAILED", "CANCELLED", "UPDATED", "DRAINED", "STOPPED")
-_ADDRESSES = {
+ADDRESSES = {
     "job_endpoint": "start the job server there, or correct --job_endpoint",
     "artifact_endpoint": "start the job server there, or correct --artifact_endpoint",
     "dask_client_address": "start the scheduler there, or correct --dask_client_address",
     "spark_master": "start the master there, or correct --spark_master",
 }
+"""Options that name where something must answer, and what to do where nothing does."""
 _running: list[Any] = []
 
 
 def check_reachable(options: Sequence[str]) -> None:
     """Make sure that something answers at each address that options name. Raises OpenRootsError within 30 s."""
-    for name, value in _values(options):
-        if name in _ADDRESSES:
+    for name, value in said(options).items():
+        if name in ADDRESSES:
             hosts = endpoints(value)
             refused = [cause for host, port in hosts if (cause := unreachable(host, port))]
             if hosts and len(refused) == len(hosts):
-                raise errors.OpenRootsError(f"nothing answers at {shown(value)} ({refused[0]}); {_ADDRESSES[name]}")
+                raise errors.OpenRootsError(f"nothing answers at {shown(value)} ({refused[0]}); {ADDRESSES[name]}")
 
 
-def _values(options: Sequence[str]) -> Iterator[tuple[str, str]]:
+def said(options: Sequence[str]) -> dict[str, str]:
+    """Options of Beam by name; of one that is given twice, the last."""
+    found = {}
     for place, option in enumerate(options):
         name, given, value = option.partition("=")
         if name.startswith("--"):
             following = options[place + 1] if place + 1 < len(options) else ""
-            yield name[2:], value if given else following
+            found[name[2:]] = value if given else following
+    return found
 
 
 def endpoints(value: str) -> list[tuple[str, int]]:

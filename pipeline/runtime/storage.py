@@ -49,6 +49,11 @@ def is_local(path: str) -> bool:
     return isinstance(filesystem(path)[0], LocalFileSystem)
 
 
+def absolute(path: str) -> str:
+    """The same place, as a process with another working directory names it; URLs and local paths alike."""
+    return str(Path(filesystem(path)[1])) if is_local(path) else path
+
+
 def join(folder: str, *names: str) -> str:
     """Join path or URL parts with `/`."""
     return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])

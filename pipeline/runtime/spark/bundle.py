@@ -4,10 +4,13 @@ Beam's own bundle processor runs it, so that DoFns, windows, combiners and side 
 """
 
 import gc
+import os
 import sys
 import zipimport
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from apache_beam.portability.api import beam_fn_api_pb2, metrics_pb2
@@ -36,6 +39,7 @@ class Stage:
     ) -> None:
         self.common, self.own, self.source, self.outputs = common, own, source, outputs
         self.sides, self.counters = sides, counters
+        self.folder = str(Path.cwd())
 
     def run(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The only output, or none, of a bundle of encoded elements."""
@@ -47,6 +51,8 @@ class Stage:
         first = next(chunks, None)
         if first is None:
             return
+        with suppress(OSError):  # relative paths mean what they mean on the driver, where the folder is shared
+            os.chdir(self.folder)
         channel = data_plane.InMemoryDataChannel()
         state = sdk_worker.GlobalCachingStateHandler(StateCache(0), self._state)
         processor = BundleProcessor(

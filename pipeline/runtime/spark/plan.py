@@ -29,6 +29,8 @@ DEALT_BYTES = 64 << 20
 """What the driver takes in to group it; more is shuffled."""
 SIDE_BYTES = 512 << 20
 PARTITIONS_PER_CORE = 4
+PARTITION_LEAST = 1 << 20
+"""Where a step works on less than this a partition, it gets fewer, but one a core."""
 PARTITION_WORK = 256 << 20
 """Where a step works on more bytes than its partitions times this, it gets more of them."""
 
@@ -156,8 +158,7 @@ class StagesOnSpark:
         sized = self._sized(by_key, grouping)
         if not sized:
             return self._spark.emptyRDD()
-        work = sum(size for size, _ in sized)
-        count = min(len(sized), self._partitions or max(self._most, work // PARTITION_WORK))
+        count = min(len(sized), self._partitions or self._suited(sum(size for size, _ in sized)))
         parts: list[list[bytes]] = [[] for _ in range(count)]
         loads = [(0, number) for number in range(count)]
         for size, key in sized:
@@ -165,6 +166,11 @@ class StagesOnSpark:
             parts[number].append(opened.group(by_key[key]))
             heapq.heappush(loads, (load + size, number))
         return self._spark.parallelize(parts, count).flatMap(_itself)
+
+    def _suited(self, work: int) -> int:
+        """Partitions for so many bytes of work: each costs some 0.05 s, and a repeated one is done again whole."""
+        cores = int(self._spark.defaultParallelism)
+        return max(min(self._most, max(cores, work // PARTITION_LEAST)), work // PARTITION_WORK)
 
     def _sized(self, by_key: dict[bytes, list[bytes]], grouping: Grouping) -> list[tuple[int, bytes]]:
         """(bytes of work, key), largest first; the work is what values say of their `size`, or their own length."""

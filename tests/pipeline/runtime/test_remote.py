@@ -1,0 +1,199 @@
+"""Runners elsewhere: addresses are tried first, failures become one line, jobs are cancelled."""
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+
+from configs.errors import ConfigurationError, OpenRootsError
+from pipeline.runtime import probe, storage
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.remote import cancel_jobs, cancellable, check_reachable, endpoints, explained, said
+from tests.small_build import build, write_inputs
+
+RUNNER = "--runner=PortableRunner"
+
+
+def closed_port() -> int:
+    """A port at which nothing answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("host:8099", [("host", 8099)]),
+        ("tcp://10.0.0.1:8786", [("10.0.0.1", 8786)]),
+        ("spark://a:7077,b:7078", [("a", 7077), ("b", 7078)]),
+        ("[::1]:8099", [("::1", 8099)]),
+        ("yarn", []),
+        ("local[2]", []),
+        ("k8s://https://host:443", []),
+        ("embed", []),
+    ],
+)
+def test_addresses_are_found_in_what_options_say(value: str, expected: list[tuple[str, int]]) -> None:
+    assert endpoints(value) == expected
+
+
+def test_options_are_read_with_and_without_the_equals_sign() -> None:
+    assert said(["--a=1", "--b", "2", "--a", "3"]) == {"a": "3", "b": "2"}
+
+
+@pytest.mark.parametrize("option", ["job_endpoint", "dask_client_address", "spark_master"])
+def test_an_address_at_which_nothing_answers_is_named_at_once(option: str) -> None:
+    scheme = {"dask_client_address": "tcp://", "spark_master": "spark://"}.get(option, "")
+    address = f"{scheme}127.0.0.1:{closed_port()}"
+    with pytest.raises(OpenRootsError, match=rf"nothing answers at {address}.*--{option}"):
+        check_reachable([f"--{option}={address}"])
+
+
+def test_one_master_of_several_is_enough() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check_reachable([f"--spark_master=spark://127.0.0.1:{closed_port()},127.0.0.1:{server.getsockname()[1]}"])
+
+
+def test_a_wrong_job_endpoint_ends_a_build_in_one_line(tmp_path: Path) -> None:
+    engine = Engine(options=(RUNNER, f"--job_endpoint=127.0.0.1:{closed_port()}", "--environment_type=LOOPBACK"))
+    with pytest.raises(OpenRootsError, match="nothing answers at"):
+        build(write_inputs(tmp_path, 2, 1), tmp_path / "corpus", engine)
+
+
+TRACE = """An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times
+Traceback (most recent call last):
+  File "/opt/spark/python/lib/pyspark.zip/pyspark/worker.py", line 1100, in main
+    func, profiler, deserializer, serializer = read_command(pickleSer, infile)
+{}
+	at org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:572)
+"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        ("ModuleNotFoundError: No module named 'pipeline'", "a worker lacks OpenRoots"),
+        ("ModuleNotFoundError: No module named 'pipeline.runtime.probe'", "another version of it"),
+        ("ModuleNotFoundError: No module named 's3fs'", "a worker lacks the Python package s3fs"),
+        ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "no credentials for the store"),
+        ("ZeroDivisionError: division by zero", "the job failed on the cluster: ZeroDivisionError: division by zero"),
+        (
+            "PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in "
+            "driver: 3.11, PySpark cannot run with different minor versions.",
+            r"workers have another Python \(3.10\) than this machine \(3.11\)",
+        ),
+    ],
+)
+def test_a_failure_on_a_cluster_is_explained_in_one_line(raised: str, expected: str) -> None:
+    error = explained(RuntimeError(TRACE.format(raised)))
+    assert "\n" not in str(error)
+    with pytest.raises(OpenRootsError, match=expected):
+        raise error
+
+
+class Job:
+    """A pipeline somewhere that runs until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.state, self.order = "RUNNING", list[str]()
+
+    def cancel(self) -> None:
+        self.order.append("cancelled")
+        threading.Timer(0.3, self._end).start()
+
+    def _end(self) -> None:
+        self.order.append("ended")
+        self.state = "CANCELLED"
+
+
+def test_cancelling_returns_once_the_job_has_ended() -> None:
+    job = Job()
+    with cancellable(job):
+        cancel_jobs()
+        job.order.append("went on")
+    assert job.order == ["cancelled", "ended", "went on"]
+
+
+def test_an_interrupt_cancels_the_job() -> None:
+    job = Job()
+    with pytest.raises(KeyboardInterrupt), cancellable(job):
+        raise KeyboardInterrupt
+    assert job.state == "CANCELLED"
+
+
+def look(tmp_path: Path, **changed: Any) -> probe._Look:
+    """What a worker would be asked, changed; the driver has written to the shared folder."""
+    place = str(tmp_path / "probe")
+    storage.write_json(storage.join(place, "driver.json"), "token")
+    given = {"expected": probe.versions(), "folder": str(tmp_path), "place": place, "token": "token"}
+    return probe._Look(**{**given, **changed})
+
+
+def test_a_worker_like_the_driver_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    assert list(look(tmp_path).process(0)) == [0]
+    assert [path.name for path in (tmp_path / "probe").iterdir()] == ["driver.json"]
+
+
+def complaint(asked: probe._Look) -> str:
+    """What the build would end with."""
+
+    def construct(pipeline: beam.Pipeline) -> Any:
+        return pipeline | beam.Create([0]) | beam.ParDo(asked)
+
+    with pytest.raises(OpenRootsError) as caught:
+        Engine().run("probe", construct)
+    return str(caught.value)
+
+
+def test_a_worker_of_another_version_is_named(tmp_path: Path) -> None:
+    versions = {**probe.versions(), "openroots": "9.9"}
+    assert f"has openroots {probe.versions()['openroots']} (here 9.9)" in complaint(look(tmp_path, expected=versions))
+
+
+def test_a_folder_that_workers_do_not_share_is_named(tmp_path: Path) -> None:
+    asked = look(tmp_path, place=str(tmp_path / "elsewhere"))
+    assert "does not see what this machine wrote" in complaint(asked)
+
+
+def test_a_folder_in_which_workers_may_not_write_is_named(tmp_path: Path) -> None:
+    asked = look(tmp_path)
+    (tmp_path / "probe").chmod(0o500)
+    try:
+        if not (tmp_path / "probe" / "x").parent.stat().st_mode & 0o200 and _may_write(tmp_path / "probe"):
+            pytest.skip("root may write anywhere")
+        assert "cannot write to" in complaint(asked)
+    finally:
+        (tmp_path / "probe").chmod(0o700)
+
+
+def _may_write(folder: Path) -> bool:
+    try:
+        (folder / "try").touch()
+    except OSError:
+        return False
+    (folder / "try").unlink()
+    return True
+
+
+def test_what_a_runner_does_not_support_is_an_error_of_ours() -> None:
+    def construct(pipeline: beam.Pipeline) -> Any:
+        return pipeline | beam.Create([("a", 1)]) | beam.ParDo(Stateful())
+
+    with pytest.raises(ConfigurationError, match="PySparkRunner does not support state or timers"):
+        Engine(options=("--runner=PySparkRunner",)).run("x", construct)
+
+
+class Stateful(beam.DoFn):
+    """Needs state."""
+
+    def process(
+        self,
+        element: Any,
+        state: Any = beam.DoFn.StateParam(beam.transforms.userstate.BagStateSpec("s", beam.coders.VarIntCoder())),
+    ) -> Any:  # noqa: E501
+        yield element
