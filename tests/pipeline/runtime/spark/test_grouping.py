@@ -17,6 +17,7 @@ PAIRS = coders.WindowedValueCoder(coders.TupleCoder([coders.StrUtf8Coder(), code
 GROUPS = coders.WindowedValueCoder(
     coders.TupleCoder([coders.StrUtf8Coder(), coders.IterableCoder(coders.BytesCoder())])
 )
+Pairs = list[tuple[str, bytes]]
 pairs = st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=20)), max_size=60)
 
 
@@ -63,9 +64,7 @@ def expected(elements: list[tuple[str, bytes]]) -> dict[str, list[bytes]]:
 
 
 @given(pairs, pairs, st.integers(1, 4))
-def test_each_key_has_all_its_values_once(
-    left: list[tuple[str, bytes]], right: list[tuple[str, bytes]], n: int
-) -> None:
+def test_each_key_has_all_its_values_once(left: Pairs, right: Pairs, n: int) -> None:
     assert shuffled([encoded(left), encoded(right)], n) == expected(left + right)
 
 

@@ -33,9 +33,9 @@ def spark() -> Iterator[None]:
 class Stateful(beam.DoFn):
     """Keeps state."""
 
-    STATE = userstate.BagStateSpec("state", beam.coders.VarIntCoder())
+    STATE = beam.DoFn.StateParam(userstate.BagStateSpec("state", beam.coders.VarIntCoder()))
 
-    def process(self, element: Any, state: Any = beam.DoFn.StateParam(STATE)) -> Iterator[Any]:
+    def process(self, element: Any, state: Any = STATE) -> Iterator[Any]:
         yield element
 
 
@@ -113,5 +113,5 @@ def divided(number: int) -> float:
 @pytest.mark.slow
 def test_settings_that_the_session_lacks_are_refused(spark: None, tmp_path: Path) -> None:
     Engine(options=OPTIONS, log=str(tmp_path / "log")).run("x", lambda pipeline: pipeline | beam.Create([1]))
-    with pytest.raises(ConfigurationError, match="lacks spark.task.cpus=2"):
+    with pytest.raises(ConfigurationError, match=r"lacks spark\.task\.cpus=2"):
         Engine(options=(*OPTIONS, "--spark_conf=spark.task.cpus=2")).run("x", lambda p: p | beam.Create([1]))
