@@ -23,6 +23,17 @@ ATTESTATIONS: dict[str, str] = {
 """Questions that a person answers, and what each is about."""
 
 
+DESCRIPTIONS = (
+    "reservations",
+    "illegal_content",
+    "other_processing",
+    "public_data",
+    "synthetic_models",
+    "synthetic_other_models",
+)
+"""What is described in words beside the answers to these questions."""
+
+
 class Provider(Model):
     """Who is answerable."""
 
@@ -42,7 +53,18 @@ class TrainedModel(Model):
     content: str = Field(default="", description="kinds of content, such as fiction, non-fiction, scientific text")
     latest_acquisition: datetime.date | None = Field(default=None, description="of any data")
     continuous: Answer | None = Field(default=None, description="trained on new data after that date")
+    characteristics: str = Field(
+        default="", description="what else marks the data, such as regions or groups of people that it speaks of"
+    )
     comments: str = Field(default="", description="anything else on the data as a whole")
+
+
+class Document(Model):
+    """The summary as a document; what the published grading of such summaries looks for beside the template."""
+
+    source: str = Field(default="", description="address where the provider publishes it: its authoritative source")
+    versions: str = Field(default="", description="address that lists all its versions")
+    notices: str = Field(default="", description="where changes of it are announced")
 
 
 class Crawler(Model):
@@ -91,6 +113,7 @@ class Statements(Model):
     )
     crawling: Crawling = Crawling()
     sources: SourceKinds = SourceKinds()
+    document: Document = Document()
     changes: tuple[Change, ...] = Field(default=(), description="versions of the summary, the newest last")
 
 
@@ -99,7 +122,7 @@ def read_provider(path: str) -> Statements:
     from configs.errors import ConfigurationError
 
     statements = validate(Statements, read_toml(path), path)
-    known = {*ATTESTATIONS, "reservations", "illegal_content", "other_processing"}
+    known = {*ATTESTATIONS, *DESCRIPTIONS}
     for table, names in (("attestations", set(ATTESTATIONS)), ("descriptions", known)):
         for name in getattr(statements, table):
             if name not in names:

@@ -43,3 +43,5 @@ def summary_command(corpus: str, provider: str, html: str | None, markdown_path:
         click.echo(shown_lines(as_markdown(summary), 1_000_000), nl=False)
     for name in summary["missing"]:
         click.echo(shown(f"not answered: {name}"), err=True)
+    for name in summary["advice"]:
+        click.echo(shown(f"better with {name}"), err=True)

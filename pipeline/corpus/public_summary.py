@@ -5,11 +5,12 @@ from the corpus, `corpus`; what a person must answer comes from `provider.toml`,
 listed as `missing`, never guessed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from configs.errors import ConfigurationError
+from configs.models import ConsentPolicy
 from governance import figures
 from governance.cards import markdown
 from governance.provider import ATTESTATIONS, Statements
@@ -24,6 +25,12 @@ BYTES_PER_TOKEN = 4.0
 """For the estimate where tokens are not given; the bands are a thousand times as wide as its error."""
 
 BANDS = ((10**9, "less than 1 billion tokens"), (10**13, "1 billion to 10 trillion tokens"))
+EU_LANGUAGES = frozenset((
+    "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr",
+    "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt", "ro", "sk", "sl", "sv",
+))  # fmt: skip
+"""Official languages of the Union (Regulation No 1/58)."""
+
 LARGE = 0.03
 """Share of the public datasets from which one is named."""
 
@@ -67,7 +74,7 @@ def public_summary(corpus: str, said: Statements) -> dict[str, Any]:
         for entry in section.entries
         if entry.basis == MISSING
     ]
-    versions = [change.model_dump(mode="json") for change in said.changes]
+    versions = [{**change.model_dump(), "date": f"{change.date:%d/%m/%Y}"} for change in said.changes]
     return {
         "template": TEMPLATE,
         "title": f"Public summary of training content: {', '.join(said.model.names)}",
@@ -75,10 +82,26 @@ def public_summary(corpus: str, said: Statements) -> dict[str, Any]:
         "version": versions[-1]["version"] if versions else "",
         "updated": versions[-1]["date"] if versions else "",
         "changes": versions,
+        "document": said.document.model_dump(),
+        "advice": list(_advice(said)),
         "sections": [asdict(section) for section in sections],
         "missing": missing,
         "complete": not missing,
     }
+
+
+def _advice(said: Statements) -> Iterator[str]:
+    """What the template does not ask for, but the published grading of summaries looks for, and is not said."""
+    if not said.changes:
+        yield "a version and the date of the last update: [[changes]]"
+    named = (
+        ("source", "the address where the summary is published"),
+        ("versions", "the address that lists all its versions"),
+        ("notices", "where its changes are announced"),
+    )
+    for key, what in named:
+        if not getattr(said.document, key):
+            yield f"{what}: document.{key}"
 
 
 def _kinds(manifest: Mapping[str, Any], said: Statements) -> dict[str, str]:
@@ -101,9 +124,33 @@ def _attested(name: str, said: Statements) -> list[Entry]:
     """Yes, no or not applicable, with the description that belongs to a yes."""
     answer = said.attestations.get(name)
     entries = [_said(f"Used: {ATTESTATIONS[name]}", answer)]
+    if answer == "yes":
+        entries.append(Entry("Modalities", "text", CORPUS))
     if answer == "yes" or name in said.descriptions:
         entries.append(_said("Description", said.descriptions.get(name)))
     return entries
+
+
+def _synthetic(said: Statements) -> list[Entry]:
+    """Synthetic data, with the models that made it."""
+    entries = _attested("synthetic_data", said)
+    if said.attestations.get("synthetic_data") == "yes":
+        for key, question in (
+            ("synthetic_models", "General-purpose AI models on the market that made it, with links to their summaries"),
+            ("synthetic_other_models", "Other models that made it, and what they were trained on"),
+        ):
+            entries.append(_said(question, said.descriptions.get(key)))
+    return entries
+
+
+def _characteristics(natural: Sequence[Mapping[str, Any]]) -> str:
+    """Scripts by their share of natural text."""
+    total = sum(entry["bytes"] for entry in natural) or 1
+    scripts: dict[str, int] = {}
+    for entry in natural:
+        scripts[entry["script"] or "Zyyy"] = scripts.get(entry["script"] or "Zyyy", 0) + entry["bytes"]
+    ordered = sorted(scripts.items(), key=lambda item: (-item[1], item[0]))
+    return "Scripts (ISO 15924): " + ", ".join(f"{name} {figures.percent(size / total)}" for name, size in ordered)
 
 
 def _general(statistics: Mapping[str, Any], manifest: Mapping[str, Any], said: Statements) -> list[Section]:
@@ -112,7 +159,13 @@ def _general(statistics: Mapping[str, Any], manifest: Mapping[str, Any], said: S
     tokens = estimated if model.tokens is None else model.tokens
     band = next((name for limit, name in BANDS if tokens < limit), "more than 10 trillion tokens")
     how = "as the provider counts" if model.tokens is not None else f"estimated at {BYTES_PER_TOKEN:g} bytes a token"
-    natural = [entry for entry in statistics["languages"].values() if entry["kind"] == "natural" and entry["documents"]]
+    held_natural = {
+        code: entry
+        for code, entry in statistics["languages"].items()
+        if entry["kind"] == "natural" and entry["documents"]
+    }
+    natural = list(held_natural.values())
+    european = sorted(entry["name"] for code, entry in held_natural.items() if code.split("-")[0] in EU_LANGUAGES)
     code = [entry for entry in statistics["languages"].values() if entry["kind"] != "natural" and entry["documents"]]
     rows = [["Language", "Text", "Share"]]
     held = sorted([*natural, *code], key=lambda entry: -entry["bytes"])
@@ -125,16 +178,26 @@ def _general(statistics: Mapping[str, Any], manifest: Mapping[str, Any], said: S
         Section("1.2", "Model", [
             _said("Versioned names", ", ".join(model.names)),
             _said("Depends on", model.dependencies),
-            _said("Placed on the Union market", model.placed_on_market),
+            _said(
+                "Placed on the Union market", f"{model.placed_on_market:%d/%m/%Y}" if model.placed_on_market else None
+            ),
         ]),
         Section("1.3", "Modalities, size and characteristics of the training data", [
             Entry("Modalities", "text" + (", source code among it" if code else ""), CORPUS),
+            Entry("Images, audio, video, other", "none in the corpus", CORPUS),
             Entry("Size of text", f"{band} (about {tokens:,}, {how}; {figures.size(statistics['bytes'])} of text in "
                   f"{figures.counted(statistics['documents'], 'document')})", CORPUS),
             _said("Kinds of content", model.content),
-            _said("Latest date of data acquisition", model.latest_acquisition),
+            _said(
+                "Latest date of data acquisition",
+                f"{model.latest_acquisition:%m/%Y}" if model.latest_acquisition else None,
+            ),
             _said("Trained on new data after that date", model.continuous),
-            Entry("Languages", f"{len(natural)} natural languages, {len(code)} programming languages", CORPUS, rows),
+            Entry("Languages", f"{len(natural)} natural languages, {len(code)} programming languages; of the "
+                  f"{len(EU_LANGUAGES)} official languages of the Union {len(european)}"
+                  + (f": {', '.join(european)}" if european else ""), CORPUS, rows),
+            *([Entry("Other characteristics", _characteristics(natural), CORPUS)] if natural else []),
+            *([Entry("Other characteristics", model.characteristics, PROVIDER)] if model.characteristics else []),
             *([Entry("Comments", model.comments, PROVIDER)] if model.comments else []),
         ]),
     ]  # fmt: skip
@@ -158,6 +221,8 @@ def _sources(corpus: str, statistics: Mapping[str, Any], kinds: Mapping[str, str
             ),
             Entry("Others", _described(small) if small else "none", CORPUS),
         ]
+    if "public_data" in said.descriptions:
+        public_entries.append(_said("Description", said.descriptions["public_data"]))
     return [
         Section("2.1", "Publicly available datasets", public_entries),
         Section("2.2.1", "Data licensed by rightsholders", [*_attested("licensed_data", said), *_of(of, "licensed")]),
@@ -168,7 +233,7 @@ def _sources(corpus: str, statistics: Mapping[str, Any], kinds: Mapping[str, str
         Section("2.4", "User data", [
             *_attested("user_data_model", said), *_attested("user_data_services", said), *_of(of, "user"),
         ]),
-        Section("2.5", "Synthetic data", [*_attested("synthetic_data", said), *_of(of, "synthetic")]),
+        Section("2.5", "Synthetic data", [*_synthetic(said), *_of(of, "synthetic")]),
         Section("2.6", "Other sources", [*_attested("other_data", said), *_of(of, "other")]),
     ]  # fmt: skip
 
@@ -204,6 +269,7 @@ def _crawled(corpus: str, sources: Mapping[str, Mapping[str, Any]], said: Statem
         _said("Behaviour of the crawlers", crawling.behaviour),
         _said("Period of collection", period),
         _said("Content and sources", said.descriptions.get("crawlers")),
+        Entry("Modalities", "text", CORPUS),
         Entry("Web archives in the corpus", f"{len(sources)}", CORPUS, _listed(sources, total)),
     ]  # fmt: skip
     amounts = all_domains(domains(corpus))
@@ -234,6 +300,7 @@ def _processing(corpus: str, manifest: Mapping[str, Any], said: Statements) -> l
         Section("3.1", "Respect of reservations of rights", [
             _said(ATTESTATIONS["code_of_practice"].capitalize(), said.attestations.get("code_of_practice")),
             _said("Measures", said.descriptions.get("reservations")),
+            Entry("Opt-outs that the build heeds", _protocols(manifest), CORPUS),
             Entry("Enforced by the build", "; ".join(counted) or "nothing was left out for licence or consent", CORPUS),
             Entry("Licences denied", denied, CORPUS),
             Entry("Taken down", f"{figures.counted(taken, 'document')}; requests: {len(log):,}", CORPUS),
@@ -249,12 +316,29 @@ def _processing(corpus: str, manifest: Mapping[str, Any], said: Statements) -> l
     ]  # fmt: skip
 
 
+def _protocols(manifest: Mapping[str, Any]) -> str:
+    """Ways of opting out that the recipe has the build heed in web archives."""
+    policy = ConsentPolicy.model_validate(manifest["recipe"].get("consent", {}))
+    ways = [
+        (policy.robots, f"robots.txt for {', '.join(policy.agents)}"),
+        (policy.ai_txt, "ai.txt"),
+        (policy.tdm, "TDM Reservation Protocol (file, header, meta element)"),
+        (policy.noai, "noai in X-Robots-Tag and meta elements"),
+        (policy.signals, "Content-Signal and Content-Usage"),
+        (policy.rsl, "RSL licences"),
+        (bool(policy.block_lists), f"block lists of {', '.join(entry.date for entry in policy.block_lists)}"),
+        (True, "lists and rules of later days, by takedown"),
+    ]
+    return "; ".join(name for heeded, name in ways if heeded)
+
+
 def as_markdown(summary: Mapping[str, Any]) -> str:
     """The summary in Markdown; everything from outside escaped."""
     lines = [f"# {markdown(summary['title'])}", "", f"Template: {summary['template']}."]
     lines.append(f"Corpus {markdown(summary['corpus']['name'])}, digest `{summary['corpus']['digest']}`.")
     if summary["version"]:
-        lines.append(f"Version {markdown(summary['version'])}, {summary['updated']}.")
+        lines.append(f"Version {markdown(summary['version'])}, last update {summary['updated']}.")
+    lines += [f"{markdown(name.capitalize())}: {markdown(at)}." for name, at in summary["document"].items() if at]
     for section in summary["sections"]:
         lines += ["", f"## {section['number']} {markdown(section['title'])}", ""]
         for entry in section["entries"]:

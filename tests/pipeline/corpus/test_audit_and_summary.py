@@ -106,6 +106,31 @@ def test_the_summary_is_complete_where_all_is_answered(whole, tmp_path):
     assert "less than 1 billion tokens" in size["answer"]
 
 
+def answers(summary: dict, number: str) -> dict[str, str]:
+    return {e["question"]: e["answer"] for s in summary["sections"] if s["number"] == number for e in s["entries"]}
+
+
+def test_the_fields_of_the_template_are_filled_from_the_corpus(whole, tmp_path):
+    changes = '[[changes]]\nversion = "1.1"\ndate = 2026-11-27\nchange = "first"'
+    more = f'[document]\nsource = "https://institute.org/summary"\n{changes}'
+    result = run("summary", str(whole), "--provider", write_provider(tmp_path, more=more), "--json")
+    summary = json.loads(result.stdout)
+    general = answers(summary, "1.3")
+    assert general["Latest date of data acquisition"] == "11/2026"
+    assert "official languages of the Union 2: English, French" in general["Languages"]
+    assert general["Other characteristics"] == "Scripts (ISO 15924): Latn 100 %"
+    assert "robots.txt for GPTBot" in answers(summary, "3.1")["Opt-outs that the build heeds"]
+    assert (summary["version"], summary["updated"]) == ("1.1", "27/11/2026")
+    assert [line.split(":")[1] for line in summary["advice"]] == [" document.versions", " document.notices"]
+
+
+def test_who_used_synthetic_data_is_asked_for_the_models(whole, tmp_path):
+    path = Path(write_provider(tmp_path))
+    path.write_text(path.read_text().replace('synthetic_data = "no"', 'synthetic_data = "yes"'))
+    summary = json.loads(run("summary", str(whole), "--provider", str(path), "--json").stdout)
+    assert len([name for name in summary["missing"] if name.startswith("2.5 ")]) == 3
+
+
 def test_what_the_provider_has_not_said_is_listed_and_domains_are_named(whole, tmp_path):
     provider = write_provider(tmp_path, "yes", '[sources]\ncrawled = ["in"]')
     html, text = tmp_path / "s.html", tmp_path / "s.md"
