@@ -65,9 +65,9 @@ test: $(VENV)/.installed-dev ## run the tests, but for the slow ones
 test-all: $(VENV)/.installed-dev ## run all tests, the slow ones too: kills, mutations, many layouts
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-clients: $(VENV)/.installed-dev ## open a corpus in the clients people have, each in an environment of its own
-	@$(BIN)/openroots build-corpus --recipe tiny --offline --output $(TINY)/corpus --workers $(WORKERS)
-	@$(BIN)/python -m tests.clients $(TINY)/corpus build/clients docs/clients.md
+test-clients: $(VENV)/.installed-dev ## open what we write in the clients people have, each in its own environment (CLIENTS=…)
+	@$(INSTALL) --editable '.[gguf]'
+	@$(BIN)/python -m tests.clients build/clients docs/clients.md $(CLIENTS)
 
 $(VENV)/.installed-clusters: $(VENV)/.installed-dev
 	@echo "Adding PySpark, which brings Spark (400 MB)"

@@ -2,13 +2,14 @@
 
     OUTPUT/raw/LANGUAGE/PART.bin             ids end to end, no header: uint16 where all fit, else uint32
     OUTPUT/megatron/LANGUAGE/PART.bin, .idx  Megatron-LM's indexed data: a sequence a document, eos at its end
+    OUTPUT/mds, OUTPUT/litdata               see `trainer.pack_packages`
     OUTPUT/FORMAT/manifest.json              type of numbers, eos, the tokenizer's digest, files with theirs
 Files are written block by block, whole or not at all.
 """
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,9 +17,10 @@ from numpy.lib import format as npy
 from configs.errors import InputError
 from pipeline.runtime import storage
 from trainer.order import PARTS
+from trainer.pack_packages import PACKAGES, convert_by_package
 
-Format = Literal["npy", "megatron", "raw"]
-FORMATS: tuple[Format, ...] = ("npy", "megatron", "raw")
+Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 _BLOCK = 4 << 20
 _MAGIC = b"MMIDIDX\x00\x00"
 _MEGATRON_CODES = {"<u2": 8, "<i4": 4}
@@ -30,8 +32,37 @@ _MEGATRON_UINT16_MAX = 65_500
 def convert(output: str, manifest: dict[str, Any], form: Format) -> dict[str, Any]:
     """Write the packed text in `output`, whose manifest is given, in another form as well; returns its manifest.
 
-    Raises InputError where a file cannot be read, OutputError where one cannot be written.
+    Raises InputError where a file cannot be read, OutputError where one cannot be written, ConfigurationError where a
+    package is missing.
     """
+    if form in PACKAGES:
+        dtype = "<i4"
+        files = {
+            name: _sums(storage.join(output, form, name))
+            for name in convert_by_package(output, manifest, form, _blocks)
+        }
+    else:
+        dtype, files = _convert(output, manifest, form)
+    about = {
+        "format": form,
+        "dtype": np.dtype(dtype).name,
+        "eos_id": manifest["eos_id"],
+        "sequence_length": manifest["sequence_length"],
+        "vocabulary_size": manifest["vocabulary_size"],
+        "tokenizer_digest": manifest["tokenizer"]["digest"],
+        "packed_digest": manifest["digest"],
+        "files": files,
+    }
+    storage.write_json(storage.join(output, form, "manifest.json"), about)
+    return about
+
+
+def _sums(path: str) -> dict[str, Any]:
+    return {"bytes": storage.filesystem(path)[0].size(storage.filesystem(path)[1]), "xxh3": storage.file_digest(path)}
+
+
+def _convert(output: str, manifest: dict[str, Any], form: Format) -> tuple[str, dict[str, Any]]:
+    """Write the forms that are ours to write; the type of numbers, and the files with length and digest."""
     size = manifest["vocabulary_size"]
     most, wide = (1 << 16, "<u4") if form == "raw" else (_MEGATRON_UINT16_MAX - 1, "<i4")
     dtype = "<u2" if size <= most else wide
@@ -51,17 +82,7 @@ def convert(output: str, manifest: dict[str, Any], form: Format) -> dict[str, An
                 with storage.create(storage.join(output, form, name)) as stream:
                     _write_index(stream, starts, tokens, dtype)
                 files[name] = {"bytes": stream.size, "xxh3": stream.digest}
-    about = {
-        "format": form,
-        "dtype": np.dtype(dtype).name,
-        "eos_id": manifest["eos_id"],
-        "vocabulary_size": size,
-        "tokenizer_digest": manifest["tokenizer"]["digest"],
-        "packed_digest": manifest["digest"],
-        "files": files,
-    }
-    storage.write_json(storage.join(output, form, "manifest.json"), about)
-    return about
+    return dtype, files
 
 
 def _write_index(stream: storage.DigestingStream, starts: np.ndarray, tokens: int, dtype: str) -> None:

@@ -7,7 +7,7 @@ import click
 from configs.errors import ConfigurationError
 
 WARNINGS_MAX = 10
-Format = Literal["npy", "megatron", "raw"]
+Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -25,7 +25,7 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
     "form",
     default="npy",
     show_default=True,
-    type=click.Choice(["npy", "megatron", "raw"]),
+    type=click.Choice(["npy", "megatron", "raw", "mds", "litdata"]),
     help="also write files of another trainer, to OUTPUT/FORMAT",
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
@@ -46,7 +46,7 @@ def pack_command(
     """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
 
     `--format megatron` writes Megatron-LM's .bin and .idx as well, `--format raw` ids without any header, as nanoGPT
-    and OLMo-core read them.
+    and OLMo-core read them; `mds` and `litdata` what MosaicML Streaming and litdata read (openroots[mds], [litdata]).
 
     The same shards give the same bytes. A run that was stopped resumes where it was. Options that are not listed here
     go to Apache Beam untouched.
@@ -61,10 +61,13 @@ def pack_command(
     from pipeline.runtime.progress import ProgressWatch
     from trainer.pack import Packing, far_off, pack
     from trainer.pack_formats import convert
+    from trainer.pack_packages import PACKAGES, check_package
 
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
+    if form in PACKAGES:
+        check_package(form, output)
     engine = Engine(workers, tuple(options), worker_log(output))
     watch = Watch() if quiet else ProgressWatch()
     with build_lock(output, "packed"):

@@ -56,7 +56,7 @@ KINDS = {
         ("cards", "data", "index", "ledger", "takedowns"),
     ),
     "language-id": Kind("a language-ID model", ("README.md",)),
-    "packed": Kind("packed text", ("README.md", "manifest.json"), ("data", "megatron", "raw")),
+    "packed": Kind("packed text", ("README.md", "manifest.json"), ("data", "litdata", "mds", "megatron", "raw")),
     "run": Kind("a training run", ("config.json",), holder="training run"),
     "tokenizer": Kind(
         "a tokenizer",

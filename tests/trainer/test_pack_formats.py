@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from openroots.cli import main
 from tests.trainer.packed import EOS, packed_text, some_documents, write_tokens
 from trainer.data import read_manifest
 from trainer.pack import Packing, pack
@@ -80,3 +82,41 @@ def test_the_manifest_names_every_file_with_its_digest(tmp_path: Path) -> None:
     there = {str(path.relative_to(packed / "megatron")) for path in packed.glob("megatron/*/*")}
     assert set(about["files"]) == there
     assert all((packed / "megatron" / name).stat().st_size == file["bytes"] for name, file in about["files"].items())
+
+
+def test_mosaicml_streaming_reads_the_same_sequences(tmp_path: Path) -> None:
+    streaming = pytest.importorskip("streaming", reason="needs openroots[mds]")
+    packed = packed_text(tmp_path)
+    about = convert(str(packed), read_manifest(str(packed)), "mds")
+    assert about["dtype"] == "int32" and about["files"]
+    for language in some_documents():
+        tokens = np.load(packed / "data" / language / "train-tokens.npy")
+        opened = streaming.StreamingDataset(local=str(packed / "mds" / language / "train"), shuffle=False, batch_size=1)
+        assert len(opened) == len(tokens) // 32
+        for number in range(len(opened)):
+            assert opened[number]["tokens"].tolist() == tokens[32 * number : 32 * number + 32].tolist()
+
+
+def test_litdata_reads_the_same_blocks(tmp_path: Path) -> None:
+    litdata = pytest.importorskip("litdata", reason="needs openroots[litdata]")
+    packed = packed_text(tmp_path)
+    convert(str(packed), read_manifest(str(packed)), "litdata")
+    for language in some_documents():
+        tokens = np.load(packed / "data" / language / "train-tokens.npy")
+        folder = str(packed / "litdata" / language / "train")
+        opened = litdata.StreamingDataset(folder, item_loader=litdata.TokensLoader(33), shuffle=False)
+        assert len(opened) == len(tokens) // 33
+        for number in range(len(opened)):
+            assert opened[number].tolist() == tokens[33 * number : 33 * number + 33].tolist()
+
+
+@pytest.mark.parametrize("form", ["mds", "litdata"])
+def test_a_missing_package_is_told_before_anything_is_packed(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tokens(tmp_path / "tokens", some_documents())
+    monkeypatch.setattr("configs.extras.find_spec", lambda _: None)
+    place = ["--tokens", str(tmp_path / "tokens"), "--output", str(tmp_path / "packed"), "--format", form]
+    said = CliRunner().invoke(main, ["pack", *place])
+    assert said.exit_code != 0 and f"openroots[{form}]" in str(said.output) + str(said.exception)
+    assert not (tmp_path / "packed" / "data").exists()

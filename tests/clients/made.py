@@ -1,0 +1,113 @@
+"""What the clients open, made by our own commands, and what they must find there, by our own readers."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from configs.load import CONFIGS
+from pipeline.runtime.shards import open_shard
+from tests.clients.probe_run import digest
+from tokenizer.load import Tokenizer
+from tokenizer.parallel_text import parallel_texts
+from tokenizer.verify import trial_texts
+from trainer.huggingface import load_pretrained
+
+TEXTS = ["Watu wote wamezaliwa huru", "All human beings", "人人生而", "def f(x):\n    return"]
+
+
+def make(folder: Path) -> None:
+    """Make what is missing in a folder: corpora in all forms, tokenizer, packed text, model; `expected.json` anew."""
+    for form in ("arrow", "parquet", "jsonl.zst"):
+        recipe = folder / f"tiny-{form}.toml"
+        recipe.write_text(_recipe(form))
+        _run("build-corpus", "--recipe", recipe, "--offline", "--output", _corpus(folder, form))
+    corpus = _corpus(folder, "arrow")
+    _run("train-tokenizer", "--corpus", corpus, "--vocab-size", "8000", "--output", folder / "tokenizer")
+    _run("encode", "--tokenizer", folder / "tokenizer", "--input", corpus, "--output", folder / "tokens")
+    packed = ("pack", "--tokens", folder / "tokens", "--sequence-length", "256", "--output", folder / "packed")
+    for form in ("npy", "raw", "megatron"):
+        _run(*packed, "--format", form)
+    if not (folder / "run").exists():
+        _run(
+            "train", "--config", "tiny", "--packed", folder / "packed", "--output", folder / "run",
+            "--set", "schedule.tokens=50_000",
+        )  # fmt: skip
+    if not (folder / "model").exists():
+        gguf = ["--gguf"] if find_spec("gguf") else []
+        _run("export", "--checkpoint", folder / "run", "--output", folder / "model", "--dtype", "fp32", *gguf)
+    (folder / "expected.json").write_text(json.dumps(_expected(folder)))
+
+
+def _recipe(form: str) -> str:
+    text = (CONFIGS / "recipes" / "tiny.toml").read_text()
+    return f'{text}\n[output]\nformat = "{form}"\n'
+
+
+def _corpus(folder: Path, form: str) -> Path:
+    return folder / ("corpus" if form == "arrow" else f"corpus-{form}")
+
+
+def _run(command: str, *arguments: Any) -> None:
+    print(f"openroots {command}", flush=True)
+    subprocess.run([Path(sys.executable).with_name("openroots"), command, *map(str, arguments)], check=True)
+
+
+def rows_of(corpus: Path) -> tuple[int, str]:
+    """Rows of a corpus and the digest of what they hold, read by our own reader."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(corpus.glob("data/*/*")):
+        with open_shard(str(path)) as batches:
+            rows += [row for batch in batches for row in batch.select(["id", "text", "source"]).to_pylist()]
+    return len(rows), digest(rows)
+
+
+def _expected(folder: Path) -> dict[str, Any]:
+    count, whole = rows_of(folder / "corpus")
+    model, tokenizer = load_pretrained(str(folder / "model")), Tokenizer.load(str(folder / "model"), "tokenizers")
+
+    def ids(text: str) -> list[int]:
+        return tokenizer.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
+
+    def logits(numbers: list[int]) -> torch.Tensor:
+        with torch.no_grad():
+            return model(torch.tensor([numbers]))[0].float()
+
+    texts = [text for parallel in parallel_texts().values() for text in parallel.texts[:5]]
+    trials = [text for text in [*texts, *trial_texts()] if not any(name in text for name in tokenizer.special_tokens)]
+    context = ids(TEXTS[0])
+    likelihoods = []
+    for said in (" na", " huru na sawa", "."):
+        whole_ids = ids(TEXTS[0] + said)
+        scores = torch.log_softmax(logits(whole_ids), -1)
+        total = sum(float(scores[at - 1, whole_ids[at]]) for at in range(len(context), len(whole_ids)))
+        likelihoods.append([TEXTS[0], said, total])
+    return {
+        "rows": count,
+        "digest": whole,
+        "texts": TEXTS,
+        "ids": [ids(text) for text in TEXTS],
+        "logits": [logits(ids(text))[-1].tolist() for text in TEXTS],
+        "continued": [_greedy(logits, ids(text), 12, tokenizer.eos_id) for text in TEXTS],
+        "trials": [[text, ids(text)] for text in trials],
+        "likelihoods": likelihoods,
+        "loss": [TEXTS[0], _loss(logits, [*ids(TEXTS[0]), tokenizer.eos_id])],
+    }
+
+
+def _loss(logits: Any, numbers: list[int]) -> float:
+    scores = torch.log_softmax(logits(numbers[:-1]), -1)
+    return -float(scores[torch.arange(len(numbers) - 1), numbers[1:]].mean())
+
+
+def _greedy(logits: Any, numbers: list[int], count: int, eos: int | None) -> list[int]:
+    for _ in range(count):
+        numbers = [*numbers, int(logits(numbers)[-1].argmax())]
+        if numbers[-1] == eos:
+            break
+    return numbers
