@@ -140,7 +140,8 @@ class AnnotateWork:
         annotator = _annotator(self.digest, self.plan)
         with storage.open_stream(task.payload) as reader:
             batches = [annotator(batch) for batch in reader]
-        table = pa.Table.from_batches(batches).unify_dictionaries()
+        # In one piece: to take rows from chunks, Arrow would put the chunks together for each language anew.
+        table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
         del batches
         languages = decode(table["language"].combine_chunks())
         order = np.argsort(np.array(languages.to_pylist(), dtype=object), kind="stable")
