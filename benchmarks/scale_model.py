@@ -196,7 +196,11 @@ class Model:
 
 
 def _languages(documents: int) -> list[dict[str, Any]]:
-    return [{"language": code, "documents": documents // 2, "bytes": SHARD_BYTES // 2} for code in ("sw", "yo")]
+    half = SHARD_BYTES // 2
+    return [
+        {"language": code, "documents": documents // 2, "bytes": half, "at": at}
+        for code, at in (("sw", 0), ("yo", half))
+    ]
 
 
 def _tally() -> Tally:

@@ -21,9 +21,10 @@ from pipeline.pii.policy import actions_of, pseudonym_key, treated
 from pipeline.quality import Measures
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
+from pipeline.runtime.shards import Sections
 from pipeline.text.columns import decode, encode, string_bytes, unify
 
-VERSION = 7
+VERSION = 8
 
 
 Settled = tuple[str, str, float | None, float | None, str | None, str | None]
@@ -136,7 +137,10 @@ class AnnotateWork:
     digest: str
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow`: the rows of the shard sorted by language, a batch never holding two languages."""
+        """Write `TASK.arrow`: the rows of the shard sorted by language, each language a stream of its own.
+
+        `languages` of the file says what there is of each, and where its stream begins.
+        """
         annotator = _annotator(self.digest, self.plan)
         with storage.open_stream(task.payload) as reader:
             batches = [annotator(batch) for batch in reader]
@@ -146,12 +150,13 @@ class AnnotateWork:
         languages = decode(table["language"].combine_chunks())
         order = np.argsort(np.array(languages.to_pylist(), dtype=object), kind="stable")
         output = self.plan.recipe.output
-        with folder.arrow(".arrow", table.schema) as shard:
+        with folder.arrow(".arrow", table.schema, writer=Sections) as shard:
             parts = []
             for language, rows in _runs(languages, order):
                 part = table.take(pa.array(rows))
                 size = int(pc.sum(part["bytes"]).as_py())
-                parts.append({"language": language, "documents": len(rows), "bytes": size})
+                about = {"language": language, "documents": len(rows), "bytes": size, "at": shard.begin()}
+                parts.append(about)
                 for batch in _rebatched(part, output.batch_documents, output.batch_bytes):
                     shard.write(batch, int(pc.sum(batch["bytes"]).as_py()))
             shard.extra["languages"] = parts

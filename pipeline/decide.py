@@ -15,6 +15,7 @@ from pipeline.pii.policy import actions_of
 from pipeline.quality import QualityRules
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
+from pipeline.runtime.shards import coarse
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import DICTIONARY
 
@@ -117,13 +118,13 @@ class DecideWork:
     rules: QualityRules
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow` in schema DECISION, batch for batch; leave counts of the drops."""
+        """Write `TASK.arrow` in schema DECISION; leave counts of the drops."""
         recipe = self.plan.recipe
         dropped: Counter[tuple[str, str]] = Counter()
         wanted = frozenset(self.plan.wanted_languages)
         relatives = _relatives(self.plan)
         with storage.open_stream(task.payload) as reader, folder.arrow(".arrow", DECISION) as shard:
-            for batch in reader:
+            for batch, _ in coarse(reader):
                 verdicts = [
                     language_verdict(
                         batch,

@@ -177,10 +177,12 @@ class CorpusJobs:
         annotated, settled = done.records("annotate"), done.records("settle")
         for shard, paths, record in zip(annotated, self.shard_files(done), settled, strict=True):
             fate = next(file for file in record.files if not file.path.endswith(LEDGER_ENDING))
+            places = _places(shard.files[0])
             for language, size in _kept_bytes(record).items():
                 digests = (shard.files[0].digest, fate.digest)
                 values = record.data["values"].get(language, {})
-                part = Part(paths.annotated, storage.join(done.files("settle"), fate.path), digests, size, values)
+                settled_path = storage.join(done.files("settle"), fate.path)
+                part = Part(paths.annotated, settled_path, digests, size, *places[language], values)
                 parts.setdefault(language, []).append(part)
         return plan_shards(parts, self.plan.recipe.output.shard_bytes)
 
@@ -217,6 +219,15 @@ def _shard_input(done: Done, annotated: OutputFile, decided: OutputFile) -> Shar
     task = shard_task(done.files("annotate"), annotated)
     decisions = storage.join(done.files("decide"), decided.path)
     return ShardInput(task.name, task.payload, decisions, f"{annotated.digest} {decided.digest}", annotated.size)
+
+
+def _places(annotated: OutputFile) -> dict[str, tuple[int, int]]:
+    """Where each language begins in an annotated shard: the byte, and the row."""
+    places, row = {}, 0
+    for about in annotated.extra["languages"]:
+        places[about["language"]] = (about["at"], row)
+        row += about["documents"]
+    return places
 
 
 def _kept_bytes(settled: Record) -> Mapping[str, int]:

@@ -16,6 +16,7 @@ from pipeline.decide import COLUMN_BYTES, shard_name
 from pipeline.runtime import storage
 from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.runtime.shards import Rows, coarse, excerpt
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
@@ -50,8 +51,8 @@ def id_words(ids: pa.Array) -> np.ndarray:
     return data[ids.offset : ids.offset + len(ids)]
 
 
-def fates(files: ShardFiles) -> Iterator[pa.RecordBatch]:
-    """Batches of an annotated shard (text untouched) with what each stage decided so far.
+def fates(files: ShardFiles) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
+    """Rows of an annotated shard without text, with what each stage decided so far; and the texts, in pieces.
 
     Adds `stage`, `reason`, `detail` (null while the document is in), `cluster_size`, and `bytes_kept`, the bytes of its
     text after line cuts.
@@ -61,56 +62,35 @@ def fates(files: ShardFiles) -> Iterator[pa.RecordBatch]:
         storage.open_stream(files.decided) as decided,
         storage.open_stream(files.deduplicated) as deduplicated,
     ):
-        decisions, duplicates = _Rows(decided), _Rows(deduplicated)
-        for batch in annotated:
+        decisions, duplicates = Rows(decided), Rows(deduplicated)
+        for batch, texts in coarse(annotated):
             decision, duplicate = decisions.take(batch.num_rows), duplicates.take(batch.num_rows)
-            yield _joined(batch, decision, duplicate)
+            yield _joined(batch, decision, duplicate), texts
 
 
-class _Rows:
-    """Hands out rows of a stream in other portions than its batches."""
-
-    def __init__(self, reader: pa.RecordBatchStreamReader) -> None:
-        self._reader = reader
-        self._rest: pa.RecordBatch | None = None
-
-    def take(self, rows: int) -> pa.Table:
-        parts, missing = [], rows
-        while missing > 0:
-            if self._rest is None or self._rest.num_rows == 0:
-                self._rest = self._reader.read_next_batch()
-            part = self._rest.slice(0, missing)
-            self._rest = self._rest.slice(part.num_rows)
-            missing -= part.num_rows
-            parts.append(part)
-        return pa.Table.from_batches(parts, self._reader.schema)
-
-
-def _joined(batch: pa.RecordBatch, decision: pa.Table, duplicate: pa.Table) -> pa.RecordBatch:
-    why = decode(decision["reason"].combine_chunks())
-    duplicate_why = decode(duplicate["reason"].combine_chunks())
+def _joined(batch: pa.RecordBatch, decision: pa.RecordBatch, duplicate: pa.RecordBatch) -> pa.RecordBatch:
+    why = decode(decision["reason"])
+    duplicate_why = decode(duplicate["reason"])
     is_duplicate = pc.and_(pc.is_null(why), pc.is_valid(duplicate_why))
-    stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"].combine_chunks()))
-    detail = pc.if_else(is_duplicate, _kept_instead(duplicate), decision["detail"].combine_chunks())
-    taken_down = pc.and_(
-        is_duplicate, pc.ends_with(pc.fill_null(duplicate["kept_source"].combine_chunks(), ""), FOLDER)
-    )
+    stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"]))
+    detail = pc.if_else(is_duplicate, _kept_instead(duplicate), decision["detail"])
+    taken_down = pc.and_(is_duplicate, pc.ends_with(pc.fill_null(duplicate["kept_source"], ""), FOLDER))
     stage, duplicate_why = (pc.if_else(taken_down, TAKEDOWN, column) for column in (stage, duplicate_why))
     detail = pc.if_else(taken_down, "it, or nearly the same, was taken down", detail)
-    cut = pc.fill_null(duplicate["bytes_cut"].combine_chunks(), 0)
+    cut = pc.fill_null(duplicate["bytes_cut"], 0)
     return (
         batch.append_column("stage", stage)
         .append_column("reason", pc.if_else(is_duplicate, duplicate_why, why))
         .append_column("detail", detail)
-        .append_column("cluster_size", duplicate["cluster_size"].combine_chunks())
+        .append_column("cluster_size", duplicate["cluster_size"])
         .append_column("bytes_kept", pc.subtract(batch["bytes"], cut))
     )
 
 
-def _kept_instead(duplicate: pa.Table) -> pa.StringArray:
+def _kept_instead(duplicate: pa.RecordBatch) -> pa.StringArray:
     """For each duplicate the document kept instead, its source, and how similar they are; else an empty string."""
     details = [""] * duplicate.num_rows
-    valid = np.flatnonzero(pc.is_valid(duplicate["kept_id"]).to_numpy())
+    valid = np.flatnonzero(pc.is_valid(duplicate["kept_id"]).to_numpy(zero_copy_only=False))
     for row, found in zip(valid.tolist(), duplicate.take(pa.array(valid)).to_pylist(), strict=True):
         similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
         details[row] = f"kept {found['kept_id'].hex()} of {found['kept_source']}{similarity}"
@@ -126,7 +106,7 @@ class CountWork:
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.counts`: bytes by bucket (int64, little-endian, 4096) of each of the record's `languages`."""
         sums: dict[str, np.ndarray] = {}
-        for batch in fates(task.payload):
+        for batch, _ in fates(task.payload):
             still = pc.is_null(batch["reason"])
             rows = batch.filter(still)
             buckets = hash_buckets(id_words(rows["id"]), self.seed)
@@ -182,14 +162,14 @@ class SettleWork:
         counts: dict[tuple[str, str, str, str], np.ndarray] = {}
         examples: dict[tuple[str, str], list[dict[str, str]]] = {}
         with folder.arrow(".arrow", SETTLED) as settled, folder.arrow(LEDGER_ENDING, LEDGER, aside=True) as ledger:
-            for batch in fates(task.payload):
+            for batch, texts in fates(task.payload):
                 rows, epochs = self._sampled(batch)
                 settled.write(pa.RecordBatch.from_arrays([pa.array(epochs), batch["cluster_size"]], schema=SETTLED))
                 entries = ledger_rows(rows)
                 ledger.write(entries)
                 _count(entries, counts)
                 _collect_values(batch.filter(pa.array(epochs > 0)), values)
-                _collect_examples(rows, examples)
+                _collect_examples(rows, texts, examples)
         folder.data["counts"] = [[*key, *map(int, value)] for key, value in sorted(counts.items())]
         folder.data["values"] = {
             language: {name: sorted(found) for name, found in sorted(columns.items())}
@@ -256,7 +236,9 @@ def _collect_values(kept: pa.RecordBatch, values: dict[str, dict[str, set[str]]]
                 held.add(row[name])
 
 
-def _collect_examples(batch: pa.RecordBatch, examples: dict[tuple[str, str], list[dict[str, str]]]) -> None:
+def _collect_examples(
+    batch: pa.RecordBatch, texts: Sequence[pa.Array], examples: dict[tuple[str, str], list[dict[str, str]]]
+) -> None:
     """Keep the documents of smallest id for each reason: a choice that does not depend on order."""
     reasons, stages = batch["reason"].to_pylist(), batch["stage"].to_pylist()
     ids = batch["id"].to_pylist()
@@ -266,14 +248,13 @@ def _collect_examples(batch: pa.RecordBatch, examples: dict[tuple[str, str], lis
         if len(rows) < EXAMPLES:
             rows.append(row)
     for key, rows in first.items():
-        found = [_example(batch, row) for row in rows]
+        found = [_example(batch, texts, row) for row in rows]
         examples[key] = sorted(examples.get(key, []) + found, key=lambda example: example["id"])[:EXAMPLES]
 
 
-def _example(batch: pa.RecordBatch, row: int) -> dict[str, str]:
-    text = pc.utf8_slice_codeunits(batch["text"].slice(row, 1), 0, EXCERPT_CHARACTERS)[0].as_py()
+def _example(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int) -> dict[str, str]:
     fields = {name: batch[name][row].as_py() for name in ("stage", "reason", "source", "language", "detail")}
-    return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": text}
+    return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": excerpt(texts, row, EXCERPT_CHARACTERS)}
 
 
 def merge_examples(records: Sequence[Any]) -> list[dict[str, str]]:

@@ -21,7 +21,7 @@ from pipeline.deduplication.lines import cut_lines
 from pipeline.pii.redactor import recounted
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
-from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard
+from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard, Rows
 from pipeline.text.columns import decode, hex_ids, string_bytes, with_dictionary
 from pipeline.text.schema import LEDGER_WRITTEN
 
@@ -38,6 +38,7 @@ DROPPED_COLUMNS = ("language_identified",)
 class Part:
     """What one work shard gives to an output shard.
 
+    `at` is the byte at which its language begins in the annotated shard, `row` the number of its first document there.
     `values` are those of its kept documents in dictionary columns, by column: they make the dictionaries of the file.
     """
 
@@ -45,6 +46,8 @@ class Part:
     settled: str
     digests: tuple[str, str]
     bytes: int
+    at: int
+    row: int
     values: Mapping[str, Sequence[str]]
 
 
@@ -102,11 +105,12 @@ class WriteWork:
                 target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
 
     def _kept(self, part: Part, language: str) -> Iterator[pa.RecordBatch]:
-        """Kept documents of one language in a work shard; its batches hold one language each."""
-        with storage.open_stream(part.annotated) as annotated, storage.open_stream(part.settled) as settled:
-            for batch, fate in zip(annotated, settled, strict=True):
-                if decode(batch["language"].slice(0, 1))[0].as_py() != language:
-                    continue
+        """Kept documents of one language in a work shard, which has them in one stream."""
+        with storage.open_stream(part.annotated, at=part.at) as annotated, storage.open_stream(part.settled) as settled:
+            fates = Rows(settled)
+            fates.skip(part.row)
+            for batch in annotated:
+                fate = fates.take(batch.num_rows)
                 mask = pc.greater(fate["epochs"], 0)
                 if mask.true_count:
                     yield self._finished(batch.filter(mask), fate.filter(mask), language)

@@ -5,7 +5,7 @@ order, in one process or as Beam's map and combine.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime import storage
-from pipeline.runtime.shards import open_shard
+from pipeline.runtime.shards import coarse, excerpt, open_shard
 from pipeline.text.columns import decode, string_bytes
 
 EXCERPTS = 2
@@ -138,8 +138,8 @@ def tally_file(output: str, path: str) -> Tally:
     full = storage.join(output, path)
     if path.startswith("data/"):
         with open_shard(full, mapped=False) as batches:
-            for batch in batches:
-                _count_shard(batch, tally)
+            for batch, texts in coarse(batches):
+                _count_shard(batch, texts, tally)
     else:
         fs, inner = storage.filesystem(full)
         with fs.open(inner, "rb") as stream:
@@ -168,10 +168,9 @@ def _grouped(
         yield tuple(row[name] if row[name] is not None else "" for name in keys), sums
 
 
-def _count_shard(batch: pa.RecordBatch, tally: Tally) -> None:
-    if not batch.num_rows:
-        return
-    sizes = string_bytes(batch["text"])
+def _count_shard(batch: pa.RecordBatch, texts: Sequence[pa.Array], tally: Tally) -> None:
+    """Count documents without their `text`, which are in `texts`, in pieces."""
+    sizes = pa.concat_arrays([string_bytes(piece) for piece in texts])
     weighted = pc.multiply(sizes, batch["epochs"].cast(pa.int64()))
     for key, sums in _grouped(batch, ["language", "source", "licence"], {"bytes": sizes, "weighted": weighted}):
         tally.add(("kept", *key), sums)
@@ -180,10 +179,11 @@ def _count_shard(batch: pa.RecordBatch, tally: Tally) -> None:
     _count_personal_data(batch, tally)
     languages = decode(batch["language"])
     for language in sorted(pc.unique(languages).to_pylist()):
-        mine = batch.filter(pc.equal(languages, language))
-        _count_measures(mine, language, tally)
-        tally.add_excerpts(language, _excerpts(mine))
-    _count_clusters(batch, tally)
+        mine = pc.equal(languages, language)
+        rows = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
+        _count_measures(batch.append_column("size of text", sizes).filter(mine), language, tally)
+        tally.add_excerpts(language, _excerpts(batch, texts, rows))
+    _count_clusters(batch, texts, tally)
 
 
 def _count_personal_data(batch: pa.RecordBatch, tally: Tally) -> None:
@@ -203,7 +203,7 @@ def _count_personal_data(batch: pa.RecordBatch, tally: Tally) -> None:
 def _count_measures(batch: pa.RecordBatch, language: str, tally: Tally) -> None:
     for name, bins in BINS.items():
         if name == "bytes":
-            values = string_bytes(batch["text"])
+            values = batch["size of text"]
         elif name in batch.schema.names:
             values = batch[name].drop_null()
         else:
@@ -213,23 +213,20 @@ def _count_measures(batch: pa.RecordBatch, language: str, tally: Tally) -> None:
             tally.add(("histogram", language, name), bins.counted(numbers[~np.isnan(numbers)]))
 
 
-def _excerpts(batch: pa.RecordBatch) -> list[dict[str, str]]:
-    ids = batch["id"].to_pylist()
-    rows = sorted(range(len(ids)), key=ids.__getitem__)[:EXCERPTS]
-    starts = pc.utf8_slice_codeunits(batch["text"].take(pa.array(rows)), 0, EXCERPT_CHARACTERS).to_pylist()
+def _excerpts(batch: pa.RecordBatch, texts: Sequence[pa.Array], rows: np.ndarray) -> list[dict[str, str]]:
+    ids = batch["id"].take(pa.array(rows)).to_pylist()
+    first = sorted(range(len(ids)), key=ids.__getitem__)[:EXCERPTS]
     return [
         {
-            "id": ids[row],
-            "source": batch["source"][row].as_py(),
-            "licence": batch["licence"][row].as_py(),
-            "uri": batch["uri"][row].as_py(),
-            "excerpt": start,
+            "id": ids[place],
+            **{name: batch[name][int(rows[place])].as_py() for name in ("source", "licence", "uri")},
+            "excerpt": excerpt(texts, int(rows[place]), EXCERPT_CHARACTERS),
         }
-        for row, start in zip(rows, starts, strict=True)
+        for place in first
     ]
 
 
-def _count_clusters(batch: pa.RecordBatch, tally: Tally) -> None:
+def _count_clusters(batch: pa.RecordBatch, texts: Sequence[pa.Array], tally: Tally) -> None:
     sizes = pc.fill_null(batch["cluster_size"], 1).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(sizes > 1)
     if not len(rows):
@@ -238,11 +235,11 @@ def _count_clusters(batch: pa.RecordBatch, tally: Tally) -> None:
     tally.add(("clusters",), np.bincount(exponents, minlength=CLUSTER_BINS))
     ids = batch["id"]
     first = sorted(rows.tolist(), key=lambda row: (-int(sizes[row]), ids[row].as_py()))[:LARGEST_CLUSTERS]
-    tally.add_largest([_cluster(batch, row, int(sizes[row])) for row in first])
+    tally.add_largest([_cluster(batch, texts, row, int(sizes[row])) for row in first])
 
 
-def _cluster(batch: pa.RecordBatch, row: int, size: int) -> dict[str, Any]:
-    start = pc.utf8_slice_codeunits(batch["text"].slice(row, 1), 0, EXCERPT_CHARACTERS)[0].as_py()
+def _cluster(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int, size: int) -> dict[str, Any]:
+    start = excerpt(texts, row, EXCERPT_CHARACTERS)
     fields = {name: batch[name][row].as_py() for name in ("source", "language", "uri")}
     return {"id": batch["id"][row].as_py(), "size": size, **fields, "excerpt": start}
 

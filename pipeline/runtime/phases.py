@@ -6,6 +6,7 @@ are written last and appear whole or not at all, so a build may be killed at any
 Beam pipelines; once all tasks of one are done, its records are gathered in a manifest of a few files.
 """
 
+import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -54,6 +55,9 @@ class Task:
     size: int = 0
 
 
+BUFFER_BYTES = 1 << 20
+
+
 class TaskFolder:
     """Where one task writes. Collects the files for its record."""
 
@@ -69,7 +73,7 @@ class TaskFolder:
         """Write TASK+suffix, an Arrow IPC stream or what `writer` makes; it joins the record at the end."""
         relative = f"{self._task}{suffix}"
         target = storage.join(self._place, relative)
-        with storage.create(target) as stream, writer(stream, schema) as opened:
+        with storage.create(target) as stream, _buffered(stream) as buffered, writer(buffered, schema) as opened:
             shard = ArrowShard(opened)
             yield shard
         about = {**extra, **shard.extra}
@@ -90,6 +94,16 @@ class TaskFolder:
         self.files.append(file)
 
 
+@contextmanager
+def _buffered(stream: storage.DigestingStream) -> Iterator[io.BufferedWriter]:
+    """Arrow writes a batch in a hundred pieces, most of them small, and each that reaches Python costs microseconds."""
+    buffered = io.BufferedWriter(stream, BUFFER_BYTES)
+    try:
+        yield buffered
+    finally:
+        buffered.detach()
+
+
 class ArrowShard:
     """An open file of record batches that counts documents and bytes of text."""
 
@@ -97,6 +111,10 @@ class ArrowShard:
         self._writer = writer
         self.documents = self.bytes = 0
         self.extra: dict[str, Any] = {}
+
+    def begin(self) -> int:
+        """Where a writer of sections begins one, in bytes; see `shards.Sections`."""
+        return int(self._writer.begin())
 
     def write(self, batch: pa.RecordBatch, text_bytes: int = 0) -> None:
         """Append a batch; `text_bytes` are the UTF-8 bytes of its documents."""

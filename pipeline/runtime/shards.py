@@ -4,11 +4,12 @@ What stays within a build is Arrow streams of 16-byte ids (`storage.open_stream`
 hexadecimal digits. Corpora of earlier versions, Arrow streams with 16-byte ids, are read as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
@@ -92,6 +93,109 @@ class Batches:
         return self._batches
 
 
+class Sections:
+    """Writes Arrow IPC streams one after the other into one file: each can be read without what stands before it."""
+
+    def __init__(self, stream: Any, schema: pa.Schema) -> None:
+        self._stream, self._schema = stream, schema
+        self._writer: Any = None
+
+    def begin(self) -> int:
+        """Begin a stream; returns where, in bytes."""
+        self._end()
+        at = int(self._stream.tell())
+        self._writer = pa.ipc.new_stream(self._stream, self._schema)
+        return at
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Append a batch to the stream that has begun."""
+        self._writer.write_batch(batch)
+
+    def _end(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None and self._writer is None:
+            self.begin()  # even a file without rows has a schema
+        self._end()
+
+
+class Rows:
+    """Hands out rows of batches in other portions than they come."""
+
+    def __init__(self, streams: storage.Streams) -> None:
+        self._streams = streams
+        self._rest = pa.RecordBatch.from_pylist([], schema=streams.schema)
+
+    def skip(self, rows: int) -> None:
+        """Leave out so many rows."""
+        while rows > 0:
+            rows -= self._next(rows).num_rows
+
+    def take(self, rows: int) -> pa.RecordBatch:
+        """The next rows in one piece; raises pa.ArrowInvalid where there are fewer."""
+        parts = []
+        while rows > 0:
+            parts.append(self._next(rows))
+            rows -= parts[-1].num_rows
+        return in_one(parts) if parts else self._rest.slice(0, 0)
+
+    def _next(self, most: int) -> pa.RecordBatch:
+        while not self._rest.num_rows:
+            batch = self._streams.next()
+            if batch is None:
+                raise pa.ArrowInvalid("a file of a shard has fewer rows than another")
+            self._rest = batch
+        part = self._rest.slice(0, most)
+        self._rest = self._rest.slice(part.num_rows)
+        return part
+
+
+def in_one(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches, of which one has rows, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()[0]
+
+
+COARSE_ROWS = 1 << 16
+
+
+def coarse(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
+    """Batches joined to some ten thousand rows without their texts; and the texts as they came, not looked at.
+
+    A batch of a work shard holds one language, so that some hold a few documents only: what costs the same for each
+    batch, however small, is better done here.
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            held.append(batch)
+        if sum(other.num_rows for other in held) >= COARSE_ROWS:
+            yield _without_texts(held)
+            held = []
+    if held:
+        yield _without_texts(held)
+
+
+def excerpt(texts: Sequence[pa.Array], row: int, characters: int) -> str:
+    """The beginning of one of the texts that `coarse` gives."""
+    for piece in texts:
+        if row < len(piece):
+            beginning: str = pc.utf8_slice_codeunits(piece.slice(row, 1), 0, characters)[0].as_py()
+            return beginning
+        row -= len(piece)
+    raise IndexError(row)
+
+
+def _without_texts(batches: Sequence[pa.RecordBatch]) -> tuple[pa.RecordBatch, list[pa.Array]]:
+    return in_one([batch.drop_columns(["text"]) for batch in batches]), [batch["text"] for batch in batches]
+
+
 @contextmanager
 def open_shard(path: str, *, mapped: bool = True, dictionaries: Sequence[str] = ()) -> Iterator[Batches]:
     """Open a shard of a corpus or of tokens: an Arrow file, Parquet, JSON lines or an Arrow stream: its
@@ -117,8 +221,8 @@ def open_shard(path: str, *, mapped: bool = True, dictionaries: Sequence[str] = 
         elif found == "jsonl.zst":
             yield Batches(*read_json_shard(source))
         else:
-            with pa.ipc.open_stream(source) as reader:
-                yield Batches(reader.schema, iter(reader))
+            streams = storage.Streams(source)
+            yield Batches(streams.schema, iter(streams))
 
 
 def writer_like(path: str) -> Any:

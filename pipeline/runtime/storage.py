@@ -258,8 +258,8 @@ def remove_tree(path: str) -> None:
 
 
 @contextmanager
-def open_stream(path: str, *, mapped: bool = True) -> Iterator[pa.RecordBatchStreamReader]:
-    """Open an Arrow IPC stream.
+def open_stream(path: str, *, mapped: bool = True, at: int | None = None) -> Iterator["Streams"]:
+    """Open a file of one or several Arrow IPC streams, one after the other; with `at`, the one that begins there alone.
 
     A local file is memory-mapped, so that columns that are not looked at cost nothing. Not so with `mapped` false, for
     who reads large files whole: pages of a mapping stay in memory until the file is closed.
@@ -269,5 +269,35 @@ def open_stream(path: str, *, mapped: bool = True) -> Iterator[pa.RecordBatchStr
         source = pa.memory_map(inner) if mapped else pa.OSFile(inner)
     else:
         source = fs.open(inner, "rb")
-    with source, pa.ipc.open_stream(source) as reader:
-        yield reader
+    with source:
+        source.seek(at or 0)
+        yield Streams(source, alone=at is not None)
+
+
+class Streams:
+    """The batches of the Arrow IPC streams that an open file holds from where it stands, or of the first `alone`."""
+
+    def __init__(self, source: Any, *, alone: bool = False) -> None:
+        self._source, self._alone = source, alone
+        self._reader = pa.ipc.open_stream(source)
+        self.schema: pa.Schema = self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while (batch := self.next()) is not None:
+            yield batch
+
+    def next(self) -> pa.RecordBatch | None:
+        """The next batch, or None behind the last."""
+        while True:
+            try:
+                return self._reader.read_next_batch()
+            except StopIteration:
+                if self._alone or not self._has_more():
+                    return None
+                self._reader = pa.ipc.open_stream(self._source)
+
+    def _has_more(self) -> bool:
+        place = self._source.tell()
+        more = len(self._source.read(1)) > 0
+        self._source.seek(place)
+        return more

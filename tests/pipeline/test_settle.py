@@ -82,7 +82,7 @@ def test_the_first_stage_that_drops_a_document_is_the_one_named(tmp_path: Path) 
 @pytest.mark.parametrize("cuts", [1, 3, 20])
 def test_how_batches_are_cut_does_not_matter(tmp_path: Path, cuts: int) -> None:
     files = shard(tmp_path, cuts=cuts)
-    rows = [row for batch in fates(files) for row in batch.select(["id", "stage", "reason"]).to_pylist()]
+    rows = [row for batch, _ in fates(files) for row in batch.select(["id", "stage", "reason"]).to_pylist()]
     assert [row["reason"] for row in rows[:6]] == ["words_min", None, None, None, "near_duplicate", "words_min"]
 
 
