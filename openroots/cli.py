@@ -127,8 +127,11 @@ def build_corpus_command(
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
     """
+    from configs import load_numba
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
+
+    load_numba()
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.phases import Watch

@@ -17,11 +17,11 @@ WIDTH, HEIGHT, BASE, TOP = 240, 96, 76, 10
 
 def element(name: str, *children: Markup | str, **attributes: str | float) -> Markup:
     """An SVG element; all attribute values and strings are escaped. `_` in attribute names stands for `-`."""
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _plain(value)) for key, value in attributes.items()
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"' for key, value in attributes.items()
     )
-    inner = Markup("").join(escape(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, inner)
+    inner = "".join(map(escape, children))
+    return Markup(f"<{name}{written}>{inner}</{name}>")
 
 
 def _plain(value: str | float) -> str:

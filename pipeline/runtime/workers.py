@@ -32,6 +32,8 @@ from apache_beam.transforms import environments
 from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 from google.protobuf import json_format
 
+from configs import load_numba
+
 ENVIRONMENT = "openroots:environment:worker_process:v1"
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0
@@ -274,6 +276,7 @@ def main() -> None:
     """Be a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     die_with_parent(int(sys.argv[1]))
+    load_numba()
     with os.fdopen(os.dup(0), "rb") as assignments, os.fdopen(os.dup(1), "wb", 0) as answers:
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
