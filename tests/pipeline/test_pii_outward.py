@@ -95,3 +95,20 @@ PARTS = st.lists(
 def test_a_second_time_changes_nothing(name: str) -> None:
     once = OUTWARD.name(name)
     assert OUTWARD.name(once) == once
+
+
+VALID = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from([*NAMES, *CLEAN, "tel%3A+44 20 7946 0958", "2024-01-30T10:11:12"]), VALID)))
+def test_a_column_says_of_each_name_what_the_name_alone_gets(names: list[str]) -> None:
+    assert OUTWARD.names(pa.array(names, pa.string())).to_pylist() == [OUTWARD.name(name) for name in names]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(VALID, st.one_of(st.sampled_from([*NAMES, *CLEAN]), VALID, st.integers()), max_size=3)))
+def test_metadata_in_a_column_is_what_each_alone_is(rows: list[dict[str, object]]) -> None:
+    values = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows]
+    alone = [OUTWARD.metadata(pa.array([value]))[0].as_py() for value in values]
+    assert OUTWARD.metadata(pa.array(values, pa.string())).to_pylist() == alone
