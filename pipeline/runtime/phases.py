@@ -95,7 +95,7 @@ class TaskFolder:
 
 
 @contextmanager
-def _buffered(stream: storage.DigestingStream) -> Iterator[io.BufferedWriter]:
+def _buffered(stream: storage.DigestingStream) -> Iterator[io.BufferedIOBase]:
     """Arrow writes a batch in a hundred pieces, most of them small, and each that reaches Python costs microseconds."""
     buffered = io.BufferedWriter(stream, BUFFER_BYTES)
     try:

@@ -296,6 +296,10 @@ class Streams:
                     return None
                 self._reader = pa.ipc.open_stream(self._source)
 
+    def read_all(self) -> pa.Table:
+        """All batches as a table."""
+        return pa.Table.from_batches(self, self.schema)
+
     def _has_more(self) -> bool:
         place = self._source.tell()
         more = len(self._source.read(1)) > 0
