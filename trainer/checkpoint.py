@@ -273,13 +273,17 @@ class Checkpoints:
             dist.broadcast_object_list(found, src=0, group=self._group)
             if found[0] is None:
                 return None
-            errors: list[InputError | None] = [None] * dist.get_world_size()
-            mine = verify(found[0], dist.get_rank(), dist.get_world_size())
-            dist.all_gather_object(errors, mine, group=self._group)
-            if (error := next(filter(None, errors), None)) is None:
+            if (error := self.check(found[0])) is None:
                 return found[0]
             if self._main:
                 self._pass_over(error)
+
+    def check(self, checkpoint: Checkpoint) -> InputError | None:
+        """What is wrong with a checkpoint's files, the same on all ranks: each verifies its share of them."""
+        errors: list[InputError | None] = [None] * dist.get_world_size()
+        mine = verify(checkpoint, dist.get_rank(), dist.get_world_size())
+        dist.all_gather_object(errors, mine, group=self._group)
+        return next(filter(None, errors), None)
 
     def _candidates(self, folders: Sequence[Path]) -> Iterator[Checkpoint]:
         for folder in folders:

@@ -65,6 +65,7 @@ class Data(Model):
 
     packed: str = Field(default="build/packed", description="output of `openroots pack`")
     weights: dict[str, float] = Field(default={}, description="of languages; left out: as many as there are")
+    mixture_weights: bool = Field(default=False, description="languages have the weights of the mixture of prompts")
     document_mask: bool = Field(default=False, description="attention stays inside a document")
 
 
@@ -208,6 +209,9 @@ class TrainingConfig(Model):
     name: str = Field(min_length=1)
     model: ModelConfig = Field(description="or the name of one in `configs/models`, or a path")
     seed: int = Field(default=42, ge=0, description="of initial weights and of the order of the data")
+    start: str | None = Field(
+        default=None, min_length=1, description="model's folder or checkpoint that a new run has its weights from"
+    )
     data: Data = Data()
     batch: Batch
     schedule: Schedule
@@ -223,6 +227,8 @@ class TrainingConfig(Model):
     def _is_tied(self) -> "TrainingConfig":
         if not self.model.tied:
             raise ValueError("model.tied = false is for models from elsewhere, to generate with; training needs true")
+        if self.data.weights and self.data.mixture_weights:
+            raise ValueError("data.weights and data.mixture_weights exclude each other")
         return self
 
 

@@ -3,7 +3,7 @@
 What was trained on is one number, the samples consumed. It means the same on any number of ranks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from configs.errors import ConfigurationError, InputError
 from pipeline.runtime import storage
 from trainer.order import PARTS, Order
 
+PADDING = "0" * 32
+"""Id of what fills a sequence of prompts up."""
 _REMEDY = "Give the output folder of `openroots pack`, or pack again: it redoes what is damaged or missing"
 
 
@@ -24,29 +26,38 @@ _REMEDY = "Give the output folder of `openroots pack`, or pack again: it redoes 
 class Batch:
     """Sequences: `input_ids` and `labels` (the token after each) int64 (b, L).
 
-    `documents` int32 (b, L) numbers the documents within a sequence, for attention that stays inside them.
+    `documents` int32 (b, L) numbers the documents within a sequence, for attention that stays inside them. The losses
+    of labels are multiplied by `loss_weights`, fp32 (b, L), where given: of prompts only targets count.
     """
 
     input_ids: Tensor
     labels: Tensor
     documents: Tensor
+    loss_weights: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(
-            *(tensor.to(device, non_blocking=True) for tensor in (self.input_ids, self.labels, self.documents))
-        )
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "Batch":
         """The same in memory that a GPU copies from by itself, while the processor does other work."""
-        return Batch(*(tensor.pin_memory() for tensor in (self.input_ids, self.labels, self.documents)))
+        return self._map(Tensor.pin_memory)
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def slice(self, begin: int, end: int) -> "Batch":
         """Sequences begin … end - 1."""
-        return Batch(self.input_ids[begin:end], self.labels[begin:end], self.documents[begin:end])
+        return self._map(lambda tensor: tensor[begin:end])
+
+    def weights(self) -> Tensor:
+        """What the loss of each label counts for, fp32 (b, L); 0 where the label is -100."""
+        weights = (self.labels != -100).float()
+        return weights if self.loss_weights is None else weights * self.loss_weights
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        weights = None if self.loss_weights is None else change(self.loss_weights)
+        return Batch(change(self.input_ids), change(self.labels), change(self.documents), weights)
 
 
 class TrainingData:
@@ -61,6 +72,8 @@ class TrainingData:
         self.manifest = read_manifest(packed)
         self.sequence_length: int = self.manifest["sequence_length"]
         self.vocabulary_size: int = self.manifest["vocabulary_size"]
+        self.is_weighted: bool = self.manifest.get("kind") == "prompts"
+        """Whether each label has a weight of its own, as those of packed prompts have."""
         self._streams: dict[str, _Stream] = {}
         self._folder, self._part = Path(packed), part
         counts = {language: parts[part]["sequences"] for language, parts in self.manifest["languages"].items()}
@@ -114,11 +127,20 @@ class TrainingData:
             tokens[row] = stream.tokens[i * length : i * length + length + 1]
             documents[row] = stream.ordinals(i * length, length)
         both = torch.from_numpy(tokens)
-        return Batch(both[:, :-1].contiguous(), both[:, 1:].contiguous(), torch.from_numpy(documents))
+        weights = torch.from_numpy(self._weights(where)) if self.is_weighted else None
+        return Batch(both[:, :-1].contiguous(), both[:, 1:].contiguous(), torch.from_numpy(documents), weights)
+
+    def _weights(self, where: Sequence[tuple[str, int]]) -> np.ndarray:
+        """Of labels, float32 (b, L): the file has them beside the tokens, and labels are the tokens one further on."""
+        length = self.sequence_length
+        weights = np.empty((len(where), length), np.float32)
+        for row, (language, i) in enumerate(where):
+            weights[row] = self._stream(language).weights[i * length + 1 : i * length + length + 1]
+        return weights
 
     def _stream(self, language: str) -> "_Stream":
         if language not in self._streams:
-            self._streams[language] = _Stream(self._folder / "data" / language, self._part)
+            self._streams[language] = _Stream(self._folder / "data" / language, self._part, self.is_weighted)
         return self._streams[language]
 
 
@@ -158,24 +180,26 @@ class Prefetch:
 class _Stream:
     """A language's documents end to end."""
 
-    def __init__(self, folder: Path, part: str) -> None:
-        arrays = []
-        for name in ("tokens", "starts", "ids"):
+    def __init__(self, folder: Path, part: str, is_weighted: bool) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        for name in ("tokens", "starts", "ids", *(["weights"] if is_weighted else [])):
             path = folder / f"{part}-{name}.npy"
             try:
-                arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
+                self.arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(str(path), f"cannot be read ({error})", _REMEDY) from error
-        self.tokens, self.starts, self.ids = arrays
+        self.tokens, self.starts, self.ids = (self.arrays[name] for name in ("tokens", "starts", "ids"))
         self._place = str(folder / part)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Of the tokens, as labels; of packed prompts alone."""
+        return self.arrays["weights"]
 
     def check(self, figures: Mapping[str, int]) -> None:
         """Compare sizes with those of the manifest. Raises InputError."""
-        for name, found, expected in (
-            ("tokens", self.tokens, figures["tokens"]),
-            ("starts", self.starts, figures["documents"]),
-            ("ids", self.ids, figures["documents"]),
-        ):
+        for name, found in self.arrays.items():
+            expected = figures["tokens" if name in ("tokens", "weights") else "documents"]
             if len(found) != expected:
                 cause = f"holds {len(found):,} entries, the manifest says {expected:,}"
                 raise InputError(f"{self._place}-{name}.npy", cause, _REMEDY)
@@ -194,7 +218,8 @@ class _Stream:
 
     def documents(self, begin: int, length: int) -> list[str]:
         first, end = self._range(begin, length)
-        return [bytes(key).hex() for key in self.ids[first:end]]
+        keys = (bytes(key).hex() for key in self.ids[first:end])
+        return [key for key in keys if key != PADDING]
 
 
 def rank_positions(consumed: int, global_batch: int, rank: int, ranks: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def export(
     write `model.gguf` as well. Raises InputError where the checkpoint is damaged, OutputError where the folder is not
     empty or cannot be written, ConfigurationError where there can be no GGUF file.
     """
-    source = read_checkpoint(_locate(Path(checkpoint)))
+    source = read_checkpoint(locate(Path(checkpoint)))
     target = Path(output)
     if target.exists() and not target.is_dir():
         raise OutputError(f"{output} is a file; choose another --output")
@@ -82,7 +82,8 @@ def export(
     return names
 
 
-def _locate(path: Path) -> Path:
+def locate(path: Path) -> Path:
+    """The folder of a checkpoint: this one, or the newest of a run. Raises ConfigurationError."""
     if (path / "manifest.json").exists() or path.name.startswith("step-"):
         return path
     steps = [folder for folder in own_folders(path) if (folder / "manifest.json").exists()]

@@ -1,7 +1,7 @@
 """The one place that knows Hugging Face's names and configuration of BLOOM."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,30 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
     return validate(ModelConfig, shape, f"config.json of {name}")
 
 
+def read_config(folder: str) -> ModelConfig:
+    """Shape of the model in a folder of Hugging Face's form. Raises InputError, ConfigurationError."""
+    place = Path(folder)
+    return from_config(_read_json(place / "config.json"), place.name)
+
+
+def read_weights(folder: str, wanted: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """(our name, tensor) of parameters in such a folder, read one by one; shapes must be those of `wanted`, whole.
+
+    Raises InputError for missing or damaged files, ModelError for tensors that are missing or do not fit.
+    """
+    missing = dict(wanted)
+    for file in _weight_files(Path(folder)):
+        for theirs, tensor in _tensors(file, lambda name: from_name(name) in wanted):
+            name = from_name(theirs)
+            assert name is not None
+            expected = missing.pop(name)
+            if expected.shape != tensor.shape:
+                raise ModelError(f"{file}: {theirs} has the shape {list(tensor.shape)}, not {list(expected.shape)}")
+            yield name, tensor
+    if missing:
+        raise ModelError(f"{folder}: {to_name(next(iter(missing)))} is missing, and {len(missing) - 1} more")
+
+
 def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str | torch.device = "cpu") -> Bloom:
     """A BLOOM model from a folder in Hugging Face's form: `config.json` and safetensors, one file or several.
 
@@ -178,11 +202,12 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
+def _tensors(file: Path, is_wanted: Callable[[str], bool] | None = None) -> Iterator[tuple[str, Tensor]]:
     try:
         with safe_open(str(file), framework="pt") as stream:
             for name in stream.keys():  # noqa: SIM118 - no dictionary
-                yield name, stream.get_tensor(name)
+                if is_wanted is None or is_wanted(name):
+                    yield name, stream.get_tensor(name)
     except SafetensorError as error:
         raise InputError(str(file), f"is damaged ({error})", "Download or export it again") from error
 

@@ -19,14 +19,16 @@ from pipeline.runtime import storage
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.config import Batch as BatchSettings
 from trainer.config import TrainingConfig
-from trainer.data import Batch, Prefetch, TrainingData, rank_positions
+from trainer.data import Batch, Prefetch, TrainingData, rank_positions, read_manifest
 from trainer.faults import Limits, LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
+from trainer.huggingface import read_weights
 from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
 from trainer.process import Garbage, Reading, Trace, limit_messages, told_to_stop
 from trainer.schedule import batch_size, check_batches, learning_rate
+from trainer.start import Start, find_start
 
 
 @dataclass
@@ -79,9 +81,10 @@ class Run:
     def __init__(self, config: TrainingConfig, device: torch.device, console: Console) -> None:
         self.config, self._console = config, console
         self._folder = Path(config.checkpoints.folder)
-        self.data = TrainingData(config.data.packed, seed=config.seed, weights=config.data.weights or None)
+        self.data = TrainingData(config.data.packed, seed=config.seed, weights=_weights(config))
         self._held_out = TrainingData(config.data.packed, part="held_out")
         _check_data(config, self.data)
+        self._start = find_start(config, self.data.manifest) if config.start else None
         self._prefetch = Prefetch(self.data, device)
         self.model = ParallelModel(config, device)
         self._layout = self.model.layout
@@ -101,6 +104,8 @@ class Run:
         checkpoint = self._checkpoints.find()
         if checkpoint is not None:
             self._resume(checkpoint)
+        elif self._start is not None:
+            self._begin(self._start)
         if self._layout.is_main:
             self._metrics = Metrics(self._folder, self.state.step, self.config, self._console)
             storage.write_json(str(self._folder / "config.json"), self.config.model_dump(mode="json"))
@@ -285,6 +290,19 @@ class Run:
         self._saved = self.state.step
         self._say(f"resumed from {checkpoint.folder} at step {self.state.step:,}")
 
+    def _begin(self, start: Start) -> None:
+        """Take the weights of another model; the optimizer is new."""
+        weights = {name: parameter.detach() for name, parameter in self.model.named_parameters()}
+        if start.checkpoint is not None:
+            if error := self._checkpoints.check(start.checkpoint):
+                raise error
+            state = {"model": self.model.state_dict()["model"]}
+            self._checkpoints.load(start.checkpoint, state)
+            self.model.load_weights(state["model"].items())
+        else:
+            self.model.load_weights(read_weights(start.folder, weights))
+        self._say(f"starts from the weights of {start.folder}")
+
     def _save(self, *, wait: bool, last: bool = False) -> None:
         if self._saved == self.state.step and (not wait or self._checkpoints.finish()):
             return
@@ -379,12 +397,26 @@ def _identity(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
         "model": model,
         "packed text": data.manifest["digest"],
         "seed": config.seed,
-        "data.weights": config.data.weights,
+        "data.weights": _weights(config) or {},
         "batch": [config.batch.size, config.batch.ramp_start, config.batch.ramp_step, config.batch.ramp_samples],
     }
 
 
+def _weights(config: TrainingConfig) -> dict[str, float] | None:
+    """Of languages, as settings or the mixture of prompts give them."""
+    if not config.data.mixture_weights:
+        return config.data.weights or None
+    weights: dict[str, float] | None = read_manifest(config.data.packed).get("weights")
+    if not weights:
+        raise ConfigurationError(f"data.mixture_weights: {config.data.packed} holds no prompts; leave it out")
+    return weights
+
+
 def _check_data(config: TrainingConfig, data: TrainingData) -> None:
+    if data.is_weighted and not config.data.document_mask:
+        raise ConfigurationError(
+            f"{config.data.packed} holds prompts, each an example of its own: set data.document_mask = true"
+        )
     if data.sequence_length != config.sequence_length:
         raise ConfigurationError(
             f"{config.data.packed} is packed to sequences of {data.sequence_length}, sequence_length is "

@@ -38,21 +38,36 @@ class Whole:
 
 
 def cross_entropy_sum(
-    hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole | None = None, *, is_compiled: bool = False
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    chunk: int,
+    share: Whole | None = None,
+    *,
+    loss_weights: Tensor | None = None,
+    is_compiled: bool = False,
 ) -> Tensor:
     """Sum of the cross-entropies (fp32 scalar, nats) of logits `hidden @ weight.T`.
 
     hidden (…, h); weight (rows, h): those of the vocabulary from `share.first` on; labels int64 (…), -100 counts for
-    nothing; `chunk` positions at a time. Products are in autocast's dtype, the softmax in fp32. `is_compiled` fuses
-    the passes over a chunk by torch.compile.
+    nothing; `chunk` positions at a time; `loss_weights` fp32 (…) multiply the losses. Products are in autocast's dtype,
+    the softmax in fp32. `is_compiled` fuses the passes over a chunk by torch.compile.
     """
     hidden, labels = hidden.flatten(0, -2), labels.flatten()
-    loss: Tensor = _CrossEntropySum.apply(hidden, weight, labels, chunk, share or Whole(), is_compiled)  # type: ignore[no-untyped-call]
+    loss_weights = None if loss_weights is None else loss_weights.flatten()
+    loss: Tensor = _CrossEntropySum.apply(hidden, weight, labels, chunk, share or Whole(), loss_weights, is_compiled)  # type: ignore[no-untyped-call]
     return loss
 
 
 @torch.no_grad()
-def row_losses(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole | None = None) -> Tensor:
+def row_losses(
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    chunk: int,
+    share: Whole | None = None,
+    loss_weights: Tensor | None = None,
+) -> Tensor:
     """Sum of the cross-entropies of each row of labels, fp32 (b,): as `cross_entropy_sum`, without a gradient."""
     share, (rows, positions) = share or Whole(), labels.shape
     hidden, labels = hidden.flatten(0, -2), labels.flatten()
@@ -70,13 +85,21 @@ def row_losses(hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share
             here = (local >= 0) & (local < len(matrix))
             target = logits.gather(1, local.clamp(0, len(matrix) - 1)[:, None])[:, 0].where(here, 0.0)
             losses[part] = (whole - share.total(target)).where(labels[part] != -100, 0.0)
-    return losses.view(rows, positions).sum(1)
+    losses = losses.view(rows, positions)
+    return (losses if loss_weights is None else losses * loss_weights).sum(1)
 
 
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, share: Whole, is_compiled: bool
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        chunk: int,
+        share: Whole,
+        loss_weights: Tensor | None,
+        is_compiled: bool,
     ) -> Tensor:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
@@ -92,11 +115,15 @@ class _CrossEntropySum(torch.autograd.Function):
                 rows = slice(begin, begin + chunk)
                 part = hidden[rows].to(dtype)
                 logits = torch.mm(part, matrix.T, out=buffer[: len(part)])
-                loss += _loss_of(logits, labels[rows], share, is_compiled)
+                counted = labels[rows] != -100
+                losses = _losses_of(logits, labels[rows], share, is_compiled)
+                if loss_weights is not None:
+                    counted = loss_weights[rows] * counted
+                    losses = losses * counted
+                loss += -share.total(losses).sum()
                 if to_hidden is not None and to_weight is not None:
-                    counts = (labels[rows] != -100)[:, None]
-                    to_hidden[rows] = logits @ matrix * counts
-                    _add_product(to_weight, logits.T, part * counts, is_first=begin == 0)
+                    to_hidden[rows] = logits @ matrix * counted[:, None]
+                    _add_product(to_weight, logits.T, (part * counted[:, None]).to(dtype), is_first=begin == 0)
             if to_hidden is not None:
                 ctx.save_for_backward(share.total(to_hidden).to(hidden.dtype), to_weight)
                 ctx.dtype = weight.dtype
@@ -104,9 +131,10 @@ class _CrossEntropySum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_hidden, to_weight = ctx.saved_tensors
-        return to_hidden * gradient.to(to_hidden.dtype), to_weight.mul_(gradient).to(ctx.dtype), None, None, None, None
+        scaled = to_hidden * gradient.to(to_hidden.dtype), to_weight.mul_(gradient).to(ctx.dtype)
+        return *scaled, None, None, None, None, None
 
 
 def embed_tied(ids: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,8 +192,11 @@ def adds_in_fp32(device: torch.device, dtype: torch.dtype) -> bool:
     return torch.equal(total, 2 * left.float())
 
 
-def _loss_of(logits: Tensor, labels: Tensor, share: Whole, is_compiled: bool) -> Tensor:
-    """Sum of losses of logits (n, rows), which become their own gradient in place, as if all labels counted."""
+def _losses_of(logits: Tensor, labels: Tensor, share: Whole, is_compiled: bool) -> Tensor:
+    """This share's part of the log-probability of each label, fp32 (n,), 0 where it is elsewhere or does not count.
+
+    The logits (n, rows) become the gradient of their loss in place, as if all labels counted.
+    """
     counts = labels != -100
     local = labels - share.first
     here = counts & (local >= 0) & (local < logits.shape[1])
@@ -181,7 +212,7 @@ def _loss_of(logits: Tensor, labels: Tensor, share: Whole, is_compiled: bool) ->
     logits.scatter_(
         1, local, torch.where(here[:, None], target.expm1()[:, None].to(logits.dtype), logits.gather(1, local))
     )
-    return -share.total(torch.where(here, target, 0.0)).sum()
+    return torch.where(here, target, 0.0)
 
 
 def _softmax(logits: Tensor) -> Tensor:

@@ -201,6 +201,7 @@ class Bloom(nn.Module):
         inputs: Tensor,
         labels: Tensor | None = None,
         *,
+        loss_weights: Tensor | None = None,
         mask: Tensor | None = None,
         documents: Tensor | None = None,
         cache: Cache | None = None,
@@ -208,12 +209,13 @@ class Bloom(nn.Module):
     ) -> Tensor:
         """Logits (b, s, vocabulary), or with `labels` the sum of their cross-entropies (fp32 scalar, nats).
 
-        inputs     ids, int64 (b, s); hidden states (b, s, h) where this part does not embed
-        labels     int64 (b, s), the token after each position; -100 counts for nothing
-        mask       bool (b, positions of cache + s), False where a key is not there: anywhere, as in `transformers`
-        documents  int (b, s): attention stays inside equal numbers
-        cache      holds the positions before; is extended
-        last_only  logits of the last position only, (b, 1, vocabulary)
+        inputs        ids, int64 (b, s); hidden states (b, s, h) where this part does not embed
+        labels        int64 (b, s), the token after each position; -100 counts for nothing
+        loss_weights  fp32 (b, s), what the loss of each position is multiplied by
+        mask          bool (b, positions of cache + s), False where a key is not there: anywhere, as in `transformers`
+        documents     int (b, s): attention stays inside equal numbers
+        cache         holds the positions before; is extended
+        last_only     logits of the last position only, (b, 1, vocabulary)
         A part that does not predict returns hidden states (b, s, h) instead.
         """
         matrix = self._matrix() if self.predicts else None
@@ -233,9 +235,17 @@ class Bloom(nn.Module):
             return functional.linear(hidden, matrix)
         rows = self.vocabulary.rows(matrix)
         if self.row_losses is not None:
-            self.row_losses.append(row_losses(hidden, rows, labels, self.loss_chunk, self.vocabulary))
+            self.row_losses.append(row_losses(hidden, rows, labels, self.loss_chunk, self.vocabulary, loss_weights))
             return self.row_losses[-1].sum()
-        return cross_entropy_sum(hidden, rows, labels, self.loss_chunk, self.vocabulary, is_compiled=self.compiles_loss)
+        return cross_entropy_sum(
+            hidden,
+            rows,
+            labels,
+            self.loss_chunk,
+            self.vocabulary,
+            loss_weights=loss_weights,
+            is_compiled=self.compiles_loss,
+        )
 
     def _seen(self, inputs: Tensor, mask: Tensor | None, documents: Tensor | None, cache: Cache | None) -> Seen:
         """What the positions may see, where that is worth to be built once for all layers."""

@@ -63,10 +63,15 @@ def _device() -> torch.device:
 
 
 def configure(
-    name: str, changes: Sequence[str], packed: str | None, output: str | None, profile: str | None
+    name: str,
+    changes: Sequence[str],
+    packed: str | None,
+    output: str | None,
+    profile: str | None,
+    start: str | None = None,
 ) -> TrainingConfig:
     """The settings of a run as the command lines give them. Raises ConfigurationError."""
-    options = {"data.packed": packed, "checkpoints.folder": output, "logging.profile": profile}
+    options = {"data.packed": packed, "checkpoints.folder": output, "logging.profile": profile, "start": start}
     given = {key: value for key, value in options.items() if value is not None}
     return load_training_config(name, {**parse_changes(changes), **given})
 
@@ -78,12 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--config", default="tiny", help="a name of configs/training, or a .toml file (tiny)")
     parser.add_argument("--packed", help="output of `openroots pack`, instead of data.packed")
+    parser.add_argument("--start", help="a model's folder or a checkpoint that a new run has its weights from")
     parser.add_argument("--output", help="folder of the run, instead of checkpoints.folder")
     parser.add_argument("--profile", metavar="STEPS", help="write a trace of these steps, such as 10-12")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the file")
     given = parser.parse_args(arguments)
     try:
-        train(configure(given.config, given.set, given.packed, given.output, given.profile))
+        train(configure(given.config, given.set, given.packed, given.output, given.profile, given.start))
     except OpenRootsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,18 +6,28 @@ import click
 @click.command("train")
 @click.option("--config", "name", default="tiny", show_default=True, help="a name of configs/training, or a .toml file")
 @click.option("--packed", default=None, help="output of `openroots pack`, instead of data.packed")
+@click.option("--start", default=None, help="a model's folder or a checkpoint that a new run has its weights from")
 @click.option("--output", default=None, help="folder of the run, instead of checkpoints.folder")
 @click.option("--profile", default=None, metavar="STEPS", help="write a trace of these steps, such as 10-12")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
 def train_command(
-    name: str, packed: str | None, output: str | None, profile: str | None, changes: tuple[str, ...]
+    name: str,
+    packed: str | None,
+    start: str | None,
+    output: str | None,
+    profile: str | None,
+    changes: tuple[str, ...],
 ) -> None:
     """Train a BLOOM model in this process. The same command resumes a run that was stopped or killed.
+
+    With --start it begins with the weights of a model instead of new ones. The settings bloomz-… fine-tune a model on
+    prompts (`openroots mix-prompts`, `openroots pack --prompts`) as BLOOMZ was.
 
     On many devices, start it by torchrun; options and settings are the same:
 
     \b
     openroots train --config tiny --set schedule.learning_rate=1e-3
+    openroots train --config bloomz-560m --start hf-model --packed build/packed-prompts
     torchrun --nproc-per-node 8 -m trainer.train --config configs/training/560m.toml
     """
     from configs.extras import need
@@ -25,4 +35,4 @@ def train_command(
     need("torch", "train")
     from trainer.train import configure, train
 
-    train(configure(name, changes, packed, output, profile))
+    train(configure(name, changes, packed, output, profile, start))

@@ -36,13 +36,13 @@ LAYOUTS = {
 }
 
 
-def configuration(packed: str, parallel: dict) -> TrainingConfig:
+def configuration(packed: str, parallel: dict, prompts: bool = False) -> TrainingConfig:
     return TrainingConfig.model_validate(
         {
             "name": "test",
             "model": {"name": "test", "layers": 4, "hidden": 32, "heads": 4, "vocabulary_size": 300},
-            "sequence_length": 32,
-            "data": {"packed": packed},
+            "sequence_length": 128 if prompts else 32,
+            "data": {"packed": packed, "document_mask": prompts},
             "batch": {"size": 8, "micro": 2 if "pipeline" not in parallel else 1},
             "schedule": {"tokens": 1, "learning_rate": 3e-3},
             "precision": {"compute": "fp32", "loss_chunk": 24},
@@ -79,12 +79,13 @@ def losses(config: TrainingConfig) -> dict[str, list[float]]:
     return found
 
 
-def main(packed: str, output: str) -> None:
+def main(packed: str, output: str, kind: str = "text") -> None:
     torch.set_num_threads(1)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1:
         dist.init_process_group("gloo")
-    found = {name: losses(configuration(packed, parallel)) for name, parallel in LAYOUTS[world].items()}
+    layouts = LAYOUTS[world].items()
+    found = {name: losses(configuration(packed, parallel, kind == "prompts")) for name, parallel in layouts}
     if not dist.is_initialized() or dist.get_rank() == 0:
         Path(output).write_text(json.dumps(found))
     if dist.is_initialized():

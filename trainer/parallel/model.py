@@ -3,7 +3,7 @@
 The order in which the techniques are applied is here and nowhere else; what each does is in the file of its name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -76,18 +76,17 @@ class ParallelModel:
         """Leave the gradients of `scale` × the mean loss of the global batch; returns that loss, the same on all ranks.
 
         `batch` is this data rank's share; it is split into micro-batches. Raises ConfigurationError where it does not
-        divide. The loss is a fp32 scalar in nats a token, not scaled.
+        divide. The loss is a fp32 scalar in nats, not scaled: the mean over labels by their weights.
         """
         micro = self.config.batch.micro
         if len(batch) % micro:
             raise ConfigurationError(f"a rank's {len(batch)} sequences are no multiple of batch.micro ({micro})")
-        labels = self._sum_over_data((batch.labels != -100).sum().float())
+        labels = self._sum_over_data(batch.weights().sum())
         factor = scale / labels
-        documents = batch.documents if self.config.data.document_mask else None
         if self._pipeline is not None:
             self._pipeline.loss_scale = factor
             with self._autocast():
-                total = self._pipeline.run(batch.input_ids, batch.labels, documents, micro, backward=True)
+                total = self._pipeline.run(batch, micro, masked=self.config.data.document_mask, backward=True)
         else:
             total = self._accumulate(batch, micro, factor)
         self._settle()
@@ -104,14 +103,14 @@ class ParallelModel:
             documents = piece.documents if self.config.data.document_mask else None
             set_last_backward(part, self.config.parallel.sharding, begin + micro >= len(batch))
             with self._autocast():
-                loss = part(piece.input_ids, piece.labels, documents=documents)
+                loss = part(piece.input_ids, piece.labels, loss_weights=piece.loss_weights, documents=documents)
             (loss * factor).backward()
             total += loss.detach()
         return total
 
     @torch.no_grad()
     def evaluate(self, batch: Batch, groups: Tensor | None = None, count: int = 1) -> tuple[Tensor, Tensor]:
-        """(sum of losses, labels) of each of `count` groups, fp32 (count,), over all ranks and the same on each.
+        """(sum of losses, sum of their weights) of each of `count` groups, fp32 (count,), the same on all ranks.
 
         `batch` is this data rank's share, of any size but the same on all; `groups` int64 (b,) says of each sequence
         which group it is of. Sequences of many groups fill micro-batches together.
@@ -123,7 +122,7 @@ class ParallelModel:
             piece = batch.slice(begin, begin + _PASS * unit)
             losses = self._row_losses(_pad(piece, -(-len(piece) // unit) * unit))[: len(piece)]
             if self.layout.tensor_rank == 0 and len(losses):
-                labels = (piece.labels != -100).sum(1).float()
+                labels = piece.weights().sum(1)
                 where = groups[begin : begin + len(piece)].to(sums.device)
                 sums.index_add_(1, where, torch.stack([losses, labels]))
         losses, labels = self.layout.sum(sums)
@@ -131,7 +130,7 @@ class ParallelModel:
 
     def _row_losses(self, batch: Batch) -> Tensor:
         """Sum of the losses of each sequence (b,), fp32; none where this rank does not hold the last stage."""
-        documents = batch.documents if self.config.data.document_mask else None
+        micro, masked = self.config.batch.micro, self.config.data.document_mask
         found: list[Tensor] = []
         for part in self.parts:
             part.row_losses = found
@@ -139,14 +138,14 @@ class ParallelModel:
             with self._autocast():
                 if self._pipeline is not None:
                     self._pipeline.loss_scale = 1.0
-                    self._pipeline.run(
-                        batch.input_ids, batch.labels, documents, self.config.batch.micro, backward=False
-                    )
+                    self._pipeline.run(batch, micro, masked=masked, backward=False)
                 else:
-                    for begin in range(0, len(batch), self.config.batch.micro):
-                        piece = batch.slice(begin, begin + self.config.batch.micro)
-                        kept = None if documents is None else piece.documents
-                        self.parts[0](piece.input_ids, piece.labels, documents=kept)
+                    for begin in range(0, len(batch), micro):
+                        piece = batch.slice(begin, begin + micro)
+                        documents = piece.documents if masked else None
+                        self.parts[0](
+                            piece.input_ids, piece.labels, loss_weights=piece.loss_weights, documents=documents
+                        )
         finally:
             for part in self.parts:
                 part.row_losses = None
@@ -206,18 +205,28 @@ class ParallelModel:
                         own.copy_(state["optimizer"][name][kind])
 
     @torch.no_grad()
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Copy weights by their names in the whole model: whole tensors, or shares as this rank has them."""
+        for name, tensor in weights:
+            for part in self.parts:
+                if (parameter := dict(part.named_parameters()).get(name)) is not None:
+                    self._copy(parameter, tensor)
+
+    @torch.no_grad()
     def _draw(self, part: Bloom) -> None:
         part.fill_slopes()
         parameters = dict(part.named_parameters())
         for name, weights in part.fresh_weights(self.config.seed):
-            parameter = parameters[name]
-            if isinstance(parameter, DTensor):
-                shared = distribute_tensor(
-                    weights.to(self.layout.device), parameter.device_mesh, parameter.placements, src_data_rank=None
-                )
-                parameter.to_local().copy_(shared.to_local())
-            else:
-                parameter.copy_(weights)
+            self._copy(parameters[name], weights)
+
+    def _copy(self, parameter: nn.Parameter, weights: Tensor) -> None:
+        if isinstance(parameter, DTensor) and not isinstance(weights, DTensor):
+            weights = distribute_tensor(
+                weights.to(self.layout.device), parameter.device_mesh, parameter.placements, src_data_rank=None
+            )
+        target, source = local(parameter), local(weights)
+        if target.data_ptr() != source.data_ptr():
+            target.copy_(source)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         compute = self.config.precision.compute
@@ -275,9 +284,10 @@ def _pad(batch: Batch, size: int) -> Batch:
     more = size - len(batch)
     if more <= 0:
         return batch
-    ids, labels, documents = batch.input_ids, batch.labels, batch.documents
+    ids, labels, documents, weights = batch.input_ids, batch.labels, batch.documents, batch.loss_weights
     return Batch(
         torch.cat([ids, ids[:1].expand(more, -1)]),
         torch.cat([labels, torch.full_like(labels[:1], -100).expand(more, -1)]),
         torch.cat([documents, documents[:1].expand(more, -1)]),
+        None if weights is None else torch.cat([weights, weights[:1].expand(more, -1)]),
     )

@@ -17,6 +17,7 @@ from torch.distributed.pipelining._backward import stage_backward
 from torch.distributed.pipelining.schedules import PipelineScheduleMulti, PipelineScheduleSingle
 
 from trainer.config import TrainingConfig
+from trainer.data import Batch
 from trainer.model import Bloom
 from trainer.parallel.data import DTYPES, set_last_backward
 from trainer.parallel.layout import Layout
@@ -152,25 +153,30 @@ class Pipeline:
             held.sharding = config.parallel.sharding
         self._schedules: dict[int, PipelineScheduleSingle | PipelineScheduleMulti] = {}
 
-    def run(self, ids: Tensor, labels: Tensor, documents: Tensor | None, micro: int, *, backward: bool) -> Tensor:
-        """Run a batch (b, s) in b / micro micro-batches; returns the sum of losses, 0 where this is no last stage."""
-        schedule = self._schedule(len(ids) // micro)
+    def run(self, batch: Batch, micro: int, *, masked: bool, backward: bool) -> Tensor:
+        """Run a batch (b, s) in b / micro micro-batches; returns the sum of losses, 0 where this is no last stage.
+
+        With `masked` attention stays inside documents.
+        """
+        schedule = self._schedule(len(batch) // micro)
         losses: list[Tensor] = []
         is_last = self._layout.pipeline_rank == self._layout.pipeline - 1
-        inputs = (ids,) if self._layout.pipeline_rank == 0 else ()
-        more: dict[str, Any] = {} if documents is None else {"documents": documents}
+        inputs = (batch.input_ids,) if self._layout.pipeline_rank == 0 else ()
+        more: dict[str, Any] = {"documents": batch.documents} if masked else {}
         if is_last:
-            more["labels"] = labels
+            more["labels"] = batch.labels
+            if batch.loss_weights is not None:
+                more["loss_weights"] = batch.loss_weights
         method = schedule.step if backward else schedule.eval
         method(
             *inputs,
-            target=labels if is_last else None,
+            target=batch.labels if is_last else None,
             losses=losses if is_last else None,
             return_outputs=False,
             **more,
         )
         if not losses:
-            return torch.zeros((), device=ids.device)
+            return torch.zeros((), device=batch.labels.device)
         return torch.stack([loss.detach() for loss in losses]).sum() / self.loss_scale
 
     def _schedule(self, micro_batches: int) -> PipelineScheduleSingle | PipelineScheduleMulti:
