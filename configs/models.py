@@ -183,7 +183,10 @@ class Source(Model):
     encoding: str = Field(
         default="utf-8", description="of its text; UTF-16 and UTF-32 are recognised, and byte order marks win"
     )
-    documents: Literal["file", "line"] = Field(default="file", description="of `text`: a file or a line a document")
+    documents: Literal["file", "line", "message"] = Field(
+        default="file",
+        description="of `text`: a file or a line a document; of gettext and dictd: `message`, one a document",
+    )
     document_bytes: ByteSize = Field(
         default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
     )
@@ -217,8 +220,10 @@ class Source(Model):
     def _reader_heeds(self) -> "Source":
         if self.reader in _OWN_ENCODING and text_encoding(self.encoding) != "utf-8":
             raise ValueError(f"encoding: {self.reader} files say themselves how their text is encoded; leave it out")
-        if self.documents != "file" and self.reader != "text":
-            raise ValueError(f"documents: only the reader `text` can take a {self.documents} for a document")
+        heeding = {"line": ("text",), "message": ("gettext", "dictd")}.get(self.documents, (self.reader,))
+        if self.reader not in heeding:
+            named = " and ".join(f"`{reader}`" for reader in heeding)
+            raise ValueError(f"documents: only {named} can take a {self.documents} for a document")
         return self
 
 

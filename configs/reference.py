@@ -1,4 +1,5 @@
-"""The tables of keys in `docs/recipes.md`, made from the models: `python -m configs.reference docs/recipes.md`."""
+"""The tables of keys in `docs/recipes.md` and `docs/finetuning.md`, made from the models:
+`python -m configs.reference docs/recipes.md docs/finetuning.md`."""
 
 import re
 import sys
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from configs.load import quality_default
+from configs.mixtures import Mixture, PromptSet, PromptTemplate
 from configs.models import (
     BlockList,
     CodeParameters,
@@ -50,7 +52,10 @@ TABLES: dict[str, type[BaseModel]] = {
 }
 """Marker in the page → model whose keys stand there."""
 
-_WHOLE = ("Recipe", "TrainingConfig")
+PROMPT_TABLES: dict[str, type[BaseModel]] = {"mixture": Mixture, "set": PromptSet, "templates": PromptTemplate}
+"""The same of `docs/finetuning.md`."""
+
+_WHOLE = ("Recipe", "TrainingConfig", "Mixture")
 _MARK = re.compile(r"(<!-- keys: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -69,7 +74,7 @@ def keys(model: type[BaseModel]) -> str:
     defaults = quality_default() if model is QualityParameters else {}
     rows = ["| key | takes | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
-        if name in ("id", "code") and model in (Source, Language):  # the table's own name
+        if "taken from the name of the table" in (field.description or ""):
             continue
         if isinstance(field.default, BaseModel) and model.__name__ in _WHOLE:  # has a part of the page for itself
             continue
@@ -132,4 +137,4 @@ def _words(kind: Any) -> Iterator[str]:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        Path(name).write_text(with_tables(Path(name).read_text()))
+        Path(name).write_text(with_tables(Path(name).read_text(), {**TABLES, **PROMPT_TABLES}))

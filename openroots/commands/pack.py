@@ -1,10 +1,14 @@
 """`openroots pack`."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from configs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.phases import Watch
 
 WARNINGS_MAX = 10
 Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
@@ -13,6 +17,15 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 @click.command("pack", context_settings=PASS_THROUGH)
 @click.option("--tokens", default="build/tokens", show_default=True, help="output of `openroots encode`")
+@click.option("--prompts", default=None, help="output of `openroots mix-prompts`, instead of tokens; see below")
+@click.option("--tokenizer", default=None, help="with --prompts: a folder, such as the model's, or a tokenizer.json")
+@click.option(
+    "--loss-per",
+    default="example",
+    show_default=True,
+    type=click.Choice(["example", "token"]),
+    help="with --prompts: what counts alike in the loss, an example or a token of a target",
+)
 @click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens a sequence")
 @click.option("--output", default="build/packed", show_default=True, help="folder for the packed text")
 @click.option(
@@ -34,6 +47,9 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 def pack_command(
     ctx: click.Context,
     tokens: str,
+    prompts: str | None,
+    tokenizer: str | None,
+    loss_per: Literal["example", "token"],
     sequence_length: int,
     output: str,
     held_out: float,
@@ -48,11 +64,15 @@ def pack_command(
     `--format megatron` writes Megatron-LM's .bin and .idx as well, `--format raw` ids without any header, as nanoGPT
     and OLMo-core read them; `mds` and `litdata` what MosaicML Streaming and litdata read (openroots[mds], [litdata]).
 
+    With --prompts, whole examples are put side by side in sequences, and only their targets count in the loss, as for
+    BLOOMZ; examples longer than a sequence are left out and counted. What is held out was chosen by mix-prompts.
+
     The same shards give the same bytes. A run that was stopped resumes where it was. Options that are not listed here
     go to Apache Beam untouched.
 
     \b
     openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
+    openroots pack --prompts build/prompts --tokenizer hf-model --output build/packed-prompts
     """
     from openroots.beam_options import split_arguments, worker_log
     from pipeline.runtime.engine import Engine
@@ -70,6 +90,15 @@ def pack_command(
         check_package(form, output)
     engine = Engine(workers, tuple(options), worker_log(output))
     watch = Watch() if quiet else ProgressWatch()
+    if prompts is not None:
+        given = {name for name in ("tokens", "held_out", "seed", "eos_id", "form") if _is_given(ctx, name)}
+        if tokenizer is None or given:
+            why = "needs --tokenizer" if tokenizer is None else f"takes no --{min(given).replace('_', '-')}"
+            raise click.UsageError(f"--prompts {why}", ctx)
+        _pack_prompts(prompts, tokenizer, output, sequence_length, loss_per, engine, watch)
+        return
+    if tokenizer is not None:
+        raise click.UsageError("--tokenizer goes with --prompts; tokens have theirs", ctx)
     with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
@@ -91,3 +120,42 @@ def pack_command(
     if isinstance(watch, ProgressWatch):
         shown = f"{parts['train']:,} to train on, {parts['held_out']:,} held out"
         watch.console.print(f"sequences    {shown}, of {sequence_length:,} tokens · {output}")
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+
+
+def _pack_prompts(
+    prompts: str,
+    tokenizer: str,
+    output: str,
+    sequence_length: int,
+    loss_per: Literal["example", "token"],
+    engine: "Engine",
+    watch: "Watch",
+) -> None:
+    from pipeline.runtime.lock import build_lock
+    from pipeline.runtime.progress import ProgressWatch
+    from trainer.pack_prompts import PromptPacking, pack_prompts
+
+    with build_lock(output, "packed"):
+        packing = PromptPacking(sequence_length, loss_per)
+        manifest = pack_prompts(prompts, tokenizer, output, packing, engine=engine, watch=watch)
+    figures = [parts["train"] for parts in manifest["languages"].values()]
+    held_out = sum(parts["held_out"]["sequences"] for parts in manifest["languages"].values())
+    sums = {name: sum(one[name] for one in figures) for name in figures[0]} if figures else {"sequences": 0}
+    if sums.get("too_long"):
+        kept = f"{sums['examples']:,} are packed"
+        click.echo(
+            f"warning: {sums['too_long']:,} examples are longer than {sequence_length:,} tokens; {kept}", err=True
+        )
+    if not sums["sequences"]:
+        raise ConfigurationError(f"{prompts} holds no example of {sequence_length:,} tokens or fewer to train on")
+    if isinstance(watch, ProgressWatch):
+        full = sums["example_tokens"] / (sums["sequences"] * sequence_length)
+        shown = f"{sums['sequences']:,} to train on, {held_out:,} held out, of {sequence_length:,} tokens"
+        targets = f"{sums['target_tokens']:,} tokens of targets"
+        watch.console.print(
+            f"sequences    {shown} · {sums['examples']:,} examples, {targets} · {full:.1%} full · {output}"
+        )

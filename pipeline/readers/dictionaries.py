@@ -8,11 +8,14 @@ import re2
 from configs.errors import InputError
 from pipeline.readers.containers import Member, without_compression
 from pipeline.readers.encodings import split_lines
+from pipeline.readers.messages import message_rows
 from pipeline.readers.rows import Context, Row, join_messages
 
 _DIGITS = {character: value for value, character in enumerate(string.ascii_uppercase + string.ascii_lowercase)} | {
     character: 52 + value for value, character in enumerate(string.digits + "+/")
 }
+_ASIDE = re2.compile(r"/[^/]*/|<[^>]*>|\([^)]*\)|\[[^\]]*\]")
+_NUMBER = re2.compile(r"^1\. ")
 _REFERENCE = re2.compile(r"[{}]|</?[a-z]{1,6}>")
 
 
@@ -42,7 +45,10 @@ class Dictionaries:
         index, entries = (data, other[1]) if kind == "index" else (other[1], data)
         name = member.name if kind == "index" else other[0].name
         messages = dictionary_entries(index, entries, name, context)
-        yield from join_messages(messages, int(context.source.document_bytes))
+        if context.source.documents == "message":
+            yield from message_rows(filter(None, map(headword_and_meaning, messages)))
+        else:
+            yield from join_messages(messages, int(context.source.document_bytes))
 
     def _wait(self, stem: str, member: Member, data: bytes) -> None:
         if self._bytes + len(data) > _WAITING_BYTES_MAX:
@@ -56,6 +62,13 @@ class Dictionaries:
         for stem, (member, _) in self._waiting.items():
             cause = f"its other half ({stem}.index and {stem}.dict[.dz] belong together) is missing"
             yield InputError(member.name, cause, "put both into one archive or folder")
+
+
+def headword_and_meaning(entry: str) -> tuple[str, str] | None:
+    """(headword, meaning) of an entry: its first line without pronunciation and kind of word, and the rest."""
+    first, _, rest = entry.partition("\n")
+    headword, meaning = _ASIDE.sub("", first).strip(" ,"), _NUMBER.sub("", " ".join(rest.split()))
+    return (headword, meaning) if headword and meaning else None
 
 
 def dictionary_entries(index: bytes, entries: bytes, name: str, context: Context) -> Iterator[str]:

@@ -11,7 +11,7 @@ from configs.errors import InputError
 from configs.text_encodings import text_encoding
 from pipeline.readers.containers import Member
 from pipeline.readers.encodings import decode, split_lines
-from pipeline.readers.rows import Context, Row, join_messages
+from pipeline.readers.rows import Context, Row, join_messages, metadata_json
 
 _TAG = re2.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _ACCELERATOR_KEY = re2.compile(r"\s?\([~_&]\w\)")  # 文件(~F): the key stands apart in scripts without Latin letters
@@ -33,17 +33,28 @@ def clean_message(message: str) -> str:
 
 
 def message_documents(messages: Iterable[tuple[str, str]], context: Context) -> Iterator[Row]:
-    """(original, translation) pairs to documents; each translation once a file."""
+    """(original, translation) pairs to documents; each translation once a file.
+
+    Where a message is a document its original is in the metadata.
+    """
     seen: set[str] = set()
 
-    def cleaned() -> Iterator[str]:
+    def cleaned() -> Iterator[tuple[str, str]]:
         for original, translation in messages:
             text = "" if translation == original else clean_message(translation)
             if text and text not in seen:
                 seen.add(text)
-                yield text
+                yield original, text
 
-    return join_messages(cleaned(), int(context.source.document_bytes))
+    if context.source.documents == "message":
+        return message_rows(((clean_message(original), text) for original, text in cleaned()))
+    return join_messages((text for _, text in cleaned()), int(context.source.document_bytes))
+
+
+def message_rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    """A document a pair: the translation, and its original in the metadata."""
+    for number, (original, text) in enumerate(pairs):
+        yield Row(text, f"#{number}", metadata=metadata_json({"original": original}))
 
 
 _FLUENT_ENTRY = re2.compile(r"^-?[A-Za-z][\w-]*\s*=\s*(.*)$")

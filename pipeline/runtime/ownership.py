@@ -57,6 +57,7 @@ KINDS = {
     ),
     "language-id": Kind("a language-ID model", ("README.md",)),
     "packed": Kind("packed text", ("README.md", "manifest.json"), ("data", "litdata", "mds", "megatron", "raw")),
+    "prompts": Kind("a mixture of prompts", ("README.md", "manifest.json"), ("data", "ledger")),
     "run": Kind("a training run", ("config.json",), holder="training run"),
     "tokenizer": Kind(
         "a tokenizer",

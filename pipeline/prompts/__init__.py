@@ -1,0 +1,1 @@
+"""Mixtures of prompts: items of sources, templates, and what is kept of the prompts that they make."""
