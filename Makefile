@@ -13,7 +13,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 1)
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --constraint requirements.lock
 
-.PHONY: help install build-corpus tokenizer train-tiny test test-all test-clients clusters lint types bench bench-train clean
+.PHONY: help install build-corpus tokenizer train-tiny finetune-tiny test test-all test-clients clusters lint types bench bench-train clean
 .DEFAULT_GOAL := help
 
 help:                ## list the targets
@@ -58,6 +58,16 @@ train-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM on this machin
 	@$(BIN)/openroots export --checkpoint $(TINY)/run --output $(TINY)/model
 	@for language in en fr hi zh; do \
 		$(BIN)/openroots generate --model $(TINY)/model --language $$language --max-tokens 8 --greedy --repetition-penalty 1.3; done
+
+finetune-tiny: $(VENV)/.installed-train ## from text to a tiny BLOOM fine-tuned on prompts, and what that changed (TINY=… WORKERS=…)
+	@test -f $(TINY)/model/config.json || $(MAKE) --no-print-directory train-tiny
+	@$(BIN)/openroots mix-prompts --recipe xp3-like --offline --output $(TINY)/prompts --workers $(WORKERS)
+	@$(BIN)/openroots pack --prompts $(TINY)/prompts --tokenizer $(TINY)/model --sequence-length 256 --output $(TINY)/packed-prompts
+	@$(BIN)/openroots train --config bloomz-tiny --start $(TINY)/model --packed $(TINY)/packed-prompts --output $(TINY)/run-tuned
+	@rm -rf $(TINY)/tuned
+	@$(BIN)/openroots export --checkpoint $(TINY)/run-tuned --output $(TINY)/tuned
+	@$(BIN)/python -m trainer.prompt_scores --prompts $(TINY)/prompts --base $(TINY)/model --tuned $(TINY)/tuned --output $(TINY)/tuned-report
+	@echo "Page: $(TINY)/tuned-report/report.html · talk to it: $(BIN)/openroots chat --model $(TINY)/tuned"
 
 test: $(VENV)/.installed-dev ## run the tests, but for the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

@@ -26,11 +26,14 @@ LAZY = {
     "fertility": "openroots.commands.fertility:fertility_command",
     "export-tokenizer": "openroots.commands.export_tokenizer:export_tokenizer_command",
     "encode": "openroots.commands.encode:encode_command",
+    "mix-prompts": "openroots.commands.mix_prompts:mix_prompts_command",
     "pack": "openroots.commands.pack:pack_command",
     "plan": "openroots.commands.plan:plan_command",
     "train": "openroots.commands.train:train_command",
+    "train-mt0": "openroots.commands.train_mt0:train_mt0_command",
     "export": "openroots.commands.export:export_command",
     "generate": "openroots.commands.generate:generate_command",
+    "chat": "openroots.commands.chat:chat_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

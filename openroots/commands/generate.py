@@ -5,10 +5,15 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from configs.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from tokenizer.load import Tokenizer
+    from trainer.model import Bloom
 
 PROMPTS = {
     "ar": "يولد جميع الناس",
@@ -91,20 +96,12 @@ def generate_command(
     from configs.extras import need
 
     need("torch", "train")
-    from tokenizer.load import Tokenizer
     from trainer.generate import Sampling, stream
-    from trainer.huggingface import load_pretrained
 
     _check_model(Path(folder))
     given = _prompts(prompts, language)
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
-    tokenizer = Tokenizer.load(folder, "tokenizers")
-    model = load_pretrained(folder, device=_device(device))
-    if tokenizer.vocabulary_size > model.config.vocabulary_size:
-        raise ConfigurationError(
-            f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
-            f"{model.config.vocabulary_size:,}; it is another model's"
-        )
+    model, tokenizer = load_model(folder, device)
     texts = [""] * len(given)
     shows = len(given) == 1 and not as_json
     if shows:
@@ -119,6 +116,22 @@ def generate_command(
             click.echo(json.dumps({"prompt": prompt, "text": text, "language": language}, ensure_ascii=False))
         else:
             click.echo("" if shows else f"{prompt}{text}\n")
+
+
+def load_model(folder: str, device: str | None) -> "tuple[Bloom, Tokenizer]":
+    """The model and tokenizer of a folder, on a device. Raises OpenRootsError where they are none, or do not fit."""
+    from tokenizer.load import Tokenizer
+    from trainer.huggingface import load_pretrained
+
+    _check_model(Path(folder))
+    tokenizer = Tokenizer.load(folder, "tokenizers")
+    model = load_pretrained(folder, device=_device(device))
+    if tokenizer.vocabulary_size > model.config.vocabulary_size:
+        raise ConfigurationError(
+            f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
+            f"{model.config.vocabulary_size:,}; it is another model's"
+        )
+    return model, tokenizer
 
 
 def _check_model(folder: Path) -> None:

@@ -1,0 +1,176 @@
+"""`openroots chat`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from configs.errors import ConfigurationError
+from configs.shown import shown, shown_lines
+
+if TYPE_CHECKING:
+    from tokenizer.load import Tokenizer
+    from trainer.generate import Sampling
+    from trainer.model import Bloom
+
+HELP = """\
+/language sw   answer in Swahili: the request is added to what you write; /language alone: as it comes
+/history       what was said
+/forget        begin anew
+/turns N       send the last N questions and answers along (0: each question alone, as in fine-tuning)
+/help          this
+/quit          end, as does Ctrl-D"""
+TURNS_MAX = 20
+
+
+@dataclass
+class Chat:
+    """A conversation. Models fine-tuned on prompts know one question at a time; `turns` says how many go along."""
+
+    names: dict[str, str]
+    """Names of languages by code."""
+    turns: int = 0
+    language: str | None = None
+    history: list[tuple[str, str]] = field(default_factory=list)
+
+    def prompt(self, text: str) -> str:
+        """What the model is given for a question."""
+        asked = text if self.language is None else f"{text}\n\nAnswer in {self.names[self.language]}."
+        before = self.history[len(self.history) - min(self.turns, len(self.history)) :]
+        return "\n\n".join([*(f"{question}\n{answer}" for question, answer in before), asked])
+
+    def command(self, line: str) -> str | None:
+        """Obey a line that begins with a slash; returns what to say, None to end."""
+        word, _, rest = line[1:].strip().partition(" ")
+        rest = rest.strip()
+        if word in ("quit", "exit"):
+            return None
+        if word == "language":
+            return self._switch(rest)
+        if word == "history":
+            return "\n".join(f"> {question}\n{answer}" for question, answer in self.history) or "nothing was said yet"
+        if word == "forget":
+            self.history.clear()
+            return "forgotten"
+        if word == "turns":
+            if not rest.isascii() or not rest.isdigit() or int(rest) > TURNS_MAX:
+                return f"say how many, from 0 to {TURNS_MAX}"
+            self.turns = int(rest)
+            return f"the last {self.turns} go along" if self.turns else "each question goes alone"
+        return HELP if word == "help" else f"there is no /{shown(word, 30)}\n{HELP}"
+
+    def _switch(self, code: str) -> str:
+        if code and code not in self.names:
+            return f"unknown language `{shown(code, 30)}`; there are {', '.join(self.names)}"
+        self.language = code or None
+        return f"answers in {self.names[code]}" if code else "answers as they come"
+
+
+@click.command("chat")
+@click.option("--model", "folder", required=True, help="a fine-tuned model's folder, such as `openroots export` writes")
+@click.option("--language", default=None, help="ask for answers in it; /language changes it")
+@click.option(
+    "--turns", default=0, show_default=True, type=click.IntRange(0, TURNS_MAX), help="earlier ones sent along"
+)
+@click.option("--max-tokens", default=200, show_default=True, type=click.IntRange(1), help="new tokens of an answer")
+@click.option(
+    "--temperature", default=None, type=click.FloatRange(0.01, 10), help="draw answers; left out: the likeliest"
+)
+@click.option("--top-p", default=0.95, show_default=True, type=click.FloatRange(0.01, 1), help="with --temperature")
+@click.option("--repetition-penalty", default=1.0, show_default=True, type=click.FloatRange(0.1, 10))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, (1 << 62)), help="with --temperature")
+@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object an answer, at its end")
+def chat_command(
+    folder: str,
+    language: str | None,
+    turns: int,
+    max_tokens: int,
+    temperature: float | None,
+    top_p: float,
+    repetition_penalty: float,
+    seed: int,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Talk to a model that was fine-tuned on prompts, in the terminal. Lines come from standard input.
+
+    It answers what a prompt asks, word by word as it comes; /help lists what else a line may say. A model that was not
+    fine-tuned continues a text instead: for that there is `openroots generate`.
+
+    \b
+    openroots chat --model hf-model
+    echo "Name the language of this text: Watu wote" | openroots chat --model hf-model
+    """
+    from configs.extras import need
+
+    need("torch", "train")
+    from configs.load import load_languages
+    from openroots.commands.generate import load_model
+    from trainer.generate import Sampling
+
+    chat = Chat({code: entry.name for code, entry in load_languages().natural.items()}, turns)
+    if language is not None:
+        if language not in chat.names:
+            raise click.BadParameter(chat.command(f"/language {language}") or "", param_hint="'--language'")
+        chat.language = language
+    sampling = Sampling(max_tokens, temperature is None, temperature or 1.0, None, top_p, repetition_penalty, (), seed)
+    model, tokenizer = load_model(folder, device)
+    is_terminal = sys.stdin.isatty() and not as_json
+    if is_terminal:
+        click.echo(f"{shown(folder, 200)} · /help says what a line may hold, Ctrl-D ends", err=True)
+    for line in _lines(is_terminal):
+        if line.startswith("/"):
+            said = chat.command(line)
+            if said is None:
+                break
+            click.echo(_visible(said), err=as_json)
+        elif line.strip():
+            _answer(chat, line, model, tokenizer, sampling, as_json=as_json)
+
+
+def _lines(is_terminal: bool) -> Iterator[str]:
+    while True:
+        if is_terminal:
+            click.echo("> ", nl=False)
+        data = sys.stdin.buffer.readline()
+        if not data:
+            if is_terminal:
+                click.echo()
+            return
+        yield data.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _answer(
+    chat: Chat, line: str, model: "Bloom", tokenizer: "Tokenizer", sampling: "Sampling", *, as_json: bool
+) -> None:
+    """Stream the answer to a line. Ctrl-C ends the answer, not the conversation."""
+    from trainer.generate import stream
+
+    prompt, answer = chat.prompt(line), ""
+    try:
+        for [new] in stream(model, tokenizer, [prompt], sampling):
+            new = new if answer else new.lstrip()
+            answer += new
+            if not as_json:
+                click.echo(_visible(new), nl=False)
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        click.echo(" …", nl=False, err=as_json)
+    except ConfigurationError as error:
+        click.echo(f"error: {error}", err=True)
+        return
+    chat.history.append((line, answer))
+    if as_json:
+        row: dict[str, Any] = {"prompt": prompt, "answer": answer, "language": chat.language}
+        click.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        click.echo()
+
+
+def _visible(text: str) -> str:
+    """Text for a terminal: what would steer it shows as its escape."""
+    return shown_lines(text.replace("\t", "    "))
