@@ -168,10 +168,10 @@ def paired_interval(first: np.ndarray, second: np.ndarray, clusters: np.ndarray,
 def compare_models(prompts: str, base: str, tuned: str, most: int = 200) -> dict[str, Any]:
     """Two models, given as folders, on the held-out prompts of a mixture: rows of `compare`, and what they are of."""
     held_out = held_out_prompts(prompts, most)
-    scores = [
+    before, after = (
         score(load_pretrained(folder, torch.float32), Tokenizer.load(folder), held_out) for folder in (base, tuned)
-    ]
-    return {"prompts": prompts, "base": base, "tuned": tuned, "rows": compare(held_out, *scores)}
+    )
+    return {"prompts": prompts, "base": base, "tuned": tuned, "rows": compare(held_out, before, after)}
 
 
 def _told(report: dict[str, Any]) -> Iterator[str]:

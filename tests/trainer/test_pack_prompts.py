@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from transformers import BloomForCausalLM
 
 from configs.errors import ConfigurationError, InputError
@@ -251,17 +253,35 @@ def test_a_start_that_does_not_fit_is_refused(packed: Path, tmp_path: Path) -> N
         train(_settings(packed, tmp_path / "run", start=str(tmp_path / "other")))
 
 
-@pytest.mark.slow
-def test_every_layout_fine_tunes_as_one_process_does(packed: Path, tmp_path: Path) -> None:
-    found: dict[str, dict[str, list[float]]] = {}
+def _in_all_layouts(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a module of these tests says of each layout; OUTPUT stands for the file that it writes."""
+    found: dict[str, Any] = {}
     for processes in (1, 2, 4):
-        output = tmp_path / f"{processes}.json"
+        output = folder / f"{module}-{processes}.json"
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        command = [sys.executable, *launch, "-m", "tests.trainer.layouts", str(packed), str(output), "prompts"]
+        given = [str(output) if argument == "OUTPUT" else argument for argument in arguments]
+        command = [sys.executable, *launch, "-m", f"tests.trainer.{module}", *given]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-4000:]
         found |= json.loads(output.read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_every_layout_starts_from_the_same_weights(packed: Path, tmp_path: Path) -> None:
+    shape = SHAPE.model_copy(update={"layers": 4, "vocabulary_size": 300})
+    model = build_model(shape, seed=3)
+    described = to_config(shape, dtype=torch.float32, eos_id=2, pad_id=3, bos_id=1)
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    save_file(to_state(model.state_dict()), str(tmp_path / "model.safetensors"))
+    found = _in_all_layouts("start_layouts", tmp_path, str(packed), str(tmp_path), "OUTPUT")
+    assert found == pytest.approx(dict.fromkeys(found, found["one"]), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_every_layout_fine_tunes_as_one_process_does(packed: Path, tmp_path: Path) -> None:
+    found = _in_all_layouts("layouts", tmp_path, str(packed), "OUTPUT", "prompts")
     one = found.pop("one")
     assert one["loss"][0] - one["loss"][-1] > 0.5
     for layout, measures in found.items():
