@@ -15,6 +15,8 @@ from pipeline.ledger import look_up
 from pipeline.prompts.items import passages
 from pipeline.prompts.mix import DUPLICATE, IN_EVALUATION, KEPT, OVER_LIMIT, choose, language_weights, mix_prompts
 from pipeline.prompts.templates import Compiled, PromptError, compile_templates, read_promptsource
+from pipeline.readers import list_units, read_unit
+from pipeline.readers.dictionaries import headword_and_meaning
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 
@@ -302,6 +304,26 @@ def test_what_is_no_file_of_templates_is_refused(tmp_path: Path, text: str) -> N
         read_promptsource(str(tmp_path / "templates.yaml"))
     with pytest.raises(InputError):
         read_promptsource("../../etc")
+
+
+@pytest.mark.parametrize(("source", "language"), [("tiny-message-pairs", "as"), ("tiny-wolof-french-pairs", "wo")])
+def test_a_message_is_a_document_with_its_original(source: str, language: str) -> None:
+    plan = load_mixture("xp3-like").plan
+    [unit] = list_units(plan.source(source), {})
+    problems: list[InputError] = []
+    batches = read_unit(
+        unit, plan.source(source), plan.languages, batch_documents=500, batch_bytes=1 << 20, on_problem=problems.append
+    )
+    first = next(batches)
+    pairs = [(json.loads(row["metadata"])["original"], row["text"]) for row in first.to_pylist()]
+    assert first["language"][0].as_py() == language and not problems
+    assert len(pairs) == 500 and all(text for _, text in pairs)
+    assert sum(bool(original) and original != text for original, text in pairs) > 450
+
+
+def test_entries_of_dictionaries_lose_their_asides() -> None:
+    assert headword_and_meaning("abal /abal/ <v.>\n1. prêter\n  à") == ("abal", "prêter à")
+    assert headword_and_meaning("abal <v.>") is None
 
 
 def test_passages_lose_nothing_but_space_and_are_short_enough() -> None:
