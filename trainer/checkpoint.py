@@ -30,7 +30,7 @@ from torch.distributed.checkpoint.filesystem import FileSystem
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.storage import WriteResult
 
-from configs.errors import InputError
+from configs.errors import ConfigurationError, InputError
 from pipeline.runtime import storage
 
 FORMAT = 2
@@ -60,6 +60,16 @@ class Checkpoint:
 def own_folders(run: Path) -> list[Path]:
     """The folders of a run's checkpoints, the oldest first; what a user put beside them is left out."""
     return sorted(folder for folder in run.glob("step-*") if _OWN.fullmatch(folder.name) and folder.is_dir())
+
+
+def locate(path: Path) -> Path:
+    """The folder of a checkpoint: this one, or the newest of a run. Raises ConfigurationError."""
+    if (path / "manifest.json").exists() or path.name.startswith("step-"):
+        return path
+    steps = [folder for folder in own_folders(path) if (folder / "manifest.json").exists()]
+    if not steps:
+        raise ConfigurationError(f"{path} holds no finished checkpoint; give RUN/step-…, or the folder of a run")
+    return steps[-1]
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

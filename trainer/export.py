@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from configs.errors import ConfigurationError, OutputError
+from configs.errors import OutputError
 from trainer.card import model_card
-from trainer.checkpoint import SafeReader, own_folders, read_checkpoint
+from trainer.checkpoint import SafeReader, locate, read_checkpoint
 from trainer.config import TrainingConfig
 from trainer.huggingface import to_config, to_name
 from trainer.parallel.data import DTYPES
@@ -80,16 +80,6 @@ def export(
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
     return names
-
-
-def locate(path: Path) -> Path:
-    """The folder of a checkpoint: this one, or the newest of a run. Raises ConfigurationError."""
-    if (path / "manifest.json").exists() or path.name.startswith("step-"):
-        return path
-    steps = [folder for folder in own_folders(path) if (folder / "manifest.json").exists()]
-    if not steps:
-        raise ConfigurationError(f"{path} holds no finished checkpoint; give RUN/step-…, or the folder of a run")
-    return steps[-1]
 
 
 def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: int) -> list[str]:

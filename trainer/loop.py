@@ -22,7 +22,6 @@ from trainer.config import TrainingConfig
 from trainer.data import Batch, Prefetch, TrainingData, rank_positions, read_manifest
 from trainer.faults import Limits, LossScaler, LossWatch
 from trainer.flops import flops_per_token, peak_tflops
-from trainer.huggingface import read_weights
 from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
@@ -300,6 +299,8 @@ class Run:
             self._checkpoints.load(start.checkpoint, state)
             self.model.load_weights(state["model"].items())
         else:
+            from trainer.huggingface import read_weights
+
             self.model.load_weights(read_weights(start.folder, weights))
         self._say(f"starts from the weights of {start.folder}")
 

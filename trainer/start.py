@@ -8,10 +8,8 @@ from typing import Any
 import xxhash
 
 from configs.errors import ConfigurationError, InputError
-from trainer.checkpoint import Checkpoint, read_manifest
+from trainer.checkpoint import Checkpoint, locate, read_manifest
 from trainer.config import ModelConfig, TrainingConfig
-from trainer.export import locate
-from trainer.huggingface import read_config
 
 _SHAPE = ("layers", "hidden", "heads", "vocabulary_size", "epsilon", "tied")
 
@@ -29,6 +27,8 @@ def find_start(config: TrainingConfig, packed: dict[str, Any]) -> Start:
 
     `packed` is the manifest of the latter. Raises ConfigurationError where it does not fit, InputError for damage.
     """
+    from trainer.huggingface import read_config  # where a run begins anew, safetensors need not be there
+
     assert config.start is not None
     place = Path(config.start)
     if not place.is_dir():
