@@ -80,8 +80,8 @@ test-clients: $(VENV)/.installed-dev ## open what we write in the clients people
 	@$(BIN)/python -m tests.clients build/clients docs/clients.md $(CLIENTS)
 
 $(VENV)/.installed-clusters: $(VENV)/.installed-dev
-	@echo "Adding PySpark, which brings Spark (400 MB)"
-	@$(INSTALL) --no-binary pyspark pyspark
+	@echo "Adding PySpark, which brings Spark (450 MB), and what Beam's own tests of runners need"
+	@$(INSTALL) --no-binary pyspark pyspark pyhamcrest tenacity
 	@touch $@
 
 clusters: $(VENV)/.installed-clusters ## build on Spark, prism and S3, with faults, and compare digests (SHORT=1 for tiny only)

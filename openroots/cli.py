@@ -128,7 +128,7 @@ def build_corpus_command(
     on it, and what is damaged is made again. Options that are not listed here go to Apache Beam untouched:
 
     \b
-    openroots build-corpus --recipe my.toml --output hdfs://… --runner SparkRunner --job_endpoint host:8099
+    openroots build-corpus --recipe my.toml --output hdfs://… --runner PySparkRunner --spark_master yarn
     """
     from configs import load_numba
     from configs.load import load_recipe

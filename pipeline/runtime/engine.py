@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,11 +75,12 @@ class Engine:
         """Whether pipelines run by PySpark, whose Java writes to this process's standard error."""
         return _said(self.options).runner.endswith("PySparkRunner")
 
-    def _note(self, failure: Exception) -> None:
-        """Keep the whole trace of a failure in the log: the terminal gets one line."""
-        if self.log:
-            with suppress(OSError), open(self.log, "a", encoding="utf-8") as stream:
-                stream.write("".join(traceback.format_exception(failure)))
+    def _note(self, failure: Exception) -> str:
+        """Keep the whole trace of a failure, of which the terminal gets one line, in the log or a file; its path."""
+        path = self.log or str(Path(tempfile.mkdtemp(prefix="openroots-"), "trace.log"))
+        with suppress(OSError), open(path, "a", encoding="utf-8") as stream:
+            stream.write("".join(traceback.format_exception(failure)))
+        return path
 
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         """Build a pipeline by `construct`, run it and wait for its end.
@@ -127,8 +129,7 @@ class Engine:
             if isinstance(failure, NotImplementedError) and not self.is_local:
                 raise errors.ConfigurationError(str(failure)) from failure
             if carried is None and not self.is_local:
-                self._note(failure)
-                carried = explained(failure)
+                carried = explained(failure, self._note(failure))
             raise (carried or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
             name = options.view_as(GoogleCloudOptions).job_name

@@ -103,11 +103,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ),
     (r"No module named '([\w.]+)'", "a worker lacks the Python package {0}; " + _SHIP),
     (
-        r"(?s)PYTHON_VERSION_MISMATCH.*?\((\d[\d.]*)\D.*?(\d+\.\d+)",
-        "workers have another Python ({0}) than this machine ({1}); point PYSPARK_PYTHON at the same one",
-    ),
-    (
-        r"Python in worker has different version:? \(?([\d., ]+)\)? than that in driver:? \(?([\d., ]+)",
+        r"Python in worker has different version:? \(?'?(\d+[., ]+\d+)\D+?than that in driver:? \(?'?(\d+[., ]+\d+)",
         "workers have another Python ({0}) than this machine ({1}); point PYSPARK_PYTHON at the same one",
     ),
     (
@@ -133,8 +129,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 )
 
 
-def explained(failure: BaseException) -> errors.OpenRootsError:
-    """A failure on a cluster in one line: what, and what to do."""
+def explained(failure: BaseException, trace: str = "") -> errors.OpenRootsError:
+    """A failure on a cluster in one line: what, and what to do, or where its whole `trace` is."""
     text = str(failure)
     for pattern, meaning in _MEANINGS:
         found = re.search(pattern, text)

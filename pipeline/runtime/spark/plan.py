@@ -7,6 +7,7 @@ is one job of Spark's.
 
 import heapq
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from apache_beam.portability import common_urns
@@ -70,7 +71,8 @@ class StagesOnSpark:
             return counted(self._counters.value)
         finally:
             for kept in reversed(self._kept):
-                kept.unpersist()
+                with suppress(Exception):  # where Spark itself is gone, that is what ends the build
+                    kept.unpersist()
 
     def _run(self, stage: translations.Stage, readers: dict[bytes, int]) -> None:
         source, outputs, own = self._described(stage)

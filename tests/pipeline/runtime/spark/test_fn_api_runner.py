@@ -11,8 +11,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.runtime.spark.runner import PySparkRunner
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'openroots[spark]'")
-pytest.importorskip("hamcrest", reason="Beam's tests need PyHamcrest: pip install 'openroots[spark-tests]'")
-pytest.importorskip("tenacity", reason="Beam's tests need tenacity: pip install 'openroots[spark-tests]'")
+pytest.importorskip("hamcrest", reason="Beam's tests need PyHamcrest, which is not installed")
+pytest.importorskip("tenacity", reason="Beam's tests need tenacity, which is not installed")
 fn_runner_test = pytest.importorskip("apache_beam.runners.portability.fn_api_runner.fn_runner_test")
 pytestmark = [
     pytest.mark.slow,

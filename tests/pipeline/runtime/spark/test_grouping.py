@@ -35,7 +35,7 @@ def opened() -> OpenGrouping:
 
 def encoded(elements: list[tuple[str, bytes]]) -> bytes:
     """Elements one after the other, as they travel."""
-    return b"".join(PAIRS.encode(GlobalWindows.windowed_value(element)) for element in elements)
+    return b"".join(PAIRS.encode_nested(GlobalWindows.windowed_value(element)) for element in elements)
 
 
 def shuffled(chunks: list[bytes], partitions: int) -> dict[str, list[bytes]]:
