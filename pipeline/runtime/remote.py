@@ -136,9 +136,9 @@ def explained(failure: BaseException, trace: str = "") -> errors.OpenRootsError:
         found = re.search(pattern, text)
         if found:
             return errors.OpenRootsError(meaning.format(*(shown(group or "", 200) for group in found.groups())))
-    return errors.OpenRootsError(
-        f"the job failed on the cluster: {shown(_last_cause(text) or type(failure).__name__, 600)}"
-    )
+    cause = shown(_last_cause(text) or type(failure).__name__, 600)
+    where = f"; the whole trace is in {shown(trace)}" if trace else ""
+    return errors.OpenRootsError(f"the job failed on the cluster: {cause}{where}")
 
 
 def _last_cause(text: str) -> str:
