@@ -7,7 +7,7 @@ import pytest
 from apache_beam import coders
 from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 from apache_beam.transforms.window import GlobalWindows
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.runtime.spark import grouping
@@ -63,6 +63,7 @@ def expected(elements: list[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     return {key: sorted(values) for key, values in found.items()}
 
 
+@settings(deadline=None, max_examples=40)
 @given(pairs, pairs, st.integers(1, 4))
 def test_each_key_has_all_its_values_once(left: Pairs, right: Pairs, n: int) -> None:
     assert shuffled([encoded(left), encoded(right)], n) == expected(left + right)
