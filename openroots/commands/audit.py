@@ -9,12 +9,18 @@ import click
 @click.command("audit")
 @click.argument("corpus", default="build/corpus")
 @click.option("--html", default=None, help="write the page")
+@click.option(
+    "--sample",
+    default=0,
+    type=click.IntRange(0, 10_000_000),
+    help="look at so many documents' text: personal data left, words that stand near groups of people",
+)
 @click.option("--json", "as_json", is_flag=True, help="all figures, as JSON")
-def audit_command(corpus: str, html: str | None, as_json: bool) -> None:
+def audit_command(corpus: str, html: str | None, sample: int, as_json: bool) -> None:
     """What is in a corpus, by whose right, with what personal data, what bias.
 
     \b
-    openroots audit build/corpus --html audit.html
+    openroots audit build/corpus --html audit.html --sample 10000
     """
     from pipeline.corpus.audit import audit
     from pipeline.corpus.pages import MARK, audit_page
@@ -23,7 +29,7 @@ def audit_command(corpus: str, html: str | None, as_json: bool) -> None:
 
     if html:
         check_file(html, "--html", signs=(MARK,))
-    found = audit(corpus)
+    found = audit(corpus, sample)
     if html:
         write_text(html, audit_page(found))
     if as_json:
@@ -55,4 +61,25 @@ def _print(found: dict[str, Any]) -> None:
             top = figures.percent(row["top_share"])
             console.print(f"{row['number']:,} {name}: Gini {coefficient(row['gini'])}, largest {top}")
     said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
-    console.print(f"personal data found and replaced: {', '.join(said) or 'none'}")
+    console.print(f"personal data found: {', '.join(said) or 'none'}")
+    _print_sample(found, console)
+
+
+def _print_sample(found: dict[str, Any], console: Any) -> None:
+    """What was measured on a sample, if one was asked for."""
+    from governance import figures
+    from pipeline.runtime.terminal import plain_table
+
+    if not found["second_look"]:
+        return
+    look, left = found["second_look"], found["second_look"]["kinds"]["any"]
+    interval = f"95 % interval {figures.percent(left['low'])} to {figures.percent(left['high'])}"
+    share = figures.percent(left["share"])
+    console.print(f"a second look at {look['documents']:,} documents finds some in {share} ({interval})")
+    strong = [row for row in found["associations"]["effects"] if row["low"] > 0 or row["high"] < 0]
+    if strong:
+        table = plain_table("language", "group", "words near", "log odds", "95 %")
+        for row in sorted(strong, key=lambda row: -abs(row["effect"]))[:20]:
+            interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
+            table.add_row(row["language"], row["group"], row["words"], f"{row['effect']:+.2f}", interval)
+        console.print(table)

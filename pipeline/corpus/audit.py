@@ -1,7 +1,7 @@
 """The audit of a corpus: what is in it, by whose right, with what personal data, what bias.
 
-Everything comes from the manifest, the statistics and the ledger of the corpus, so that the audit claims no more than
-was measured; what was not measured is said.
+Everything comes from the manifest, the statistics and the ledger of the corpus, and from a sample of its texts if one
+is asked for, so that the audit claims no more than was measured; what was not measured is said.
 """
 
 import tomllib
@@ -11,7 +11,9 @@ from typing import Any
 from configs import CONFIGS
 from configs.errors import InputError
 from pipeline.corpus import reading
+from pipeline.corpus.associations import associations
 from pipeline.corpus.concentration import all_domains, concentration, domains
+from pipeline.corpus.second_look import second_look
 from pipeline.corpus.tombstones import read_log
 from pipeline.runtime import storage
 from pipeline.settle import OPTED_OUT, TAKEDOWN
@@ -26,8 +28,11 @@ def speakers() -> dict[str, int]:
     return known
 
 
-def audit(corpus: str) -> dict[str, Any]:
-    """All figures of the audit, JSON-able. Raises InputError where the corpus is not whole enough to tell."""
+def audit(corpus: str, sample: int = 0) -> dict[str, Any]:
+    """All figures of the audit, JSON-able; with `sample`, also what takes a look at so many documents' text.
+
+    Raises InputError where the corpus is not whole enough to tell.
+    """
     manifest = reading.read_manifest(corpus)
     try:
         statistics = storage.read_json(storage.join(corpus, "statistics.json"))
@@ -77,6 +82,8 @@ def audit(corpus: str) -> dict[str, Any]:
             "sources": concentration({name: entry["bytes"] for name, entry in sources.items() if entry["bytes"]}),
             "domains": concentration(all_domains(by_domain)),
         },
+        "second_look": second_look(corpus, manifest, sample) if sample else None,
+        "associations": associations(corpus, manifest, sample) if sample else None,
         "flagged": statistics["fairness"]["flagged"],
         "drops": manifest["drops"],
         "takedowns": [
