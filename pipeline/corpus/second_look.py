@@ -63,11 +63,11 @@ def second_look(corpus: str, manifest: dict[str, Any], documents: int) -> dict[s
             looked += 1
             size += len(text.encode())
             plain = _MARKER.sub(" ", text[:CHARACTERS_MAX])
-            kinds = {kind for _, _, kind in ours.find(plain, language)} | _by_presidio(plain)
-            for kind in kinds:
+            found: set[str] = {kind for _, _, kind in ours.find(plain, language)} | _by_presidio(plain)
+            for kind in found:
                 hits[kind] += 1
-            hits["any"] += bool(kinds)
-    kinds = {}
+            hits["any"] += bool(found)
+    kinds: dict[str, dict[str, float]] = {}
     for kind, documents_with in hits.items():
         low, high = wilson(documents_with, looked)
         share = documents_with / max(looked, 1)
@@ -75,7 +75,7 @@ def second_look(corpus: str, manifest: dict[str, Any], documents: int) -> dict[s
     return {"documents": looked, "bytes": size, "kinds": kinds}
 
 
-def _by_presidio(text: str) -> set[Any]:
+def _by_presidio(text: str) -> set[str]:
     """Kinds that Presidio finds; in short pieces, since its patterns backtrack."""
     pieces = [text[start : start + _PIECE] for start in range(0, max(len(text), 1), _PIECE - _OVERLAP)]
     suspects = [piece for piece in pieces if re.search(r"[0-9@:]", piece)]
