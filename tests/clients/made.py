@@ -24,38 +24,39 @@ TEXTS = ["Watu wote wamezaliwa huru", "All human beings", "人人生而", "def f
 def make(folder: Path) -> None:
     """Make what is missing in a folder: corpora in all forms, tokenizer, packed text, model; `expected.json` anew."""
     for form in ("arrow", "parquet", "jsonl.zst"):
-        recipe = folder / f"tiny-{form}.toml"
+        recipe, corpus = folder / f"tiny-{form}.toml", _corpus(folder, form)
         recipe.write_text(_recipe(form))
-        _run("build-corpus", "--recipe", recipe, "--offline", "--output", _corpus(folder, form))
-    corpus = _corpus(folder, "arrow")
-    _run("train-tokenizer", "--corpus", corpus, "--vocab-size", "8000", "--output", folder / "tokenizer")
-    _run("encode", "--tokenizer", folder / "tokenizer", "--input", corpus, "--output", folder / "tokens")
-    packed = ("pack", "--tokens", folder / "tokens", "--sequence-length", "256", "--output", folder / "packed")
-    for form in ("npy", "raw", "megatron"):
-        _run(*packed, "--format", form)
-    if not (folder / "run").exists():
-        _run(
-            "train", "--config", "tiny", "--packed", folder / "packed", "--output", folder / "run",
-            "--set", "schedule.tokens=50_000",
-        )  # fmt: skip
-    if not (folder / "model").exists():
-        gguf = ["--gguf"] if find_spec("gguf") else []
-        _run("export", "--checkpoint", folder / "run", "--output", folder / "model", "--dtype", "fp32", *gguf)
+        _run(corpus / "report.html", "build-corpus", "--recipe", recipe, "--offline", "--output", corpus)
+    corpus, tokenizer, tokens = _corpus(folder, "arrow"), folder / "tokenizer", folder / "tokens"
+    training = ("--corpus", corpus, "--vocab-size", "8000")
+    _run(tokenizer / "README.md", "train-tokenizer", *training, "--output", tokenizer)
+    _run(tokens / "manifest.json", "encode", "--tokenizer", tokenizer, "--input", corpus, "--output", tokens)
+    packed, run, model = folder / "packed", folder / "run", folder / "model"
+    for form in ("raw", "megatron"):
+        options = ("--tokens", tokens, "--sequence-length", "256", "--output", packed, "--format", form)
+        _run(packed / form / "manifest.json", "pack", *options)
+    short = ("--set", "schedule.tokens=50_000")
+    _run(run, "train", "--config", "tiny", "--packed", packed, "--output", run, *short)
+    options = ("--dtype", "fp32", *(["--gguf"] if find_spec("gguf") else []))
+    _run(model / "README.md", "export", "--checkpoint", run, "--output", model, *options)
     (folder / "expected.json").write_text(json.dumps(_expected(folder)))
 
 
 def _recipe(form: str) -> str:
+    """The recipe `tiny`, written in another format."""
     text = (CONFIGS / "recipes" / "tiny.toml").read_text()
-    return f'{text}\n[output]\nformat = "{form}"\n'
+    return text.replace("[output]\n", f'[output]\nformat = "{form}"\n')
 
 
 def _corpus(folder: Path, form: str) -> Path:
     return folder / ("corpus" if form == "arrow" else f"corpus-{form}")
 
 
-def _run(command: str, *arguments: Any) -> None:
-    print(f"openroots {command}", flush=True)
-    subprocess.run([Path(sys.executable).with_name("openroots"), command, *map(str, arguments)], check=True)
+def _run(product: Path, command: str, *arguments: Any) -> None:
+    """Run `openroots COMMAND`, unless its last product is there."""
+    if not product.exists():
+        print(f"openroots {command}", flush=True)
+        subprocess.run([Path(sys.executable).with_name("openroots"), command, *map(str, arguments)], check=True)
 
 
 def rows_of(corpus: Path) -> tuple[int, str]:
