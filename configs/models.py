@@ -399,6 +399,44 @@ class Deduplication(Model):
         return self
 
 
+class EvaluationSet(Model):
+    """An evaluation set whose items a corpus must not hold."""
+
+    name: str = Field(min_length=1, max_length=100, description="what the ledger calls it")
+    files: tuple[str, ...] = Field(
+        min_length=1,
+        description="paths, patterns, folders, URLs or installed packages; JSON lines, JSON, Parquet, Arrow, CSV, text",
+    )
+    fields: tuple[str, ...] = Field(default=(), description="fields of an item to look for; empty: all that are text")
+    id: str | None = Field(
+        default=None, description="field that names an item; default: `id`, `task_id`, … or its place"
+    )
+
+
+class Decontamination(Model):
+    """Which evaluation sets are looked for, and what becomes of documents that hold their items."""
+
+    sets: tuple[EvaluationSet, ...] = Field(default=(), description="evaluation sets, see below")
+    watch: tuple[Literal["canaries", "humaneval"], ...] = Field(
+        default=("canaries", "humaneval"),
+        description="ours: BIG-bench's canary, HumanEval; where no set is named, only if this key is there",
+    )
+    threshold: float = Field(default=0.8, ge=0.5, le=1, description="least score of an item that is there")
+    policy: Literal["drop", "cut"] = Field(default="drop", description="drop the document, or cut the item out of it")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is looked for: where sets are named, or ours are asked for."""
+        return bool(self.sets) or ("watch" in self.model_fields_set and bool(self.watch))
+
+    @field_validator("sets")
+    @classmethod
+    def _named_once(cls, value: tuple[EvaluationSet, ...]) -> tuple[EvaluationSet, ...]:
+        if len({one.name for one in value}) != len(value):
+            raise ValueError("two sets have the same name")
+        return value
+
+
 class Sampling(Model):
     """Per-language budgets. A target is `share × total`; α flattens the shares; epochs are capped."""
 

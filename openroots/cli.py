@@ -32,6 +32,7 @@ LAZY = {
     "train": "openroots.commands.train:train_command",
     "train-mt0": "openroots.commands.train_mt0:train_mt0_command",
     "export": "openroots.commands.export:export_command",
+    "evaluate": "openroots.commands.evaluate:evaluate_command",
     "generate": "openroots.commands.generate:generate_command",
     "chat": "openroots.commands.chat:chat_command",
 }

@@ -1,0 +1,143 @@
+"""`openroots evaluate`."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from trainer.evaluation.run import Report
+
+
+@click.command("evaluate")
+@click.option("--model", default=None, help="folder of a model, such as `openroots export` writes")
+@click.option("--checkpoints", default=None, help="folder of a training: all its checkpoints, as curves")
+@click.option(
+    "--tasks",
+    default="bits,language-id,cloze,translation",
+    show_default=True,
+    help="names, comma-separated; `list` all",
+)
+@click.option("--languages", default=None, help="codes, comma-separated  [default: all that a task has]")
+@click.option("--data", default=None, help="folder of items: TASK.jsonl, TASK.LANGUAGE.parquet, TASK/…; tasks.toml")
+@click.option("--shots", default=0, show_default=True, type=click.IntRange(0, 100), help="solved items before each")
+@click.option("--limit", default=None, type=click.IntRange(1), help="items of a task and language, at most")
+@click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="humaneval: programs a problem")
+@click.option("--k", "ks", default="1", show_default=True, help="humaneval: pass@k of these, comma-separated")
+@click.option("--run-code", is_flag=True, help="humaneval: run programs that the model wrote, in a sandbox")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of samples and solved items")
+@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
+@click.option("--html", "page", default=None, help="write a page")
+@click.option("--output", default=None, help="write the figures as JSON, `model-index` for the Hub's cards included")
+@click.option("--json", "as_json", is_flag=True, help="the same on standard output")
+def evaluate_command(
+    model: str | None,
+    checkpoints: str | None,
+    tasks: str,
+    languages: str | None,
+    data: str | None,
+    shots: int,
+    limit: int | None,
+    samples: int,
+    ks: str,
+    run_code: bool,
+    seed: int,
+    device: str | None,
+    page: str | None,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Judge a model: bits, choices of answers, programs, each with chance, interval and number of items.
+
+    The tasks `bits`, `language-id`, `cloze` and `translation` need nothing but the model. Others take items from files
+    in --data, or from the Hub where lm-evaluation-harness is installed: pip install 'openroots[evaluate]'.
+
+    \b
+    openroots evaluate --model hf-model --languages sw,yo --html report.html
+    openroots evaluate --model hf-model --tasks xnli,belebele --data eval --json
+    openroots evaluate --model hf-model --tasks humaneval --samples 20 --k 1,10 --run-code
+    openroots evaluate --checkpoints runs/tiny --tasks cloze --html curves.html
+    """
+    from configs.extras import need
+
+    need("torch", "train")
+    from openroots.commands.generate import _device
+    from trainer.evaluation.page import write_page
+    from trainer.evaluation.run import Options, evaluate, evaluate_checkpoints, sequence_of, task_names
+
+    if tasks == "list":
+        click.echo("\n".join(task_names()))
+        return
+    if (model is None) == (checkpoints is None):
+        raise click.UsageError("give --model or --checkpoints, one of them")
+    options = Options(
+        tuple(sequence_of(tasks)), tuple(_known(sequence_of(languages))), data, shots, seed, samples, _numbers(ks),
+        run_code, limit,
+    )  # fmt: skip
+    where = _device(device)
+    series: list[tuple[int, Report]] = []
+    if checkpoints is not None:
+        for step, one in evaluate_checkpoints(checkpoints, options, where, _progress):
+            series.append((step, one))
+            click.echo(f"step {step:,}", err=True)
+        report = series[-1][1]
+    else:
+        assert model is not None
+        report = evaluate(model, options, where, _progress)
+    found = report.to_json() | ({"checkpoints": {step: one.to_json() for step, one in series}} if series else {})
+    if output is not None:
+        from pipeline.runtime import storage
+
+        storage.write_json(output, found)
+    if page is not None:
+        write_page(report, page, series)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, default=list))
+    else:
+        _print(report)
+
+
+def _known(codes: Sequence[str]) -> tuple[str, ...]:
+    from configs.load import load_languages
+
+    known = load_languages()
+    for code in codes:
+        if "-" not in code and "_" not in code and len(code) <= 3 and code not in known and code != "und":
+            click.echo(f"note: `{code}` is none of our languages; tasks may still have it", err=True)
+    return tuple(codes)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise click.BadParameter(f"`{text}` is no list of whole numbers from 1 on", param_hint="'--k'")
+    return numbers
+
+
+def _progress(task: str, done: int, total: int) -> None:
+    click.echo(f"\r{task}  {done:,} of {total:,}", err=True, nl=done == total)
+
+
+def _print(report: "Report") -> None:
+    from configs.shown import shown
+    from pipeline.runtime.terminal import Terminal, plain_table
+    from trainer.evaluation.page import verdict
+
+    table = plain_table("task", "language", "measure", "figure", "95 % interval", "chance", "items", "")
+    for figure in report.figures:
+        chance = "–" if figure.chance is None else f"{figure.chance:.3f}"
+        interval = f"{figure.low:.3f}–{figure.high:.3f}"
+        theirs = ", ".join(f"{paper['model']} {paper['value']:.3f} (theirs)" for paper in figure.paper)
+        last = "; ".join(part for part in (verdict(figure), theirs) if part)
+        table.add_row(figure.task, shown(figure.language, 20), figure.metric, f"{figure.value:.3f}", interval, chance,
+                      f"{figure.items:,}", last)  # fmt: skip
+    console = Terminal()
+    if not console.is_terminal:
+        console.width = 140
+    console.print(table)
+    for note in report.notes:
+        console.print(shown(note, 500))

@@ -1,0 +1,223 @@
+"""Text as decontamination compares it: tokens that case, punctuation, accents, digits of any script and layout leave
+as they are, in every script.
+
+A token is a run of letters and digits, or a single character of a script that is written without spaces. How much it
+says is its *size*, in English words: a letter of an alphabet is 0.18 of a word, a Chinese character 0.6. So a Thai and
+a Finnish sentence are as long as the English one that they translate, whatever their words.
+"""
+
+import unicodedata
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipeline.deduplication.characters import _ASSIGNED as ASSIGNED
+from pipeline.deduplication.characters import SIZE, decode, tables
+
+IGNORED = 1
+"""In place of a folded character: the character is as if it were not there."""
+SEVERAL = 1 << 31
+_OFFSET = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+_M1, _M2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_S33 = np.uint64(33)
+
+_LETTER = 18
+_SIZES = (
+    (range(0x0E00, 0x0F00), 22), (range(0x1000, 0x10A0), 22), (range(0x1780, 0x1800), 22),  # Thai, Lao, …
+    (range(0x19E0, 0x1B80), 22), (range(0xA980, 0xAA80), 22), (range(0xAA80, 0xAAE0), 22),
+    (range(0x2E80, 0x3008), 60), (range(0x3400, 0xA000), 60), (range(0xF900, 0xFB00), 60),  # Han
+    (range(0x20000, 0x40000), 60),
+    (range(0x3040, 0x3200), 35), (range(0xFF66, 0xFFA0), 35), (range(0x1B000, 0x1B170), 35),  # kana
+    (range(0xAC00, 0xD7B0), 40),  # Hangul: two or three letters a syllable
+    (range(0x1200, 0x1380), 30),  # Ethiopic: a consonant and a vowel
+)  # fmt: skip
+"""Size of a character in hundredths of an English word, where it isn't that of a letter."""
+
+_MARKS = (*range(0x0300, 0x0370), *range(0x0591, 0x05C8), *range(0x0610, 0x061B), 0x0640, *range(0x064B, 0x0660),
+          0x0670, *range(0x06D6, 0x06EE), *range(0x1AB0, 0x1B00), *range(0x1DC0, 0x1E00),
+          *range(0xFE00, 0xFE10))  # fmt: skip
+"""Accents, vowel points of Arabic and Hebrew, tatweel, variation selectors: often left out, never a letter."""
+_SAME = {0x0131: "i", 0x0649: "ي", 0x06CC: "ي", 0x06A9: "ك", 0x0629: "ه", 0x06C1: "ه", 0x0142: "l", 0x00F8: "o"}
+"""Letters that are written for one another and have no decomposition."""
+_WITHOUT_ACCENTS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW")
+
+
+class Folding(NamedTuple):
+    """Tables over code points.
+
+    fold      uint32 (SIZE,): 0 parts tokens; IGNORED; the folded character; or SEVERAL + row of `several`
+    several   uint32 (k, 4): count, then up to three characters
+    single    bool (SIZE,): the character is a token of its own
+    size      int32 (SIZE,): size of the character in hundredths of an English word
+    """
+
+    fold: np.ndarray
+    several: np.ndarray
+    single: np.ndarray
+    size: np.ndarray
+
+
+@cache
+def folding() -> Folding:
+    """The tables, made once a process (about half a second)."""
+    fold = np.zeros(SIZE, np.uint32)
+    size = np.full(SIZE, _LETTER, np.int32)
+    several: list[list[int]] = []
+    for code in (code for block in ASSIGNED for code in block):
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category == "Cf":
+            fold[code] = IGNORED
+            continue
+        if category[0] not in "LMN":
+            continue
+        folded = [ord(part) for part in _folded(character)]
+        if code in _MARKS:
+            fold[code] = IGNORED
+        elif len(folded) == 1:
+            fold[code] = folded[0]
+        elif folded:
+            fold[code] = SEVERAL + len(several)
+            several.append([min(len(folded), 3), *folded[:3], *[0] * (3 - len(folded[:3]))])
+    for mark in _MARKS:
+        fold[mark] = IGNORED
+    for block, words in _SIZES:
+        size[block.start : min(block.stop, SIZE)] = words
+    return Folding(fold, np.array(several, np.uint32), tables().unspaced, size)
+
+
+def _folded(character: str) -> str:
+    """What a character is compared as: NFKC and case fold, without accents, digits as those of ASCII."""
+    parts = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", character).casefold())
+    out = ""
+    for part in parts:
+        if unicodedata.category(part)[0] not in "LMN" or ord(part) in _MARKS:
+            continue
+        digit = unicodedata.decimal(part, None)
+        if digit is not None:
+            out += str(digit)
+        elif unicodedata.name(part, "").startswith(_WITHOUT_ACCENTS):
+            base = unicodedata.normalize("NFD", part)[0]
+            out += _SAME.get(ord(base), base)
+        else:
+            out += part
+    return out
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _finish(value: Any) -> Any:
+    value = (value ^ (value >> _S33)) * _M1
+    value = (value ^ (value >> _S33)) * _M2
+    return value ^ (value >> _S33)
+
+
+@njit(cache=True, nogil=True)
+def tokenize(
+    data: np.ndarray,
+    begin: int,
+    end: int,
+    fold: np.ndarray,
+    several: np.ndarray,
+    single: np.ndarray,
+    size: np.ndarray,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    sizes: np.ndarray,
+) -> int:
+    """Tokens of data[begin:end] (UTF-8): hash (uint64), first byte and byte behind (int64), size (int32).
+
+    Returns their number, at most end − begin.
+    """
+    count = 0
+    inside = False
+    value: Any = _OFFSET
+    weight = np.int64(0)
+    start, last, at = begin, begin, begin
+    while at < end:
+        here = at
+        first = data[at]
+        if first < 0x80:
+            code: Any = np.uint32(first)
+            at += 1
+        else:
+            code, at = decode(data, at)
+        folded = fold[code] if code < SIZE else np.uint32(0)
+        if folded == IGNORED:
+            continue
+        if folded == 0 or single[code]:
+            if inside:
+                hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+                count += 1
+                inside = False
+            if folded == 0:
+                continue
+        if not inside:
+            inside = True
+            value = _OFFSET
+            weight = np.int64(0)
+            start = here
+        if folded < SEVERAL:
+            value = (value ^ np.uint64(folded)) * _PRIME
+        else:
+            row = folded - SEVERAL
+            for part in range(several[row, 0]):
+                value = (value ^ np.uint64(several[row, 1 + part])) * _PRIME
+        weight += size[code]
+        last = at
+        if single[code]:
+            hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+            count += 1
+            inside = False
+    if inside:
+        hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def letters(data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, out: np.ndarray) -> int:
+    """The folded characters of a token, as many as `out` (uint32) holds; returns their number."""
+    count, at = 0, begin
+    while at < end and count < len(out):
+        code, at = decode(data, at)
+        folded = fold[code] if code < SIZE else np.uint32(0)
+        if folded <= IGNORED:
+            continue
+        if folded < SEVERAL:
+            out[count] = folded
+            count += 1
+            continue
+        row = folded - SEVERAL
+        for part in range(several[row, 0]):
+            if count < len(out):
+                out[count] = several[row, 1 + part]
+                count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def likeness(a: np.ndarray, m: int, b: np.ndarray, n: int, rows: np.ndarray) -> float:
+    """1 − edits ÷ letters of the longer of two words; an edit is a letter more, less, other, or two swapped.
+
+    `rows` is scratch, int32 (3, len(b) + 1).
+    """
+    longer = max(m, n)
+    if longer == 0:
+        return 0.0
+    for column in range(n + 1):
+        rows[1, column] = column
+    for row in range(1, m + 1):
+        before, last, now = (row - 1) % 3, row % 3, (row + 1) % 3
+        rows[now, 0] = row
+        for column in range(1, n + 1):
+            cost = 0 if a[row - 1] == b[column - 1] else 1
+            best = min(rows[last, column] + 1, rows[now, column - 1] + 1, rows[last, column - 1] + cost)
+            if row > 1 and column > 1 and a[row - 1] == b[column - 2] and a[row - 2] == b[column - 1]:
+                best = min(best, rows[before, column - 2] + 1)
+            rows[now, column] = best
+    result = rows[(m + 1) % 3, n] if m > 0 else n
+    return 1.0 - result / longer

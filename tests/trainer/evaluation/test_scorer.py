@@ -1,0 +1,63 @@
+"""Likelihoods are those of `transformers`, whatever the batch."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tokenizer.load import Tokenizer
+from trainer.evaluation import Scorer
+
+PAIRS = [("Watu wote", " wamezaliwa huru"), ("", "人人生而自由"), ("Question: why?\nAnswer: ", "x"), ("a", "b" * 90)]
+
+
+@pytest.fixture(scope="module")
+def scorer(model: str) -> Scorer:
+    return Scorer.load(model)
+
+
+def _by_transformers(model: str, context: str, continuation: str) -> float:
+    theirs = AutoModelForCausalLM.from_pretrained(model).eval()
+    tokenizer = Tokenizer.load(model, "tokenizers")
+    before, whole = tokenizer.encode_batch([context, context + continuation]).to_pylist()
+    ids = torch.tensor([[2, *whole]])
+    with torch.inference_mode():
+        logs = theirs(ids).logits[0].float().log_softmax(-1)
+    return float(sum(logs[place, ids[0, place + 1]] for place in range(len(before), len(whole))))
+
+
+@pytest.mark.parametrize("pair", PAIRS[:2] + PAIRS[3:])
+def test_a_continuation_is_as_likely_as_transformers_finds_it(
+    scorer: Scorer, model: str, pair: tuple[str, str]
+) -> None:
+    (one,) = scorer.likelihoods([pair])
+    assert one.nats == pytest.approx(_by_transformers(model, *pair), rel=1e-4)
+    assert one.bytes == len(pair[1].encode())
+
+
+def test_the_batch_does_not_matter(scorer: Scorer) -> None:
+    alone = [scorer.likelihoods([pair])[0].nats for pair in PAIRS]
+    assert [one.nats for one in scorer.likelihoods(PAIRS)] == pytest.approx(alone, rel=1e-4)
+    small = Scorer(scorer.model, scorer.tokenizer, batch_tokens=1)
+    assert [one.nats for one in small.likelihoods(PAIRS)] == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_space_before_the_answer_counts_as_its_own(scorer: Scorer) -> None:
+    (left,), (right,) = scorer.likelihoods([("Answer: ", "yes")]), scorer.likelihoods([("Answer:", " yes")])
+    assert left.nats == pytest.approx(right.nats, rel=1e-5)
+    assert left.tokens == right.tokens == 4
+
+
+def test_a_text_is_the_sum_of_its_tokens(scorer: Scorer) -> None:
+    (text,), (pair,) = scorer.texts(["hakuna matata"]), scorer.likelihoods([("", "hakuna matata")])
+    assert text.nats == pytest.approx(pair.nats)
+
+
+def test_every_token_of_a_long_text_counts_once(scorer: Scorer) -> None:
+    short = Scorer(scorer.model, scorer.tokenizer, length=32)
+    (one,) = short.texts(["abc " * 60])
+    assert one.tokens == one.bytes == 240
+
+
+def test_an_empty_continuation_is_certain(scorer: Scorer) -> None:
+    (one,) = scorer.likelihoods([("something", "")])
+    assert (one.nats, one.tokens, one.bytes) == (0.0, 0, 0)

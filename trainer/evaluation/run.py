@@ -1,0 +1,288 @@
+"""Evaluate a model on tasks: what is asked for by name, run, and gathered in one report."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from configs.errors import ConfigurationError
+from trainer.checkpoint import own_folders
+from trainer.evaluation import balanced, harness, humaneval
+from trainer.evaluation.choices import ChoiceItem, ChoiceTask, find_tasks, known_tasks, languages_of, rank, read_choices
+from trainer.evaluation.scorer import Scorer
+from trainer.evaluation.statistics import Interval
+from trainer.export import export
+
+OWN = ("bits", "language-id", "cloze", "translation")
+HUMANEVAL = "humaneval"
+DEFAULT = OWN
+FORMAT = 1
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How tasks are run; see `openroots evaluate --help`."""
+
+    tasks: tuple[str, ...] = DEFAULT
+    languages: tuple[str, ...] = ()
+    data: str | None = None
+    shots: int = 0
+    seed: int = 0
+    samples: int = 1
+    k: tuple[int, ...] = (1,)
+    run_code: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a report: of a task in a language, with its interval, what chance gets, and how many items."""
+
+    task: str
+    language: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    items: int
+    chance: float | None = None
+    better: str = "higher"
+    paper: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class Report:
+    """What an evaluation found; `to_json` is what is written."""
+
+    model: str
+    options: Options
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; `model-index` is what the Hub's model cards take."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "options": vars(self.options),
+            "versions": _versions(),
+            "seconds": round(self.seconds, 1),
+            "figures": [_plain(figure) for figure in self.figures],
+            "notes": self.notes,
+            "model-index": model_index(self),
+        }
+
+
+def evaluate(model: str, options: Options, device: str = "cpu", on_progress: Progress | None = None) -> Report:
+    """Run the tasks that `options` names on a model folder. Raises OpenRootsError, before anything is run where a task
+    is unknown, has no files, or would run code without leave.
+    """
+    say = on_progress or (lambda task, done, total: None)
+    started = time.perf_counter()
+    plan = plan_tasks(options)
+    report = Report(model, options)
+    scorer = Scorer.load(model, device)
+    for name, run in plan:
+        report.figures += run(scorer, partial(say, name), report.notes)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+Run = Callable[[Scorer, Callable[[int, int], None], list[str]], list[Figure]]
+
+
+def plan_tasks(options: Options) -> list[tuple[str, Run]]:
+    """What is to be run, all inputs read; raises as `evaluate` does."""
+    plan: list[tuple[str, Run]] = []
+    for name in dict.fromkeys(options.tasks):
+        if name == "bits":
+            plan.append((name, _bits(options)))
+        elif name in OWN:
+            plan.append((name, _choices(name, None, balanced.items(name, options.languages), options)))
+        elif name == HUMANEVAL:
+            plan.append((name, _humaneval(options)))
+        else:
+            plan += _local(name, options)
+    if not plan:
+        raise ConfigurationError(f"no task; there are {', '.join(task_names())}")
+    return plan
+
+
+def task_names() -> list[str]:
+    """All names that `--tasks` takes without the harness."""
+    tasks = known_tasks()
+    suites = sorted({task.suite for task in tasks.values() if task.suite})
+    return [*OWN, HUMANEVAL, *suites, *tasks]
+
+
+def _local(name: str, options: Options) -> list[tuple[str, Run]]:
+    """A task over local files; where there are none, the harness's task of that name."""
+    known = name in task_names() or bool(options.data and (Path(options.data) / "tasks.toml").exists())
+    missing: ConfigurationError | None = None
+    try:
+        found = find_tasks(options.data, [name]) if known else {}
+    except ConfigurationError as error:
+        found, missing = {}, error
+    if found:
+        return [
+            (one, _choices(one, task, read_choices(files, one, task), options)) for one, (task, files) in found.items()
+        ]
+    if harness.is_there():
+        return [(name, _harness(name, options))]
+    if missing is not None:
+        raise ConfigurationError(f"{missing}; or pip install 'openroots[evaluate]' to fetch it from the Hub")
+    raise ConfigurationError(
+        f"unknown task `{name}`; there are {', '.join(task_names())}, what tasks.toml in --data declares, and those of "
+        "lm-evaluation-harness with pip install 'openroots[evaluate]'"
+    )
+
+
+def _bits(options: Options) -> Run:
+    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        asked = tuple(dict.fromkeys([balanced.ENGLISH, *options.languages])) if options.languages else None
+        figures = []
+        for one in balanced.bits(scorer, asked):
+            for metric, value in (
+                ("bits per byte", one.per_byte),
+                ("bits per character", one.per_character),
+                ("bits over English", one.meaning),
+                ("tokens over English", one.tokens),
+                ("bits a token over English", Interval(one.token, one.token, one.token)),
+            ):
+                figures.append(_figure("bits", one.language, metric, value, one.items, better="lower"))
+        return figures
+
+    return run
+
+
+def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], options: Options) -> Run:
+    kept = [item for item in items if not options.languages or item.language in options.languages]
+    if not kept:
+        there = ", ".join(sorted({item.language for item in items})) or "none"
+        raise ConfigurationError(f"task `{name}`: no items in {', '.join(options.languages)}; it has {there}")
+
+    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        figures = []
+        done = 0
+        for language, mine in languages_of(kept):
+            some = mine[: options.limit] if options.limit else mine
+            ranked = rank(scorer, some, shots=options.shots, seed=options.seed)
+            done += len(mine)
+            progress(done, len(kept))
+            paper = tuple(
+                {"model": one.model, "value": one.value}
+                for one in (task.paper if task else ())
+                if one.language in (None, language)
+            )
+            for metric, value in (("accuracy", ranked.accuracy), ("accuracy, by length", ranked.accuracy_normalised)):
+                shown = paper if metric == "accuracy" else ()
+                figures.append(_figure(name, language, metric, value, len(some), ranked.chance, paper=shown))
+        return figures
+
+    return run
+
+
+def _humaneval(options: Options) -> Run:
+    if not options.run_code:
+        humaneval.refuse()
+    if max(options.k) > options.samples:
+        raise ConfigurationError(f"pass@{max(options.k)} needs as many samples; give --samples {max(options.k)}")
+    own = Path(options.data or "") / "humaneval.jsonl" if options.data else None
+    problems = humaneval.read_problems([str(own)] if own and own.exists() else (humaneval.PACKAGE,))
+    some = problems[: options.limit] if options.limit else problems
+
+    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        passed = humaneval.solve(scorer, some, run_code=options.run_code, samples=options.samples, seed=options.seed,
+                                 on_progress=progress)  # fmt: skip
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(passed.causes.items()))
+        notes.append(f"humaneval: {options.samples} samples of {len(some)} problems: {causes}")
+        paper = ({"model": "BLOOM-176B", "value": 0.155},)
+        return [
+            _figure(HUMANEVAL, "python", f"pass@{k}", passed.at(k), len(some), 0.0, paper=paper if k == 1 else ())
+            for k in options.k
+        ]
+
+    return run
+
+
+def _harness(name: str, options: Options) -> Run:
+    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        found = harness.run(scorer.folder, name, options.shots, options.limit, options.seed)
+        notes.append(f"{name}: run by lm-evaluation-harness {version('lm_eval')}; intervals are 1.96 standard errors")
+        return [
+            Figure(row["task"], "und", row["metric"], row["value"], row["low"], row["high"], row["items"])
+            for row in found
+        ]
+
+    return run
+
+
+def _figure(
+    task: str, language: str, metric: str, value: Interval, items: int, chance: float | None = None, *,
+    better: str = "higher", paper: tuple[dict[str, Any], ...] = (),
+) -> Figure:  # fmt: skip
+    return Figure(task, language, metric, value.value, value.low, value.high, items, chance, better, paper)
+
+
+def evaluate_checkpoints(
+    run: str, options: Options, device: str = "cpu", on_progress: Progress | None = None
+) -> Iterator[tuple[int, Report]]:
+    """Reports of all finished checkpoints of a run, in order. Raises ConfigurationError where there are none."""
+    folders = [folder for folder in own_folders(Path(run)) if (folder / "manifest.json").exists()]
+    if not folders:
+        raise ConfigurationError(f"{run} holds no finished checkpoint; give the folder of a run")
+    plan_tasks(options)
+    for folder in folders:
+        with tempfile.TemporaryDirectory(prefix="openroots-evaluate-") as place:
+            model = str(Path(place) / folder.name)
+            export(str(folder), model, dtype="fp32")
+            report = evaluate(model, options, device, on_progress)
+            report.model = str(folder)
+        yield int(folder.name.rpartition("-")[2]), report
+
+
+def model_index(report: Report) -> list[dict[str, Any]]:
+    """The figures in the form of the Hub's `model-index`."""
+    results = [
+        {
+            "task": {"type": "text-generation"},
+            "dataset": {"name": figure.task, "type": f"openroots/{figure.task}", "config": figure.language},
+            "metrics": [
+                {
+                    "type": figure.metric.replace(" ", "_").replace(",", ""),
+                    "name": figure.metric,
+                    "value": round(figure.value, 4),
+                    "args": {"low": round(figure.low, 4), "high": round(figure.high, 4), "items": figure.items},
+                }
+            ],
+        }
+        for figure in report.figures
+        if figure.value == figure.value
+    ]
+    return [{"name": Path(report.model).name or report.model, "results": results}]
+
+
+def _plain(figure: Figure) -> dict[str, Any]:
+    """JSON-able: what is not known is null."""
+    return {name: None if value != value else value for name, value in vars(figure).items()}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("openroots", "torch", "tokenizers", "lm_eval"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def sequence_of(names: str | None) -> Sequence[str]:
+    """Names parted by commas."""
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
