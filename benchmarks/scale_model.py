@@ -9,6 +9,7 @@ the planning, all of which one process does here one after the other.
 """
 
 import argparse
+import json
 import resource
 import time
 import tracemalloc
@@ -110,10 +111,10 @@ class Model:
             return self._exchange(step, begun, done)
         assert isinstance(step, ShardStep)
         results = [(number, self._records(step, done, task)) for number, task in begun.elements]
-        if step.name == "count":
-            fs = fsspec.filesystem("count")
+        if step.name in CONTENTS:
+            fs, content = fsspec.filesystem("count"), CONTENTS[step.name]()
             for _, records in results:
-                fs.pipe_file(f"{done.files('count')}/{records[0].files[0].path}", np.ones(2 * 4096, "<i8").tobytes())
+                fs.pipe_file(f"{done.files(step.name)}/{records[0].files[-1].path}", content)
         step.end(done, results)
         return {"tasks": len(results), "elements": 2 * len(results)}
 
@@ -164,7 +165,12 @@ class Model:
             "deduplicate-lines": lambda: (file(".lines", 0, SHARD_BYTES // LINE_BYTES),),
             "deduplicate-sign": lambda: tuple(file(e, 448 * n) for e in (".cuts", ".rows", ".signatures", ".bands")),
             "count": lambda: (file(".counts", 2 * 8 * 4096),),
-            "settle": lambda: (file(".arrow", 8 * n, n), file(".ledger.arrow", 100 * n, n, aside=True)),
+            "settle": lambda: (
+                file(".arrow", 8 * n, n),
+                file(".ledger.arrow", 100 * n, n, aside=True),
+                file(".examples.json", 5000),
+            ),
+            "tally": lambda: (file(".tally", 20_000),),
             "write": lambda: (file(".arrow", task.size, n, language=task.name.split("/")[0]),),
             "ledger": lambda: (file(".parquet", 50_000_000),),
         }
@@ -187,10 +193,7 @@ class Model:
                 "counts": [[code, "crawl", "write", "kept", n // 2, SHARD_BYTES // 2, SHARD_BYTES // 2]
                            for code in ("sw", "yo")],
                 "values": {code: {"licence": ["CC0-1.0"], "source": ["crawl"]} for code in ("sw", "yo")},
-                "examples": [{"stage": "quality", "reason": "words_min", "id": f"{number:032x}", "excerpt": "x" * 300}
-                             for number in range(9)],
             },
-            "tally": {"tally": _tally().as_json()},
         }  # fmt: skip
         return makers.get(phase, {})
 
@@ -208,6 +211,19 @@ def _tally() -> Tally:
     for measure in range(14):
         tally.add(("histogram", "sw", str(measure)), np.ones(60, np.int64))
     return tally
+
+
+def _examples() -> list[dict[str, str]]:
+    return [{"stage": "quality", "reason": "words_min", "id": f"{number:032x}", "excerpt": "x" * 300}
+            for number in range(9)]  # fmt: skip
+
+
+CONTENTS: dict[str, Any] = {
+    "count": lambda: np.ones(2 * 4096, "<i8").tobytes(),
+    "settle": lambda: json.dumps(_examples()).encode(),
+    "tally": lambda: json.dumps(_tally().as_json()).encode(),
+}
+"""What is in the files that the end of a step reads."""
 
 
 def simulate(terabytes: float) -> dict[str, Any]:

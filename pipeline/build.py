@@ -21,6 +21,7 @@ from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
 from pipeline.report import write_report
+from pipeline.report.tally import Tally
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import damaged
@@ -30,7 +31,7 @@ from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_writt
 from pipeline.runtime.phases import Record, Watch
 from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample
-from pipeline.settle import TAKEDOWN, merge_examples
+from pipeline.settle import TAKEDOWN
 from pipeline.split import split_phase, split_tasks, split_units
 from pipeline.write import corpus_digest
 
@@ -151,8 +152,8 @@ def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> di
     manifest = {**_manifest(plan, fetched, ingested, settled, written, jobs.samples(done), stages), **notes}
     _check_files(output, {"data": written, "ledger": done.records("ledger")})
     duplicates = jobs.deduplicator.result(done)
-    examples = merge_examples(settled)
-    write_report(output, plan, manifest, duplicates.statistics, examples, done.records("tally"))
+    tally = Tally.from_json(done.summary("tally"))
+    write_report(output, plan, manifest, duplicates.statistics, done.summary("settle"), [tally])
     storage.write_json(storage.join(output, "manifest.json"), manifest)
     write_seals(output, jobs.work)
     return manifest

@@ -21,7 +21,7 @@ from pipeline.decide import decide_phase, shard_task
 from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.readers import Unit
-from pipeline.report import tally_phase, tally_tasks
+from pipeline.report import sum_tallies, tally_phase, tally_tasks
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import CORPUS_VOUCHERS
@@ -35,6 +35,7 @@ from pipeline.settle import (
     fate_tasks,
     histograms_of,
     settle_phase,
+    sum_examples,
     sum_histograms,
 )
 from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
@@ -73,11 +74,11 @@ class CorpusJobs:
         """What becomes of every document, and the corpus."""
         return [
             ShardStep(self.fate_tasks, (Link("count", self.count_phase),), sum_histograms),
-            ShardStep(self.fate_tasks, (Link("settle", self.settle_phase),)),
+            ShardStep(self.fate_tasks, (Link("settle", self.settle_phase),), sum_examples),
             ShardStep(self.write_tasks, (Link("write", self.write_phase),)),
             ShardStep(self.ledger_tasks, (Link("ledger", self.ledger_phase),)),
             ShardStep(self.sketch_tasks, (Link("passages", self.sketch_phase),)),
-            ShardStep(self.tally_tasks, (Link("tally", self.tally_phase),)),
+            ShardStep(self.tally_tasks, (Link("tally", self.tally_phase),), sum_tallies),
         ]
 
     @cached_property
@@ -176,7 +177,7 @@ class CorpusJobs:
         parts: dict[str, list[Part]] = {}
         annotated, settled = done.records("annotate"), done.records("settle")
         for shard, paths, record in zip(annotated, self.shard_files(done), settled, strict=True):
-            fate = next(file for file in record.files if not file.path.endswith(LEDGER_ENDING))
+            fate = next(file for file in record.files if file.path == f"{record.task}.arrow")
             places = _places(shard.files[0])
             for language, size in _kept_bytes(record).items():
                 digests = (shard.files[0].digest, fate.digest)

@@ -4,9 +4,9 @@ Two phases read the same rows: `count` adds up, by language and hash bucket, wha
 planned; `settle` then writes for every shard who stays (for `write`) and the ledger rows of all.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +21,12 @@ from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
 
-VERSION = 4
+VERSION = 5
 COUNT_VERSION = 5
 EXAMPLES = 3
 EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
+EXAMPLES_ENDING = ".examples.json"
 TAKEDOWN = "takedown"
 """Stage, and reason, of documents that a takedown asked to leave out; see `pipeline.corpus.tombstones`."""
 OPTED_OUT = "opted_out"
@@ -125,8 +126,8 @@ class CountWork:
 def sum_histograms(done: Done, records: Sequence[Record]) -> dict[str, list[list[int]]]:
     """Sum of the histograms that `count` tasks left: language → [[bucket, bytes], …]."""
     place, sums = done.files("count"), dict[str, np.ndarray]()
-    for record in records:
-        content = storage.read_bytes(storage.join(place, record.files[0].path))
+    contents = storage.read_each([storage.join(place, record.files[0].path) for record in records])
+    for record, content in zip(records, contents, strict=True):
         histograms = np.frombuffer(content, "<i8").reshape(-1, BUCKETS)
         for code, histogram in zip(record.data["languages"], histograms, strict=True):
             sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + histogram
@@ -154,7 +155,8 @@ class SettleWork:
     seed: int
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow` (schema SETTLED) and `TASK.ledger.arrow` (schema LEDGER); leave counts, values, examples.
+        """Write `TASK.arrow` (schema SETTLED), `TASK.ledger.arrow` (schema LEDGER) and `TASK.examples.json`, some drops
+        by reason; leave counts and values.
 
         `values`: language → dictionary column → its values among the documents kept, sorted.
         """
@@ -175,7 +177,8 @@ class SettleWork:
             language: {name: sorted(found) for name, found in sorted(columns.items())}
             for language, columns in sorted(values.items())
         }
-        folder.data["examples"] = [example for key in sorted(examples) for example in examples[key]]
+        with folder.binary(EXAMPLES_ENDING) as stream:
+            stream.write(json.dumps([example for key in sorted(examples) for example in examples[key]]).encode())
 
     def _sampled(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray]:
         """The batch with the drops by sampling added, and each document's epochs (0 for all that left)."""
@@ -257,17 +260,16 @@ def _example(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int) -> dict
     return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": excerpt(texts, row, EXCERPT_CHARACTERS)}
 
 
-def merge_examples(records: Sequence[Any]) -> list[dict[str, str]]:
+def sum_examples(done: Done, records: Sequence[Record]) -> list[dict[str, str]]:
     """Of all shards' examples, the first few by id for each stage and reason."""
     by_reason: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for record in records:
-        for example in record.data["examples"]:
-            by_reason.setdefault((example["stage"], example["reason"]), []).append(example)
-    return [
-        example
-        for key in sorted(by_reason)
-        for example in sorted(by_reason[key], key=lambda example: example["id"])[:EXAMPLES]
-    ]
+    names = [file.path for record in records for file in record.files if file.path.endswith(EXAMPLES_ENDING)]
+    for content in storage.read_each([storage.join(done.files("settle"), name) for name in names]):
+        for example in json.loads(content):
+            key = (example["stage"], example["reason"])
+            both = [*by_reason.get(key, ()), example]
+            by_reason[key] = sorted(both, key=lambda example: example["id"])[:EXAMPLES]
+    return [example for key in sorted(by_reason) for example in by_reason[key]]
 
 
 def fate_tasks(

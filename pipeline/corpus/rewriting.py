@@ -14,9 +14,9 @@ from pipeline.corpus.plan import plan_of
 from pipeline.corpus.seal import digest_file
 from pipeline.ledger import mask_of
 from pipeline.report import write_report
+from pipeline.report.phase import ENDING
 from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
-from pipeline.runtime.finished import Record, read_record
 from pipeline.runtime.shards import ParquetShard, plain_schema, writer_like
 from pipeline.text.columns import hex_ids
 from pipeline.write import LEDGER_REPEATING, corpus_digest_of
@@ -225,16 +225,16 @@ def write_descriptions(
         and not passages.holds(pa.array([example["excerpt"]], pa.large_string()), needles)
     ]
     paths = [*reading.shard_paths(manifest), *reading.ledger_parts(output)]
-    records = [Record(path, "", (), {"tally": _tally(work, output, path).as_json()}) for path in paths]
+    tallies = [_tally(work, output, path) for path in paths]
     clusters = statistics["duplicates"]["deduplication"]
-    write_report(output, plan, manifest, clusters, examples, records)
+    write_report(output, plan, manifest, clusters, examples, tallies)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
 
 
 def _tally(work: reading.WorkFolder, output: str, path: str) -> Tally:
     """The counts of a file: those of the old corpus where it is the same file."""
     try:
-        known = Tally.from_json(read_record(storage.join(work.path, "tally", "records", f"{path}.json")).data["tally"])
+        known = Tally.from_json(storage.read_json(storage.join(work.path, "tally", "files", f"{path}{ENDING}")))
         size, digest = digest_file(storage.join(output, path))
         if known.files[path] == {"sha256": digest, "bytes": size}:
             return known

@@ -1,7 +1,7 @@
 """What a person sees of a finished corpus: statistics, the report page, the cards, the Croissant description."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from configs.load import Plan
@@ -9,12 +9,12 @@ from governance.cards import corpus_card, language_card
 from governance.croissant import croissant
 from governance.licence_report import attribution
 from pipeline.report.html import render_report
-from pipeline.report.phase import tallies, tally_phase, tally_tasks
+from pipeline.report.phase import sum_tallies, tally_phase, tally_tasks
 from pipeline.report.statistics import collect
+from pipeline.report.tally import Tally
 from pipeline.runtime import storage
-from pipeline.runtime.phases import Record
 
-__all__ = ["collect", "render_report", "tally_phase", "tally_tasks", "write_report"]
+__all__ = ["collect", "render_report", "sum_tallies", "tally_phase", "tally_tasks", "write_report"]
 
 
 def write_report(
@@ -23,17 +23,16 @@ def write_report(
     manifest: dict[str, Any],
     clusters: dict[str, Any],
     examples: list[dict[str, str]],
-    tallied: Sequence[Record] | None = None,
+    tallied: Iterable[Tally] | None = None,
 ) -> None:
     """Write what tells of a corpus into its folder `output` (any fsspec path).
 
     `statistics.json`, `README.md`, `ATTRIBUTION.md`, `cards/LANGUAGE.md` for each language that holds text,
-    `croissant.json`, `report.html`. tallied: records of `tally_phase` over the shards and the ledger; without them the
+    `croissant.json`, `report.html`. tallied: tallies of the shards and the ledger, or their sum; without them the
     files are read here, one after the other. The bytes depend on these and on the arguments alone; nothing in them
     tells the time. Raises OutputError.
     """
-    counted = tallies(tallied) if tallied is not None else None
-    statistics = collect(output, plan, manifest, clusters, examples, counted)
+    statistics = collect(output, plan, manifest, clusters, examples, tallied)
     storage.write_json(storage.join(output, "statistics.json"), statistics)
     storage.write_text(storage.join(output, "README.md"), corpus_card(statistics, manifest, plan))
     storage.write_text(storage.join(output, "ATTRIBUTION.md"), attribution(statistics, manifest, plan))

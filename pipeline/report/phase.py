@@ -1,12 +1,17 @@
 """The phase that counts: one task for each shard and ledger part of the finished corpus, in any engine."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.report.tally import BINS, Tally, tally_file
+from pipeline.report.tally import BINS, Tally, merge, tally_file
+from pipeline.runtime import storage
+from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 
-VERSION = 2
+VERSION = 3
+ENDING = ".tally"
 
 
 @dataclass
@@ -16,8 +21,9 @@ class TallyWork:
     output: str
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Leave the tally in the record; no file is written."""
-        folder.data["tally"] = tally_file(self.output, task.payload).as_json()
+        """Write `TASK.tally`, the tally as JSON: in the record it would be in everybody's memory."""
+        with folder.binary(ENDING) as stream:
+            stream.write(json.dumps(tally_file(self.output, task.payload).as_json(), sort_keys=True).encode())
 
 
 def tally_phase(output: str) -> Phase:
@@ -37,6 +43,12 @@ def tally_tasks(records: Mapping[str, Sequence[Record]]) -> list[Task]:
     return [Task(path, (file.digest,), path, file.bytes) for path, file in files]
 
 
-def tallies(records: Sequence[Record]) -> list[Tally]:
-    """What the tasks of the phase left."""
-    return [Tally.from_json(record.data["tally"]) for record in records]
+def tallies(place: str, records: Sequence[Record]) -> Iterator[Tally]:
+    """What the tasks of the phase left in the folder `place`."""
+    paths = [storage.join(place, record.files[0].path) for record in records]
+    return (Tally.from_json(json.loads(content)) for content in storage.read_each(paths))
+
+
+def sum_tallies(done: Done, records: Sequence[Record]) -> dict[str, Any]:
+    """The tally of the corpus, as JSON."""
+    return merge(tallies(done.files("tally"), records)).as_json()

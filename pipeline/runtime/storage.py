@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -209,6 +209,20 @@ def read_bytes(path: str) -> bytes:
     """A whole file; for small ones. Raises OSError."""
     fs, inner = filesystem(path)
     return bytes(fs.cat_file(inner))
+
+
+def read_each(paths: Sequence[str]) -> Iterator[bytes]:
+    """Whole small files in order, some requests at a time where they are not local. Raises OSError."""
+    if not paths or is_local(paths[0]):
+        yield from map(read_bytes, paths)
+        return
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, len(paths), READ_AHEAD):
+            yield from pool.map(read_bytes, paths[start : start + READ_AHEAD])
+
+
+READ_AHEAD = 1000
+"""Files of a shard that are held at a time, each some ten kilobytes."""
 
 
 def read_json(path: str) -> Any:

@@ -166,7 +166,7 @@ def test_a_phase_counts_the_same_and_goes_on_from_its_records(built, tmp_path):
     assert [task.name for task in tasks] == paths
     phase = tally_phase(output)
     for _ in range(2):
-        counted = tallies(phase.run(Engine(), str(tmp_path), tasks))
+        counted = tallies(phase.files(str(tmp_path)), phase.run(Engine(), str(tmp_path), tasks))
         again = collect(output, corpus.plan, manifest, {}, corpus.examples, counted)
         assert json.dumps(again, sort_keys=True) == json.dumps(statistics, sort_keys=True)
 
