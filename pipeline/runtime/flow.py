@@ -172,7 +172,16 @@ class ShardStep(Step):
             "done": [task.name for task in tasks if task.name not in missing],
             "damaged": sorted(damage),
         }
-        return Begun([*elements, *pending], not pending, note)
+        return Begun([*elements, *pending], not pending and self._has_summary(done), note)
+
+    def _has_summary(self, done: Done) -> bool:
+        if self.summarise is None:
+            return True
+        try:
+            done.summary(self.name)
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
 
     def begun(self) -> Step:
         """Without its tasks, which may be many."""

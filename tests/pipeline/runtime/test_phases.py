@@ -10,6 +10,7 @@ import xxhash
 from configs.errors import InputError, OutputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.flow import Link, ShardStep, run_steps
 from pipeline.runtime.phases import Phase, Task, TaskFolder
 
 SCHEMA = pa.schema([("value", pa.int64())])
@@ -143,3 +144,19 @@ def test_a_file_in_memory_is_written_and_digested() -> None:
         stream.write(b"{}")
     assert storage.read_json("memory://phases/test.json") == {}
     assert stream.digest == xxhash.xxh3_128_hexdigest(b"{}")
+
+
+@pytest.mark.parametrize("damage", [None, "{"])
+def test_a_sum_of_records_that_is_gone_or_damaged_is_made_again(tmp_path: Path, damage: str | None) -> None:
+    step = ShardStep(
+        lambda _: tasks(1, 2),
+        (Link("double", lambda _: Phase("double", {}, double)),),
+        lambda _, records: sum(record.data["value"] for record in records),
+    )
+    assert run_steps(Engine(), str(tmp_path), [step]).summary("double") == 6
+    before, path = modified(tmp_path), tmp_path / "double" / "summary.json"
+    path.unlink()
+    if damage is not None:
+        path.write_text(damage)
+    assert run_steps(Engine(), str(tmp_path), [step]).summary("double") == 6
+    assert modified(tmp_path) == before
