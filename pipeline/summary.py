@@ -9,6 +9,7 @@ from configs.load import Plan
 from configs.shown import shown_list
 from governance import figures
 from pipeline.runtime import storage
+from pipeline.runtime.shards import ENDINGS
 from pipeline.runtime.terminal import plain_table
 
 UNFAIR = 5
@@ -45,11 +46,20 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     if more:
         console.print(f"… and {more:,} more; all are in the ledger, the first in manifest.json")
     console.print(f"digest  {manifest['digest']}")
-    console.print(f"corpus  {output}    datasets.load_dataset({output!r}, LANGUAGE)")
+    console.print(f"corpus  {output}    {_load_line(output, plan)}")
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
     advice = "delete it before you share the folder" if work is None else "not to be shared"
     console.print(f"work    {work or f'{output}/.work'}    text before redaction, for reruns: {advice}")
+
+
+def _load_line(output: str, plan: Plan) -> str:
+    """The call that loads a language; of a store `datasets` reads files, but no folders with a README."""
+    if storage.is_local(output):
+        return f"datasets.load_dataset({output!r}, LANGUAGE)"
+    form = plan.recipe.output.format
+    files = storage.join(output, "data", "LANGUAGE", f"*{ENDINGS[form]}")
+    return f"datasets.load_dataset({form!r}, data_files={files!r}, split='train')"
 
 
 def _print_unfair(output: str, plan: Plan, console: Console) -> None:

@@ -111,7 +111,8 @@ class ExchangeStep(Step):
             whole = _whole(storage.join(done.folder, self.name, "joined"), key, check) is not None
         if whole:
             return Begun([], True)
-        storage.remove(storage.join(done.folder, self.name), [f"{self._round_name}.json", "joined.json"])
+        place = storage.join(done.folder, self.name)
+        storage.remove(place, {f"{self._round_name}.json", "joined.json"} & storage.names_in(place))
         return Begun(list(enumerate(exchange.shards)) if self.size(done) else [], False)
 
     def expand(self, elements: beam.PCollection, site: Site) -> beam.PCollection:
@@ -235,11 +236,12 @@ def exchanged(done: Done, name: str) -> Exchanged:
     """The files of a finished exchange."""
 
     def read() -> Exchanged:
+        rounds = _rounds(done, name)
         joined = storage.join(done.folder, name, "joined")
-        if storage.exists(f"{joined}.json"):
+        if len(rounds.parts) > 1 and storage.exists(f"{joined}.json"):
             record = read_record(f"{joined}.json")
             return Exchanged(record.key, ((joined, record.files),))
-        return _rounds(done, name)
+        return rounds
 
     found: Exchanged = done.once(("exchanged", name), read)
     return found

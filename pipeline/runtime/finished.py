@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any
 
 from pipeline.runtime import storage
@@ -75,10 +76,10 @@ MANIFEST_RECORDS = 1000
 """Records in a file of a phase's manifest."""
 
 
-def write_manifest(folder: str, phase: str, records: Sequence[Record]) -> None:
+def write_manifest(folder: str, phase: str, records: Sequence[Record], *, sweep: bool = True) -> None:
     """Gather the records of a finished phase, in their order: `manifest.json`, and files of MANIFEST_RECORDS each.
 
-    Nothing is written where they are gathered already.
+    Nothing is written where they are gathered already; with `sweep` parts of earlier manifests are removed.
     """
     if list(manifest_records(folder, phase).values()) == [_as_read(record) for record in records] and records:
         return
@@ -88,8 +89,9 @@ def write_manifest(folder: str, phase: str, records: Sequence[Record]) -> None:
         value = [asdict(_as_read(record)) for record in records[at : at + MANIFEST_RECORDS]]
         names.append(f"{number:05d}-{digest_of(value)}.json")
         storage.write_json(storage.join(place, "manifest", names[-1]), value)
-    listed = storage.list_files(storage.join(place, "manifest"))
-    storage.remove(storage.join(place, "manifest"), set(listed) - set(names))
+    if sweep:
+        listed = storage.list_files(storage.join(place, "manifest"))
+        storage.remove(storage.join(place, "manifest"), set(listed) - set(names))
     storage.write_json(storage.join(place, "manifest.json"), {"parts": names, "digest": digest_of(names)})
 
 
@@ -147,12 +149,12 @@ def damaged(place: str, files: Iterable[OutputFile], found: Mapping[str, Entry],
 
 def retract(paths: Iterable[str]) -> None:
     """Remove the files that tell readers what an output holds, since it is about to change; its README says why."""
-    for path in paths:
-        folder, name = path.rsplit("/", 1)
-        if name != "README.md":
-            storage.remove(folder, [name])
-        elif storage.exists(path):
-            with storage.create(path) as stream:
+    for folder, group in groupby(paths, lambda path: path.rsplit("/", 1)[0]):
+        names = [path.rsplit("/", 1)[1] for path in group]
+        there = storage.names_in(folder)
+        storage.remove(folder, [name for name in names if name in there and name != "README.md"])
+        if "README.md" in names and "README.md" in there:
+            with storage.create(storage.join(folder, "README.md")) as stream:
                 stream.write(BEING_REBUILT.encode())
 
 
@@ -164,15 +166,28 @@ class Names:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.is_noted, self._begun = True, 0
         try:
             noted = storage.read_json(path)
             self.tasks, self._endings = set(map(str, noted["tasks"])), set(map(str, noted["endings"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            self._begun = int(noted.get("begun", 0))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             self.tasks, self._endings = set(), set()
+            self.is_noted = not isinstance(error, FileNotFoundError)
+        self._noted = self._begun
+
+    @property
+    def is_first(self) -> bool:
+        """Whether its tasks were begun once only, and counted: nothing else can have left files."""
+        return self._begun == 1
+
+    def count(self) -> None:
+        """Count, with the next note, that tasks are begun."""
+        self._begun = self._begun + 1 if self._begun or not self.is_noted else 2
 
     def add(self, tasks: Iterable[str], records: Iterable[Record]) -> None:
         """Note tasks that are about to run, and the names that finished ones chose."""
-        before = len(self.tasks), len(self._endings)
+        before = len(self.tasks), len(self._endings), self._noted
         self.tasks |= set(tasks)
         for record in records:
             self.tasks.add(record.task)
@@ -181,7 +196,7 @@ class Names:
                 for file in record.files
                 if file.path.startswith(record.task)
             }
-        if (len(self.tasks), len(self._endings)) != before:
+        if (len(self.tasks), len(self._endings), self._begun) != before:
             self._write()
 
     def keep(self, tasks: Sequence[str]) -> None:
@@ -191,7 +206,8 @@ class Names:
             self._write()
 
     def _write(self) -> None:
-        storage.write_json(self._path, {"tasks": sorted(self.tasks), "endings": sorted(self._endings)})
+        counted = {"begun": self._begun} if self._begun else {}
+        storage.write_json(self._path, {"tasks": sorted(self.tasks), "endings": sorted(self._endings), **counted})
 
     def ours(self, names: Iterable[str], endings: Iterable[str] | None = None) -> set[str]:
         """Those of the names that are ours, temporary ones among them."""

@@ -22,7 +22,7 @@ import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
 
 from configs.errors import OpenRootsError, StorageError
-from pipeline.runtime import storage
+from pipeline.runtime import recall, storage
 from pipeline.runtime.engine import Engine, carry
 from pipeline.runtime.finished import Record, manifest_records
 from pipeline.runtime.lock import check_held
@@ -34,6 +34,8 @@ POLL_SECONDS = 0.5
 _STORE_SECONDS = 3.0
 """How often the notes of a running pipeline are looked for; the same in a store, where that is a request."""
 _UNPACKED_MAX = 4
+BRIEF_TASKS, BRIEF_BYTES = 500, 16 << 20
+"""A step of no more tasks and bytes, whose files lie in a store, keeps no record of each task: seconds are at stake."""
 
 
 @dataclass
@@ -163,6 +165,8 @@ class ShardStep(Step):
                 pending.append((number, task))
         damage += [file.path for _, broken in found[1:] for record in broken.values() for file in record.files]
         pending.sort(key=lambda entry: (-entry[1].size, entry[1].name))
+        if not storage.is_local(done.folder) and _are_brief([task for _, task in pending]):
+            pending = [(number, replace(task, is_brief=True)) for number, task in pending]
         if pending:
             for (_, phase, _), (whole, _) in zip(links, found, strict=True):
                 phase.begin(done.folder, [task.name for task in tasks], whole)
@@ -214,7 +218,8 @@ class ShardStep(Step):
         records: list[Record] = []
         task = element
         for link, phase, key in self._links(done):
-            task = link.task(done, task, records) if link.task else task
+            if link.task:
+                task = replace(link.task(done, task, records), is_brief=element.is_brief)
             records.append(phase.do(done.folder, task, key(task)))
         return records
 
@@ -245,6 +250,11 @@ class ShardStep(Step):
     def records(self, done: Done) -> list[tuple[str, list[Record]]]:
         """By link."""
         return [(link.name, done.records(link.name)) for link in self.links]
+
+
+def _are_brief(tasks: Sequence[Task]) -> bool:
+    """Whether tasks are done again sooner than a store notes each."""
+    return len(tasks) <= BRIEF_TASKS and sum(task.size for task in tasks) <= BRIEF_BYTES
 
 
 def _write_changed(path: str, value: Any) -> None:
@@ -313,6 +323,7 @@ class Site:
 
     @property
     def _shared(self) -> _Packed:
+        recall.begin_run(self.run)
         if self.run not in _unpacked:
             while len(_unpacked) >= _UNPACKED_MAX:
                 _unpacked.pop(next(iter(_unpacked)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from configs.errors import BuildLockedError, OutputError
 from configs.shown import shown
-from pipeline.runtime import storage
+from pipeline.runtime import recall, storage
 from pipeline.runtime.lease import Lease
 from pipeline.runtime.ownership import KINDS, check_output, claim
 from pipeline.runtime.stores import impatient
@@ -141,7 +141,8 @@ def _leased(output: str, kind: str) -> Iterator[None]:
         raise _locked(kind, output, holder, f"to take over, remove {shown(lease.path)}")
     _leases[output] = lease
     try:
-        yield
+        with recall.kept():
+            yield
     finally:
         del _leases[output]
         lease.release()

@@ -47,12 +47,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Task:
-    """A unit of work. `name` is unique in its phase; `inputs` are digests of all it reads; `payload` is for `work`."""
+    """A unit of work. `name` is unique in its phase; `inputs` are digests of all it reads; `payload` is for `work`.
+
+    One that `is_brief` leaves no record of its own: the phase's manifest has it, once all are done.
+    """
 
     name: str
     inputs: tuple[str, ...]
     payload: Any
     size: int = 0
+    is_brief: bool = False
 
 
 BUFFER_BYTES = 1 << 20
@@ -166,9 +170,13 @@ class Phase:
 
         With `check` every file is read, and no manifest is trusted. The records of damaged files are removed.
         """
+        if self._is_new(folder):
+            return {}, {}
         place, records = self.files(folder), {} if check else manifest_records(folder, self.name)
         if not records:
             records = self._read(folder)
+        if not records and check:  # tasks may have left no records of their own
+            records = manifest_records(folder, self.name)
         if not records:
             return {}, {}
         bad = damaged(place, [file for r in records.values() for file in r.files], storage.list_files(place), check)
@@ -180,8 +188,12 @@ class Phase:
 
     def begin(self, folder: str, names: Sequence[str], before: Mapping[str, Record]) -> None:
         """Note, before any work is done, that files of the tasks `names` may appear; what they replace is retracted."""
-        Names(self._names(folder)).add(names, before.values())
-        storage.remove(storage.join(folder, self.name), ["manifest.json"])
+        noted = Names(self._names(folder))
+        if noted.is_noted:
+            storage.remove(storage.join(folder, self.name), ["manifest.json"])
+        if not storage.is_local(folder):
+            noted.count()
+        noted.add(names, before.values())
         retract(self.vouchers)
 
     def end(self, folder: str, records: Sequence[Record]) -> list[str]:
@@ -189,15 +201,16 @@ class Phase:
         gone, or of a killed build. Returns files in `place` that are not ours.
         """
         names = Names(self._names(folder))
+        is_first = names.is_first and not storage.is_local(folder)
         names.add([record.task for record in records], records)
-        foreign = self._sweep(folder, records, names)
-        write_manifest(folder, self.name, records)
+        foreign = [] if is_first and self.place is None else self._sweep(folder, records, names)
+        write_manifest(folder, self.name, records, sweep=not is_first)
         return foreign
 
     def do(self, folder: str, task: Task, key: str) -> Record:
         """Do a task and write its record, unless a twin of this worker or another attempt has done it meanwhile."""
         path = storage.join(records_of(folder, self.name), f"{task.name}.json")
-        earlier = _read_if_there(path)
+        earlier = None if task.is_brief else _read_if_there(path)
         if earlier is not None:
             if earlier.key == key:
                 return earlier
@@ -207,8 +220,13 @@ class Phase:
         self.work(task, place)
         seconds = round(time.perf_counter() - started, 3)
         record = Record(task.name, key, tuple(place.files), place.data, seconds)
-        write_record(path, record)
+        if not task.is_brief:
+            write_record(path, record)
         return record
+
+    def _is_new(self, folder: str) -> bool:
+        """Whether nothing was ever begun here: one look in a store, where a folder cannot be listed for nothing."""
+        return not storage.is_local(folder) and not Names(self._names(folder)).is_noted
 
     def _names(self, folder: str) -> str:
         return storage.join(folder, self.name, "names.json")

@@ -163,6 +163,15 @@ def list_files(folder: str) -> dict[str, Entry]:
     }
 
 
+def names_in(folder: str) -> set[str]:
+    """Names of the files and folders in a folder; none where it does not exist."""
+    fs, inner = filesystem(folder)
+    try:
+        return {path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(inner, detail=False)}
+    except FileNotFoundError:
+        return set()
+
+
 def remove(folder: str, names: Iterable[str]) -> None:
     """Remove files below a folder, in order where they are local; one that is gone is no error. Raises OutputError."""
     fs, inner = filesystem(folder)

@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import ConfigurationError, StorageError
 from configs.shown import shown
+from pipeline.runtime import recall
 
 T = TypeVar("T")
 
@@ -231,10 +232,15 @@ class Remote(fsspec.AbstractFileSystem):
 
     def _try(self, name: str, path: str, *args: Any, **kwargs: Any) -> Any:
         self.fs.invalidate_cache()
-        shown_path = self.unstrip_protocol(path) if "://" not in path else path
-        return attempt(lambda: getattr(self.fs, name)(path, *args, **kwargs), shown_path)
+        return attempt(lambda: getattr(self.fs, name)(path, *args, **kwargs), self._url(path))
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else self.unstrip_protocol(path)
 
     def info(self, path: str, **kwargs: Any) -> Any:
+        known = recall.get(self._url(path))
+        if known is not None:
+            return {"name": self._strip_protocol(path), "size": len(known), "type": "file"}
         return self._try("info", path, **kwargs)
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
@@ -275,7 +281,17 @@ class Remote(fsspec.AbstractFileSystem):
         return self.info(path)["size"]
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
-        """Bytes of a file; from the web only the whole of it. One request, where S3's client makes two of its own."""
+        """Bytes of a file. One request, where S3's client makes two of its own; none where they are recalled."""
+        url = self._url(path)
+        known = recall.get(url)
+        if known is not None:
+            return known[start:end]
+        data = self._bytes(path, start, end, **kwargs)
+        if not start and (end is None or len(data) < end):
+            recall.keep(url, data)
+        return data
+
+    def _bytes(self, path: str, start: int | None, end: int | None, **kwargs: Any) -> bytes:
         if start is None and end is None:
             if not self.has_buckets:
                 return bytes(self._try("cat_file", path))
@@ -294,14 +310,18 @@ class Remote(fsspec.AbstractFileSystem):
         """
         if mode != "overwrite":
             kwargs["mode"] = mode
+        recall.drop(self._url(path))
         try:
-            return self._try("pipe_file", path, value, **kwargs)
+            answer = self._try("pipe_file", path, value, **kwargs)
+            recall.keep(self._url(path), bytes(value))
+            return answer
         except StorageError as error:
             if _code(error) in _PRECONDITIONS and (mode == "create" or "IfMatch" in kwargs):
                 raise FileExistsError(path) from error
             raise
 
     def rm_file(self, path: str) -> Any:
+        recall.drop(self._url(path))
         return self._try("rm_file", path)
 
     def rm(self, path: str, recursive: bool = False, maxdepth: int | None = None) -> None:
@@ -337,6 +357,7 @@ class Remote(fsspec.AbstractFileSystem):
             with suppress(FileNotFoundError):
                 self.rm_file(path)
             self._try("mv", temporary, path)
+            recall.drop(self._url(temporary))
         except BaseException:
             with suppress(Exception):
                 self.fs.rm_file(temporary)
@@ -346,6 +367,7 @@ class Remote(fsspec.AbstractFileSystem):
         if not source.is_on_disk:
             self.pipe_file(path, source.value())
             return
+        recall.drop(self._url(path))
         options = {"chunksize": 2 * BLOCK, "max_concurrency": 4} if self.is_s3 else {}
         attempt(lambda: self.fs.put_file(source.path(), path, **options), self.unstrip_protocol(path))
 
