@@ -33,6 +33,7 @@ from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample
 from pipeline.settle import TAKEDOWN
 from pipeline.split import split_phase, split_tasks, split_units
+from pipeline.unchanged import is_unchanged, request_key
 from pipeline.write import corpus_digest
 
 MANIFEST_FORMAT = 1
@@ -83,11 +84,17 @@ def build_corpus(
             started = time.perf_counter()
             fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched)
             seconds = time.perf_counter() - started
-            units, whole, split = _split(plan, engine, work, _units(plan, (output, work, cache), fetched), watch)
+            units = _units(plan, (output, work, cache), fetched)
+            request = "" if storage.is_local(output) or clean else request_key(plan, fetched, units)
+            if request and not engine.check and is_unchanged(output, work, request):
+                watch.unchanged(output)
+                return dict(storage.read_json(storage.join(output, "manifest.json")))
+            units, whole, split = _split(plan, engine, work, units, watch)
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)
             times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
             manifest = _finish(jobs, fetched, {"read_whole": whole, "phases": times})
+            write_seals(output, work, request)
         if clean:
             storage.remove_tree(work)
             note_work_folder(output, storage.join(output, WORK))
@@ -145,7 +152,7 @@ def _split(
 
 
 def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> dict[str, Any]:
-    """Check that all adds up, write the report, and last the manifest, which vouches for the whole."""
+    """Check that all adds up, write the report, and last the manifest, which vouches for the corpus."""
     plan, output, done = jobs.plan, jobs.output, Done(jobs.work)
     ingested, settled, written = done.records("ingest"), done.records("settle"), done.records("write")
     stages = balance(ingested, settled, written)
@@ -155,7 +162,6 @@ def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> di
     tally = Tally.from_json(done.summary("tally"))
     write_report(output, plan, manifest, duplicates.statistics, done.summary("settle"), [tally])
     storage.write_json(storage.join(output, "manifest.json"), manifest)
-    write_seals(output, jobs.work)
     return manifest
 
 

@@ -63,9 +63,9 @@ def test_calls_that_fail_now_and_then_change_nothing(local, remote):
 def test_a_store_that_stays_away_ends_the_build_and_the_next_one_loses_nothing(local, remote, monkeypatch):
     recipe, bucket = remote
     monkeypatch.setenv("OPENROOTS_STORE_PATIENCE", "0.02")
-    with faults(lambda kind, path: AWAY if kind == "get" and path.endswith("/in/1.jsonl") else None):
-        with pytest.raises(StorageError, match=r"in/1\.jsonl: the store does not answer"):
-            run(recipe, f"{bucket}/out")
+    away = faults(lambda kind, path: AWAY if kind == "get" and path.endswith("/in/1.jsonl") else None)
+    with away, pytest.raises(StorageError, match=r"in/1\.jsonl: the store does not answer"):
+        run(recipe, f"{bucket}/out")
     assert "manifest.json" not in storage.names_in(f"{bucket}/out")
     assert not storage.exists(f"{bucket}/out/lock.json")
     assert run(recipe, f"{bucket}/out") == local[1]
@@ -75,9 +75,9 @@ def test_a_store_that_stays_away_ends_the_build_and_the_next_one_loses_nothing(l
 def test_an_input_that_is_gone_or_refused_is_never_a_row_of_the_ledger(local, remote):
     recipe, bucket = remote
     for error in (FileNotFoundError("gone"), PermissionError("Access Denied")):
-        with faults(lambda kind, path, error=error: error if kind == "get" and path.endswith("2.jsonl") else None):
-            with pytest.raises(StorageError, match=r"2\.jsonl"):
-                run(recipe, f"{bucket}/out")
+        gone = faults(lambda kind, path, error=error: error if kind == "get" and path.endswith("2.jsonl") else None)
+        with gone, pytest.raises(StorageError, match=r"2\.jsonl"):
+            run(recipe, f"{bucket}/out")
     assert run(recipe, f"{bucket}/out") == local[1]
 
 
@@ -98,7 +98,9 @@ def test_objects_of_others_stay(local, remote):
     theirs = ("data/en/notes.txt", "ledger/old.parquet", "index/x", "data/theirs/shard-0.bin", "other/lock.json")
     for name in theirs:
         storage.write_text(f"{bucket}/out/{name}", name)
-    recipe.write_text(recipe.read_text().replace('seed = ', "seed = ").replace('title = "Small"', 'title = "Small"\nseed = 7'))
+    recipe.write_text(
+        recipe.read_text().replace("seed = ", "seed = ").replace('title = "Small"', 'title = "Small"\nseed = 7')
+    )
     run(recipe, f"{bucket}/out")
     assert {name: storage.read_bytes(f"{bucket}/out/{name}").decode() for name in theirs} == {n: n for n in theirs}
 

@@ -66,8 +66,11 @@ def public_files(found: Iterable[str]) -> list[str]:
     return sorted(name for name in ours if not name.startswith(f"{RECEIPTS}/"))
 
 
-def write_seals(corpus: str, work: str | None = None) -> None:
-    """Seal a finished corpus and, where one is given, the folder of its work files. Raises OutputError."""
+def write_seals(corpus: str, work: str | None = None, request: str = "") -> None:
+    """Seal a finished corpus and, where one is given, the folder of its work files. Raises OutputError.
+
+    `request` is noted with the work files; see `pipeline.unchanged`.
+    """
     manifest = storage.read_json(storage.join(corpus, "manifest.json"))
     counted = storage.read_json(storage.join(corpus, "statistics.json")).get("files", {})
     known = {name: ("sha256", file["bytes"], file["sha256"]) for name, file in counted.items()}
@@ -77,11 +80,15 @@ def write_seals(corpus: str, work: str | None = None) -> None:
     _write(corpus, manifest["digest"], {name: found[name].size for name in public_files(found)}, of_public | known)
     work_files.pop(SEAL, None)
     if work and work_files:
-        _write(work, manifest["digest"], work_files, of_work)
+        _write(work, manifest["digest"], work_files, of_work, {"request": request} if request else {})
 
 
 def _write(
-    folder: str, corpus_digest: str, sizes: Mapping[str, int], known: Mapping[str, tuple[str, int, str]]
+    folder: str,
+    corpus_digest: str,
+    sizes: Mapping[str, int],
+    known: Mapping[str, tuple[str, int, str]],
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Write the seal of the files in `folder`; those not known, or known with another length, are read."""
     files = {name: known[name] for name, size in sizes.items() if name in known and known[name][1] == size}
@@ -90,6 +97,7 @@ def _write(
     content: dict[str, Any] = {
         "format": FORMAT,
         "corpus": corpus_digest,
+        **(more or {}),
         "files": {name: {"bytes": size, kind: digest} for name, (kind, size, digest) in sorted(files.items())},
     }
     storage.write_json(storage.join(folder, SEAL), {**content, "seal": sha256_of(content)})

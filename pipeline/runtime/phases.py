@@ -281,6 +281,9 @@ class Watch:
     def begin(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
         """A phase begins: sizes of its tasks, those that are done, the folder where records of finished ones appear."""
 
+    def unchanged(self, output: str) -> None:
+        """An output was finished before, and nothing has changed since."""
+
     def damaged(self, phase: str, paths: Sequence[str]) -> None:
         """Files of an earlier run are gone or are not as they were written; they are made again."""
 

@@ -56,6 +56,10 @@ class ProgressWatch(Watch):
         self._thread = threading.Thread(target=self._follow, args=(state,), daemon=True)
         self._thread.start()
 
+    def unchanged(self, output: str) -> None:
+        """Say that there is nothing to do."""
+        self.console.print(f"finished before; recipe, inputs and files are unchanged in {output}", markup=False)
+
     def damaged(self, phase: str, paths: Sequence[str]) -> None:
         """Say which files are made again."""
         self.console.print(f"{phase:<12} · damaged since it was written, made again: {shown_list(paths)}")
