@@ -47,6 +47,7 @@ def run(recipe: Path, output: str, **options) -> str:
     return str(build(recipe, output, Engine(), **options)["digest"])  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_calls_that_fail_now_and_then_change_nothing(local, remote):
     recipe, bucket = remote
     count = 0
@@ -72,6 +73,7 @@ def test_a_store_that_stays_away_ends_the_build_and_the_next_one_loses_nothing(l
     assert storage.read_json(f"{bucket}/out/manifest.json")["problems"] == []
 
 
+@pytest.mark.slow
 def test_an_input_that_is_gone_or_refused_is_never_a_row_of_the_ledger(local, remote):
     recipe, bucket = remote
     for error in (FileNotFoundError("gone"), PermissionError("Access Denied")):
@@ -92,6 +94,7 @@ def test_a_build_that_ends_in_an_error_commits_no_half_file(local, remote):
     assert "lock.json" not in files
 
 
+@pytest.mark.slow
 def test_objects_of_others_stay(local, remote):
     recipe, bucket = remote
     assert run(recipe, f"{bucket}/out") == local[1]
@@ -105,6 +108,7 @@ def test_objects_of_others_stay(local, remote):
     assert {name: storage.read_bytes(f"{bucket}/out/{name}").decode() for name in theirs} == {n: n for n in theirs}
 
 
+@pytest.mark.slow
 def test_signs_of_patterns_in_the_output_harm_no_other_build(local, remote):
     recipe, bucket = remote
     storage.write_text(f"{bucket}/x/lock.json", json.dumps({"owner": "another"}))

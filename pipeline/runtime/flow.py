@@ -364,8 +364,9 @@ def _elements(begun: Begun) -> list[tuple[int, Any]]:
 
 
 def _write_note(site: Site, begun: Begun, began: float) -> None:
-    note = {**begun.note, "run": site.run, "began": began}
-    storage.write_json(_note_of(site.done.folder, site.step.name), note)
+    path = _note_of(site.done.folder, site.step.name)
+    _notes[path] = {**begun.note, "run": site.run, "began": began}
+    storage.write_json(path, _notes[path])
 
 
 class _DoTasks(SiteDoFn):
@@ -385,8 +386,16 @@ class _End(SiteDoFn):
             results = [result for result in element[1] if result is not None and result[1] is not None]
             note = site.step.end(site.done, results)
             path = _note_of(site.done.folder, site.step.name)
-            storage.write_json(path, {**storage.read_json(path), **note, "ended": time.time()})
+            before = _notes.get(path, {})
+            if before.get("run") != site.run:  # another process began the step
+                before = storage.read_json(path)
+            _notes[path] = {**before, **note, "ended": time.time()}
+            storage.write_json(path, _notes[path])
         yield 0
+
+
+_notes: dict[str, dict[str, Any]] = {}
+"""The last note of each step that this process has written or read to its end, by path."""
 
 
 def _note_of(folder: str, step: str) -> str:
@@ -396,7 +405,9 @@ def _note_of(folder: str, step: str) -> str:
 def seconds_of(folder: str, step: str) -> float:
     """How long a step took when it last ran; 0 where that is not known."""
     try:
-        note = storage.read_json(_note_of(folder, step))
+        path = _note_of(folder, step)
+        known = None if storage.is_local(folder) else _notes.get(path)
+        note = known if known and "ended" in known else storage.read_json(path)
         return max(0.0, float(note["ended"]) - float(note["began"]))
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
@@ -585,6 +596,7 @@ class _Follower:
             _tell_begin(self._watch, step, done, note)
         if "ended" not in note:
             return False
+        _notes[_note_of(self._folder, step.name)] = note
         _tell_end(self._watch, step, done, note, note["ended"] - note["began"])
         self._steps.pop(0)
         return True

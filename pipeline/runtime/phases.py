@@ -10,7 +10,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -146,6 +146,7 @@ class Phase:
     work: Work
     place: str | None = None
     vouchers: tuple[str, ...] = ()
+    _last: Names | None = field(default=None, init=False, repr=False, compare=False)
 
     def files(self, folder: str) -> str:
         """Where the files of this phase lie, given the work folder."""
@@ -170,12 +171,12 @@ class Phase:
 
         With `check` every file is read, and no manifest is trusted. The records of damaged files are removed.
         """
-        if self._is_new(folder):
+        if not storage.is_local(folder) and not self._noted(folder).is_noted:  # nothing was ever begun here
             return {}, {}
         place, records = self.files(folder), {} if check else manifest_records(folder, self.name)
         if not records:
             records = self._read(folder)
-        if not records and check:  # tasks may have left no records of their own
+        if not records and check and not storage.is_local(folder):  # tasks may have left no records of their own
             records = manifest_records(folder, self.name)
         if not records:
             return {}, {}
@@ -188,7 +189,7 @@ class Phase:
 
     def begin(self, folder: str, names: Sequence[str], before: Mapping[str, Record]) -> None:
         """Note, before any work is done, that files of the tasks `names` may appear; what they replace is retracted."""
-        noted = Names(self._names(folder))
+        noted, self._last = self._last or Names(self._names(folder)), None
         if noted.is_noted:
             storage.remove(storage.join(folder, self.name), ["manifest.json"])
         if not storage.is_local(folder):
@@ -224,9 +225,9 @@ class Phase:
             write_record(path, record)
         return record
 
-    def _is_new(self, folder: str) -> bool:
-        """Whether nothing was ever begun here: one look in a store, where a folder cannot be listed for nothing."""
-        return not storage.is_local(folder) and not Names(self._names(folder)).is_noted
+    def _noted(self, folder: str) -> Names:
+        self._last = Names(self._names(folder))
+        return self._last
 
     def _names(self, folder: str) -> str:
         return storage.join(folder, self.name, "names.json")
