@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs.models import PersonalData
 from pipeline.decide import first_verdict, language_verdict, personal_data_verdict
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.flow import Done
@@ -156,7 +157,9 @@ def test_other_languages_stay_where_the_recipe_wants_them() -> None:
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1), st.integers(0, 20))
 def test_findings_are_added_over_kinds(counts: list[tuple[int, int]], limit: int) -> None:
     batch = pa.record_batch({f"pii_{k}": pa.array([row[k] for row in counts], pa.int32()) for k in (0, 1)})
-    dropped = [reason is not None for reason in personal_data_verdict(batch, limit)[1].to_pylist()]
+    dropped = [
+        reason is not None for reason in personal_data_verdict(batch, PersonalData(drop_above=limit))[1].to_pylist()
+    ]
     assert dropped == [sum(row) > limit for row in counts]
 
 
