@@ -58,8 +58,8 @@ def test_weighted_languages_have_their_share_and_repeat_nothing_before_all_was_s
         assert abs((languages[:SLOTS] == number).sum() - share * SLOTS) <= len(counts) + 1
         whole = len(mine) // counts[language] * counts[language]
         assert (np.sort(mine[:whole].reshape(-1, counts[language]), axis=1) == np.arange(counts[language])).all()
-        if share > 0.1:  # no window is without it for long
-            assert np.diff(np.flatnonzero(languages == number)).max() <= 2 / share + 2
+        if share > 0.1:  # no window is without it for long; slots of all the others may meet in one place
+            assert np.diff(np.flatnonzero(languages == number)).max() <= 1 / share + len(counts) + 1
 
 
 def test_wrong_weights_are_refused() -> None:
