@@ -244,8 +244,12 @@ class LicencePolicy(Model):
         description="patterns; wins over `allow`",
     )  # fmt: skip
     deny_code: tuple[str, ...] = Field(
-        default=("GPL-*", "LGPL-*", "AGPL-*"), description="patterns, for programming languages only"
-    )
+        default=(
+            "GPL-*", "LGPL-*", "AGPL-*", "EUPL-*", "OSL-*", "CECILL-1.*", "CECILL-2.*", "RPL-*", "CPAL-1.0", "QPL-1.0",
+            "Sleepycat",
+        ),
+        description="patterns, for programming languages only: copyleft of whole programs",
+    )  # fmt: skip
     unknown: Literal["drop", "keep", "review"] = Field(
         default="drop",
         description="of documents whose licence is unknown; `review` drops them under a reason of its own",

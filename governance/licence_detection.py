@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import re2
 
 from governance.licence_comments import ANY, SYNTAX, comment_words
 from governance.licence_names import spdx_of
@@ -126,6 +127,27 @@ def own_notices(texts: pa.LargeStringArray, languages: Sequence[str | None]) -> 
         if language is None:
             found.append(None)
             continue
-        words, head = comment_words(source[starts[row] : starts[row + 1]], SYNTAX.get(language, ANY))
-        found.append(notice_of(words, head))
+        text = source[starts[row] : starts[row + 1]]
+        words, head = comment_words(text, SYNTAX.get(language, ANY))
+        said = [one for one in (notice_of(words, head), _assigned(text[:ASSIGNED_BYTES].tobytes())) if one]
+        found.append(joined(said, "AND") if said else None)
     return found
+
+
+ASSIGNED_BYTES = 1 << 16
+"""How far into a file what it assigns is looked for."""
+_ASSIGNED = re2.compile(
+    rb"(?m)^(?:__licen[cs]e__[ \t]*=[ \t]*[bru]?[\"']{1,3}|MODULE_LICENSE[ \t]*\([ \t]*\")([^\"'\r\n]{2,80})[\"']"
+)
+
+
+def _assigned(text: bytes) -> str | None:
+    """The licence that code assigns to itself: `__license__ = "MIT"`, `MODULE_LICENSE("GPL v2");`."""
+    if b"__licen" not in text and b"MODULE_LICENSE" not in text:
+        return None
+    match = _ASSIGNED.search(text)
+    if not match:
+        return None
+    said = match.group(1)
+    words = b"license: " + said.lower()
+    return notice_of(words, len(words)) or spdx_of(said.decode("utf-8", "replace"))

@@ -1,0 +1,32 @@
+"""What code assigns to itself as its licence."""
+
+import pyarrow as pa
+import pytest
+
+from configs.models import LicencePolicy
+from governance.licence_detection import own_notices
+from governance.licences import LicenceGate
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "spdx"),
+    [
+        ("python", '"""Tools."""\n__version__ = "1"\n__license__ = "GPL"\n', "GPL-1.0-or-later"),
+        ("python", "__licence__ = 'Apache License 2.0'\n", "Apache-2.0"),
+        ("c", 'int f;\nMODULE_AUTHOR("x");\nMODULE_LICENSE("GPL v2");\n', "GPL-2.0-only"),
+        ("c", 'MODULE_LICENSE("Dual MIT/GPL");\n', "MIT OR GPL-1.0-or-later"),
+        ("python", '# Licensed under the MIT License.\n__license__ = "GPL"\n', "MIT AND GPL-1.0-or-later"),
+        ("python", 'text = "__license__ = GPL"\nprint(__license__)\n', None),
+        ("python", "__license__ = read('LICENSE')\n", None),
+        ("c", '/* Modules say MODULE_LICENSE to the kernel. */\nchar *s = "MODULE_LICENSE";\n', None),
+    ],
+)
+def test_assigned_licences(language: str, text: str, spdx: str | None) -> None:
+    assert own_notices(pa.array([text], pa.large_string()), [language]) == [spdx]
+
+
+@pytest.mark.parametrize("spdx", ["EUPL-1.2", "OSL-3.0", "CECILL-2.1", "AGPL-3.0-only"])
+def test_copyleft_of_whole_programs_is_denied_to_code_by_default(spdx: str) -> None:
+    gate = LicenceGate(LicencePolicy(), frozenset())
+    assert not gate.judge(spdx, True).admitted
+    assert gate.judge(f"MIT OR {spdx}", True).admitted
