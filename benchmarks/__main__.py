@@ -17,6 +17,7 @@ PARTS = (
     "ingest",
     "chain",
     "minhash",
+    "decontaminate",
     "end_to_end",
     "scaling",
     "memory",

@@ -421,17 +421,21 @@ class Decontamination(Model):
     """Which evaluation sets are looked for, and what becomes of documents that hold their items."""
 
     sets: tuple[EvaluationSet, ...] = Field(default=(), description="evaluation sets, see below")
-    watch: tuple[Literal["canaries", "humaneval"], ...] = Field(
-        default=("canaries", "humaneval"),
-        description="ours: BIG-bench's canary, HumanEval; where no set is named, only if this key is there",
+    watch: tuple[Literal["canaries", "humaneval"], ...] | None = Field(
+        default=None, description="known ones: BIG-bench's canary, HumanEval; default: both where a set is named"
     )
     threshold: float = Field(default=0.8, ge=0.5, le=1, description="least score of an item that is there")
     policy: Literal["drop", "cut"] = Field(default="drop", description="drop the document, or cut the item out of it")
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is looked for: where sets are named, or ours are asked for."""
-        return bool(self.sets) or ("watch" in self.model_fields_set and bool(self.watch))
+        """Whether anything is looked for."""
+        return bool(self.sets) or bool(self.watch)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The known sets to look for."""
+        return self.watch if self.watch is not None else ("canaries", "humaneval") if self.sets else ()
 
     @field_validator("sets")
     @classmethod
@@ -486,6 +490,7 @@ class Recipe(Model):
     quality: Quality = Quality()
     personal_data: PersonalData = PersonalData()
     deduplication: Deduplication = Deduplication()
+    decontamination: Decontamination = Decontamination()
     sampling: Sampling = Sampling()
     output: Output = Output()
 

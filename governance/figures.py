@@ -21,6 +21,7 @@ REASONS = {
     "empty": "no text",
     "unreadable": "could not be read",
     "takedown": "taken down on request",
+    "contaminated": "holds an item of an evaluation set",
 }
 """Reasons of the ledger in words; those of thresholds are worded by `reason`."""
 
@@ -31,6 +32,7 @@ STAGES = {
     "quality": "quality filters",
     "personal_data": "personal data",
     "deduplicate": "deduplication",
+    "decontaminate": "decontamination",
     "sample": "sampling",
     "takedown": "takedown",
 }

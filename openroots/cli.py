@@ -22,6 +22,7 @@ LAZY = {
     "find": "openroots.commands.find:find_command",
     "verify": "openroots.commands.verify:verify_command",
     "calibrate": "openroots.commands.calibrate:calibrate_command",
+    "decontaminate": "openroots.commands.decontaminate:decontaminate_command",
     "train-tokenizer": "openroots.commands.train_tokenizer:train_tokenizer_command",
     "fertility": "openroots.commands.fertility:fertility_command",
     "export-tokenizer": "openroots.commands.export_tokenizer:export_tokenizer_command",

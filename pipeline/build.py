@@ -17,6 +17,7 @@ from configs.shown import shown, shown_list
 from governance.licence_report import licence_rows
 from pipeline.corpus.reading import note_work_folder
 from pipeline.corpus.seal import write_seals
+from pipeline.decontamination.items import check_sets
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
@@ -31,7 +32,7 @@ from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_writt
 from pipeline.runtime.phases import Record, Watch
 from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample
-from pipeline.settle import TAKEDOWN
+from pipeline.settle import DECONTAMINATE, TAKEDOWN
 from pipeline.split import split_phase, split_tasks, split_units
 from pipeline.unchanged import is_unchanged, request_key
 from pipeline.write import corpus_digest
@@ -75,6 +76,7 @@ def build_corpus(
     resumes from it. With `clean` it is removed at the end; a later build then starts anew. Raises OpenRootsError.
     """
     watch = watch or Watch()
+    check_sets(plan.recipe.decontamination)
     if not engine.is_local:  # workers have other working directories
         output, work = storage.absolute(output), work and storage.absolute(work)
     work = (work or "").rstrip("/") or storage.join(output, WORK)
@@ -155,7 +157,7 @@ def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> di
     """Check that all adds up, write the report, and last the manifest, which vouches for the corpus."""
     plan, output, done = jobs.plan, jobs.output, Done(jobs.work)
     ingested, settled, written = done.records("ingest"), done.records("settle"), done.records("write")
-    stages = balance(ingested, settled, written)
+    stages = balance(ingested, settled, written, _stages(plan))
     manifest = {**_manifest(plan, fetched, ingested, settled, written, jobs.samples(done), stages), **notes}
     _check_files(output, {"data": written, "ledger": done.records("ledger")})
     duplicates = jobs.deduplicator.result(done)
@@ -163,6 +165,14 @@ def _finish(jobs: CorpusJobs, fetched: FetchReport, notes: dict[str, Any]) -> di
     write_report(output, plan, manifest, duplicates.statistics, done.summary("settle"), [tally])
     storage.write_json(storage.join(output, "manifest.json"), manifest)
     return manifest
+
+
+def _stages(plan: Plan) -> tuple[str, ...]:
+    """The stages of this build: those that any has, and decontamination where there are sets to look for."""
+    if not plan.recipe.decontamination.is_on:
+        return STAGES
+    place = STAGES.index("sample")
+    return (*STAGES[:place], DECONTAMINATE, *STAGES[place:])
 
 
 def _times(steps: Sequence[Step], done: Done) -> Iterator[dict[str, Any]]:
@@ -204,7 +214,9 @@ def _check_files(output: str, written: dict[str, list[Record]]) -> None:
             )
 
 
-def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequence[Record]) -> list[dict[str, Any]]:
+def balance(
+    ingested: Sequence[Record], settled: Sequence[Record], written: Sequence[Record], stages_run: Sequence[str] = STAGES
+) -> list[dict[str, Any]]:
     """The funnel: for each stage documents and bytes in, kept and dropped.
 
     Three counts made apart must agree: what ingest read, what the ledger says, what the shards hold. Raises
@@ -215,7 +227,7 @@ def balance(ingested: Sequence[Record], settled: Sequence[Record], written: Sequ
     refused = [entry for record in ingested for entry in record.data["dropped"]]
     fates = [entry[2:6] for record in settled for entry in record.data["counts"]]
     is_taken_down = any(stage == TAKEDOWN for stage, *_ in fates)
-    dropped: dict[str, list[int]] = {stage: [0, 0] for stage in (*STAGES, *([TAKEDOWN] if is_taken_down else []))}
+    dropped: dict[str, list[int]] = {stage: [0, 0] for stage in (*stages_run, *([TAKEDOWN] if is_taken_down else []))}
     for stage, _, documents, size in [*refused, *fates]:
         target = kept if stage == "write" else dropped[stage]
         target[0] += documents

@@ -3,9 +3,10 @@
 read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines     twice
 compare  signatures of what is left, pairs of near-duplicates                                     once
 choose   which documents are kept                                                                 never
-write    sample, settle, shards of the corpus, ledger, counts                                     once
+write    sample, settle, shards of the corpus, ledger, counts                                     once, or twice
 
-The report, which needs the counts alone, is the driver's.
+Where evaluation sets are looked for, `write` reads text once more. The report, which needs the counts alone, is the
+driver's.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from pipeline.annotate import annotate_phase
 from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
 from pipeline.decide import decide_phase, shard_task
+from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
 from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.readers import Unit
@@ -29,6 +31,7 @@ from pipeline.runtime.flow import Done, Link, ShardStep, Step
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
+    DECONTAMINATE,
     LEDGER_ENDING,
     ShardFiles,
     count_phase,
@@ -39,6 +42,9 @@ from pipeline.settle import (
     sum_histograms,
 )
 from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
+
+DEDUPLICATED = ("annotate", "decide", "deduplicate-result")
+"""Phases that tell of each work shard, deduplicated."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class CorpusJobs:
     def write_steps(self) -> list[Step]:
         """What becomes of every document, and the corpus."""
         return [
+            *self.decontaminate_steps(),
             ShardStep(self.fate_tasks, (Link("count", self.count_phase),), sum_histograms),
             ShardStep(self.fate_tasks, (Link("settle", self.settle_phase),), sum_examples),
             ShardStep(self.write_tasks, (Link("write", self.write_phase),)),
@@ -80,6 +87,34 @@ class CorpusJobs:
             ShardStep(self.sketch_tasks, (Link("passages", self.sketch_phase),)),
             ShardStep(self.tally_tasks, (Link("tally", self.tally_phase),), sum_tallies),
         ]
+
+    @property
+    def _decontaminates(self) -> bool:
+        return self.plan.recipe.decontamination.is_on
+
+    def decontaminate_steps(self) -> list[Step]:
+        """What of evaluation sets documents hold; nothing where the recipe names none."""
+        if not self._decontaminates:
+            return []
+        settings = self.plan.recipe.decontamination
+        phase = index_phase(settings)
+        return [
+            ShardStep(lambda _: index_tasks(settings), (Link(phase.name, lambda _: phase),)),
+            ShardStep(self.find_tasks, (Link(DECONTAMINATE, self.find_phase),)),
+        ]
+
+    def find_phase(self, done: Done) -> Phase:
+        """Looks for items of evaluation sets."""
+        recurring, code = self.deduplicator.recurring_lines(done), frozenset(self.plan.languages.programming)
+        index = done.records(INDEX)[0].files[0]
+        path = storage.join(done.files(INDEX), index.path)
+        return find_phase(self.plan.recipe.decontamination, recurring, code, path, index.digest)
+
+    def find_tasks(self, done: Done) -> list[Task]:
+        """A task a work shard that was deduplicated."""
+        annotated = [record.files[0] for record in done.records("annotate")]
+        tasks = self._fate_tasks(done, self._deduplicated(done), DEDUPLICATED)
+        return [replace(task, size=shard.bytes) for task, shard in zip(tasks, annotated, strict=True)]
 
     @cached_property
     def deduplicator(self) -> Deduplicator:
@@ -136,21 +171,32 @@ class CorpusJobs:
         pairs = zip(done.records("annotate"), done.records("decide"), strict=True)
         return [_shard_input(done, annotated.files[0], decided.files[0]) for annotated, decided in pairs]
 
-    def shard_files(self, done: Done) -> list[ShardFiles]:
-        """What tells of each work shard."""
+    def _deduplicated(self, done: Done) -> list[ShardFiles]:
         results = self.deduplicator.result_files(done)
         return [
             ShardFiles(shard.path, shard.decisions, result)
             for shard, result in zip(self.shard_inputs(done), results, strict=True)
         ]
 
+    def shard_files(self, done: Done) -> list[ShardFiles]:
+        """What tells of each work shard."""
+        files = self._deduplicated(done)
+        if not self._decontaminates:
+            return files
+        found = [record.files[0].path for record in done.records(DECONTAMINATE)]
+        place = done.files(DECONTAMINATE)
+        return [replace(one, decontaminated=storage.join(place, path)) for one, path in zip(files, found, strict=True)]
+
     def fate_tasks(self, done: Done) -> list[Task]:
         """A task a work shard, with all that was found out about it."""
-        annotated = [record.files[0] for record in done.records("annotate")]
-        decided = [record.files[0] for record in done.records("decide")]
-        results = [record.files[0] for record in done.records("deduplicate-result")]
-        inputs = [tuple(file.digest for file in files) for files in zip(annotated, decided, results, strict=True)]
-        return fate_tasks(annotated, self.shard_files(done), inputs)
+        phases = (*DEDUPLICATED, *([DECONTAMINATE] if self._decontaminates else []))
+        return self._fate_tasks(done, self.shard_files(done), phases)
+
+    @staticmethod
+    def _fate_tasks(done: Done, files: list[ShardFiles], phases: tuple[str, ...]) -> list[Task]:
+        told = [[record.files[0] for record in done.records(phase)] for phase in phases]
+        inputs = [tuple(file.digest for file in shard) for shard in zip(*told, strict=True)]
+        return fate_tasks(told[0], files, inputs)
 
     def count_phase(self, _: Done) -> Phase:
         """Counts what is there of each language."""
@@ -176,14 +222,17 @@ class CorpusJobs:
         """A task a shard of the corpus."""
         parts: dict[str, list[Part]] = {}
         annotated, settled = done.records("annotate"), done.records("settle")
-        for shard, paths, record in zip(annotated, self.shard_files(done), settled, strict=True):
+        found = done.records(DECONTAMINATE) if self._decontaminates else []
+        cuts: list[tuple[str, ...]] = [(record.files[0].digest,) for record in found] or [()] * len(annotated)
+        for shard, paths, record, cut in zip(annotated, self.shard_files(done), settled, cuts, strict=True):
             fate = next(file for file in record.files if file.path == f"{record.task}.arrow")
             places = _places(shard.files[0])
             for language, size in _kept_bytes(record).items():
-                digests = (shard.files[0].digest, fate.digest)
+                digests = (shard.files[0].digest, fate.digest, *cut)
                 values = record.data["values"].get(language, {})
                 settled_path = storage.join(done.files("settle"), fate.path)
-                part = Part(paths.annotated, settled_path, digests, size, *places[language], values)
+                place = places[language]
+                part = Part(paths.annotated, settled_path, digests, size, *place, values, paths.decontaminated)
                 parts.setdefault(language, []).append(part)
         return plan_shards(parts, self.plan.recipe.output.shard_bytes)
 

@@ -6,6 +6,7 @@ planned; `settle` then writes for every shard who stays (for `write`) and the le
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ TAKEDOWN = "takedown"
 OPTED_OUT = "opted_out"
 """Reason of documents whose site does not consent to their use."""
 FOLDER = "/takedowns"
+DECONTAMINATE = "decontaminate"
 
 SETTLED = pa.schema([("epochs", pa.int32()), ("cluster_size", pa.int32())])
 """One row for every document of a shard, in its order; epochs 0: it is dropped."""
@@ -44,6 +46,8 @@ class ShardFiles:
     annotated: str
     decided: str
     deduplicated: str
+    decontaminated: str = ""
+    """Empty where no evaluation set is looked for."""
 
 
 def id_words(ids: pa.Array) -> np.ndarray:
@@ -58,15 +62,16 @@ def fates(files: ShardFiles) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
     Adds `stage`, `reason`, `detail` (null while the document is in), `cluster_size`, and `bytes_kept`, the bytes of its
     text after line cuts.
     """
-    with (
-        storage.open_stream(files.annotated) as annotated,
-        storage.open_stream(files.decided) as decided,
-        storage.open_stream(files.deduplicated) as deduplicated,
-    ):
+    with ExitStack() as stack:
+        annotated, decided, deduplicated = (
+            stack.enter_context(storage.open_stream(path))
+            for path in (files.annotated, files.decided, files.deduplicated)
+        )
         decisions, duplicates = Rows(decided), Rows(deduplicated)
+        found = Rows(stack.enter_context(storage.open_stream(files.decontaminated))) if files.decontaminated else None
         for batch, texts in coarse(annotated):
-            decision, duplicate = decisions.take(batch.num_rows), duplicates.take(batch.num_rows)
-            yield _joined(batch, decision, duplicate), texts
+            rows = _joined(batch, decisions.take(batch.num_rows), duplicates.take(batch.num_rows))
+            yield rows if found is None else _decontaminated(rows, found.take(batch.num_rows)), texts
 
 
 def _joined(batch: pa.RecordBatch, decision: pa.RecordBatch, duplicate: pa.RecordBatch) -> pa.RecordBatch:
@@ -86,6 +91,20 @@ def _joined(batch: pa.RecordBatch, decision: pa.RecordBatch, duplicate: pa.Recor
         .append_column("cluster_size", duplicate["cluster_size"])
         .append_column("bytes_kept", pc.subtract(batch["bytes"], cut))
     )
+
+
+def _decontaminated(rows: pa.RecordBatch, found: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with what decontamination found: documents that it drops, and what it cuts from others."""
+    is_dropped = pc.and_(pc.is_null(rows["reason"]), pc.is_valid(found["reason"]))
+    columns = {
+        "stage": pc.if_else(is_dropped, DECONTAMINATE, rows["stage"]),
+        "reason": pc.if_else(is_dropped, found["reason"], rows["reason"]),
+        "detail": pc.coalesce(found["detail"], rows["detail"]),
+        "bytes_kept": pc.subtract(rows["bytes_kept"], found["bytes_cut"]),
+    }
+    for name, column in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return rows
 
 
 def _kept_instead(duplicate: pa.RecordBatch) -> pa.StringArray:
@@ -275,7 +294,7 @@ def sum_examples(done: Done, records: Sequence[Record]) -> list[dict[str, str]]:
 def fate_tasks(
     annotated: Sequence[OutputFile], files: Sequence[ShardFiles], inputs: Sequence[tuple[str, ...]]
 ) -> list[Task]:
-    """A task a shard, for `count` and `settle`; `inputs` are the digests of its three files."""
+    """A task a shard, for `count` and `settle`; `inputs` are the digests of its files."""
     return [
         Task(shard_name(shard), digests, paths, shard.documents * COLUMN_BYTES)
         for shard, paths, digests in zip(annotated, files, inputs, strict=True)

@@ -8,16 +8,17 @@ from the work shards where they lie.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from configs.errors import OutputError
-from pipeline.deduplication.lines import cut_lines
+from pipeline.decontamination.stage import cut_found
+from pipeline.deduplication.recurring import cut_recurring
 from pipeline.pii.redactor import recounted
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
@@ -44,11 +45,13 @@ class Part:
 
     annotated: str
     settled: str
-    digests: tuple[str, str]
+    digests: tuple[str, ...]
     bytes: int
     at: int
     row: int
     values: Mapping[str, Sequence[str]]
+    decontaminated: str = ""
+    """What decontamination found; empty where no evaluation set is looked for."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +109,27 @@ class WriteWork:
 
     def _kept(self, part: Part, language: str) -> Iterator[pa.RecordBatch]:
         """Kept documents of one language in a work shard, which has them in one stream."""
-        with storage.open_stream(part.annotated, at=part.at) as annotated, storage.open_stream(part.settled) as settled:
-            fates = Rows(settled)
-            fates.skip(part.row)
+        with ExitStack() as stack:
+            annotated = stack.enter_context(storage.open_stream(part.annotated, at=part.at))
+            paths = [part.settled, *([part.decontaminated] if part.decontaminated else [])]
+            rows = [Rows(stack.enter_context(storage.open_stream(path))) for path in paths]
+            for each in rows:
+                each.skip(part.row)
             for batch in annotated:
-                fate = fates.take(batch.num_rows)
+                fate, *found = (each.take(batch.num_rows) for each in rows)
                 mask = pc.greater(fate["epochs"], 0)
                 if mask.true_count:
-                    yield self._finished(batch.filter(mask), fate.filter(mask), language)
+                    kept = [each.filter(mask) for each in found]
+                    yield self._finished(batch.filter(mask), fate.filter(mask), kept, language)
 
-    def _finished(self, batch: pa.RecordBatch, fate: pa.RecordBatch, language: str) -> pa.RecordBatch:
-        texts = batch["text"] if language in self.code else self._cut(batch)
+    def _finished(
+        self, batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], language: str
+    ) -> pa.RecordBatch:
+        texts = batch["text"]
+        if language not in self.code:
+            texts = cut_recurring(texts, decode(batch["source"]), self.recurring)
+        for rows in found:
+            texts = cut_found(texts, rows)
         counts = {name: batch[name] for name in batch.schema.names if name.startswith("pii_")}
         for name, column in recounted(counts, batch["text"], texts).items():
             batch = batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
@@ -126,18 +139,6 @@ class WriteWork:
         for name in ("cluster_size", "epochs"):
             batch = batch.append_column(name, fate[name])
         return batch
-
-    def _cut(self, batch: pa.RecordBatch) -> pa.LargeStringArray:
-        """Texts without their source's recurring lines."""
-        texts = batch["text"]
-        sources = decode(batch["source"])
-        for source in pc.unique(sources).to_pylist():
-            if source not in self.recurring:
-                continue
-            mine = pc.equal(sources, source)
-            lines = np.frombuffer(storage.read_bytes(self.recurring[source]), "<u8")
-            texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
-        return texts
 
 
 def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:

@@ -65,7 +65,7 @@ def watched_sets(settings: Decontamination) -> tuple[EvaluationSet, ...]:
     ours = [
         EvaluationSet(name=name, files=(str(_WATCHED / file),))
         for name, file in (("canaries", "canaries.jsonl"), ("humaneval", "humaneval.jsonl.gz"))
-        if name in settings.watch and name not in names
+        if name in settings.watched and name not in names
     ]
     return (*settings.sets, *ours)
 
@@ -86,6 +86,13 @@ def read_items(sets: Sequence[EvaluationSet]) -> Iterator[Item]:
         if not count:
             asked = f" in the fields {', '.join(one.fields)}" if one.fields else ""
             raise ConfigurationError(f"evaluation set `{one.name}`: no item has text{asked}: {', '.join(one.files)}")
+
+
+def check_sets(settings: Decontamination) -> None:
+    """Read all items once, so that a build with an unreadable set stops before it begins."""
+    if settings.is_on:
+        for _ in read_items(watched_sets(settings)):
+            pass
 
 
 def evaluation_sets(

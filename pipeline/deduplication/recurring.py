@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.deduplication.keys import ShardInput, still_in
-from pipeline.deduplication.lines import count_hashes, line_hashes
+from pipeline.deduplication.lines import count_hashes, cut_lines, line_hashes
 from pipeline.deduplication.minhash import CODE
 from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
 from pipeline.runtime import storage
@@ -93,3 +93,15 @@ class FindRecurring:
 def sort_hashes(_: str, buffer: bytes) -> bytes:
     """Hashes, sorted."""
     return np.sort(np.frombuffer(buffer, "<u8")).tobytes()
+
+
+def cut_recurring(
+    texts: pa.LargeStringArray, sources: pa.StringArray, recurring: Mapping[str, str]
+) -> pa.LargeStringArray:
+    """Texts without their sources' recurring lines. `recurring`: source → file of the sorted hashes of its lines."""
+    for source in pc.unique(sources).to_pylist():
+        if source in recurring:
+            mine = pc.equal(sources, source)
+            lines = np.frombuffer(storage.read_bytes(recurring[source]), "<u8")
+            texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
+    return texts

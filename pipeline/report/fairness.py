@@ -9,7 +9,7 @@ from pipeline.report.tally import Tally
 
 FLAGGED_POINTS = 0.10
 """A language that loses so much more than the mean, as a share of its documents or bytes, is flagged."""
-NOT_JUDGED = frozenset({"deduplicate", "sample"})
+NOT_JUDGED = frozenset({"deduplicate", "decontaminate", "sample"})
 """Stages whose losses say nothing of how a language is treated: copies, and budgets that the recipe sets."""
 KEPT_STAGE = "write"
 

@@ -1,0 +1,74 @@
+"""Decontamination in builds: fates, ledger, reruns, and the stand-alone command."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from datasets import load_dataset
+
+from openroots.cli import main
+from pipeline.build import build_corpus
+from pipeline.ledger import look_up
+from pipeline.runtime.engine import Engine
+from pipeline.standalone import decontamination_plan
+
+QUESTION = "A farmer has seventeen sheep, and all but nine of them run away over the hill. How many are left?"
+PAGES = [
+    {"key": "clean", "text": "The hill is green, and the farmer walks over it every day with a dog and a stick."},
+    {"key": "held", "text": f"Riddles for children.\n{QUESTION.lower()}\nThe answer is nine, of course."},
+    {"key": "other", "text": "Nothing to see here."},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "web.jsonl").write_text("".join(json.dumps(page) + "\n" for page in PAGES))
+    (tmp_path / "riddles.jsonl").write_text(json.dumps({"id": "r-7", "question": QUESTION, "answer": "nine"}))
+    return tmp_path
+
+
+def _build(folder: Path, name: str, **settings: str) -> dict[str, str]:
+    plan = decontamination_plan([f"{folder}/web.jsonl"], [f"{folder}/riddles.jsonl"], key="key", **settings)  # type: ignore[arg-type]
+    output = str(folder / name)
+    manifest = build_corpus(plan, output, engine=Engine(), cache=str(folder / "cache"))
+    rows = load_dataset(output, "und", split="train", cache_dir=str(folder / f"datasets-{name}"))
+    assert [stage["stage"] for stage in manifest["stages"]][-2:] == ["decontaminate", "sample"]
+    return {row["key"].rpartition("#")[2] if "key" in row else row["id"]: row["text"] for row in rows}
+
+
+def test_a_contaminated_document_is_dropped_and_the_ledger_says_for_which_item(folder: Path) -> None:
+    kept = _build(folder, "out")
+    assert len(kept) == 2 and not any("seventeen" in text for text in kept.values())
+    (row,) = look_up(str(folder / "out"), "held")
+    assert (row["decision"], row["stage"], row["reason"]) == ("dropped", "decontaminate", "contaminated")
+    assert row["detail"].startswith("riddles r-7, score 1.00: question 1.00, answer 1.00")
+
+
+@pytest.mark.slow
+def test_the_item_alone_is_cut_where_that_is_asked(folder: Path) -> None:
+    texts = _build(folder, "cut", policy="cut").values()
+    (left,) = [text for text in texts if text.startswith("Riddles")]
+    assert left.startswith("Riddles for children.") and "seventeen" not in left
+    (row,) = look_up(str(folder / "cut"), "held")
+    assert (row["decision"], row["reason"]) == ("kept", "kept")
+    assert "bytes cut: riddles r-7" in row["detail"] and row["bytes_kept"] == len(left.encode())
+
+
+def test_the_command_and_its_review(folder: Path) -> None:
+    out = str(folder / "alone")
+    arguments = ["decontaminate", f"{folder}/web.jsonl", "--against", f"{folder}/riddles.jsonl", "--output", out]
+    result = CliRunner().invoke(main, [*arguments, "--fields", "question", "--id", "key"])
+    assert result.exit_code == 0, result.output
+    review = CliRunner().invoke(main, ["decontaminate", "review", out])
+    assert review.exit_code == 0 and "riddles r-7" in review.output and "score 1.00" in review.output
+    (row,) = map(json.loads, CliRunner().invoke(main, ["decontaminate", "review", out, "--json"]).output.splitlines())
+    assert (row["set"], row["item"], row["decision"]) == ("riddles", "r-7", "dropped")
+    assert row["page"].startswith("a farmer has seventeen sheep")
+
+
+def test_what_the_command_lacks_is_said(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["decontaminate", f"{folder}/web.jsonl", "--output", f"{folder}/x"])
+    assert result.exit_code == 2 and "--against" in result.output
+    result = CliRunner().invoke(main, ["decontaminate", "review", str(folder)])
+    assert result.exit_code == 1 and "no pages that hold items" in result.output
