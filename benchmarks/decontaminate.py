@@ -67,9 +67,7 @@ def _clean(matcher: Matcher, items: list[tuple[str, Item]], pages: dict[str, lis
         worst = max(codes, key=lambda code: data[code]["lost"] / max(data[code]["pages"], 1))
         rows.append([name, f"{count:,}", f"{out:,}", f"{out / max(count, 1):.3%}", f"{worst}: {data[worst]['lost']}"])
     columns = ["languages", "pages without an item word for word", "dropped", "share", "most in"]
-    note = (
-        "Real text repeats itself: of what is dropped, most holds the item but for a word (`examples` in results.json)."
-    )
+    note = "Nobody has read what is dropped; whether it holds an item but for a word, `examples` in results.json tell."
     return Table("Decontamination: clean text dropped", columns, rows, [note], data)
 
 

@@ -28,6 +28,7 @@ def folder(tiny: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathF
     with gzip.open(ROOT / "configs" / "data" / "tiny" / "declaration.jsonl.gz", "rt") as stream:
         rows = [line for line in stream if json.loads(line)["language"] == "sw"]
     (place / "text" / "a.jsonl.gz").write_bytes(gzip.compress("".join(rows).encode()))
+    (place / "eval.jsonl").write_text('{"question": "How many people live on the island that is farthest from here?"}')
     (place / "my.toml").write_text(next(block for language, block in BLOCKS if language == "toml"))
     return place
 
@@ -42,7 +43,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_command(folder: Path, command: str) -> None:
     done = run(command, folder)
     assert done.returncode == 0, done.stderr
-    if not re.search("build-corpus|deduplicate|train|encode|pack", command):  # those speak on stderr
+    if not re.search("build-corpus|deduplicate|decontaminate|train|encode|pack", command):  # those speak on stderr
         assert done.stdout.strip()
 
 

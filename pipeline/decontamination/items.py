@@ -40,7 +40,10 @@ FORMATS = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".csv", ".tsv", "
 _COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DEPTH_MAX = 20
-_WATCHED = CONFIGS / "data" / "watched"
+_WATCHED = {
+    "canaries": CONFIGS / "data" / "watched" / "canaries.jsonl",
+    "humaneval": CONFIGS / "data" / "watched" / "humaneval.jsonl.gz",
+}
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def watched_sets(settings: Decontamination) -> tuple[EvaluationSet, ...]:
     """The sets of a recipe, and those of ours that it watches."""
     names = {one.name for one in settings.sets}
     ours = [
-        EvaluationSet(name=name, files=(str(_WATCHED / file),))
-        for name, file in (("canaries", "canaries.jsonl"), ("humaneval", "humaneval.jsonl.gz"))
+        EvaluationSet(name=name, files=(str(path),))
+        for name, path in _WATCHED.items()
         if name in settings.watched and name not in names
     ]
     return (*settings.sets, *ours)
@@ -143,7 +146,7 @@ def _matches(pattern: str) -> Iterator[str]:
     fs, inner = storage.filesystem(pattern)
     paths = [Path(path) for path in fs.glob(inner)]
     if not paths and _PACKAGE.fullmatch(pattern):
-        paths = _package(pattern)
+        paths = _package(pattern) or _watched(pattern)
     for path in paths:
         if path.is_dir():
             yield from (str(file) for file in path.rglob("*") if format_of(file.name) and file.is_file())
@@ -158,6 +161,12 @@ def _package(name: str) -> list[Path]:
     except (ImportError, ValueError):
         return []
     return [Path(place) for place in spec.submodule_search_locations or ()] if spec else []
+
+
+def _watched(name: str) -> list[Path]:
+    """The file of a set that is known without its package."""
+    path = _WATCHED.get(name.replace("-", "").lower())
+    return [path] if path else []
 
 
 def format_of(name: str) -> str | None:

@@ -191,7 +191,8 @@ def merged(pieces: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def cut_pieces(text: bytes, pieces: Sequence[tuple[int, int]]) -> bytes:
-    """The text without these pieces, each with the rest of its sentence mark, and one space or line end for it."""
+    """The text without these pieces, each with the rest of its sentence mark, and one space or line end for it; of a
+    line that is cut whole nothing is left."""
     out, at = bytearray(), 0
     for start, stop in pieces:
         while stop < len(text) and text[stop] < 0x80 and not (chr(text[stop]).isalnum() or text[stop] in _BLANK):
@@ -204,5 +205,7 @@ def cut_pieces(text: bytes, pieces: Sequence[tuple[int, int]]) -> bytes:
         out += text[at:begin]
         if out and stop < len(text) and out[-1] != _LINE and text[stop] != _LINE:
             out += b" "
+        if out[-1:] in (b"", b"\n") and stop < len(text) and text[stop] == _LINE:
+            stop += 1
         at = max(stop, at)
     return bytes(out + text[at:])

