@@ -67,7 +67,7 @@ def _clean(matcher: Matcher, items: list[tuple[str, Item]], pages: dict[str, lis
         worst = max(codes, key=lambda code: data[code]["lost"] / max(data[code]["pages"], 1))
         rows.append([name, f"{count:,}", f"{out:,}", f"{out / max(count, 1):.3%}", f"{worst}: {data[worst]['lost']}"])
     columns = ["languages", "pages without an item word for word", "dropped", "share", "most in"]
-    note = "Nobody has read what is dropped; whether it holds an item but for a word, `examples` in results.json tell."
+    note = "Clean pages hold no question and no long answer word for word; other editions of one may be there."
     return Table("Decontamination: clean text dropped", columns, rows, [note], data)
 
 

@@ -1,7 +1,8 @@
 """Evaluation items planted in real text, and clean text, for `benchmarks.decontaminate`: every script of the corpus.
 
 Half of the documents of each language are pages; sentences of the other half make the items. An item is planted the
-ways that a page of the web changes it. A page is clean that holds no item word for word (real text repeats itself).
+ways that a page of the web changes it. A page is clean that holds no item word for word (real text repeats itself,
+also in other languages: messages and manuals that nobody has translated).
 """
 
 import random
@@ -67,14 +68,17 @@ def make_items(sources: dict[str, list[str]]) -> list[tuple[str, Item]]:
         number = 0
         for text in texts:
             lines = [line.strip() for line in text.split("\n") if line.strip()]
-            least = LETTERS_MIN // (3 if code in ("zh-Hans", "zh-Hant") else 1)
-            long = [place for place, line in enumerate(lines[:-1]) if least <= len(line) <= LETTERS_MAX]
+            long = [place for place, line in enumerate(lines[:-1]) if _least(code) <= len(line) <= LETTERS_MAX]
             if not long or number == ITEMS:
                 continue
             place = long[0]
             found.append((code, Item(code, f"{number}", lines[place], (lines[place + 1][:LETTERS_MAX],))))
             number += 1
     return found
+
+
+def _least(code: str) -> int:
+    return LETTERS_MIN // (3 if code in ("zh-Hans", "zh-Hant") else 1)
 
 
 def plant(items: list[tuple[str, Item]], pages: dict[str, list[str]], seed: int = 3) -> Iterator[Planted]:
@@ -94,10 +98,11 @@ def plant(items: list[tuple[str, Item]], pages: dict[str, list[str]], seed: int 
 
 
 def clean_pages(items: list[tuple[str, Item]], pages: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """By language the pages that hold no question word for word."""
+    """By language the pages that hold no question and no long answer word for word, of whatever language's items."""
+    answers = [(code, answer) for code, item in items for answer in item.answers if len(answer) >= _least(code)]
+    watched = [normal(item.question) for _, item in items] + [normal(answer) for _, answer in answers]
     for code, texts in sorted(pages.items()):
-        questions = [normal(item.question) for language, item in items if language == code]
-        held = set(rows_with(pa.array(texts, pa.large_string()), questions).tolist())
+        held = set(rows_with(pa.array(texts, pa.large_string()), watched).tolist())
         yield code, [text for row, text in enumerate(texts) if row not in held]
 
 

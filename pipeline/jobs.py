@@ -183,9 +183,9 @@ class CorpusJobs:
         files = self._deduplicated(done)
         if not self._decontaminates:
             return files
-        found = [record.files[0].path for record in done.records(DECONTAMINATE)]
-        place = done.files(DECONTAMINATE)
-        return [replace(one, decontaminated=storage.join(place, path)) for one, path in zip(files, found, strict=True)]
+        found, place = map(_told, done.records(DECONTAMINATE)), done.files(DECONTAMINATE)
+        paths = (storage.join(place, file.path) for file in found)
+        return [replace(one, decontaminated=path) for one, path in zip(files, paths, strict=True)]
 
     def fate_tasks(self, done: Done) -> list[Task]:
         """A task a work shard, with all that was found out about it."""
@@ -194,7 +194,7 @@ class CorpusJobs:
 
     @staticmethod
     def _fate_tasks(done: Done, files: list[ShardFiles], phases: tuple[str, ...]) -> list[Task]:
-        told = [[record.files[0] for record in done.records(phase)] for phase in phases]
+        told = [list(map(_told, done.records(phase))) for phase in phases]
         inputs = [tuple(file.digest for file in shard) for shard in zip(*told, strict=True)]
         return fate_tasks(told[0], files, inputs)
 
@@ -223,9 +223,9 @@ class CorpusJobs:
         parts: dict[str, list[Part]] = {}
         annotated, settled = done.records("annotate"), done.records("settle")
         found = done.records(DECONTAMINATE) if self._decontaminates else []
-        cuts: list[tuple[str, ...]] = [(record.files[0].digest,) for record in found] or [()] * len(annotated)
+        cuts: list[tuple[str, ...]] = [(_told(record).digest,) for record in found] or [()] * len(annotated)
         for shard, paths, record, cut in zip(annotated, self.shard_files(done), settled, cuts, strict=True):
-            fate = next(file for file in record.files if file.path == f"{record.task}.arrow")
+            fate = _told(record)
             places = _places(shard.files[0])
             for language, size in _kept_bytes(record).items():
                 digests = (shard.files[0].digest, fate.digest, *cut)
@@ -287,6 +287,11 @@ def _kept_bytes(settled: Record) -> Mapping[str, int]:
         if stage == "write":
             kept[language] = kept.get(language, 0) + size
     return kept
+
+
+def _told(record: Record) -> OutputFile:
+    """The file with a row for each document of the shard."""
+    return next(file for file in record.files if file.path == f"{record.task}.arrow")
 
 
 def _is_ledger(file: OutputFile) -> bool:

@@ -27,6 +27,9 @@ FILL_TOKENS = 12
 PIECE_DISTANCE = 8
 LIKE_MIN, JOINED_MIN = 0.6, 0.75
 """So alike a mistyped word, and two words written as one or one as two, must be to count."""
+MISSING_FULL, MISSING_NONE = 30, 60
+"""Words that aren't there count against a text of up to so many tokens, besides not counting for it; from so many on
+they don't: where one word of a short line differs, as a name in a message, it is another line."""
 _RUNS_MAX = 256
 _HITS_MAX = 1 << 21
 
@@ -154,8 +157,10 @@ def _covered(
                     letter_offsets[first : behind + 1], text_letters,
                 )  # fmt: skip
                 share = np.float32(0)
+                against: Any = min(max(np.float32(MISSING_NONE - length) / (MISSING_NONE - MISSING_FULL), 0.0), 1.0)
                 for token in range(length):
-                    share += covered[token] * text_weights[first + token]
+                    part = covered[token] if covered[token] > 0 else -against
+                    share += np.float32(part * text_weights[first + token])
                 share /= weight
                 if share >= COVERAGE_MIN:
                     rows, coverages = _grown(rows, 2 * counts[0] + 2), _grown(coverages, counts[0] + 1)

@@ -127,3 +127,10 @@ def test_random_bytes_and_empty_texts_are_no_trouble(matcher: Matcher) -> None:
     noise = ["".join(chr(chance.choice(letters)) for _ in range(300)) for _ in range(20)]
     texts = ["", " ", "\u0301\u200b", *noise]
     assert matcher(pa.array(texts, pa.large_string())) == {}
+
+
+def test_a_line_of_the_same_template_is_another_line() -> None:
+    line = "Choose Extras, open the menu of an entry and select Change or New, then the page {} of the window."
+    matcher = Matcher(build_index([Item("menus", "1", line.format("Alignment"))]))
+    pages = [line.format(name) for name in ("Alignment", "Allignment", "Position of Tables", "Footers")]
+    assert sorted(matcher(pa.array(pages, pa.large_string()))) == [0, 1]
