@@ -101,11 +101,36 @@ class TaskFolder:
 @contextmanager
 def _buffered(stream: storage.DigestingStream) -> Iterator[io.BufferedIOBase]:
     """Arrow writes a batch in a hundred pieces, most of them small, and each that reaches Python costs microseconds."""
-    buffered = io.BufferedWriter(stream, BUFFER_BYTES)
+    pieces = _Pieces(stream)
+    buffered = io.BufferedWriter(pieces, BUFFER_BYTES)
     try:
         yield buffered
+        buffered.flush()
+    except BaseException:
+        pieces.is_lost = True
+        raise
     finally:
         buffered.detach()
+
+
+class _Pieces(io.RawIOBase):
+    """What leaves a buffer on its way to a stream; once the file is lost, what is left goes nowhere.
+
+    A buffer tries to empty itself until it is collected, and would print each failure.
+    """
+
+    def __init__(self, stream: storage.DigestingStream) -> None:
+        self._stream, self.is_lost = stream, False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def write(self, data: Any) -> int:
+        """Hand over a bytes-like object; returns its length in bytes. Raises OutputError."""
+        return len(data) if self.is_lost else self._stream.write(data)
 
 
 class ArrowShard:

@@ -119,7 +119,7 @@ def test_plain_text_may_be_a_document_a_line(tmp_path, end, encoding):
 
 
 def test_documents_are_a_matter_of_plain_text():
-    with pytest.raises(ValidationError, match="only the reader `text`"):
+    with pytest.raises(ValidationError, match="only `text` can take a line for a document"):
         make_source("jsonl", documents="line")
 
 

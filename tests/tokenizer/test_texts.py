@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from configs.errors import InputError
+from configs.errors import InputError, StorageError
 from tokenizer.texts import Documents, Skipped, TextFile, read_blocks, read_texts
 
 TEXTS = ["Watu wote wamezaliwa huru.", "Hadhi na haki zao\nni sawa."]
@@ -89,5 +89,5 @@ def test_a_file_of_which_nothing_can_be_read_is_named(tmp_path: Path, name: str,
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.txt"):
+    with pytest.raises(StorageError, match=r"none\.txt"):
         texts(tmp_path / "none.txt")

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from configs.errors import ConfigurationError, OutputError, StorageError
-from pipeline.runtime import storage, stores
+from pipeline.runtime import recall, storage, stores
 from pipeline.runtime.ownership import check_output
 from tests.faulty_store import AWAY, FaultyStore, faults, times
 
@@ -16,6 +16,8 @@ from tests.faulty_store import AWAY, FaultyStore, faults, times
 def _quick(monkeypatch):
     monkeypatch.setattr(stores, "_FIRST_WAIT", 0.001)
     monkeypatch.setattr(stores, "_LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(recall, "_run", "")  # builds that ran in this process before
+    recall.forget()
 
 
 @pytest.fixture
