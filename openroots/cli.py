@@ -1,5 +1,6 @@
 """The `openroots` command: thin, one sub-command a job. Heavy modules are imported where they are used."""
 
+import functools
 import json
 import sys
 from importlib import import_module
@@ -7,10 +8,21 @@ from typing import Any
 
 import click
 
-from configs.errors import ConfigurationError, OpenRootsError
+from configs.errors import OpenRootsError
 from configs.shown import shown, shown_lines
 from openroots.guard import guarded
-from tokenizer.settings import DOCUMENTS, Documents
+from openroots.shared import (
+    PASS_THROUGH,
+    STRICT,
+    WORKERS,
+    build_alone,
+    check_language,
+    check_url,
+    file_options,
+    print_rows,
+    refuse_nothing,
+)
+from tokenizer.settings import Documents
 
 LAZY = {
     "doctor": "openroots.commands.doctor:doctor_command",
@@ -38,7 +50,6 @@ LAZY = {
     "chat": "openroots.commands.chat:chat_command",
 }
 """Sub-commands by the place of their click command: imported when called or listed."""
-PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 class Commands(click.Group):
@@ -100,10 +111,10 @@ def main() -> None:
 @main.command("build-corpus", context_settings=PASS_THROUGH)
 @click.option("--recipe", default="sample", show_default=True, help="name of a recipe, or path of a .toml file")
 @click.option("--output", default="build/corpus", show_default=True, help="folder or URL (s3://, gs://, hdfs://, …)")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@WORKERS
 @click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
 @click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
-@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@STRICT
 @click.option("--check", is_flag=True, help="verify all that earlier runs left byte by byte, not by length and time")
 @click.option("--clean", is_flag=True, help="remove the work folder at the end: it holds texts before redaction")
 @click.option(
@@ -146,9 +157,9 @@ def build_corpus_command(
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
-    _check_url(output)
+    check_url(output)
     if work is not None:
-        _check_url(work, "--work")
+        check_url(work, "--work")
     plan = load_recipe(recipe)
     engine = Engine(workers, tuple(options), worker_log(output, work), check)
     watch = Watch() if quiet else ProgressWatch()
@@ -157,7 +168,7 @@ def build_corpus_command(
     )
     if isinstance(watch, ProgressWatch):
         print_summary(manifest, plan, output, watch.console, work)
-    _refuse_nothing(manifest)
+    refuse_nothing(manifest)
 
 
 @main.command("why")
@@ -198,7 +209,7 @@ def languages_command(as_json: bool) -> None:
     from configs.load import load_languages
     from governance.registry import describe_languages
 
-    _print_rows(describe_languages(load_languages()), as_json)
+    print_rows(describe_languages(load_languages()), as_json)
 
 
 @main.command("identify")
@@ -236,7 +247,7 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
         for kind in chosen:
             if kind not in PII_KINDS:
                 raise click.BadParameter(f"`{kind}` is none of {', '.join(PII_KINDS)}", param_hint="'--kinds'")
-    _check_language(language)
+    check_language(language)
     regions = load_languages().phone_regions
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
     redactor = Redactor(chosen, regions, obfuscated_email=obfuscated_email)
@@ -246,22 +257,16 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
 @main.command("deduplicate", context_settings=PASS_THROUGH)
 @click.argument("files", nargs=-1, required=True)
 @click.option("--output", required=True, help="folder or URL for what is kept, and the ledger of what is not")
-@click.option("--text", "text_column", default="text", show_default=True, help="column or key that holds the text")
-@click.option("--id", "id_column", default=None, help="column or key that identifies a document")
-@click.option("--language", default=None, help="of all documents; without it each one's script says how it is compared")
-@click.option(
-    "--documents",
-    default="line",
-    show_default=True,
-    type=click.Choice(DOCUMENTS),
-    help="what of plain text is one",
+@file_options(
+    id_help="column or key that identifies a document",
+    language_help="of all documents; without it each one's script says how it is compared",
 )
 @click.option(
     "--jaccard", default=0.7, show_default=True, type=click.FloatRange(0, 1), help="least estimated similarity"
 )
 @click.option("--exact-only", is_flag=True, help="no MinHash")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
-@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@WORKERS
+@STRICT
 @click.pass_context
 def deduplicate_command(
     ctx: click.Context,
@@ -284,20 +289,10 @@ def deduplicate_command(
     openroots deduplicate 'in/*.jsonl.gz' --output out
     openroots why --corpus out ID
     """
-    from openroots.beam_options import split_arguments, worker_log
-    from pipeline.build import build_corpus
-    from pipeline.runtime.engine import Engine
-    from pipeline.runtime.progress import ProgressWatch
     from pipeline.standalone import deduplication_plan
-    from pipeline.summary import print_summary
 
-    options, patterns = split_arguments(ctx, [*files, *ctx.args])
-    if not patterns:
-        raise click.UsageError("Missing argument 'FILES...'.", ctx)
-    _check_language(language)
-    _check_url(output)
-    plan = deduplication_plan(
-        patterns,
+    plan_of = functools.partial(
+        deduplication_plan,
         text=text_column,
         key=id_column,
         language=language,
@@ -305,11 +300,7 @@ def deduplicate_command(
         near=not exact_only,
         documents=documents,
     )
-    engine = Engine(workers, tuple(options), worker_log(output))
-    watch = ProgressWatch()
-    manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
-    print_summary(manifest, plan, output, watch.console)
-    _refuse_nothing(manifest)
+    build_alone(ctx, files, plan_of, output=output, language=language, workers=workers, strict=strict)
 
 
 @main.command("train-lid")
@@ -322,64 +313,9 @@ def train_lid_command(output: str, archive: str | None) -> None:
     train_command(output, archive)
 
 
-def _check_language(code: str | None) -> None:
-    """Refuse a language that we do not know, with the nearest that we do."""
-    from configs.load import check_language
-
-    try:
-        if code is not None:
-            check_language(code)
-    except ConfigurationError as error:
-        raise click.BadParameter(str(error), param_hint="'--language'") from None
-
-
-def _check_url(output: str, option: str = "--output") -> None:
-    """Refuse a folder on a file system that fsspec does not know or lacks a package for, or without a bucket."""
-    from pipeline.runtime.storage import filesystem
-
-    try:
-        filesystem(output)
-    except ConfigurationError as error:
-        raise click.BadParameter(str(error), param_hint=f"'{option}'") from None
-
-
-def _refuse_nothing(manifest: dict[str, Any]) -> None:
-    """End with an error where a build kept no document: whoever builds on it would find that out late."""
-    if not manifest["languages"]:
-        drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
-        why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])
-        raise OpenRootsError(f"no document is left; {why or 'the input is empty'}; see the ledger and manifest.json")
-
-
 def _lines() -> Any:
     for line in sys.stdin.buffer:
         yield line.decode("utf-8", errors="replace").rstrip("\n")
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
-        return
-    from rich.table import Table
-
-    from pipeline.runtime.terminal import Terminal
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows[0]:
-        numeric = isinstance(rows[0][name], int)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console = Terminal()
-    if not console.is_terminal:
-        console.width = 200
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,25 @@
 """`openroots decontaminate`: take out of files what evaluation sets hold, and look at what was found."""
 
+import functools
 import json
 from typing import Literal
 
 import click
 
+from openroots.shared import PASS_THROUGH, STRICT, WORKERS, build_alone, file_options
+from tokenizer.settings import Documents
+
 REVIEW = "review"
 
 
-@click.command("decontaminate", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command("decontaminate", context_settings=PASS_THROUGH)
 @click.argument("files", nargs=-1, required=True)
 @click.option(
     "--against", multiple=True, help="evaluation items: file, 'pattern', folder or installed package; may be repeated"
 )
 @click.option("--output", default=None, help="folder or URL for what is kept, and the ledger of what is not")
 @click.option("--fields", default=None, help="of an item, comma-separated, as question,answer  [default: all text]")
-@click.option("--text", "text_column", default="text", show_default=True, help="column or key that holds the text")
-@click.option("--id", "id_column", default=None, help="column or key that identifies a document, or an item")
-@click.option("--language", default=None, help="of all documents")
-@click.option(
-    "--documents",
-    default="line",
-    show_default=True,
-    type=click.Choice(["line", "file"]),
-    help="what of plain text is one",
-)
+@file_options(id_help="column or key that identifies a document, or an item", language_help="of all documents")
 @click.option(
     "--policy",
     default="drop",
@@ -35,8 +30,8 @@ REVIEW = "review"
 @click.option(
     "--threshold", default=0.8, show_default=True, type=click.FloatRange(0.5, 1), help="least score of an item"
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
-@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+@WORKERS
+@STRICT
 @click.option("--json", "as_json", is_flag=True, help="review: one JSON object a line")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="review: items shown")
 @click.pass_context
@@ -49,7 +44,7 @@ def decontaminate_command(
     text_column: str,
     id_column: str | None,
     language: str | None,
-    documents: Literal["line", "file"],
+    documents: Documents,
     policy: Literal["drop", "cut"],
     threshold: float,
     workers: int,
@@ -75,24 +70,12 @@ def decontaminate_command(
         raise click.UsageError("Missing option '--against'.", ctx)
     if output is None:
         raise click.UsageError("Missing option '--output'.", ctx)
-    from openroots.beam_options import split_arguments, worker_log
-    from openroots.cli import _check_language, _check_url, _refuse_nothing
-    from pipeline.build import build_corpus
-    from pipeline.runtime.engine import Engine
-    from pipeline.runtime.progress import ProgressWatch
     from pipeline.standalone import decontamination_plan
-    from pipeline.summary import print_summary
 
-    options, patterns = split_arguments(ctx, [*files, *ctx.args])
-    if not patterns:
-        raise click.UsageError("Missing argument 'FILES...'.", ctx)
-    _check_language(language)
-    _check_url(output)
-    named = tuple(name.strip() for name in (fields or "").split(",") if name.strip())
-    plan = decontamination_plan(
-        patterns,
-        against,
-        fields=named,
+    plan_of = functools.partial(
+        decontamination_plan,
+        against=against,
+        fields=tuple(name.strip() for name in (fields or "").split(",") if name.strip()),
         threshold=threshold,
         policy=policy,
         text=text_column,
@@ -100,11 +83,7 @@ def decontaminate_command(
         language=language,
         documents=documents,
     )
-    engine = Engine(workers, tuple(options), worker_log(output))
-    watch = ProgressWatch()
-    manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
-    print_summary(manifest, plan, output, watch.console)
-    _refuse_nothing(manifest)
+    build_alone(ctx, files, plan_of, output=output, language=language, workers=workers, strict=strict)
 
 
 def _review(ctx: click.Context, places: tuple[str, ...], as_json: bool, limit: int) -> None:

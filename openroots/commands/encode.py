@@ -6,10 +6,10 @@ import time
 import click
 
 from configs.errors import InputError
+from openroots.shared import PASS_THROUGH, WORKERS
 from tokenizer.settings import DOCUMENTS, Documents
 
 LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
-PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.command("encode", context_settings=PASS_THROUGH)
@@ -22,7 +22,7 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 )
 @click.option("--output", default="build/tokens", show_default=True, help="folder or URL for the token shards")
 @click.option("--special-tokens", is_flag=True, help="`</s>` and its like in the text become special tokens")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@WORKERS
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def encode_command(

@@ -87,13 +87,13 @@ def fertility_command(
     """
     limits = parse_limits(fail_above)
 
-    from openroots.cli import _check_language
     from openroots.fertility_command import check_failures, fertility
+    from openroots.shared import check_language
     from pipeline.runtime.ownership import check_file
     from tokenizer.fertility_page import write_html
     from tokenizer.fertility_report import print_report, write_csv, write_json
 
-    _check_language(language)
+    check_language(language)
     signs = {"--html": b'content="OpenRoots"', "--json": b'"tokens_per_word"', "--csv": b"tokenizer,language,name"}
     for option, path in (("--html", html), ("--json", as_json), ("--csv", csv)):
         if path:

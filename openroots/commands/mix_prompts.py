@@ -4,7 +4,8 @@ import json
 
 import click
 
-PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+from openroots.shared import PASS_THROUGH, STRICT, WORKERS
+
 SHOWN_MAX = 10
 
 
@@ -13,8 +14,8 @@ SHOWN_MAX = 10
 @click.option("--output", default="build/prompts", show_default=True, help="folder or URL for the prompts")
 @click.option("--cache", default="build/downloads", show_default=True, help="folder that keeps fetched packages")
 @click.option("--offline", is_flag=True, help="fetch nothing")
-@click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@STRICT
+@WORKERS
 @click.option("--json", "as_json", is_flag=True, help="the manifest's figures as JSON")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from configs.errors import ConfigurationError
+from openroots.shared import PASS_THROUGH, WORKERS
 
 if TYPE_CHECKING:
     from pipeline.runtime.engine import Engine
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 WARNINGS_MAX = 10
 Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
-PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.command("pack", context_settings=PASS_THROUGH)
@@ -41,7 +41,7 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
     type=click.Choice(["npy", "megatron", "raw", "mds", "litdata"]),
     help="also write files of another trainer, to OUTPUT/FORMAT",
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@WORKERS
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def pack_command(

@@ -35,9 +35,9 @@ def sources_command(ctx: click.Context, recipe: str, as_json: bool) -> None:
     if ctx.invoked_subcommand is None:
         from configs.load import load_recipe
         from governance.registry import describe_sources
-        from openroots.cli import _print_rows
+        from openroots.shared import print_rows
 
-        _print_rows(describe_sources(load_recipe(recipe)), as_json)
+        print_rows(describe_sources(load_recipe(recipe)), as_json)
 
 
 @sources_command.command("list")
@@ -53,9 +53,9 @@ def list_command(
     from fnmatch import fnmatchcase
 
     from governance.registry import describe_sources
-    from openroots.cli import _check_language, _print_rows
+    from openroots.shared import check_language, print_rows
 
-    _check_language(language)
+    check_language(language)
     sources, _, _ = _sources(recipe)
     rows = [
         row
@@ -68,7 +68,7 @@ def list_command(
         names = ("id", "title", "kind", "licences", "languages", "custodian")
         rows = [{name: row[name] for name in names} for row in rows]
     if rows:
-        _print_rows(rows, as_json)
+        print_rows(rows, as_json)
     else:
         click.echo("[]" if as_json else "no source fits")
 

@@ -1,0 +1,129 @@
+"""What several commands share: their options, what they check, and how those that run one stage on any files run it."""
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from configs.errors import ConfigurationError, OpenRootsError
+from tokenizer.settings import DOCUMENTS
+
+if TYPE_CHECKING:
+    from configs.load import Plan
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""Settings of a command that hands options it does not know to Apache Beam."""
+WORKERS = click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+STRICT = click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
+    """Options that say what of files is a document: `--text`, `--id`, `--language`, `--documents`."""
+    options = (
+        click.option(
+            "--text", "text_column", default="text", show_default=True, help="column or key that holds the text"
+        ),
+        click.option("--id", "id_column", default=None, help=id_help),
+        click.option("--language", default=None, help=language_help),
+        click.option(
+            "--documents",
+            default="line",
+            show_default=True,
+            type=click.Choice(DOCUMENTS),
+            help="what of plain text is one",
+        ),
+    )
+    return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
+
+
+def build_alone(
+    ctx: click.Context,
+    files: Sequence[str],
+    plan_of: Callable[[list[str]], "Plan"],
+    *,
+    output: str,
+    language: str | None,
+    workers: int,
+    strict: bool,
+) -> None:
+    """Run the one stage of a plan, made of the patterns among `files`, and tell what became of the documents."""
+    from configs import load_numba
+    from openroots.beam_options import split_arguments, worker_log
+
+    load_numba()
+    from pipeline.build import build_corpus
+    from pipeline.runtime.engine import Engine
+    from pipeline.runtime.progress import ProgressWatch
+    from pipeline.summary import print_summary
+
+    options, patterns = split_arguments(ctx, [*files, *ctx.args])
+    if not patterns:
+        raise click.UsageError("Missing argument 'FILES...'.", ctx)
+    check_language(language)
+    check_url(output)
+    plan = plan_of(patterns)
+    engine = Engine(workers, tuple(options), worker_log(output))
+    watch = ProgressWatch()
+    manifest = build_corpus(plan, output, engine=engine, cache=f"{output}/.work/cache", watch=watch, strict=strict)
+    print_summary(manifest, plan, output, watch.console)
+    refuse_nothing(manifest)
+
+
+def check_language(code: str | None) -> None:
+    """Refuse a language that we do not know, with the nearest that we do."""
+    from configs.load import check_language
+
+    try:
+        if code is not None:
+            check_language(code)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="'--language'") from None
+
+
+def check_url(output: str, option: str = "--output") -> None:
+    """Refuse a folder on a file system that fsspec does not know or lacks a package for, or without a bucket."""
+    from pipeline.runtime.storage import filesystem
+
+    try:
+        filesystem(output)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from None
+
+
+def refuse_nothing(manifest: dict[str, Any]) -> None:
+    """End with an error where a build kept no document: whoever builds on it would find that out late."""
+    if not manifest["languages"]:
+        drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
+        why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])
+        raise OpenRootsError(f"no document is left; {why or 'the input is empty'}; see the ledger and manifest.json")
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows with the same keys as a table, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    from rich.table import Table
+
+    from pipeline.runtime.terminal import Terminal
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        numeric = isinstance(rows[0][name], int)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console = Terminal()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
