@@ -19,11 +19,11 @@ from configs.errors import InputError, OpenRootsError
 from pipeline.runtime import storage
 from pipeline.runtime.shards import open_shard
 from tokenizer.load import Tokenizer
+from trainer.evaluation import Scorer, ratio
 from trainer.huggingface import load_pretrained
 from trainer.model import Bloom
 from trainer.pack_prompts import joined, read_prompts_manifest
 
-RESAMPLES = 2000
 _BATCH_TOKENS = 16_384
 
 
@@ -57,7 +57,6 @@ def held_out_prompts(prompts: str, most: int = 200) -> list[HeldOut]:
     return [one for task in sorted(found) for _, one in sorted(found[task], key=lambda pair: pair[0])[:most]]
 
 
-@torch.inference_mode()
 def target_losses(
     model: Bloom, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], *, tokens_max: int = 2048
 ) -> np.ndarray:
@@ -65,38 +64,12 @@ def target_losses(
     sides = [joined(*pair) for pair in pairs]
     inputs, targets = (tokenizer.encode_batch([side[number] for side in sides]).to_pylist() for number in (0, 1))
     eos = [tokenizer.eos_id] if tokenizer.eos_id is not None else []
-    rows = [(one, [*other, *eos]) for one, other in zip(inputs, targets, strict=True)]
-    lengths = np.array([len(one) + len(other) for one, other in rows])
-    losses = np.full(len(rows), np.nan)
-    order = [int(row) for row in np.argsort(lengths, kind="stable") if lengths[row] <= tokens_max and rows[row][0]]
-    device = next(model.parameters()).device
-    for chunk in _chunks(order, lengths):
-        width = int(lengths[chunk].max())
-        ids = torch.zeros(len(chunk), width, dtype=torch.int64)
-        labels = torch.full((len(chunk), width), -100)
-        for place, row in enumerate(chunk):
-            one, other = rows[row]
-            ids[place, : lengths[row]] = torch.tensor([*one, *other])
-            labels[place, len(one) - 1 : lengths[row] - 1] = torch.tensor(other)
-        model.row_losses = []
-        try:
-            model(ids.to(device), labels.to(device))
-            sums = model.row_losses[0].double().cpu().numpy()
-        finally:
-            model.row_losses = None
-        losses[chunk] = sums / [len(rows[row][1]) for row in chunk]
+    sequences = [([*one, *other, *eos], len(other) + len(eos)) for one, other in zip(inputs, targets, strict=True)]
+    fits = [row for row, (ids, _) in enumerate(sequences) if len(ids) <= tokens_max and inputs[row]]
+    nats = Scorer(model, tokenizer, batch_tokens=_BATCH_TOKENS).nats([sequences[row] for row in fits])
+    losses = np.full(len(sequences), np.nan)
+    losses[fits] = [-value / sequences[row][1] for row, value in zip(fits, nats, strict=True)]
     return losses
-
-
-def _chunks(order: Sequence[int], lengths: np.ndarray) -> Iterator[list[int]]:
-    held: list[int] = []
-    for row in order:  # from short to long: the last is the longest
-        if held and (len(held) + 1) * lengths[row] > _BATCH_TOKENS:
-            yield held
-            held = []
-        held.append(row)
-    if held:
-        yield held
 
 
 @dataclass(frozen=True)
@@ -124,7 +97,7 @@ def score(model: Bloom, tokenizer: Tokenizer, prompts: Sequence[HeldOut]) -> Sco
     return Scores(losses[: len(prompts)], right)
 
 
-def compare(prompts: Sequence[HeldOut], before: Scores, after: Scores, seed: int = 0) -> list[dict[str, Any]]:
+def compare(prompts: Sequence[HeldOut], before: Scores, after: Scores) -> list[dict[str, Any]]:
     """A row a task and measure, and one for all: values of both models, the difference, its 95 % interval, items."""
     rows = []
     tasks = np.array([one.task for one in prompts])
@@ -139,7 +112,7 @@ def compare(prompts: Sequence[HeldOut], before: Scores, after: Scores, seed: int
             there = of_task & np.isfinite(first) & np.isfinite(second)
             if not there.any():
                 continue
-            low, high = paired_interval(first[there], second[there], documents[there], seed)
+            low, high = paired_interval(first[there], second[there], documents[there])
             rows.append(
                 {
                     "task": task,
@@ -156,13 +129,11 @@ def compare(prompts: Sequence[HeldOut], before: Scores, after: Scores, seed: int
     return rows
 
 
-def paired_interval(first: np.ndarray, second: np.ndarray, clusters: np.ndarray, seed: int = 0) -> tuple[float, float]:
+def paired_interval(first: np.ndarray, second: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean of second - first, by resampling the clusters (int (n,)) that the pairs are of."""
     _, clusters = np.unique(clusters, return_inverse=True)
-    sums, counts = np.bincount(clusters, second - first), np.bincount(clusters)
-    draws = np.random.default_rng(seed).integers(0, len(sums), (RESAMPLES, len(sums)))
-    low, high = np.quantile(sums[draws].sum(1) / counts[draws].sum(1), (0.025, 0.975))
-    return float(low), float(high)
+    found = ratio(np.bincount(clusters, second - first), np.bincount(clusters))
+    return found.low, found.high
 
 
 def compare_models(prompts: str, base: str, tuned: str, most: int = 200) -> dict[str, Any]:

@@ -58,13 +58,9 @@ class Scorer:
         White space at the end of a context counts as the beginning of the continuation, as tokens have it.
         """
         encoded = self._encoded(pairs)
-        found = [0.0] * len(pairs)
-        for rows in self._batches([len(ids) for ids, _ in encoded]):
-            for row, nats in zip(rows, self._nats([encoded[row] for row in rows]), strict=True):
-                found[row] = nats
         return [
             Likelihood(nats, count, len(text.encode("utf-8", "replace")))
-            for nats, (_, count), (_, text) in zip(found, encoded, pairs, strict=True)
+            for nats, (_, count), (_, text) in zip(self.nats(encoded), encoded, pairs, strict=True)
         ]
 
     def texts(self, texts: Sequence[str]) -> list[Likelihood]:
@@ -79,12 +75,19 @@ class Scorer:
                 pieces.append((whole[max(0, stop - self.length) : stop], stop - start))
                 owners.append(row)
         nats, counts = [0.0] * len(texts), [0] * len(texts)
-        for rows in self._batches([len(ids) for ids, _ in pieces]):
-            for row, value in zip(rows, self._nats([pieces[row] for row in rows]), strict=True):
-                nats[owners[row]] += value
-                counts[owners[row]] += pieces[row][1]
+        for owner, value, (_, count) in zip(owners, self.nats(pieces), pieces, strict=True):
+            nats[owner] += value
+            counts[owner] += count
         sizes = [len(text.encode("utf-8", "replace")) for text in texts]
         return [Likelihood(*one) for one in zip(nats, counts, sizes, strict=True)]
+
+    def nats(self, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
+        """Of each sequence of ids, log p of its last tokens, as many as asked for."""
+        found = [0.0] * len(sequences)
+        for rows in self._batches([len(ids) for ids, _ in sequences]):
+            for row, value in zip(rows, self._nats([sequences[row] for row in rows]), strict=True):
+                found[row] = value
+        return found
 
     def write(self, prompts: Sequence[str], sampling: Sampling) -> list[str]:
         """What the model adds to each prompt."""
@@ -127,7 +130,7 @@ class Scorer:
 
     @torch.inference_mode()
     def _nats(self, batch: Sequence[tuple[list[int], int]]) -> list[float]:
-        """log p of the last tokens of each sequence, as many as asked for."""
+        """`nats` of one batch."""
         device = self.model.embedding.weight.device
         longest = max(len(ids) for ids, _ in batch)
         inputs = torch.zeros(len(batch), longest, dtype=torch.int64)
