@@ -18,6 +18,7 @@ from numba import njit
 from pipeline.decontamination.items import Item
 from pipeline.decontamination.tokens import folding, letters, tokenize
 from pipeline.text.columns import text_buffers
+from pipeline.text.hashing import M1
 
 SEED_SIZE = 270
 """Hundredths of an English word. Longer seeds are lost to typing mistakes, shorter ones are in any text."""
@@ -224,7 +225,7 @@ def windows(
         length = end + 1 - begin
         if total >= SEED_SIZE and length >= SEED_TOKENS:
             value = prefix[end + 1] - prefix[begin] * powers[length]
-            value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+            value = (value ^ (value >> np.uint64(33))) * M1
             keys[end] = value ^ (value >> np.uint64(32))
             lengths[end] = length
         else:

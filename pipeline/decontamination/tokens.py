@@ -6,6 +6,7 @@ says is its *size*, in English words: a letter of an alphabet is 0.18 of a word,
 a Finnish sentence are as long as the English one that they translate, whatever their words.
 """
 
+import itertools
 import unicodedata
 from functools import cache
 from typing import Any, NamedTuple
@@ -13,16 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from pipeline.deduplication.characters import _ASSIGNED as ASSIGNED
-from pipeline.deduplication.characters import SIZE, decode, tables
+from pipeline.deduplication.characters import ASSIGNED, MULTIPLE, SIZE, Folds, decode, tables
+from pipeline.text.hashing import OFFSET, PRIME, finish64
 
 IGNORED = 1
 """In place of a folded character: the character is as if it were not there."""
-SEVERAL = 1 << 31
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
-_M1, _M2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_S33 = np.uint64(33)
 
 _LETTER = 18
 _SIZES = (
@@ -48,7 +44,7 @@ _WITHOUT_ACCENTS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW")
 class Folding(NamedTuple):
     """Tables over code points.
 
-    fold      uint32 (SIZE,): 0 parts tokens; IGNORED; the folded character; or SEVERAL + row of `several`
+    fold      uint32 (SIZE,): 0 parts tokens; IGNORED; the folded character; or MULTIPLE + row of `several`
     several   uint32 (k, 4): count, then up to three characters
     single    bool (SIZE,): the character is a token of its own
     size      int32 (SIZE,): size of the character in hundredths of an English word
@@ -63,30 +59,20 @@ class Folding(NamedTuple):
 @cache
 def folding() -> Folding:
     """The tables, made once a process (about half a second)."""
-    fold = np.zeros(SIZE, np.uint32)
+    folds = Folds()
     size = np.full(SIZE, _LETTER, np.int32)
-    several: list[list[int]] = []
-    for code in (code for block in ASSIGNED for code in block):
+    for code in itertools.chain(*ASSIGNED):
         character = chr(code)
         category = unicodedata.category(character)
         if category == "Cf":
-            fold[code] = IGNORED
-            continue
-        if category[0] not in "LMN":
-            continue
-        folded = [ord(part) for part in _folded(character)]
-        if code in _MARKS:
-            fold[code] = IGNORED
-        elif len(folded) == 1:
-            fold[code] = folded[0]
-        elif folded:
-            fold[code] = SEVERAL + len(several)
-            several.append([min(len(folded), 3), *folded[:3], *[0] * (3 - len(folded[:3]))])
+            folds.fold[code] = IGNORED
+        elif category[0] in "LMN" and code not in _MARKS:
+            folds.put(code, _folded(character))
     for mark in _MARKS:
-        fold[mark] = IGNORED
+        folds.fold[mark] = IGNORED
     for block, words in _SIZES:
         size[block.start : min(block.stop, SIZE)] = words
-    return Folding(fold, np.array(several, np.uint32), tables().unspaced, size)
+    return Folding(folds.fold, folds.several, tables().unspaced, size)
 
 
 def _folded(character: str) -> str:
@@ -105,13 +91,6 @@ def _folded(character: str) -> str:
         else:
             out += part
     return out
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _finish(value: Any) -> Any:
-    value = (value ^ (value >> _S33)) * _M1
-    value = (value ^ (value >> _S33)) * _M2
-    return value ^ (value >> _S33)
 
 
 @njit(cache=True, nogil=True)
@@ -134,7 +113,7 @@ def tokenize(
     """
     count = 0
     inside = False
-    value: Any = _OFFSET
+    value: Any = OFFSET
     weight = np.int64(0)
     start, last, at = begin, begin, begin
     while at < end:
@@ -150,30 +129,30 @@ def tokenize(
             continue
         if folded == 0 or single[code]:
             if inside:
-                hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+                hashes[count], starts[count], ends[count], sizes[count] = finish64(value), start, last, weight
                 count += 1
                 inside = False
             if folded == 0:
                 continue
         if not inside:
             inside = True
-            value = _OFFSET
+            value = OFFSET
             weight = np.int64(0)
             start = here
-        if folded < SEVERAL:
-            value = (value ^ np.uint64(folded)) * _PRIME
+        if folded < MULTIPLE:
+            value = (value ^ np.uint64(folded)) * PRIME
         else:
-            row = folded - SEVERAL
+            row = folded - MULTIPLE
             for part in range(several[row, 0]):
-                value = (value ^ np.uint64(several[row, 1 + part])) * _PRIME
+                value = (value ^ np.uint64(several[row, 1 + part])) * PRIME
         weight += size[code]
         last = at
         if single[code]:
-            hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+            hashes[count], starts[count], ends[count], sizes[count] = finish64(value), start, last, weight
             count += 1
             inside = False
     if inside:
-        hashes[count], starts[count], ends[count], sizes[count] = _finish(value), start, last, weight
+        hashes[count], starts[count], ends[count], sizes[count] = finish64(value), start, last, weight
         count += 1
     return count
 
@@ -187,11 +166,11 @@ def letters(data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: n
         folded = fold[code] if code < SIZE else np.uint32(0)
         if folded <= IGNORED:
             continue
-        if folded < SEVERAL:
+        if folded < MULTIPLE:
             out[count] = folded
             count += 1
             continue
-        row = folded - SEVERAL
+        row = folded - MULTIPLE
         for part in range(several[row, 0]):
             if count < len(out):
                 out[count] = several[row, 1 + part]

@@ -4,7 +4,9 @@ The tables come from this Python's own Unicode data. Word characters are letters
 L, M, N): without the marks, words of Indic scripts would lose their vowels.
 """
 
+import itertools
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,7 +19,8 @@ from pipeline.text.columns import text_buffers
 SIZE = 0xE0200
 """Code points from here on are private or not assigned: no word characters, no white space."""
 
-_ASSIGNED = (range(0x40000), range(0xE0000, SIZE))
+ASSIGNED = (range(0x40000), range(0xE0000, SIZE))
+"""Code points that may be something."""
 MULTIPLE = 1 << 31
 
 SPACE, WORD, OTHER = 0, 1, 2
@@ -53,20 +56,36 @@ class Tables(NamedTuple):
     unspaced: np.ndarray
 
 
+class Folds:
+    """What characters fold to, being put together: fields `fold` and `several` of `Tables`."""
+
+    def __init__(self) -> None:
+        self.fold = np.zeros(SIZE, np.uint32)
+        self._several: list[list[int]] = []
+
+    def put(self, code: int, folded: Sequence[str]) -> None:
+        """A character folds to so many, of which the first three count; to none: it is no word character."""
+        codes = [ord(part) for part in folded[:3]]
+        if len(codes) == 1:
+            self.fold[code] = codes[0]
+        elif codes:
+            self.fold[code] = MULTIPLE + len(self._several)
+            self._several.append([len(codes), *codes, *[0] * (3 - len(codes))])
+
+    @property
+    def several(self) -> np.ndarray:
+        """uint32 (k, 4)."""
+        return np.array(self._several, np.uint32)
+
+
 @cache
 def tables() -> Tables:
     """The tables, made once a process (about 0.2 s)."""
-    fold = np.zeros(SIZE, np.uint32)
+    folds = Folds()
     kind = np.full(SIZE, OTHER, np.uint8)
-    several: list[list[int]] = []
-    for code in (code for block in _ASSIGNED for code in block):
+    for code in itertools.chain(*ASSIGNED):
         character = chr(code)
-        folded = [ord(part) for part in character.casefold() if is_word_character(part)]
-        if len(folded) == 1:
-            fold[code] = folded[0]
-        elif folded:
-            fold[code] = MULTIPLE + len(several)
-            several.append([len(folded), *folded, *[0] * (3 - len(folded))])
+        folds.put(code, [part for part in character.casefold() if is_word_character(part)])
         if character.isspace():
             kind[code] = SPACE
         elif character == "_" or is_word_character(character):
@@ -74,7 +93,7 @@ def tables() -> Tables:
     unspaced = np.zeros(SIZE, np.bool_)
     for block in _UNSPACED:
         unspaced[block.start : block.stop] = True
-    return Tables(fold, np.array(several, np.uint32), kind, unspaced)
+    return Tables(folds.fold, folds.several, kind, unspaced)
 
 
 def is_word_character(character: str) -> bool:

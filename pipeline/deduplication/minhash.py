@@ -20,17 +20,15 @@ from numba import njit
 
 from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, WORD, decode, is_word_character, tables
 from pipeline.text.columns import text_buffers
+from pipeline.text.hashing import M1, M2, OFFSET, PRIME, finish64
 
 WORDS, CHARACTERS, CODE = 0, 1, 2
 """How a document is cut into tokens."""
 
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_M1, _M2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _F1, _F2 = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 _S13, _S16 = np.uint32(13), np.uint32(16)
-_S32, _S33 = np.uint64(32), np.uint64(33)
+_S32 = np.uint64(32)
 _MASK = (1 << 64) - 1
 EMPTY = np.uint32(0xFFFFFFFF)
 
@@ -91,16 +89,16 @@ def shingle_hash(tokens: Sequence[str]) -> int:
     """The 32-bit hash of a shingle in plain Python: what the kernel computes; serves `datasketch` as `hashfunc`."""
     total = 0
     for token in tokens:
-        value = int(_OFFSET)
+        value = int(OFFSET)
         for character in token:
-            value = ((value ^ ord(character)) * int(_PRIME)) & _MASK
+            value = ((value ^ ord(character)) * int(PRIME)) & _MASK
         total = (total * int(_BASE) + _finish(value)) & _MASK
     return _finish(total) >> 32
 
 
 def _finish(value: int) -> int:
-    value = ((value ^ (value >> 33)) * int(_M1)) & _MASK
-    value = ((value ^ (value >> 33)) * int(_M2)) & _MASK
+    value = ((value ^ (value >> 33)) * int(M1)) & _MASK
+    value = ((value ^ (value >> 33)) * int(M2)) & _MASK
     return value ^ (value >> 33)
 
 
@@ -134,13 +132,6 @@ def _code_tokens(text: str) -> list[str]:
         if not character.isspace():
             tokens.append(character)
     return [*tokens, current] if current else tokens
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _finish64(value: Any) -> Any:
-    value = (value ^ (value >> _S33)) * _M1
-    value = (value ^ (value >> _S33)) * _M2
-    return value ^ (value >> _S33)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -226,7 +217,7 @@ def _hash_shingles(tokens: np.ndarray, count: Any, ngram: Any, power: Any, hashe
         if at >= ngram:
             total -= tokens[at - ngram] * power
         if at >= ngram - 1 or at == count - 1:
-            hashes[to] = _finish32(np.uint32(_finish64(total) >> _S32))
+            hashes[to] = _finish32(np.uint32(finish64(total) >> _S32))
             to += 1
     return to
 
@@ -236,7 +227,7 @@ def _hash_words(
     data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
 ) -> int:
     to = 0
-    value: Any = _OFFSET
+    value: Any = OFFSET
     inside = False
     at = begin
     while at < end:
@@ -244,20 +235,20 @@ def _hash_words(
         folded = fold[code] if code < SIZE else np.uint32(0)
         if folded == 0:
             if inside:
-                tokens[to] = _finish64(value)
+                tokens[to] = finish64(value)
                 to += 1
-                value = _OFFSET
+                value = OFFSET
                 inside = False
             continue
         inside = True
         if folded < MULTIPLE:
-            value = (value ^ np.uint64(folded)) * _PRIME
+            value = (value ^ np.uint64(folded)) * PRIME
         else:
             row = folded - MULTIPLE
             for part in range(several[row, 0]):
-                value = (value ^ np.uint64(several[row, 1 + part])) * _PRIME
+                value = (value ^ np.uint64(several[row, 1 + part])) * PRIME
     if inside:
-        tokens[to] = _finish64(value)
+        tokens[to] = finish64(value)
         to += 1
     return to
 
@@ -274,10 +265,10 @@ def _hash_characters(
         if folded >= MULTIPLE:
             row = folded - MULTIPLE
             for part in range(several[row, 0]):
-                tokens[to] = _finish64((_OFFSET ^ np.uint64(several[row, 1 + part])) * _PRIME)
+                tokens[to] = finish64((OFFSET ^ np.uint64(several[row, 1 + part])) * PRIME)
                 to += 1
         elif folded:
-            tokens[to] = _finish64((_OFFSET ^ np.uint64(folded)) * _PRIME)
+            tokens[to] = finish64((OFFSET ^ np.uint64(folded)) * PRIME)
             to += 1
     return to
 
@@ -285,26 +276,26 @@ def _hash_characters(
 @njit(cache=True, nogil=True)
 def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens: np.ndarray) -> int:
     to = 0
-    value: Any = _OFFSET
+    value: Any = OFFSET
     inside = False
     at = begin
     while at < end:
         code, at = decode(data, at)
         known = kind[code] if code < SIZE else np.uint8(2)
         if known == WORD:
-            value = (value ^ np.uint64(code)) * _PRIME
+            value = (value ^ np.uint64(code)) * PRIME
             inside = True
             continue
         if inside:
-            tokens[to] = _finish64(value)
+            tokens[to] = finish64(value)
             to += 1
-            value = _OFFSET
+            value = OFFSET
             inside = False
         if known != SPACE:
-            tokens[to] = _finish64((_OFFSET ^ np.uint64(code)) * _PRIME)
+            tokens[to] = finish64((OFFSET ^ np.uint64(code)) * PRIME)
             to += 1
     if inside:
-        tokens[to] = _finish64(value)
+        tokens[to] = finish64(value)
         to += 1
     return to
 
@@ -315,8 +306,8 @@ def _band_hashes(signature: np.ndarray, out: np.ndarray) -> None:
     rows = signature.shape[1] // bands
     for document in range(len(signature)):
         for band in range(bands):
-            value = _finish64(np.uint64(band + 1) * _BASE)
+            value = finish64(np.uint64(band + 1) * _BASE)
             for row in range(band * rows, (band + 1) * rows):
-                value = (value ^ np.uint64(signature[document, row])) * _M1
+                value = (value ^ np.uint64(signature[document, row])) * M1
                 value ^= value >> _S32
-            out[document, band] = _finish64(value)
+            out[document, band] = finish64(value)

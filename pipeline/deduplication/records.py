@@ -13,6 +13,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline.runtime import storage
+from pipeline.text.hashing import finish64
 
 DOCUMENT = np.dtype(
     [
@@ -143,11 +144,8 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
 
 def spread(numbers: np.ndarray) -> np.ndarray:
     """Document numbers as evenly spread 64-bit hashes (finaliser of MurmurHash3)."""
-    value = numbers ^ (numbers >> np.uint64(33))
-    value = value * np.uint64(0xFF51AFD7ED558CCD)
-    value = value ^ (value >> np.uint64(33))
-    value = value * np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
+    mixed: np.ndarray = finish64.py_func(numbers)  # a whole array at once
+    return mixed
 
 
 def split(records: np.ndarray, groups: np.ndarray) -> list[tuple[int, np.ndarray]]:

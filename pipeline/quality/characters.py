@@ -11,6 +11,8 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.deduplication.characters import ASSIGNED
+
 CODE_MASK = 0x1FFFFF
 SPECIAL, SPACE, ALONE, URL_END, CLAUSE_END, BREAK = 1 << 21, 1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26
 """Flags above the lower-cased code point: special; white space; a word of its own where a script has no spaces;
@@ -21,7 +23,6 @@ BREAKS = "\n\r\t\v\f\x85\u2028\u2029|¦·•●▪◦‣»›→"
 """Line ends, tabs, and what menus and breadcrumbs put between their entries."""
 
 SIZE = 0x110000
-_ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
 _SPECIAL_KINDS = "PSNZC"
 _JOINERS = frozenset((0x200C, 0x200D))
 _EMOJI_MARKS = frozenset((0x20E3, 0xFE0E, 0xFE0F))
@@ -59,7 +60,7 @@ def _codes(text: str) -> np.ndarray:
 def table() -> np.ndarray:
     """The table, uint32 (SIZE,): lower-cased code point with flags; made once a process (about 0.15 s)."""
     entries = np.arange(SIZE, dtype=np.uint32) | np.uint32(SPECIAL)
-    for assigned in _ASSIGNED:
+    for assigned in ASSIGNED:
         characters = "".join(map(chr, assigned))
         kinds = np.array(list(map(unicodedata.category, characters)), "U1")
         special = np.isin(kinds, list(_SPECIAL_KINDS))
