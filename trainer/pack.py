@@ -8,8 +8,8 @@ Sequence i of length L is tokens[i·L : i·L + L + 1]: inputs and labels overlap
 over at a language's end is less than a sequence.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class PackWork:
         shards: list[dict[str, Any]] = task.payload
         for shard in shards:
             self._check(shard)
-        ids = [_bytes(batch["id"], path) for path, batch in self._batches(shards)]
+        ids = [ids_of(batch["id"], path) for path, batch in self._batches(shards)]
         keys = np.concatenate(ids) if ids else np.zeros((0, 16), np.uint8)
         lengths = np.concatenate([np.diff(_flat(batch)[1]) for _, batch in self._batches(shards)] or [np.zeros(0, int)])
         is_held_out = choose_held_out(keys, lengths + 1, self.packing)
@@ -69,11 +69,11 @@ class PackWork:
             total = int(starts[-1])
             folder.data[part] = {"documents": int(chosen.sum()), "tokens": total}
             with folder.binary(f"/{part}-tokens.npy", int(chosen.sum())) as stream:
-                _header(stream, (total,), "<u4")
+                write_header(stream, (total,), "<u4")
                 self._write_tokens(shards, chosen, stream)
             for name, array in (("starts", starts[:-1]), ("ids", keys[chosen])):
                 with folder.binary(f"/{part}-{name}.npy") as stream:
-                    _header(stream, array.shape, array.dtype.str)
+                    write_header(stream, array.shape, array.dtype.str)
                     stream.write(np.ascontiguousarray(array).data)
 
     def _check(self, shard: dict[str, Any]) -> None:
@@ -147,23 +147,44 @@ def pack(
     if not 0 <= eos < vocabulary:
         raise ConfigurationError(f"eos id {eos}: the tokenizer has {vocabulary:,} entries, ids 0 to {vocabulary - 1}")
     packing = Packing(packing.sequence_length, packing.held_out, packing.seed, eos)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for shard in source["shards"]:
-        groups.setdefault(shard["language"], []).append(shard)
-    tasks = [
-        Task(language, tuple(s["digest"] for s in shards), shards, 4 * sum(s["tokens"] for s in shards))
-        for language, shards in sorted(groups.items())
-    ]
-    settings = [_VERSION, packing.held_out, packing.seed, eos, vocabulary]
-    work = PackWork(tokens, packing, vocabulary)
-    vouchers = (storage.join(output, "manifest.json"),)
-    phase = Phase("pack", settings, work, place=storage.join(output, "data"), vouchers=vouchers)
-    mark_work(storage.join(output, WORK))
-    records = phase.run(engine or Engine(), storage.join(output, WORK), tasks, watch)
+    records = pack_languages(
+        Phase(
+            "pack", [_VERSION, packing.held_out, packing.seed, eos, vocabulary], PackWork(tokens, packing, vocabulary)
+        ),
+        source["shards"],
+        output,
+        mark=lambda shard: shard["digest"],
+        size=lambda shard: 4 * shard["tokens"],
+        engine=engine,
+        watch=watch,
+    )
     _copy_tokenizer(storage.join(tokens, "tokenizer"), storage.join(output, "tokenizer"))
     manifest = _manifest(source, packing, records)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
     return manifest
+
+
+def pack_languages(
+    phase: Phase,
+    shards: Sequence[dict[str, Any]],
+    output: str,
+    *,
+    mark: Callable[[dict[str, Any]], str],
+    size: Callable[[dict[str, Any]], int],
+    engine: Engine | None,
+    watch: Watch | None,
+) -> list[Record]:
+    """Run a phase over shards, a task for each language, into OUTPUT/data; `mark` tells when a shard has changed."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for shard in shards:
+        groups.setdefault(shard["language"], []).append(shard)
+    tasks = [
+        Task(language, tuple(map(mark, some)), some, sum(map(size, some))) for language, some in sorted(groups.items())
+    ]
+    vouchers = (storage.join(output, "manifest.json"),)
+    phase = replace(phase, place=storage.join(output, "data"), vouchers=vouchers)
+    mark_work(storage.join(output, WORK))
+    return phase.run(engine or Engine(), storage.join(output, WORK), tasks, watch)
 
 
 def read_tokens_manifest(tokens: str) -> dict[str, Any]:
@@ -229,7 +250,7 @@ def far_off(manifest: dict[str, Any], held_out: float) -> list[str]:
     return lines
 
 
-def _bytes(column: pa.Array, path: str) -> np.ndarray:
+def ids_of(column: pa.Array, path: str) -> np.ndarray:
     """uint8 of shape (rows, 16) of ids. Raises InputError."""
     ids = binary_ids(column)
     if ids is None:
@@ -252,5 +273,6 @@ def _with_eos(flat: np.ndarray, borders: np.ndarray, keep: np.ndarray, eos: int)
     return np.insert(flat[rows], ends, eos)
 
 
-def _header(stream: Any, shape: tuple[int, ...], dtype: str) -> None:
+def write_header(stream: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Begin a `.npy` file."""
     npy.write_array_header_2_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})  # type: ignore[no-untyped-call]

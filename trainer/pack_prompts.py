@@ -24,12 +24,11 @@ from numba import njit
 from configs.errors import ConfigurationError, InputError
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.ownership import WORK, mark_work
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder, Watch, digest_of
 from pipeline.runtime.shards import open_shard
 from tokenizer.load import Backend, Tokenizer, known_backend
 from trainer.order import PARTS
-from trainer.pack import FORMAT, _bytes, _header
+from trainer.pack import FORMAT, ids_of, pack_languages, write_header
 
 Counting = Literal["example", "token"]
 """What counts alike in the loss: every example, or every token of a target."""
@@ -134,11 +133,11 @@ class PackPromptsWork:
             total = figures.sequences * length + last
             for name, stream, dtype in (("tokens", tokens, "<u4"), ("weights", weights, "<f4")):
                 with folder.binary(f"/{part}-{name}.npy") as target:
-                    _header(target, (total,), dtype)
+                    write_header(target, (total,), dtype)
                     _copy(stream, target)
         for name, array in (("starts", np.concatenate(starts)), ("ids", np.concatenate(ids))):
             with folder.binary(f"/{part}-{name}.npy") as target:
-                _header(target, array.shape, array.dtype.str)
+                write_header(target, array.shape, array.dtype.str)
                 target.write(np.ascontiguousarray(array).data)
         documents = sum(map(len, starts))
         return {**vars(figures), "documents": documents, "tokens": total}
@@ -152,7 +151,7 @@ class PackPromptsWork:
                 tokenizer,
                 batch["input"].to_pylist(),
                 batch["target"].to_pylist(),
-                _bytes(batch["id"], path),
+                ids_of(batch["id"], path),
                 self.packing.counting,
             )
             fits = found.lengths <= self.packing.sequence_length
@@ -287,19 +286,16 @@ def pack_prompts(
     if loaded.eos_id is None:
         raise ConfigurationError(f"{tokenizer} names no token that ends a text; give a tokenizer that does")
     loaded.save(own)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for shard in source["shards"]:
-        groups.setdefault(shard["language"], []).append(shard)
-    tasks = [
-        Task(language, tuple(f"{s['part']}:{s['digest']}" for s in shards), shards, sum(s["bytes"] for s in shards))
-        for language, shards in sorted(groups.items())
-    ]
     settings = [_VERSION, packing.sequence_length, packing.counting, loaded.digest]
-    work = PackPromptsWork(prompts, own, loaded.backend, packing)
-    vouchers = (storage.join(output, "manifest.json"),)
-    phase = Phase("pack-prompts", settings, work, place=storage.join(output, "data"), vouchers=vouchers)
-    mark_work(storage.join(output, WORK))
-    records = phase.run(engine or Engine(), storage.join(output, WORK), tasks, watch)
+    records = pack_languages(
+        Phase("pack-prompts", settings, PackPromptsWork(prompts, own, loaded.backend, packing)),
+        source["shards"],
+        output,
+        mark=lambda shard: f"{shard['part']}:{shard['digest']}",
+        size=lambda shard: shard["bytes"],
+        engine=engine,
+        watch=watch,
+    )
     manifest = _manifest(source, loaded, packing, records)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
     return manifest
