@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
@@ -117,13 +116,6 @@ def ledger_parts(corpus: str) -> list[str]:
     return (
         sorted(f"ledger/{path.rsplit('/', 1)[1]}" for path in fs.glob(f"{inner}/*.parquet")) if fs.exists(inner) else []
     )
-
-
-def ledger_schema(path: str) -> pa.Schema:
-    """The schema of a part of the ledger."""
-    fs, inner = storage.filesystem(path)
-    with fs.open(inner, "rb") as stream:
-        return pq.read_schema(stream)
 
 
 def plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -110,13 +110,14 @@ def evaluation_sets(
     files: dict[str, list[str]] = {}
     for pattern in against:
         for path in files_of(EvaluationSet(name=pattern[:100] or "?", files=(pattern,))):
-            files.setdefault(_stem(path), []).append(path)
+            files.setdefault(stem_of(path), []).append(path)
     return tuple(
         EvaluationSet(name=name, files=tuple(paths), fields=tuple(fields), id=key) for name, paths in files.items()
     )
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
+    """Name of a file without the endings of its format and compression, at most 100 characters."""
     name = path.rsplit("/", 1)[-1]
     for ending in _COMPRESSED:
         name = name.removesuffix(ending)
@@ -170,6 +171,7 @@ def _watched(name: str) -> list[Path]:
 
 
 def format_of(name: str) -> str | None:
+    """Which of FORMATS a file's name says it has, compressed or not."""
     name = name.lower()
     for ending in _COMPRESSED:
         name = name.removesuffix(ending)

