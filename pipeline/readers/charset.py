@@ -169,7 +169,7 @@ def _many(zeros: int, characters: float) -> bool:
 
 def _as_utf8(data: bytes, encoding: str | None) -> str | None:
     """The text if it is in UTF-8, whatever the label says; None where it is not, or may not be."""
-    if encoding in ("iso-2022-jp", "x-user-defined"):
+    if encoding == "iso-2022-jp":
         return None
     try:
         text = data.decode()

@@ -22,7 +22,7 @@ XZ_MEMORY = 512 << 20
 ZSTD_WINDOW_LOG_MAX = 29
 """`zstd --long=29`, 512 MiB of memory: a larger window is refused, as it would be by zstd itself."""
 
-GZIP_HELD_BYTES = 1 << 18
+HELD_BYTES = 1 << 18
 HEAD_BYTES = 512
 """First bytes by which a format is told."""
 _PIECE = 1 << 16
@@ -141,7 +141,7 @@ UNREADABLE = {
 """First bytes of formats that are told rather than read."""
 
 COMPRESSION_SUFFIXES = (
-    ".gz", ".xz", ".zst", ".zstd", ".bz2", ".dz", ".lz4", ".br", ".lzma", ".lz", ".lzo", ".Z", ".sz",
+    ".gz", ".xz", ".zst", ".zstd", ".bz2", ".dz", ".lz4", ".br", ".lzma", ".lz", ".lzo", ".Z", ".z", ".sz",
 )  # fmt: skip
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -151,12 +151,12 @@ def decompress(source: Source, head: bytes, path: str) -> Callable[[int], bytes]
 
     What is returned gives at most about the bytes asked for, b"" at the end; it raises InputError at a fault.
     """
-    if is_skippable(head):
+    if is_skippable(head) and not path.lower().endswith(".lz4"):
         return Members(source, ZSTD)
     for form in (GZIP, XZ, BZIP2, ZSTD):
         if head.startswith(form.magic) and (form is not BZIP2 or head[4:10] in _BZIP2_BLOCKS):
-            return _GzipMembers(source) if form is GZIP else Members(source, form)
-    if head.startswith(_LZ4):
+            return Members(source, form)
+    if head.startswith(_LZ4) or is_skippable(head):
         return _arrow(source, "lz4")
     if head and path.lower().endswith(".br"):
         return _arrow(source, "brotli")
@@ -171,7 +171,10 @@ def is_skippable(head: bytes) -> bool:
 
 
 class Members:
-    """Reads members one behind the other.
+    """Reads members one behind the other, and can pass over a damaged one.
+
+    The damage of a shortened member shows only after bytes of those behind it have been taken for its own, so what was
+    taken for a member is held, up to HELD_BYTES.
 
     `begun` may be set to a list: each member that begins then adds its place in the source, and how many bytes had been
     unpacked before it.
@@ -183,6 +186,8 @@ class Members:
         self._data = b""
         self._taken = self._given = 0
         self.begun: list[tuple[int, int]] | None = None
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
 
     def __call__(self, size: int) -> bytes:
         while True:
@@ -213,6 +218,8 @@ class Members:
 
     def _begin(self) -> bool:
         """Go to the next member; False at the end."""
+        self._held.clear()
+        self._held_bytes = 0
         while True:
             while len(self._data) < _HEAD and (more := self._take()):
                 self._data = (self._data + more).lstrip(b"\0")
@@ -233,7 +240,45 @@ class Members:
             return True
 
     def _hold(self, data: bytes) -> None:
-        """Called with what the decoder of this member takes."""
+        """Keep what the decoder of this member takes."""
+        if not data:
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        while self._held_bytes - len(self._held[0]) > HELD_BYTES:
+            self._held_bytes -= len(self._held.popleft())
+
+    def resume(self) -> bool:
+        """Find a member behind the damaged one; whether there is one. Raises InputError where the file itself ends."""
+        magic = self._format.magic
+        if not magic:
+            return False
+        data = b"".join((*self._held, self._data))
+        at = 0
+        while True:
+            at = data.find(magic, at + 1)
+            if at < 0:
+                more = self._take()
+                if not more:
+                    return False
+                data, at = data[-len(magic) :] + more, -1
+            elif self._begins_member(data[at : at + 1024]):
+                self._data, self._decoder = data[at:], None
+                return True
+
+    def _begins_member(self, data: bytes) -> bool:
+        """Whether a member may begin here: a head that can be one, and data that unpacks."""
+        if len(data) < 14:
+            return False
+        if (self._format is GZIP and (data[2] != 8 or data[3] & 0xE0)) or (
+            self._format is BZIP2 and data[4:10] not in _BZIP2_BLOCKS
+        ):
+            return False
+        try:
+            out = self._format.decoder().decompress(data, 64)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError):
+            return False
+        return bool(out) or self._format is not GZIP
 
     def _skip(self) -> None:
         size = 8 + int.from_bytes(self._data[4:8], "little")
@@ -258,58 +303,6 @@ class Members:
 
     def _fault(self, why: str) -> InputError:
         return InputError(self._source.name, f"damaged or truncated {self._format.name} data ({why})", _DAMAGED)
-
-
-class _GzipMembers(Members):
-    """Gzip, which can pass over a damaged member.
-
-    The damage of a shortened one shows only after bytes of those behind it have been taken for its own, so what was
-    taken for a member is held, up to GZIP_HELD_BYTES.
-    """
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(source, GZIP)
-        self._held: deque[bytes] = deque()
-        self._held_bytes = 0
-
-    def _begin(self) -> bool:
-        self._held.clear()
-        self._held_bytes = 0
-        return super()._begin()
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._held_bytes += len(data)
-        while self._held_bytes - len(self._held[0]) > GZIP_HELD_BYTES:
-            self._held_bytes -= len(self._held.popleft())
-
-    def resume(self) -> bool:
-        """Find a member behind the damaged one; whether there is one. Raises InputError where the file itself ends."""
-        data = b"".join((*self._held, self._data))
-        at = 0
-        while True:
-            at = data.find(_GZIP_MEMBER, at + 1)
-            if at < 0:
-                more = self._take()
-                if not more:
-                    return False
-                data, at = data[-len(_GZIP_MEMBER) :] + more, -1
-            elif _begins_member(data[at : at + 1024]):
-                self._data, self._decoder = data[at:], None
-                return True
-
-
-_GZIP_MEMBER = b"\x1f\x8b\x08"
-
-
-def _begins_member(data: bytes) -> bool:
-    """Whether a gzip member may begin here: a head without reserved flags, and data that unpacks."""
-    if len(data) < 18 or data[3] & 0xE0:
-        return False
-    try:
-        return bool(zlib.decompressobj(31).decompress(data, 64))
-    except zlib.error:
-        return False
 
 
 def _arrow(source: Source, codec: str) -> Callable[[int], bytes]:

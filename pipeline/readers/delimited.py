@@ -53,6 +53,8 @@ def _delimited(member: Member, context: Context, dialect: dict[str, Any]) -> Ite
                 return
             if not values:
                 continue
+            if len(values) > len(header) and not any(values[len(header) :]):
+                del values[len(header) :]  # commas at the end of every line
             if len(values) != len(header):
                 raise InputError(where, f"{len(values)} fields, the header has {len(header)}", SKIPPED)
             row = row_of({name: values[place] for name, place in places}, columns, where, f"#{number}")
@@ -90,6 +92,9 @@ def _header(source: "_Lines", name: str, context: Context, dialect: dict[str, An
             header = next(csv.reader(source, **candidate))
         except (csv.Error, StopIteration) as error:
             header, fault = [], fault or str(error)
+        if not all(column in header for column in wanted):
+            plain = [column.strip(" \t\ufeff") for column in header]
+            header = plain if all(column in plain for column in wanted) else header
         if all(column in header for column in wanted):
             twice = next((column for column in wanted if header.count(column) > 1), None)
             if twice:

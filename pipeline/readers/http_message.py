@@ -15,13 +15,15 @@ import re2
 from configs.errors import InputError, NoTextError
 from pipeline.readers import streams
 from pipeline.readers.charset import known
-from pipeline.readers.media_type import is_binary, sniff
+from pipeline.readers.media_type import is_binary, is_whole_page, sniff
 from pipeline.readers.streams import too_large
 from pipeline.readers.warc import head_end, parse_fields
 
+_LISTS = ("content-encoding", "transfer-encoding", "content-type")
+_GZIP = b"\x1f\x8b\x08"
 _CODINGS_MAX = 5
 _HEADS_MAX = 10
-_STATUS = re2.compile(rb"^(?:HTTP(?:/[0-9.]*)?|ICY)[ \t]+([0-9]{3})(?:[^0-9]|$)")
+_STATUS = re2.compile(rb"(?i)^(?:HTTP(?:/[0-9.]*)?|ICY)[ \t]+([0-9]{3})(?:[^0-9]|$)")
 _CHARSET = re2.compile(r"""(?i);[ \t]*charset[ \t]*=[ \t]*["']?([^"';, \t]+)""")
 _ESSENCE = re2.compile(r"^[ \t]*([A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+)[ \t]*(?:;|$)")
 _CHUNK_SIZE = re2.compile(rb"^[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?$")
@@ -48,6 +50,7 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
 
     Raises NoTextError where the status is not 200 or 203, InputError where the payload cannot be unpacked.
     """
+    data = data[:_CHUNK_LINE_MAX].lstrip(b"\r\n") + data[_CHUNK_LINE_MAX:]
     for _ in range(_HEADS_MAX):
         status = _STATUS.match(data[:64])
         if status is None:
@@ -61,13 +64,17 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
     number = int(status.group(1))
     if number not in (200, 203):
         raise NoTextError(name, f"answered with status {number}", "it holds no page")
-    fields = parse_fields(head)
+    fields = parse_fields(head, _LISTS)
     damage = ""
-    if "chunked" in fields.get("transfer-encoding", "").lower():
+    transfer = fields.get("transfer-encoding", "").lower()
+    if "chunked" in transfer:
         data, damage = joined_chunks(data)
         damage = "" if cut else damage
+    data = decoded(data, transfer, name, cut)
     data = decoded(data, fields.get("content-encoding", ""), name, cut)
     media_type, charset = parse_content_type(fields.get("content-type", ""))
+    if data.startswith(_GZIP) and ("html" in media_type or media_type.startswith("text/")):
+        data = decoded(data, "gzip", name, cut)  # packed, and nobody says so
     return Answer(number, media_type, charset, data, damage, fields)
 
 
@@ -130,7 +137,7 @@ def decoded(data: bytes, codings: str, name: str, cut: bool) -> bytes:
     if len(names) > _CODINGS_MAX:
         raise InputError(name, f"packed {len(names)} times", "it is passed over: it looks like an attack")
     for coding in reversed(names):
-        if coding in _UNSUPPORTED:
+        if coding in _UNSUPPORTED and is_binary(data):
             raise InputError(name, f"content coding {coding}, which cannot be read", "it is passed over")
         unpack = _CODINGS.get(coding)
         if unpack is None or not data:
@@ -158,7 +165,7 @@ def _inflated(data: bytes, bits: int, cut: bool) -> bytes:
         if not stream.eof and left > 0 and not cut:
             raise EOFError
         data = stream.unused_data
-        if bits != zlib.MAX_WBITS | 16 or not data.startswith(b"\x1f\x8b\x08"):
+        if bits != zlib.MAX_WBITS | 16 or not data.startswith(_GZIP):
             break
     return b"".join(parts)
 
@@ -219,7 +226,10 @@ _CODINGS: dict[str, Callable[[bytes, bool], bytes]] = {
 
 
 def media_type_of(declared: str, payload: bytes) -> str:
-    """The media type to go by: as declared, but sniffed where none is, or where it says nothing."""
+    """The media type to go by: as declared, but sniffed where none is, or where it says nothing.
+
+    A page that is declared as plain text is a page: browsers show its markup, which nobody wants to read.
+    """
     if declared in ("", "unknown/unknown", "application/unknown", "*/*"):
         return sniff(payload)
-    return declared
+    return "text/html" if declared == "text/plain" and is_whole_page(payload) else declared

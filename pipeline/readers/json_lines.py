@@ -4,6 +4,7 @@ orjson reads a line. What it refuses or would round (NaN, lone surrogates, integ
 is read once more by Python's parser, which is slower and exact.
 """
 
+import codecs
 import json
 import math
 import re
@@ -24,6 +25,9 @@ from pipeline.readers.tables import metadata_columns, row_of, wanted_columns
 SKIPPED = "the line is skipped; repair it"
 _DIGITS_MAX = 4000  # Python refuses to make integers of more than 4300 digits, which takes quadratic time
 _VALUES_MAX = 4 << 20
+_FAULTS_MAX = 100  # of a line of several objects: what follows is left, or a line of nothing else takes minutes
+_STRAY = codecs.BOM_UTF8 + b"\0\x1e\x0b\x0c \t\r"
+"""Before a value: marks of files put together, holes of sparse files, RFC 7464's separators, form feeds."""
 _ROUNDED_MIN = 2**63  # orjson makes fractions of integers beyond 64 bits
 
 
@@ -122,24 +126,30 @@ def _read_again(
     context: Context,
     adapt: Adapt | None = None,
 ) -> Iterator[Row]:
-    """The documents of a line that orjson refuses: one, or several; the first fault ends it."""
-    columns, count = context.source.columns, 0
+    """The documents of a line that orjson refuses: one, or several; what is no JSON ends it."""
+    columns, count, faults = context.source.columns, 0, 0
     try:
-        for record in _exact_values(line):
+        for record in _exact_values(line.lstrip(_STRAY)):
             count += 1
             suffix = f"#{number}" if count == 1 else f"#{number}.{count}"
-            if not isinstance(record, dict):
-                raise InputError(where, "not a JSON object", SKIPPED)
-            if adapt is not None:
-                record = adapt(record, number)
-            yield row_of(record, columns, where, suffix)
+            try:
+                if not isinstance(record, dict):
+                    raise InputError(where, "not a JSON object", SKIPPED)
+                if adapt is not None:
+                    record = adapt(record, number)
+                row = row_of(record, columns, where, suffix)
+            except InputError as problem:
+                context.on_problem(problem)
+                faults += 1
+                if faults == _FAULTS_MAX or not isinstance(record, dict):
+                    return
+            else:
+                yield row
     except json.JSONDecodeError as second:
         cause = second.msg if count or error is None else error.msg
         context.on_problem(InputError(where, f"not valid JSON: {cause}", SKIPPED))
     except RecursionError:
         context.on_problem(InputError(where, "not valid JSON: nested too deep", SKIPPED))
-    except InputError as problem:
-        context.on_problem(problem)
 
 
 def _exact_values(line: bytes) -> Iterator[Any]:

@@ -9,9 +9,12 @@ from pipeline.readers.charset import codec_by_zeros
 RESOURCE_HEADER_BYTES = 1445
 
 _HTML = re2.compile(
-    rb"(?i)^[\t\n\x0c\r ]*<(?:(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)"
-    rb"[ \t\n\x0c\r>]|!--)"
+    rb"(?i)^[\t\n\x0c\r ]*<(?:(?:!doctype html|html|head|script|iframe|h[1-6]|div|font|table|a|style|title|b|body|br|p"
+    # Beyond the standard, which fears for text that only looks like a page: what else pages begin with.
+    rb"|article|aside|blockquote|center|dl|em|figure|footer|form|header|hr|i|img|li|link|main|meta|nav|noscript|ol|pre"
+    rb"|section|span|strong|td|tr|u|ul)[ \t\n\x0c\r/>]|!--)"
 )
+_PAGE = re2.compile(rb"(?is)^[\t\n\x0c\r ]*(?:<!--.{0,1000}?-->[\t\n\x0c\r ]*)*<(?:!doctype html|html)[ \t\n\x0c\r>]")
 _XML = re2.compile(rb"^[\t\n\x0c\r ]*<\?xml")
 _XHTML = re2.compile(rb"(?i)<(?:html|!doctype html)[ \t\n\x0c\r>]")
 _BINARY = bytes((*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)))
@@ -25,20 +28,49 @@ _MAGIC = {
     b"\x1f\x8b\x08": "application/x-gzip",
     b"PK\x03\x04": "application/zip",
     b"Rar!\x1a\x07": "application/x-rar-compressed",
+    b"\xfd7zXZ\0": "application/x-xz",
+    b"BZh": "application/x-bzip2",
+    b"\x28\xb5\x2f\xfd": "application/zstd",
+    b"7z\xbc\xaf\x27\x1c": "application/x-7z-compressed",
 }
+_DENSE = 20
+"""A payload is no text where more than one byte in so many is one that no text has."""
 
 
 def sniff(payload: bytes) -> str:
     """The media type of a payload by its first bytes; `text/plain` where nothing in them is binary."""
-    head = payload[:RESOURCE_HEADER_BYTES]
+    head = payload[:RESOURCE_HEADER_BYTES].removeprefix(codecs.BOM_UTF8)
     if _HTML.match(head):
         return "text/html"
     if _XML.match(head):
         return "text/xml"
-    for magic, media_type in _MAGIC.items():
-        if head.startswith(magic):
-            return media_type
-    return "application/octet-stream" if is_binary(payload) else "text/plain"
+    return _by_magic(head) or ("application/octet-stream" if is_binary(payload) else "text/plain")
+
+
+def no_text(payload: bytes) -> str:
+    """The media type of what is no text, whatever is declared; "" of what may be."""
+    head = payload[:RESOURCE_HEADER_BYTES]
+    odd = len(head) - len(head.translate(None, _BINARY))
+    if found := _by_magic(head):
+        return found if odd or head.startswith(b"%") else ""
+    return "application/octet-stream" if odd * _DENSE > len(head) and is_binary(payload) and not _is_utf8(head) else ""
+
+
+def is_whole_page(payload: bytes) -> bool:
+    """Whether a payload begins as a page from `<html>` on does."""
+    return _PAGE.search(payload[: 2 * RESOURCE_HEADER_BYTES].removeprefix(codecs.BOM_UTF8)) is not None
+
+
+def _by_magic(head: bytes) -> str:
+    return next((media_type for magic, media_type in _MAGIC.items() if head.startswith(magic)), "")
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_binary(payload: bytes) -> bool:

@@ -121,18 +121,36 @@ class Batcher:
         try:
             return _batch(rows)
         except UnicodeEncodeError:
-            return _batch([row for row in rows if self._is_unicode(row)])
+            return _batch([_with_names_spelt(row) for row in rows if self._is_unicode(row)])
 
-    def _is_unicode(self, row: tuple[str | None, ...]) -> bool:
+    def _is_unicode(self, row: _Raw) -> bool:
+        """Whether the text is; if not, that is a problem."""
         try:
-            for value in row:
-                (value or "").encode()
+            row[1].encode()
         except UnicodeEncodeError:
             cause = "text that is not Unicode (a lone surrogate, or bytes that are not in the encoding)"
             shown = str(row[0]).encode("utf-8", "replace").decode()
             self._on_problem(InputError(shown, cause, "the document is skipped; repair it"))
             return False
         return True
+
+
+def _with_names_spelt(row: _Raw) -> _Raw:
+    """A row whose key, address and names are Unicode: what of them is none is spelled out, as `\\udce9`."""
+    key, text, language, licence, uri, metadata, nearby = row
+    return (
+        _spelt(key),
+        text,
+        language and _spelt(language),
+        licence and _spelt(licence),
+        _spelt(uri),
+        metadata,
+        nearby,
+    )
+
+
+def _spelt(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_too_large(text: str) -> bool:

@@ -154,7 +154,7 @@ class Stream(io.RawIOBase):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def resume(self) -> bool:
-        """After a fault, go on at the next gzip member that can be found; whether there is one."""
+        """After a fault, go on at the next compressed member that can be found; whether there is one."""
         again = getattr(self._read_some, "resume", None)
         if again is None or self._fault is None or isinstance(self._fault, UnsafeArchiveError):
             return False

@@ -5,6 +5,7 @@ record by record at the next member that can be found. FastWARC 2.0 wants to see
 what Python can catch as an error, where a stream reports damage.
 """
 
+import codecs
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
@@ -56,6 +57,7 @@ def read_records(
     The first is number `before` + 1.
     """
     window = _Window(stream)
+    window.skip_mark()
     number = before
     while True:
         window.skip_blank()
@@ -82,10 +84,11 @@ def read_records(
                 yield record
 
 
-def parse_fields(head: bytes) -> dict[str, str]:
+def parse_fields(head: bytes, lists: Container[str] = ()) -> dict[str, str]:
     """The fields of a head, of WARC or HTTP, without its first line: names in lower case, the first of each name.
 
-    Text is UTF-8 or else ISO-8859-1. What is no field is left out.
+    Those named in `lists` may come in several lines, which are joined by commas (RFC 9110, section 5.3). Text is UTF-8
+    or else ISO-8859-1. What is no field is left out.
     """
     fields: dict[str, str] = {}
     name = ""
@@ -96,6 +99,9 @@ def parse_fields(head: bytes) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
+        if colon and name in fields and name in lists:
+            fields[name] += f", {value.strip()}"
+            continue
         if not colon or name in fields:
             name = ""
             continue
@@ -214,6 +220,11 @@ class _Window:
 
     def starts_with(self, mark: bytes) -> bool:
         return self.has(len(mark)) and self._data.startswith(mark, self._at)
+
+    def skip_mark(self) -> None:
+        """Pass over a byte order mark, which text editors write."""
+        if self.starts_with(codecs.BOM_UTF8):
+            self._at += len(codecs.BOM_UTF8)
 
     def skip_blank(self) -> None:
         while self.has(1) and self._data[self._at] in b"\r\n":

@@ -13,7 +13,7 @@ from pipeline.readers.charset import decode
 from pipeline.readers.containers import Member
 from pipeline.readers.html import html_to_text
 from pipeline.readers.http_message import Answer, media_type_of, parse_answer, parse_content_type
-from pipeline.readers.media_type import is_binary, is_xhtml
+from pipeline.readers.media_type import is_binary, is_xhtml, no_text
 from pipeline.readers.rows import Context, Row, metadata_json
 from pipeline.readers.streams import input_errors
 from pipeline.readers.warc import Record, read_records
@@ -107,6 +107,8 @@ def _text(payload: bytes, media_type: str, charset: str | None, name: str) -> st
     if not payload.strip():
         raise NoTextError(name, "an empty page", "it holds no text")
     if media_type in _PAGES or (media_type in _XML and is_xhtml(payload)):
+        if binary := no_text(payload):
+            raise NoTextError(name, f"{binary} under media type {media_type}", "it holds no text")
         text = html_to_text(decode(payload, charset, name=name, html=True), web=True)
     elif media_type == "text/plain":
         if is_binary(payload):

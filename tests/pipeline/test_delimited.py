@@ -88,3 +88,9 @@ def test_hostile_quotes_take_linear_time(tmp_path, line):
     read_csv(tmp_path, "text,id\n" + line * (10**5 // len(line)))
     read_csv(tmp_path, "text,id\n" + f"{line}\n" * (10**5 // (len(line) + 1)))
     assert time.process_time() - start < 5  # half a second; a quadratic reader takes minutes
+
+
+def test_spaces_around_names_and_commas_behind_all_fields_cost_nothing(tmp_path):
+    rows, problems = read_csv(tmp_path, "id , text\n1,one,\n2,two,,\n3,three\n4,four,more\n")
+    assert texts(rows) == ["one", "two", "three"]
+    assert [problem.cause for problem in problems] == ["3 fields, the header has 2"]

@@ -118,3 +118,22 @@ def test_a_megabyte_takes_seconds(tmp_path, text):
     rows, problems = read_text(tmp_path, text)
     assert time.process_time() - start < 10
     assert rows or problems
+
+
+def test_what_stands_before_a_value_costs_nothing(tmp_path):
+    stray = [b"", b"\xef\xbb\xbf", b"\0" * 600, b"\x1e", b"\x0c"]  # files put together, a hole, RFC 7464, a form feed
+    rows, problems = read_text(tmp_path, b"".join(mark + b'{"text": "a"}\n' for mark in stray))
+    assert (texts(rows), problems) == (["a"] * len(stray), [])
+
+
+def test_a_fault_within_a_line_of_objects_costs_itself(tmp_path):
+    rows, problems = read_text(tmp_path, '{"text":"a"}{"txt":"b"} {"text":"c"}')
+    assert texts(rows) == ["a", "c"]
+    assert len(problems) == 1
+
+
+def test_a_key_that_is_no_unicode_costs_no_text(tmp_path):
+    lines = '{"text":"a","id":"\\ud800"}\n{"text":"b","id":"\\udfff"}\n{"text":"\\ud800","id":"x"}\n'
+    rows, problems = read_text(tmp_path, lines, columns={"id": "id"})
+    assert own_keys(rows) == ["\\ud800", "\\udfff"]
+    assert len(problems) == 1

@@ -170,3 +170,17 @@ def test_gzip_gives_what_zlib_gives():
     while part := stream.read(777):
         parts.append(part)
     assert zlib.crc32(b"".join(parts)) == zlib.crc32(data)
+
+
+def test_a_skippable_frame_may_come_before_lz4(tmp_path):
+    packed = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(packed, "lz4") as stream:
+        stream.write(line("one"))
+    data = skippable(b"of lz4") + packed.getvalue().to_pybytes()
+    assert read_file(tmp_path, "a.jsonl.lz4", data) == (["one"], [])
+
+
+def test_a_folder_tells_of_files_of_unix_compress(tmp_path):
+    (tmp_path / "a.jsonl.Z").write_bytes(b"\x1f\x9d\x90" + bytes(range(200)))
+    _, problems = read(make_source("jsonl", str(tmp_path)))
+    assert ["Unix compress" in problem.cause for problem in problems] == [True]

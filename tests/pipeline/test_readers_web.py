@@ -1,7 +1,9 @@
 """WARC and WET: one odd record costs no other, and each record gives a document or is told once, with its cause."""
 
+import bz2
 import gzip
 import io
+import lzma
 import time
 import zlib
 
@@ -15,7 +17,7 @@ from warcio.warcwriter import WARCWriter
 from configs.errors import NoTextError
 from pipeline.readers import streams
 from tests.pipeline.readers_help import make_source, read, texts
-from tests.pipeline.warc_help import answer, good, gzipped, page, record
+from tests.pipeline.warc_help import answer, good, page, record
 
 
 def text_of(number: int) -> str:
@@ -94,6 +96,12 @@ def test_warcio_and_we_read_the_same_records(tmp_path):
         record(answer(page(2), "Content-Type: unknown/unknown"), 2),
         record(page(2), 2, kind="resource", content_type="text/html"),
         record(page(2), 2, kind="RESOURCE", content_type=""),
+        record(answer(page(2), "Content-Type: text/plain"), 2),
+        record(answer(page(2), "Content-Type: image/png", "Content-Type: text/html"), 2),
+        record(answer(b"\xef\xbb\xbf" + page(2), "-"), 2),
+        record(answer(b"<article>" + page(2).partition(b"<main>")[2], "-"), 2),
+        record(answer(page(2), status="http/1.1 200 ok"), 2),
+        record(b"\r\n\r\n" + answer(page(2)), 2),
         record(text_of(2).encode(), 2, kind="conversion", content_type="text/plain"),
         record(text_of(2).encode(), 2, kind="resource", content_type="text/plain; charset=us-ascii"),
     ],
@@ -135,6 +143,37 @@ def chunked(data: bytes, size: int = 40, line: str = "{:x}\r\n", end: str = "\r\
 def test_content_codings_are_undone(tmp_path, coding, pack):
     odd = record(answer(pack(page(2)), f"Content-Encoding: {coding}"), 2)
     assert between(tmp_path, odd) == text_of(2)
+
+
+def test_transfer_codings_are_undone(tmp_path):
+    for coding, body in (("gzip", bytes), ("gzip, chunked", chunked)):
+        odd = record(answer(body(gzip.compress(page(2))), f"Transfer-Encoding: {coding}"), 2)
+        assert between(tmp_path, odd) == text_of(2)
+
+
+def test_codings_may_stand_on_several_lines(tmp_path):
+    body = gzip.compress(brotli.compress(page(2)))
+    odd = record(answer(body, "Content-Encoding: br", "Content-Encoding: gzip"), 2)
+    assert between(tmp_path, odd) == text_of(2)
+
+
+def test_a_page_packed_without_a_word_is_unpacked(tmp_path):
+    assert between(tmp_path, record(answer(gzip.compress(page(2))), 2)) == text_of(2)
+
+
+@pytest.mark.parametrize("data", [bz2.compress(page(2)), lzma.compress(page(2)), b"%PDF-1.4", bytes(range(256)) * 9])
+def test_what_is_no_text_is_no_page_whatever_its_head_says(tmp_path, data):
+    cause = cause_between(tmp_path, record(answer(data, "Content-Encoding: unheard-of"), 2), NoTextError)
+    assert cause.startswith("application/")
+
+
+def test_a_stray_zero_byte_makes_no_page_binary(tmp_path):
+    assert between(tmp_path, record(answer(page(2).replace(b"Page", b"Pa\0ge")), 2)) == text_of(2)
+
+
+def test_a_mark_before_the_first_record_is_passed_over(tmp_path):
+    rows, problems = read_warc(tmp_path, b"\xef\xbb\xbf" + good(1))
+    assert (texts(rows), problems) == ([text_of(1)], [])
 
 
 @pytest.mark.parametrize(
@@ -276,15 +315,19 @@ def test_a_truncated_file_keeps_what_came_before(tmp_path):
     assert [problem.cause for problem in problems] == ["shorter than its Content-Length says"]
 
 
+PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("packer", PACKERS)
 @pytest.mark.parametrize("damage", ["flip", "cut", "garbage", "magic"])
-def test_a_damaged_gzip_member_costs_its_record_only(tmp_path, damage):
-    first, second, third = gzipped(good(1), good(2), good(3))
+def test_a_damaged_member_costs_its_record_only(tmp_path, damage, packer):
+    first, second, third = (PACKERS[packer](good(number)) for number in (1, 2, 3))
     middle = len(second) // 2
     second = {
         "flip": second[:middle] + bytes([second[middle] ^ 0x55]) + second[middle + 1 :],
         "cut": second[:middle],
         "garbage": b"\xaa" * 300_000,
-        "magic": b"\x1f\x8b\x08\0" * 50,
+        "magic": first[:4] * 50,
     }[damage]
     rows, problems = read_warc(tmp_path, first + second + third)
     assert texts(rows)[0] == text_of(1)
