@@ -63,7 +63,7 @@ class SparkResult(PipelineResult):
             self._counted = work()
             self._state = PipelineState.DONE
         except BaseException as failure:
-            self._failure = failure
+            self._failure = _told(failure)
             self._state = PipelineState.CANCELLED if self._is_cancelled else PipelineState.FAILED
 
     def wait_until_finish(self, duration: int | None = None) -> str | None:
@@ -90,6 +90,17 @@ class SparkResult(PipelineResult):
     def metrics(self) -> FnApiMetrics:
         """What DoFns counted; too much where tasks were repeated."""
         return FnApiMetrics({"": consolidate(self._counted)})
+
+
+def _told(failure: BaseException) -> BaseException:
+    """A failure as Python's workers told it, without the trace of Java around it; any other as it is."""
+    told = str(failure)
+    start = told.find("Traceback (most recent call last)")
+    if not hasattr(failure, "java_exception") or start < 0:
+        return failure
+    error = RuntimeError(told[start:].partition("\n\tat ")[0].rstrip())
+    error.__cause__ = failure
+    return error
 
 
 def _run(result: SparkResult, options: SparkOptions, context: Any, stages: list[translations.Stage]) -> list[Any]:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.runtime.spark.runner import PySparkRunner
 
@@ -46,6 +48,14 @@ class TestOnSpark(fn_runner_test.FnApiRunnerTest):
     def create_pipeline(self, is_drain: bool = False) -> beam.Pipeline:
         options = ["--spark_master=local[2]", "--spark_conf=spark.ui.enabled=false"]
         return Refusing(PySparkRunner(), PipelineOptions(options))
+
+    def test_batch_rebatch_pardos(self) -> None:
+        """What it gives; its warning is a worker's, which, as of Beam's own portable runners, is not seen here."""
+        with self.create_pipeline() as pipeline:
+            numbers = beam.Create(np.array([1, 2, 3], np.int64)).with_output_types(np.int64)
+            batches = pipeline | numbers | beam.ParDo(fn_runner_test.ArrayMultiplyDoFn())
+            found = batches | beam.ParDo(fn_runner_test.ListPlusOneDoFn()) | beam.Map(lambda number: number * 3)
+            assert_that(found, equal_to([9, 15, 21]))
 
     def test_metrics(self, *_: Any, **__: Any) -> None:
         """Beam merges no string sets of several bundles, on its own runner either."""
