@@ -79,13 +79,8 @@ test-clients: $(VENV)/.installed-dev ## open what we write in the clients people
 	@$(INSTALL) --editable '.[gguf]'
 	@$(BIN)/python -m tests.clients build/clients docs/clients.md $(CLIENTS)
 
-$(VENV)/.installed-clusters: $(VENV)/.installed-dev
-	@echo "Adding PySpark, which brings Spark (450 MB), and what Beam's own tests of runners need"
-	@$(INSTALL) --no-binary pyspark pyspark pyhamcrest tenacity
-	@touch $@
-
-clusters: $(VENV)/.installed-clusters ## build on Spark, prism and S3, with faults, and compare digests (SHORT=1 for tiny only)
-	@$(BIN)/python -m tests.clusters build/clusters $(if $(SHORT),--short)
+clusters: $(VENV)/.installed-dev ## build on S3, prism and Spark, with faults, and compare digests (SHORT=1 for tiny only; ONLY=s3,prism)
+	@$(BIN)/python -m tests.clusters build/clusters $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
 
 lint: $(VENV)/.installed-dev ## check style
 	$(BIN)/ruff check .

@@ -123,7 +123,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(length) if length else None
             kind = _kind(self.command, self.path)
             proxy.requests[kind] += 1
-            proxy.paths[kind, urlsplit(self.path).path] += 1
+            parts = urlsplit(self.path)
+            below = parse_qs(parts.query).get("prefix", [""])[0] if kind == "LIST" else ""
+            proxy.paths[kind, f"{parts.path}/{below}" if below else parts.path] += 1
             if proxy.delay:
                 time.sleep(proxy.delay)
             if proxy.chance(proxy.busy):

@@ -1,6 +1,7 @@
 """What all parts of `make clusters` share: the builds, processes that are stopped again, and the rows of the table."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,9 +18,12 @@ OPENROOTS = (sys.executable, "-m", "openroots.cli")
 START_SECONDS = 120.0
 BUILD_SECONDS = 900.0
 STOP_SECONDS = 20.0
+NOT_TRIED = "not tried"
 
 
 Ended = subprocess.CompletedProcess[str]
+Strike = Callable[[subprocess.Popen[bytes]], bool]
+"""Does harm to what a build runs on, if its time has come, and says whether it has; it is given the build's process."""
 
 
 class MissingToolError(Exception):
@@ -27,8 +31,20 @@ class MissingToolError(Exception):
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is done to a build; with `ends` the build may end by it, and the same command must resume it."""
+
+    name: str
+    strike: Strike
+    ends: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """A line of the table: where a recipe was built, what was done to it, and how that ended."""
+    """A line of the table: where a recipe was built, what was done to it, and how that ended.
+
+    `requests` are those that a store was asked, where it counts them.
+    """
 
     where: str
     recipe: str
@@ -36,11 +52,12 @@ class Row:
     seconds: float
     verdict: str
     note: str = ""
+    requests: int | None = None
 
     @property
     def is_good(self) -> bool:
         """Whether it is as it should be, or could not be tried."""
-        return self.verdict in ("same bytes", "as it should", "not tried")
+        return self.verdict in ("same bytes", "as it should", NOT_TRIED)
 
 
 @dataclass
@@ -55,6 +72,13 @@ class Ground:
     recipes: Sequence[str] = ("tiny",)
     digests: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    deadline: float = math.inf
+    """When to begin nothing more, and to stop what runs, by `time.monotonic`."""
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
 
     def reference(self, recipe: str) -> None:
         """Build a recipe on this machine's own runner, for the digest that all others must have."""
@@ -83,7 +107,7 @@ class Ground:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=BUILD_SECONDS,
+            timeout=min(BUILD_SECONDS, self.left),
             env=os.environ | (environment or {}),
         )
 
@@ -93,30 +117,46 @@ class Ground:
         recipe: str,
         output: str,
         options: Sequence[str],
-        fault: tuple[str, Callable[[], bool]] | None = None,
+        fault: Fault | None = None,
         environment: dict[str, str] | None = None,
+        seen_as: str = "",
     ) -> Row:
         """Build a recipe somewhere and compare its digest with the laptop's.
 
-        `fault` is its name, and what does it: asked again and again while the build runs, until it says that it has
-        done its worst.
+        `fault.strike` is asked again and again while the build runs, until it says that it has done its worst.
+        `seen_as` is where this process finds the output, if not at `output`.
         """
         began = time.monotonic()
         arguments = ["build-corpus", "--recipe", recipe, "--output", output, "--offline", "--quiet", *options]
-        name, strike = fault or ("none", None)
-        with running([*OPENROOTS, *arguments], self.folder / "build.log", environment) as process:
-            has_struck = strike is None
-            while process.poll() is None and time.monotonic() - began < BUILD_SECONDS:
-                time.sleep(0.2)
-                has_struck = has_struck or (strike is not None and strike())
-            seconds = time.monotonic() - began
-            if process.poll() != 0:
-                last = (self.folder / "build.log").read_text(errors="replace").strip().splitlines()[-1:]
-                return Row(where, recipe, name, seconds, f"failed ({process.poll()})", " ".join(last)[:300])
-        if not has_struck:
+        name, note = fault.name if fault else "none", ""
+        status, has_struck = self._watched(arguments, fault, environment)
+        if status and has_struck and fault and fault.ends:
+            note = "ended, and resumed"
+            status, _ = self._watched(arguments, None, environment)
+        seconds = time.monotonic() - began
+        if status and not self.left:
+            return Row(where, recipe, name, seconds, NOT_TRIED, "no time was left")
+        if status:
+            return Row(where, recipe, name, seconds, f"failed ({status})", self._last_words())
+        if fault and not has_struck:
             return Row(where, recipe, name, seconds, "fault never came")
-        same = digest_in(output) == self.digests[recipe]
-        return Row(where, recipe, name, seconds, "same bytes" if same else "OTHER BYTES")
+        same = digest_in(seen_as or output) == self.digests[recipe]
+        return Row(where, recipe, name, seconds, "same bytes" if same else "OTHER BYTES", note)
+
+    def _watched(
+        self, arguments: Sequence[str], fault: Fault | None, environment: dict[str, str] | None
+    ) -> tuple[int, bool]:
+        """Run `openroots` while a fault lies in wait; its exit status, and whether the fault came."""
+        began, has_struck, limit = time.monotonic(), False, self.left
+        with running([*OPENROOTS, *arguments], self.folder / "build.log", environment) as process:
+            while process.poll() is None and time.monotonic() - began < min(BUILD_SECONDS, limit):
+                time.sleep(0.1)
+                has_struck = has_struck or (fault is not None and fault.strike(process))
+            return (1 if process.poll() is None else process.returncode), has_struck
+
+    def _last_words(self) -> str:
+        lines = (self.folder / "build.log").read_text(errors="replace").strip().splitlines()
+        return (lines or [""])[-1][:300]
 
 
 def digest_in(output: str) -> str:
@@ -215,3 +255,10 @@ def tool(name: str, remedy: str) -> str:
     if not found:
         raise MissingToolError(f"{name} is missing: {remedy}")
     return found
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a step has left the first of its files, or records, below a folder of this machine."""
+    with suppress(OSError):
+        return any(path.is_file() for path in folder.rglob("*"))
+    return False

@@ -2,23 +2,26 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.clusters.ground import (
+    Fault,
     Ground,
-    MissingToolError,
     Row,
     answers,
     command_line,
     descendants,
     free_port,
+    has_begun,
     running,
     tool,
     wait_for,
 )
+from tests.clusters.tools import PYSPARK, python_packages
 
 WORKERS = 2
 WORKER_MEMORY = "1g"
@@ -54,13 +57,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A master and two workers of one core each, stopped at the end."""
-    home = spark_home()
-    tool("java", "Spark needs Java 17 or later (apt-get install openjdk-17-jre-headless)")
+def cluster(folder: Path, packages: Path) -> Iterator[Cluster]:
+    """A master and two workers of one core each, of the PySpark in a folder `packages`; stopped at the end."""
+    home = packages / "pyspark"
     port, spark_class = free_port(), home / "bin" / "spark-class"
     environment = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    environment |= {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOCAL_DIRS": str(folder / "local")}
+    environment |= {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOCAL_DIRS": str(folder / "local"), "PYTHONPATH": str(packages)}
     where = ["--host", "127.0.0.1", "--webui-port", "0"]
     with ExitStack() as stack:
         master = ["org.apache.spark.deploy.master.Master", *where, "--port", port]
@@ -77,43 +79,36 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         yield Cluster(address, workers)
 
 
-def spark_home() -> Path:
-    """Where PySpark holds Spark. Raises MissingToolError."""
-    try:
-        import pyspark
-    except ImportError:
-        raise MissingToolError("pyspark is missing: pip install 'openroots[spark]'") from None
-    return Path(pyspark.__file__).parent
-
-
 def rows(ground: Ground) -> Iterator[Row]:
     """All builds on Spark."""
-    import pyspark
-
-    with cluster(ground.folder / "spark") as spark:
-        name = f"Spark {pyspark.__version__}, {WORKERS} workers"
+    tool("java", "Spark needs Java 17 or later (apt-get install openjdk-17-jre-headless)")
+    packages = python_packages(PYSPARK, ground)
+    version = PYSPARK[0].partition("==")[2]
+    with cluster(ground.folder / "spark", packages) as spark:
         for recipe in ground.recipes:
             for fault in (None, *_faults(spark, ground)):
-                output = ground.fresh("on-spark")
-                yield ground.build(name, recipe, str(output), spark.options, fault)
+                output, environment = ground.fresh("on-spark"), {"PYTHONPATH": str(packages)}
+                name = f"Spark {version}, {WORKERS} workers"
+                yield ground.build(name, recipe, str(output), spark.options, fault, environment)
+        ground.fresh("on-spark")
 
 
-def _faults(spark: Cluster, ground: Ground) -> Sequence[tuple[str, Callable[[], bool]]]:
-    records = ground.folder / "on-spark" / ".work"
+def _faults(spark: Cluster, ground: Ground) -> Sequence[Fault]:
+    begun = ground.folder / "on-spark" / ".work" / "annotate" / "files"
     return (
-        ("a Python worker killed", _Killer(spark.python_workers, records / "annotate")),
-        ("an executor killed", _Killer(spark.executors, records / "annotate")),
+        Fault("a Python worker killed", Killer(spark.python_workers, begun)),
+        Fault("an executor killed", Killer(spark.executors, begun)),
     )
 
 
-class _Killer:
-    """Kills one process, once a step has begun to leave records."""
+class Killer:
+    """Kills one process, once a step has begun to leave files."""
 
     def __init__(self, candidates: Callable[[], list[int]], begun: Path) -> None:
         self._candidates, self._begun, self._done = candidates, begun, False
 
-    def __call__(self) -> bool:
-        if not self._done and self._begun.is_dir() and any(self._begun.iterdir()):
+    def __call__(self, _: subprocess.Popen[bytes]) -> bool:
+        if not self._done and has_begun(self._begun):
             for pid in self._candidates()[:1]:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
