@@ -1,7 +1,8 @@
-"""Decide: from the columns that `annotate` left, which documents go no further, and why. No text is read or written."""
+"""Decide: from the columns that `annotate` left, which documents go no further, and why. No text is looked at."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,9 +14,9 @@ from configs.load import Plan
 from configs.models import PersonalData, PiiAction
 from pipeline.pii.policy import actions_of
 from pipeline.quality import QualityRules
-from pipeline.runtime import storage
+from pipeline.runtime import storage, stores
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
-from pipeline.runtime.shards import coarse
+from pipeline.runtime.shards import EXCERPT_CHARACTERS, beginnings, coarse
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import DICTIONARY
 
@@ -28,6 +29,8 @@ DECISION = pa.schema([("stage", DICTIONARY), ("reason", DICTIONARY), ("detail", 
 
 _LEAVES: dict[PiiAction, str] = {"drop": "personal_data_found", "review": "personal_data_review"}
 """Reasons of documents that leave for any finding, by what the recipe asks for."""
+
+ROWS_ENDING = ".rows.arrow"
 
 Verdict = tuple[str, pa.StringArray, pa.StringArray]
 """Stage, reason and detail by row; null where the row passes."""
@@ -118,13 +121,22 @@ class DecideWork:
     rules: QualityRules
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
-        """Write `TASK.arrow` in schema DECISION; leave counts of the drops."""
+        """Write `TASK.arrow` in schema DECISION; leave counts of the drops.
+
+        Where the shard is a large file of a store, write also `TASK.rows.arrow`: it with the beginnings of its texts
+        only, for stages that need the other columns. On a disk they leave the texts where they are.
+        """
         recipe = self.plan.recipe
         dropped: Counter[tuple[str, str]] = Counter()
         wanted = frozenset(self.plan.wanted_languages)
         relatives = _relatives(self.plan)
-        with storage.open_stream(task.payload) as reader, folder.arrow(".arrow", DECISION) as shard:
-            for batch, _ in coarse(reader):
+        with (
+            storage.open_stream(task.payload) as reader,
+            _rows_apart(task.payload, reader.schema, folder) as write_rows,
+            folder.arrow(".arrow", DECISION) as shard,
+        ):
+            for batch, texts in coarse(reader):
+                write_rows(batch, texts)
                 verdicts = [
                     language_verdict(
                         batch,
@@ -144,6 +156,23 @@ class DecideWork:
                 )
                 dropped.update(pair for pair in pairs if pair[1])
         folder.data["dropped"] = [[*key, count, 0] for key, count in sorted(dropped.items())]
+
+
+@contextmanager
+def _rows_apart(
+    path: str, schema: pa.Schema, folder: TaskFolder
+) -> Iterator[Callable[[pa.RecordBatch, Sequence[pa.Array]], None]]:
+    """What writes rows and the beginnings of their texts into a file of their own; nothing where that saves nothing."""
+    if storage.is_local(path) or storage.size_of(path) <= stores.BLOCK:
+        yield lambda *_: None
+        return
+    with folder.arrow(ROWS_ENDING, schema) as rows:
+
+        def write(batch: pa.RecordBatch, texts: Sequence[pa.Array]) -> None:
+            batch = batch.append_column("text", beginnings(texts, EXCERPT_CHARACTERS))
+            rows.write(batch.select(schema.names).cast(schema))
+
+        yield write
 
 
 def _relatives(plan: Plan) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from configs.models import Deduplication
 from pipeline.annotate import annotate_phase
 from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
-from pipeline.decide import decide_phase, shard_task
+from pipeline.decide import ROWS_ENDING, decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
 from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
 from pipeline.ingest import ingest_phase, ingest_tasks
@@ -164,18 +164,18 @@ class CorpusJobs:
 
     def hash_task(self, done: Done, task: Task, records: list[Record]) -> Task:
         """The same shard, with what was decided."""
-        return hash_task(_shard_input(done, records[0].files[0], records[1].files[0]))
+        return hash_task(_shard_input(done, records[0].files[0], _told(records[1])))
 
     def shard_inputs(self, done: Done) -> list[ShardInput]:
         """All annotated shards."""
         pairs = zip(done.records("annotate"), done.records("decide"), strict=True)
-        return [_shard_input(done, annotated.files[0], decided.files[0]) for annotated, decided in pairs]
+        return [_shard_input(done, annotated.files[0], _told(decided)) for annotated, decided in pairs]
 
     def _deduplicated(self, done: Done) -> list[ShardFiles]:
-        results = self.deduplicator.result_files(done)
+        results, decided = self.deduplicator.result_files(done), done.records("decide")
         return [
-            ShardFiles(shard.path, shard.decisions, result)
-            for shard, result in zip(self.shard_inputs(done), results, strict=True)
+            ShardFiles(shard.path, shard.decisions, result, rows=_rows_of(done, record))
+            for shard, result, record in zip(self.shard_inputs(done), results, decided, strict=True)
         ]
 
     def shard_files(self, done: Done) -> list[ShardFiles]:
@@ -271,11 +271,19 @@ def _shard_input(done: Done, annotated: OutputFile, decided: OutputFile) -> Shar
     return ShardInput(task.name, task.payload, decisions, f"{annotated.digest} {decided.digest}", annotated.size)
 
 
-def _places(annotated: OutputFile) -> dict[str, tuple[int, int]]:
-    """Where each language begins in an annotated shard: the byte, and the row."""
-    places, row = {}, 0
-    for about in annotated.extra["languages"]:
-        places[about["language"]] = (about["at"], row)
+def _rows_of(done: Done, decided: Record) -> str:
+    """The file of rows without texts that `decide` left, if it did."""
+    names = [file.path for file in decided.files if file.path.endswith(ROWS_ENDING)]
+    return storage.join(done.files("decide"), names[0]) if names else ""
+
+
+def _places(annotated: OutputFile) -> dict[str, tuple[storage.Span, int]]:
+    """Where each language stands in an annotated shard: its bytes, and its first row."""
+    languages, row = annotated.extra["languages"], 0
+    ends = [*(about["at"] for about in languages[1:]), annotated.size]
+    places = {}
+    for about, end in zip(languages, ends, strict=True):
+        places[about["language"]] = (storage.Span(about["at"], end, annotated.size), row)
         row += about["documents"]
     return places
 

@@ -17,7 +17,7 @@ from pipeline.decide import COLUMN_BYTES, shard_name
 from pipeline.runtime import storage
 from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
-from pipeline.runtime.shards import Rows, coarse, excerpt
+from pipeline.runtime.shards import EXCERPT_CHARACTERS, Rows, coarse, excerpt
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
 from pipeline.text.schema import LEDGER
@@ -25,7 +25,6 @@ from pipeline.text.schema import LEDGER
 VERSION = 5
 COUNT_VERSION = 5
 EXAMPLES = 3
-EXCERPT_CHARACTERS = 300
 LEDGER_ENDING = ".ledger.arrow"
 EXAMPLES_ENDING = ".examples.json"
 TAKEDOWN = "takedown"
@@ -48,6 +47,8 @@ class ShardFiles:
     deduplicated: str
     decontaminated: str = ""
     """Empty where no evaluation set is looked for."""
+    rows: str = ""
+    """The annotated shard with the beginnings of its texts only; empty where there is no such file."""
 
 
 def id_words(ids: pa.Array) -> np.ndarray:
@@ -65,7 +66,7 @@ def fates(files: ShardFiles) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
     with ExitStack() as stack:
         annotated, decided, deduplicated = (
             stack.enter_context(storage.open_stream(path))
-            for path in (files.annotated, files.decided, files.deduplicated)
+            for path in (files.rows or files.annotated, files.decided, files.deduplicated)
         )
         decisions, duplicates = Rows(decided), Rows(deduplicated)
         found = Rows(stack.enter_context(storage.open_stream(files.decontaminated))) if files.decontaminated else None

@@ -39,7 +39,7 @@ DROPPED_COLUMNS = ("language_identified",)
 class Part:
     """What one work shard gives to an output shard.
 
-    `at` is the byte at which its language begins in the annotated shard, `row` the number of its first document there.
+    `span` is where its language stands in the annotated shard, `row` the number of its first document there.
     `values` are those of its kept documents in dictionary columns, by column: they make the dictionaries of the file.
     """
 
@@ -47,7 +47,7 @@ class Part:
     settled: str
     digests: tuple[str, ...]
     bytes: int
-    at: int
+    span: storage.Span
     row: int
     values: Mapping[str, Sequence[str]]
     decontaminated: str = ""
@@ -110,7 +110,7 @@ class WriteWork:
     def _kept(self, part: Part, language: str) -> Iterator[pa.RecordBatch]:
         """Kept documents of one language in a work shard, which has them in one stream."""
         with ExitStack() as stack:
-            annotated = stack.enter_context(storage.open_stream(part.annotated, at=part.at))
+            annotated = stack.enter_context(storage.open_stream(part.annotated, span=part.span))
             paths = [part.settled, *([part.decontaminated] if part.decontaminated else [])]
             rows = [Rows(stack.enter_context(storage.open_stream(path))) for path in paths]
             for each in rows:

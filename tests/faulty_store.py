@@ -20,6 +20,7 @@ class FaultyStore(MemoryFileSystem):
     pseudo_dirs: ClassVar[list[str]] = [""]
     fault: ClassVar[Fault | None] = None
     requests: ClassVar[Counter[str]] = Counter()
+    bytes_sent: ClassVar[int] = 0
     depth: ClassVar[int] = 0
 
     @classmethod
@@ -60,7 +61,9 @@ class FaultyStore(MemoryFileSystem):
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
         with self._request("get", path):
-            return super().cat_file(path, start, end)
+            data = super().cat_file(path, start, end)
+            type(self).bytes_sent += len(data)
+            return bytes(data)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
         with self._request("put", path):

@@ -1,6 +1,7 @@
 """Builds over a real S3 server behind a proxy that fails; `make clusters` fetches the server."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3_server import store, versitygw
+from pipeline.runtime import storage
+from tests.s3_server import KEY, SECRET, store, versitygw
 from tests.small_build import build, write_inputs
 
 pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'openroots[s3]'")
@@ -44,6 +46,14 @@ def command(*arguments: str, proxy, **environment: str) -> subprocess.Popen[str]
 def start_build(recipe: Path, proxy, output: str = "s3://bucket/out", **environment: str) -> subprocess.Popen[str]:
     arguments = ("build-corpus", "--recipe", str(recipe), "--workers", "1", "--output", output)
     return command(*arguments, proxy=proxy, **environment)
+
+
+def ran(*arguments: str, proxy, **environment: str) -> str:
+    """What a command that must end well tells on standard error."""
+    process = command(*arguments, proxy=proxy, **environment)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    return told
 
 
 def uploads_left(server) -> list[Path]:
@@ -92,3 +102,72 @@ def test_a_store_that_stays_away_a_bucket_that_is_not_there_and_a_wrong_key_are_
         _, told = process.communicate(timeout=200)
         assert process.returncode == 1
         assert says in told and len(told.strip().splitlines()) <= 2, told
+
+
+@pytest.fixture(scope="module")
+def finished(local, tmp_path_factory):
+    """A store with a finished build, `s3://bucket/out`, and its inputs, `s3://bucket/in`; what the build told."""
+    with store(tmp_path_factory.mktemp("finished")) as (server, proxy):
+        process = start_build(local[0], proxy)
+        _, told = process.communicate(timeout=500)
+        assert process.returncode == 0, told
+        inputs = server.folder / "bucket" / "in"
+        inputs.mkdir()
+        for path in (local[0].parent / "in").iterdir():
+            (inputs / path.name).write_bytes(path.read_bytes())
+        yield server, proxy, told
+
+
+STORAGE_OPTIONS = """, storage_options={{"key": {key!r}, "secret": {secret!r}, "endpoint_url": {endpoint!r}}})"""
+
+
+@pytest.mark.parametrize("by", ["environment", "storage_options"])
+def test_the_line_that_the_summary_prints_loads_a_language(finished, tmp_path, by):
+    _, proxy, told = finished
+    (line,) = re.findall(r"(datasets\.load_dataset\(.*\))", told.replace("\n", " "))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    if by == "environment":
+        environment |= proxy.environment()
+    else:
+        endpoint = proxy.environment()["AWS_ENDPOINT_URL"]
+        line = line.removesuffix(")") + STORAGE_OPTIONS.format(key=KEY, secret=SECRET, endpoint=endpoint)
+    code = f"import datasets\nfound = {line.replace('LANGUAGE', 'fr')}\nprint(found.num_rows, found[0]['language'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert re.fullmatch(r"[1-9]\d* fr", done.stdout.strip()), done.stderr
+
+
+def test_every_command_reads_and_writes_a_store(finished):
+    server, proxy, _ = finished
+    bucket = "s3://bucket"
+    ran("deduplicate", f"{bucket}/in/*.jsonl", "--output", f"{bucket}/deduplicated", proxy=proxy)
+    ran("why", "--corpus", f"{bucket}/deduplicated", "in/1.jsonl", proxy=proxy)
+    train = ("train-tokenizer", "--corpus", f"{bucket}/out", "--vocab-size", "400", "--output", f"{bucket}/tokenizer")
+    ran(*train, proxy=proxy)
+    encode = ("encode", "--tokenizer", f"{bucket}/tokenizer")
+    ran(*encode, "--input", f"{bucket}/out", "--output", f"{bucket}/tokens", proxy=proxy)
+    ran(*encode, "--text", f"{bucket}/in/*.jsonl", "--output", f"{bucket}/own-tokens", proxy=proxy)
+    ran("pack", "--tokens", f"{bucket}/tokens", "--sequence-length", "64", "--output", f"{bucket}/packed", proxy=proxy)
+    for output in ("deduplicated", "tokenizer", "tokens", "own-tokens", "packed"):
+        assert (server.folder / "bucket" / output).is_dir(), output
+    assert not uploads_left(server)
+
+
+def test_an_upload_in_parts_that_was_cut_off_is_given_up_by_the_next_command(local, s3, monkeypatch):
+    _, proxy = s3
+    for name, value in proxy.environment().items():
+        monkeypatch.setenv(name, value)
+    ran("build-corpus", "--recipe", str(local[0]), "--workers", "1", "--output", "s3://bucket/out", proxy=proxy)
+    fs = storage.filesystem("s3://bucket/out")[0].fs
+    ours, others = "out/data/fr/shard-00000-of-00001.arrow", "out/elsewhere"
+    for key in (ours, others):
+        started = fs.call_s3("create_multipart_upload", Bucket="bucket", Key=key)
+        part = {"Bucket": "bucket", "Key": key, "UploadId": started["UploadId"], "PartNumber": 1}
+        fs.call_s3("upload_part", **part, Body=b"x" * (5 << 20))
+    ran("build-corpus", "--recipe", str(local[0]), "--workers", "1", "--output", "s3://bucket/out", proxy=proxy)
+    left = fs.call_s3("list_multipart_uploads", Bucket="bucket").get("Uploads", ())
+    assert [upload["Key"] for upload in left] == [others]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import InputError, StorageError
-from pipeline.runtime import storage, stores
+from pipeline.runtime import recall, storage, stores
 from pipeline.runtime.engine import Engine
 from tests.faulty_store import AWAY, FaultyStore, faults
 from tests.small_build import build, write_inputs
@@ -114,6 +114,17 @@ def test_signs_of_patterns_in_the_output_harm_no_other_build(local, remote):
     storage.write_text(f"{bucket}/x/lock.json", json.dumps({"owner": "another"}))
     assert run(recipe, f"{bucket}/[x]*") == local[1]
     assert storage.exists(f"{bucket}/x/lock.json")
+
+
+def test_large_shards_are_read_by_language_and_without_texts_where_none_is_asked_for(local, remote, monkeypatch):
+    recipe, bucket = remote
+    monkeypatch.setattr(stores, "BLOCK", 3000)
+    monkeypatch.setattr(recall, "ENTRY_BYTES", 3000)
+    monkeypatch.setattr(recall, "DISK_BYTES", 0)  # as on a cluster, where another machine has written it
+    asked: list[str] = []
+    with faults(lambda kind, path: asked.append(path) if kind == "get" else None):
+        assert run(recipe, f"{bucket}/out") == local[1]
+    assert [path for path in asked if path.endswith(".rows.arrow")]
 
 
 def test_what_is_known_is_not_asked_for(local, remote):

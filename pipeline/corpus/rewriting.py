@@ -14,7 +14,7 @@ from pipeline.corpus.plan import plan_of
 from pipeline.corpus.seal import digest_file
 from pipeline.ledger import mask_of
 from pipeline.report import write_report
-from pipeline.report.phase import ENDING
+from pipeline.report.phase import KnownTallies
 from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
 from pipeline.runtime.shards import ParquetShard, plain_schema, writer_like
@@ -225,18 +225,19 @@ def write_descriptions(
         and not passages.holds(pa.array([example["excerpt"]], pa.large_string()), needles)
     ]
     paths = [*reading.shard_paths(manifest), *reading.ledger_parts(output)]
-    tallies = [_tally(work, output, path) for path in paths]
+    known = KnownTallies(work.path)
+    tallies = [_tally(known, output, path) for path in paths]
     clusters = statistics["duplicates"]["deduplication"]
     write_report(output, plan, manifest, clusters, examples, tallies)
     storage.write_json(storage.join(output, "manifest.json"), manifest)
 
 
-def _tally(work: reading.WorkFolder, output: str, path: str) -> Tally:
+def _tally(tallies: KnownTallies, output: str, path: str) -> Tally:
     """The counts of a file: those of the old corpus where it is the same file."""
     try:
-        known = Tally.from_json(storage.read_json(storage.join(work.path, "tally", "files", f"{path}{ENDING}")))
+        known = tallies.get(path)
         size, digest = digest_file(storage.join(output, path))
-        if known.files[path] == {"sha256": digest, "bytes": size}:
+        if known is not None and known.files[path] == {"sha256": digest, "bytes": size}:
             return known
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime import storage
-from pipeline.runtime.shards import coarse, excerpt, open_shard
+from pipeline.runtime.shards import EXCERPT_CHARACTERS, coarse, excerpt, open_shard
 from pipeline.text.columns import decode, string_bytes
 
 EXCERPTS = 2
-EXCERPT_CHARACTERS = 300
 LARGEST_CLUSTERS = 10
 CLUSTER_BINS = 24
 

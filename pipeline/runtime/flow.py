@@ -31,8 +31,9 @@ from pipeline.runtime.probe import probe
 from pipeline.runtime.spark.options import ONE_KEY
 
 POLL_SECONDS = 0.5
-_STORE_SECONDS = 3.0
-"""How often the notes of a running pipeline are looked for; the same in a store, where that is a request."""
+_STORE_SECONDS, _STORE_SECONDS_MAX = 3.0, 10.0
+"""How often the notes of a running pipeline are looked for; the same in a store, where that is a request: less and less
+often as long as there is no news."""
 _UNPACKED_MAX = 4
 BRIEF_TASKS, BRIEF_BYTES = 500, 16 << 20
 """A step of no more tasks and bytes, whose files lie in a store, keeps no record of each task: seconds are at stake."""
@@ -551,7 +552,7 @@ class _Follower:
     def __init__(self, steps: Sequence[Step], folder: str, run: str, watch: Watch) -> None:
         self._steps, self._folder, self._run, self._watch = list(steps), folder, run, watch
         self._began: str | None = None
-        self._pause = POLL_SECONDS if storage.is_local(folder) else _STORE_SECONDS
+        self._pauses = (POLL_SECONDS,) * 2 if storage.is_local(folder) else (_STORE_SECONDS, _STORE_SECONDS_MAX)
         self._stopped = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
@@ -575,17 +576,26 @@ class _Follower:
 
     def _follow(self) -> None:
         try:
-            while self._steps and not self._stopped.wait(self._pause):
+            pause, longest = self._pauses
+            while self._steps and not self._stopped.wait(pause):
+                before = len(self._steps)
                 while self._steps and self._look():
                     pass
+                pause = min(longest, pause * 1.3) if len(self._steps) == before else self._pauses[0]
         except BaseException as failure:
             self._failed = failure
+
+    def _note(self, path: str) -> dict[str, Any]:
+        known = _notes.get(path, {})  # of a step that this very process has ended
+        if known.get("run") == self._run and "ended" in known:
+            return known
+        return dict(storage.read_json(path))
 
     def _look(self) -> bool:
         """Look for news of the first step; whether it has ended."""
         step = self._steps[0]
         try:
-            note = storage.read_json(_note_of(self._folder, step.name))
+            note = self._note(_note_of(self._folder, step.name))
         except (OSError, ValueError, StorageError):  # the display waits for a store that is away; the work decides
             return False
         if note.get("run") != self._run:

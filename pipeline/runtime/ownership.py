@@ -96,7 +96,9 @@ def check_output(output: str, kind: str, option: str = "--output") -> None:
 def claim(output: str, kind: str) -> None:
     """Mark a folder, which `check_output` let pass, as ours, and remove what a killed run left half-written."""
     path = storage.join(output, MARKER)
-    if not storage.exists(path):
+    if storage.exists(path):
+        storage.abandon_uploads(output, ("",) if kind == "work" else (*KINDS[kind].folders, WORK))
+    else:
         storage.write_json(path, {"format": FORMAT, "kind": kind, "note": "This folder was made by OpenRoots."})
     if kind == "work":
         mark_work(output)

@@ -215,11 +215,12 @@ class Phase:
     def begin(self, folder: str, names: Sequence[str], before: Mapping[str, Record]) -> None:
         """Note, before any work is done, that files of the tasks `names` may appear; what they replace is retracted."""
         noted, self._last = self._last or Names(self._names(folder)), None
-        if noted.is_noted:
-            storage.remove(storage.join(folder, self.name), ["manifest.json"])
+        was_noted = noted.is_noted
         if not storage.is_local(folder):
             noted.count()
         noted.add(names, before.values())
+        if was_noted:  # only now: `end` may have left the endings to the manifest
+            storage.remove(storage.join(folder, self.name), ["manifest.json"])
         retract(self.vouchers)
 
     def end(self, folder: str, records: Sequence[Record]) -> list[str]:
@@ -228,8 +229,11 @@ class Phase:
         """
         names = Names(self._names(folder))
         is_first = names.is_first and not storage.is_local(folder)
-        names.add([record.task for record in records], records)
-        foreign = [] if is_first and self.place is None else self._sweep(folder, records, names)
+        if is_first and self.place is None:  # nothing of another run can lie there, and the manifest tells the names
+            foreign = []
+        else:
+            names.add([record.task for record in records], records)
+            foreign = self._sweep(folder, records, names)
         write_manifest(folder, self.name, records, sweep=not is_first)
         return foreign
 

@@ -1,9 +1,12 @@
-"""Small files of stores, kept in memory while nobody else changes them: what was written or read once costs no request.
+"""Files of stores, kept by a process while nobody else changes them: what was written or read once costs no request.
 
-The driver recalls within its lock (`kept`), a worker within one run of a pipeline (`begin_run`), as long as what it
-recalls is settled: files that steps leave are written once a run. Notes that several processes write are never kept.
+Small files are kept in memory; large ones that this process has written stay on its disk, without a name, so that the
+next stage on a shard does not fetch it again. The driver recalls within its lock (`kept`), a worker within one run of
+a pipeline (`begin_run`), as long as what it recalls is settled: files that steps leave are written once a run. Notes
+that several processes write are never kept.
 """
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -11,11 +14,14 @@ from contextlib import contextmanager
 
 ENTRY_BYTES = 8 << 20
 TOTAL_BYTES = 128 << 20
+DISK_BYTES = 512 << 20
 _NEVER = ("/progress.json", "/lock.json")
 
 _lock = threading.Lock()
 _files: OrderedDict[str, bytes] = OrderedDict()
 _size = 0
+_large: OrderedDict[str, tuple[int, int]] = OrderedDict()
+"""By path the descriptor of a file on disk, and its length in bytes."""
 _drivers = 0
 _run = ""
 
@@ -47,28 +53,58 @@ def forget() -> None:
     with _lock:
         _files.clear()
         _size = 0
+        while _large:
+            os.close(_large.popitem()[1][0])
 
 
-def get(path: str) -> bytes | None:
-    """What a file holds, if that is known."""
+def get(path: str, start: int | None = None, end: int | None = None) -> bytes | None:
+    """The bytes of a file from `start` to before `end`, if they are known."""
     with _lock:
         data = _files.get(path)
         if data is not None:
             _files.move_to_end(path)
-        return data
+            return data[start:end]
+        if path not in _large:
+            return None
+        _large.move_to_end(path)
+        descriptor, size = _large[path]
+        start, stop, _ = slice(start, end).indices(size)
+        return os.pread(descriptor, max(0, stop - start), start)
+
+
+def size_of(path: str) -> int | None:
+    """How many bytes a file has, if that is known."""
+    with _lock:
+        return len(_files[path]) if path in _files else _large.get(path, (0, None))[1]
 
 
 def keep(path: str, data: bytes) -> None:
     """A file has been written, or read whole."""
     global _size
     drop(path)
-    if not (_drivers or _run) or len(data) > ENTRY_BYTES or path.endswith(_NEVER) or "/records/" in path:
+    if len(data) > ENTRY_BYTES or not _may_keep(path):
         return
     with _lock:
         _files[path] = data
         _size += len(data)
         while _size > TOTAL_BYTES:
             _size -= len(_files.popitem(last=False)[1])
+
+
+def keep_file(path: str, descriptor: int) -> None:
+    """A large file has been written; `descriptor` is of its bytes on this machine's disk, and may be closed later."""
+    drop(path)
+    size = os.fstat(descriptor).st_size
+    if size > DISK_BYTES or not _may_keep(path):
+        return
+    with _lock:
+        _large[path] = os.dup(descriptor), size
+        while sum(held for _, held in _large.values()) > DISK_BYTES:
+            os.close(_large.popitem(last=False)[1][0])
+
+
+def _may_keep(path: str) -> bool:
+    return bool(_drivers or _run) and not path.endswith(_NEVER) and "/records/" not in path
 
 
 def drop(path: str) -> None:
@@ -78,3 +114,5 @@ def drop(path: str) -> None:
         data = _files.pop(path, None)
         if data is not None:
             _size -= len(data)
+        if path in _large:
+            os.close(_large.pop(path)[0])

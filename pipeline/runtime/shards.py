@@ -182,6 +182,14 @@ def coarse(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, 
         yield _without_texts(held)
 
 
+EXCERPT_CHARACTERS = 300
+
+
+def beginnings(texts: Sequence[pa.Array], characters: int) -> pa.Array:
+    """The beginnings of all the texts that `coarse` gives, in one piece."""
+    return pa.chunked_array(pc.utf8_slice_codeunits(piece, 0, characters) for piece in texts).combine_chunks()
+
+
 def excerpt(texts: Sequence[pa.Array], row: int, characters: int) -> str:
     """The beginning of one of the texts that `coarse` gives."""
     for piece in texts:

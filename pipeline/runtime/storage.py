@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from uuid import uuid4
 
 import fsspec
@@ -108,6 +108,13 @@ def create(path: str) -> Iterator[DigestingStream]:
     fs, inner = filesystem(path)
     with _created_here(inner, path) if isinstance(fs, LocalFileSystem) else _created_there(fs, inner, path) as stream:
         yield stream
+
+
+def abandon_uploads(folder: str, names: Iterable[str]) -> None:
+    """Give up what ended processes left half uploaded below these folders of a folder of ours; see `Remote`."""
+    fs, inner = filesystem(folder)
+    if not isinstance(fs, LocalFileSystem):
+        fs.abandon_uploads(inner, names)
 
 
 @contextmanager
@@ -280,21 +287,30 @@ def remove_tree(path: str) -> None:
         remove(path, list_files(path))
 
 
+class Span(NamedTuple):
+    """One of several streams in a file: its first byte, the one behind its last, and how many bytes the file has."""
+
+    at: int
+    end: int
+    size: int
+
+
 @contextmanager
-def open_stream(path: str, *, mapped: bool = True, at: int | None = None) -> Iterator["Streams"]:
-    """Open a file of one or several Arrow IPC streams, one after the other; with `at`, the one that begins there alone.
+def open_stream(path: str, *, mapped: bool = True, span: Span | None = None) -> Iterator["Streams"]:
+    """Open a file of one or several Arrow IPC streams, one after the other; with `span`, one of them alone.
 
     A local file is memory-mapped, so that columns that are not looked at cost nothing. Not so with `mapped` false, for
-    who reads large files whole: pages of a mapping stay in memory until the file is closed.
+    who reads large files whole: pages of a mapping stay in memory until the file is closed. Of a large file in a store
+    only the span is fetched.
     """
     fs, inner = filesystem(path)
     if isinstance(fs, LocalFileSystem):
         source = pa.memory_map(inner) if mapped else pa.OSFile(inner)
     else:
-        source = fs.open(inner, "rb")
+        source = fs.open(inner, "rb", span=span)
     with source:
-        source.seek(at or 0)
-        yield Streams(source, alone=at is not None)
+        source.seek(span.at if span else 0)
+        yield Streams(source, alone=span is not None)
 
 
 class Streams:

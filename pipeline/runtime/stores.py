@@ -13,7 +13,7 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -238,9 +238,9 @@ class Remote(fsspec.AbstractFileSystem):
         return path if "://" in path else self.unstrip_protocol(path)
 
     def info(self, path: str, **kwargs: Any) -> Any:
-        known = recall.get(self._url(path))
-        if known is not None:
-            return {"name": self._strip_protocol(path), "size": len(known), "type": "file"}
+        size = recall.size_of(self._url(path))
+        if size is not None:
+            return {"name": self._strip_protocol(path), "size": size, "type": "file"}
         return self._try("info", path, **kwargs)
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
@@ -283,9 +283,9 @@ class Remote(fsspec.AbstractFileSystem):
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
         """Bytes of a file. One request, where S3's client makes two of its own; none where they are recalled."""
         url = self._url(path)
-        known = recall.get(url)
+        known = recall.get(url, start, end)
         if known is not None:
-            return known[start:end]
+            return known
         data = self._bytes(path, start, end, **kwargs)
         if not start and (end is None or len(data) < end):
             recall.keep(url, data)
@@ -334,13 +334,15 @@ class Remote(fsspec.AbstractFileSystem):
         if not self.has_buckets:
             self._try("makedirs", path, exist_ok=exist_ok)
 
-    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
-        """Open a file to read its bytes."""
+    def open(self, path: str, mode: str = "rb", *, span: tuple[int, int, int] | None = None, **kwargs: Any) -> Any:
+        """Open a file to read its bytes; with a `storage.Span`, those alone are asked for where the file is large."""
         if mode != "rb":
             raise NotImplementedError("files of a store are written by storage.create")
         if self._is_web:
             return _Stream(self._try("open", path, "rb"), path)
-        return RangedFile(self, path)
+        if span is None or span[2] <= BLOCK:  # small files are asked for whole, and recalled
+            return RangedFile(self, path)
+        return RangedFile(self, path, span[0], span[1])
 
     def upload(self, source: "Spool", path: str) -> None:
         """Write a file so that it appears whole or not at all.
@@ -350,6 +352,8 @@ class Remote(fsspec.AbstractFileSystem):
         """
         if self.has_buckets:
             self._put(source, path)
+            if source.is_on_disk:
+                recall.keep_file(self._url(path), source.fileno())
             return
         temporary = f"{path}.{uuid4().hex[:8]}.tmp"
         try:
@@ -371,20 +375,59 @@ class Remote(fsspec.AbstractFileSystem):
         options = {"chunksize": 2 * BLOCK, "max_concurrency": 4} if self.is_s3 else {}
         attempt(lambda: self.fs.put_file(source.path(), path, **options), self.unstrip_protocol(path))
 
+    def abandon_uploads(self, folder: str, names: Iterable[str]) -> int:
+        """Give up uploads in parts that ended processes left below these folders of a folder; how many there were.
+
+        S3 alone keeps such parts, unseen and paid for. Where the key may not list or end them, they stay.
+        """
+        if not self.is_s3:
+            return 0
+        bucket, _, inner = self._strip_protocol(folder).partition("/")
+        wanted = tuple(f"{inner}/{name}".strip("/") + "/" for name in names)
+        try:
+            with impatient(5.0):
+                uploads = list(self._uploads(bucket, f"{inner}/".lstrip("/")))
+                left = [upload for upload in uploads if upload[0].startswith(wanted)]
+                for key, upload in left:
+                    with suppress(FileNotFoundError):  # it has ended meanwhile
+                        self._call("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload)
+                return len(left)
+        except (StorageError, NotImplementedError) as error:
+            _LOGGER.warning("uploads that were left half done are not looked for: %s", shown(str(error)))
+            return 0
+
+    def _uploads(self, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+        """(key, id) of uploads in parts that are under way."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._call("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **after)
+            for upload in page.get("Uploads", ()):
+                yield upload["Key"], upload["UploadId"]
+            if not page.get("IsTruncated"):
+                return
+            after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        """A call of S3's own interface."""
+        return attempt(lambda: self.fs.call_s3(method, **arguments), f"s3://{arguments['Bucket']}")
+
     @property
     def is_s3(self) -> bool:
         return "s3" in ([self.protocol] if isinstance(self.protocol, str) else self.protocol)
 
 
 class RangedFile(io.BufferedIOBase):
-    """A file of a store, read by ranges. Its first block is asked for at the first read, its length only if need be."""
+    """A file of a store, read by ranges, from the byte `start`, as if it ended before the byte `end`.
 
-    def __init__(self, fs: Remote, path: str) -> None:
+    Its first block is asked for at once, its length only if need be.
+    """
+
+    def __init__(self, fs: Remote, path: str, start: int = 0, end: int | None = None) -> None:
         self._fs, self._path = fs, path
-        self._place = self._start = 0
+        self._place = self._start = start
         self._block = b""
-        self._size: int | None = None
-        self._fetch(0, BLOCK)
+        self._size = end
+        self._fetch(start, BLOCK)
 
     def readable(self) -> bool:
         return True
@@ -402,7 +445,7 @@ class RangedFile(io.BufferedIOBase):
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Bytes of the file, or up to the end that was given."""
         if self._size is None:
             self._size = int(self._fs.size(self._path))
         return self._size
@@ -489,6 +532,11 @@ class Spool(io.RawIOBase):
     def is_on_disk(self) -> bool:
         """Whether it is too large for memory."""
         return bool(self._file._rolled)  # type: ignore[attr-defined]
+
+    def fileno(self) -> int:
+        """Its descriptor, where it is on disk, with all that was written."""
+        self._file.flush()
+        return self._file.fileno()
 
     def path(self) -> str:
         """Where it lies on disk, to be read from the start."""

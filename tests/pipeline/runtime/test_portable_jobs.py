@@ -1,5 +1,6 @@
 """What our jobs ask of a portable runner: nothing that Beam's job servers for Spark and Flink lack."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,23 +25,39 @@ runners)."""
 
 @dataclass(frozen=True)
 class Recording(Engine):
-    """An engine that keeps the jobs it runs, as they would be sent."""
+    """An engine that keeps the jobs it runs, as they would be sent, and writes them as Dataflow would get them."""
+
+    folder: str = ""
 
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         pipeline = beam.Pipeline()
         construct(pipeline)
         JOBS[label] = pipeline.to_runner_api()
+        Engine(options=(*DATAFLOW, f"--dataflow_job_file={self.folder}/{label}.json")).run(label, construct)
         super().run(label, construct, input_bytes)
 
 
 JOBS: dict[str, beam_runner_api_pb2.Pipeline] = {}
+DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--dry_run=True",
+    "--no_auth",
+    "--project=corpus-project",
+    "--region=europe-west4",
+    "--temp_location=gs://corpus/temp",
+    "--staging_location=gs://corpus/staging",
+    "--sdk_container_image=europe-west4-docker.pkg.dev/corpus-project/images/openroots:0.1.0",
+    "--sdk_location=container",
+    "--experiments=use_runner_v2",
+)
+"""As `deploy/dataflow` says, but that nothing is sent."""
 
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, beam_runner_api_pb2.Pipeline]:
     """All jobs of a build on a runner that spills, by their labels."""
     folder = tmp_path_factory.mktemp("jobs")
-    build(write_inputs(folder), folder / "corpus", Recording(options=("--runner=FnApiRunner",)))
+    build(write_inputs(folder), folder / "corpus", Recording(options=("--runner=FnApiRunner",), folder=str(folder)))
     return JOBS
 
 
@@ -79,3 +96,15 @@ def test_keys_have_coders_that_are_equal_where_their_bytes_are(jobs: dict[str, b
                 (before,) = transform.inputs.values()
                 pair = parts.coders[parts.pcollections[before].coder_id]
                 assert pair.spec.urn == "beam:coder:kv:v1", transform.unique_name
+
+
+def test_every_job_translates_for_dataflow_with_our_image(
+    jobs: dict[str, beam_runner_api_pb2.Pipeline], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (folder,) = (path for path in tmp_path_factory.getbasetemp().glob("jobs*") if path.is_dir())
+    for label in jobs:
+        sent = json.loads((folder / f"{label}.json").read_text())
+        assert sent["name"].startswith(f"openroots-{label}")
+        assert sent["type"] == "JOB_TYPE_BATCH"
+        images = {pool["workerHarnessContainerImage"] for pool in sent["environment"]["workerPools"]}
+        assert images == {DATAFLOW[7].partition("=")[2]}

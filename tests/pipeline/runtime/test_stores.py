@@ -4,11 +4,13 @@ import errno
 import random
 import uuid
 
+import pyarrow as pa
 import pytest
 
 from configs.errors import ConfigurationError, OutputError, StorageError
 from pipeline.runtime import recall, storage, stores
 from pipeline.runtime.ownership import check_output
+from pipeline.runtime.shards import Sections
 from tests.faulty_store import AWAY, FaultyStore, faults, times
 
 
@@ -155,3 +157,71 @@ def test_elsewhere_a_file_appears_under_its_name_when_it_is_whole():
         stream.write(b"xyz")
         assert storage.read_bytes(f"{folder}/a/b") == b"x"
     assert {name: entry.size for name, entry in storage.list_files(folder).items()} == {"a/b": 3}
+
+
+def streams(path: str, texts: list[str]) -> list[storage.Span]:
+    """A file of one Arrow stream a text; where they stand."""
+    starts = []
+    with storage.create(path) as stream, Sections(stream, pa.schema([("text", pa.large_string())])) as sections:
+        for text in texts:
+            starts.append(sections.begin())
+            sections.write_batch(pa.record_batch({"text": pa.array([text], pa.large_string())}))
+    ends = [*starts[1:], stream.size]
+    return [storage.Span(start, end, stream.size) for start, end in zip(starts, ends, strict=True)]
+
+
+def test_of_a_large_file_the_streams_that_are_asked_for_cross_the_network_alone(bucket):
+    texts = [letter * size for letter, size in (("a", 100), ("b", stores.BLOCK + 9), ("c", 5), ("d", 70))]
+    spans = streams(f"{bucket}/a", texts)
+    for text, span in zip(texts, spans, strict=True):
+        FaultyStore.requests.clear()
+        FaultyStore.bytes_sent = 0
+        with storage.open_stream(f"{bucket}/a", span=span) as batches:
+            assert batches.read_all()["text"].to_pylist() == [text]
+        assert FaultyStore.bytes_sent == span.end - span.at
+        assert set(FaultyStore.requests) == {"get"}
+
+
+def test_of_a_small_file_the_first_stream_brings_all(bucket):
+    spans = streams(f"{bucket}/a", ["a" * 100, "b"])
+    recall.forget()
+    FaultyStore.requests.clear()
+    with recall.kept():
+        for span in spans:
+            with storage.open_stream(f"{bucket}/a", span=span) as batches:
+                batches.read_all()
+    assert FaultyStore.requests == {"get": 1}
+
+
+def test_what_a_process_has_written_it_does_not_fetch_however_large(bucket):
+    content = random.Random(0).randbytes(2 * stores.BLOCK + 5)
+    with recall.kept():
+        with storage.create(f"{bucket}/a") as stream:
+            stream.write(content)
+        FaultyStore.requests.clear()
+        assert storage.read_bytes(f"{bucket}/a") == content
+        assert storage.size_of(f"{bucket}/a") == len(content)
+        fs, inner = storage.filesystem(f"{bucket}/a")
+        with fs.open(inner) as file:
+            file.seek(-7, 2)
+            assert file.read() == content[-7:]
+        assert not FaultyStore.requests
+    assert storage.read_bytes(f"{bucket}/a") == content
+    assert FaultyStore.requests == {"get": 1}
+
+
+def test_what_is_kept_on_disk_has_a_bound_and_is_dropped_with_the_file(bucket, monkeypatch):
+    size = stores.BLOCK + 1
+    monkeypatch.setattr(recall, "DISK_BYTES", 2 * size)
+    with recall.kept():
+        for name in "abc":
+            with storage.create(f"{bucket}/{name}") as stream:
+                stream.write(name.encode() * size)
+        storage.remove(bucket, ["b"])
+        FaultyStore.requests.clear()
+        assert storage.read_bytes(f"{bucket}/c")[:1] == b"c"
+        assert not FaultyStore.requests
+        assert storage.read_bytes(f"{bucket}/a")[:1] == b"a"
+        assert FaultyStore.requests == {"get": 1}
+        with pytest.raises(FileNotFoundError):
+            storage.read_bytes(f"{bucket}/b")
