@@ -1,12 +1,12 @@
 """What our jobs ask of a portable runner: nothing that Beam's job servers for Spark and Flink lack."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 
@@ -25,19 +25,21 @@ runners)."""
 
 @dataclass(frozen=True)
 class Recording(Engine):
-    """An engine that keeps the jobs it runs, as they would be sent, and writes them as Dataflow would get them."""
-
-    folder: str = ""
+    """An engine that keeps the jobs it runs, as they would be sent, and as they would be sent to Dataflow."""
 
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         pipeline = beam.Pipeline()
         construct(pipeline)
         JOBS[label] = pipeline.to_runner_api()
-        Engine(options=(*DATAFLOW, f"--dataflow_job_file={self.folder}/{label}.json")).run(label, construct)
+        for_dataflow = beam.Pipeline(options=PipelineOptions(list(DATAFLOW)))
+        construct(for_dataflow)
+        TRANSLATED[label] = for_dataflow.run().job.proto_pipeline
         super().run(label, construct, input_bytes)
 
 
 JOBS: dict[str, beam_runner_api_pb2.Pipeline] = {}
+TRANSLATED: dict[str, beam_runner_api_pb2.Pipeline] = {}
+IMAGE = "europe-west4-docker.pkg.dev/corpus-project/images/openroots:0.1.0"
 DATAFLOW = (
     "--runner=DataflowRunner",
     "--dry_run=True",
@@ -46,7 +48,7 @@ DATAFLOW = (
     "--region=europe-west4",
     "--temp_location=gs://corpus/temp",
     "--staging_location=gs://corpus/staging",
-    "--sdk_container_image=europe-west4-docker.pkg.dev/corpus-project/images/openroots:0.1.0",
+    f"--sdk_container_image={IMAGE}",
     "--sdk_location=container",
     "--experiments=use_runner_v2",
 )
@@ -57,7 +59,7 @@ DATAFLOW = (
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, beam_runner_api_pb2.Pipeline]:
     """All jobs of a build on a runner that spills, by their labels."""
     folder = tmp_path_factory.mktemp("jobs")
-    build(write_inputs(folder), folder / "corpus", Recording(options=("--runner=FnApiRunner",), folder=str(folder)))
+    build(write_inputs(folder), folder / "corpus", Recording(options=("--runner=FnApiRunner",)))
     return JOBS
 
 
@@ -98,13 +100,12 @@ def test_keys_have_coders_that_are_equal_where_their_bytes_are(jobs: dict[str, b
                 assert pair.spec.urn == "beam:coder:kv:v1", transform.unique_name
 
 
-def test_every_job_translates_for_dataflow_with_our_image(
-    jobs: dict[str, beam_runner_api_pb2.Pipeline], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    (folder,) = (path for path in tmp_path_factory.getbasetemp().glob("jobs*") if path.is_dir())
-    for label in jobs:
-        sent = json.loads((folder / f"{label}.json").read_text())
-        assert sent["name"].startswith(f"openroots-{label}")
-        assert sent["type"] == "JOB_TYPE_BATCH"
-        images = {pool["workerHarnessContainerImage"] for pool in sent["environment"]["workerPools"]}
-        assert images == {DATAFLOW[7].partition("=")[2]}
+def test_every_job_translates_for_dataflow_with_our_image(jobs: dict[str, beam_runner_api_pb2.Pipeline]) -> None:
+    assert list(TRANSLATED) == list(jobs)
+    for job in TRANSLATED.values():
+        assert not job.requirements
+        images = {
+            beam_runner_api_pb2.DockerPayload.FromString(environment.payload).container_image
+            for environment in job.components.environments.values()
+        }
+        assert images == {IMAGE}
