@@ -28,17 +28,16 @@ def versitygw() -> str | None:
 class S3Server:
     """A server over a folder; `stop` and `start` as often as wanted."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, _free_port()
+    def __init__(self, folder: Path, program: str | None = None) -> None:
+        self.folder, self.port, self._program = folder, _free_port(), program or versitygw()
         folder.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        program = versitygw()
-        assert program, "versitygw is not installed"
+        assert self._program, "versitygw is not installed"
         self._process = subprocess.Popen(
-            [program, "--port", f"127.0.0.1:{self.port}", "--quiet", "posix", str(self.folder)],
+            [self._program, "--port", f"127.0.0.1:{self.port}", "--quiet", "posix", str(self.folder)],
             env={**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -179,9 +178,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def store(folder: Path, bucket: str = "bucket") -> Iterator[tuple[S3Server, Proxy]]:
+def store(folder: Path, bucket: str = "bucket", program: str | None = None) -> Iterator[tuple[S3Server, Proxy]]:
     """A server with a bucket, and the proxy before it; both are gone afterwards."""
-    server = S3Server(folder)
+    server = S3Server(folder, program)
     server.start()
     proxy = Proxy(server.port)
     server.make_bucket(bucket)

@@ -169,9 +169,9 @@ def digest_in(output: str) -> str:
 
 @contextmanager
 def running(
-    command: Sequence[object], log: Path, environment: dict[str, str] | None = None
+    command: Sequence[object], log: Path, environment: dict[str, str] | None = None, folder: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of our own in a group of its own; it is stopped at the end, with all its children."""
+    """A process in a group of its own, in `folder` if one is given; it is stopped at the end, with all its children."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as stream:
         process = subprocess.Popen(
@@ -180,6 +180,7 @@ def running(
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            cwd=folder,
             env=os.environ | (environment or {}),
         )
     try:

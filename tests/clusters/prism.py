@@ -47,14 +47,14 @@ def pools(ground: Ground, environment: dict[str, str]) -> Iterator[Pools]:
     with ExitStack() as stack:
         port, where = free_port(), ground.folder / "prism"
         command = [program, "--job_port", port, "--serve_http=false", "--log_kind=text"]
-        stack.enter_context(running(command, where / "prism.log", _apart(where / "server", {})))
+        stack.enter_context(running(command, where / "prism.log", _apart(where / "server", {}), where / "server"))
         wait_for(lambda: answers(port), "prism")
         ports, processes = [], []
         for number in range(POOLS):
             ports.append(free_port())
             main = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", "--service_port", ports[-1]]
-            apart = _apart(where / f"pool-{number}", environment)
-            processes.append(stack.enter_context(running(main, where / f"pool-{number}.log", apart)))
+            own, log = where / f"pool-{number}", where / f"pool-{number}.log"
+            processes.append(stack.enter_context(running(main, log, _apart(own, environment), own)))
         for each in ports:
             wait_for(lambda each=each: answers(each), "a worker pool")  # type: ignore[misc]
         workers = stack.enter_context(_in_turn(ports))
@@ -65,7 +65,7 @@ def _apart(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     """An environment whose temporary files and home are a folder of its own; `python` is this one."""
     folder.mkdir(parents=True, exist_ok=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"TMPDIR": str(folder), "HOME": str(folder), "PATH": path, "PWD": str(folder), **environment}
+    return {"TMPDIR": str(folder), "HOME": str(folder), "PATH": path, **environment}
 
 
 @contextmanager

@@ -45,9 +45,8 @@ class Store:
 @contextmanager
 def empty_store(ground: Ground) -> Iterator[Store]:
     """A server over an empty folder; both are gone afterwards. Raises MissingToolError."""
-    go_program(VERSITYGW, ground)
-    folder = ground.fresh("s3")
-    with store(folder) as (server, proxy):
+    program = go_program(VERSITYGW, ground)
+    with store(ground.fresh("s3"), program=str(program)) as (server, proxy):
         yield Store(server, proxy)
     ground.fresh("s3")
 
