@@ -134,15 +134,17 @@ def _first(language: str, pieces: list[tuple[str, str, str]], cap: int) -> Itera
 def _batch(rows: list[tuple[bytes, str, str, str, str]]) -> pa.RecordBatch:
     keys, languages, sources, licences, texts = (list(column) for column in zip(*rows, strict=True))
     text = pa.array(texts, pa.large_string())
-    columns = [
-        pa.array(keys, pa.binary(16)),
-        text,
-        encode(sources),
-        encode(languages),
-        encode(licences),
-        pa.array([key.hex() for key in keys]),
-        pa.array([key.hex() for key in keys]),
-        constant_column("{}", len(rows)).cast(pa.string()),
-        pc.binary_length(text).cast(pa.int64()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=DOCUMENT)
+    columns = {
+        "id": pa.array(keys, pa.binary(16)),
+        "text": text,
+        "source": encode(sources),
+        "language": encode(languages),
+        "licence": encode(licences),
+        "licence_declared": encode(licences),
+        "licence_detected": pa.nulls(len(rows), DOCUMENT.field("licence_detected").type),
+        "uri": pa.array([key.hex() for key in keys]),
+        "key": pa.array([key.hex() for key in keys]),
+        "metadata": constant_column("{}", len(rows)).cast(pa.string()),
+        "bytes_in": pc.binary_length(text).cast(pa.int64()),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in DOCUMENT.names], schema=DOCUMENT)
