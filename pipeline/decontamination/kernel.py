@@ -22,9 +22,15 @@ RUN_WORDS, RUN_DISTANCE = np.float32(4.0), 40
 """A run that is shorter counts only near another one: such phrases are in any long page."""
 HIT_MIN = np.float32(0.2)
 """So much of a text must be hit by seeds before the rest of it is compared."""
+EXACT_MIN = np.float32(0.35)
+"""So much of a text must be there word for word before mistyped words are looked for, which takes longest."""
 FILL_TOKENS = 12
 """So far from a run single tokens are compared."""
 PIECE_DISTANCE = 8
+FOLLOWING = 3
+"""So many tokens further on say where in the page a token belongs."""
+DIAGONALS = 12
+"""Runs whose places in the page and in the text differ by nearly as much belong together."""
 LIKE_MIN, JOINED_MIN = 0.6, 0.75
 """So alike a mistyped word, and two words written as one or one as two, must be to count."""
 MISSING_FULL, MISSING_NONE = 30, 60
@@ -50,11 +56,14 @@ def search(
     bits: np.ndarray, keys: np.ndarray, places: np.ndarray, post_offsets: np.ndarray, post_texts: np.ndarray,
     post_ends: np.ndarray, post_lengths: np.ndarray,
     text_offsets: np.ndarray, text_hashes: np.ndarray, text_weights: np.ndarray, letter_offsets: np.ndarray,
-    text_letters: np.ndarray,
-    powers: np.ndarray,
+    text_letters: np.ndarray, text_words: np.ndarray,
+    post_weights: np.ndarray, powers: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Watched texts in documents: rows (int64: document, text), coverages (float32), and the pieces of the page that
     hold them (int64: row, first byte, byte behind, counted from the start of `data`).
+
+    `post_weights` float32 is what the tokens of each posting weigh together: all hits of a text added up are at least
+    what runs of them cover, so that most texts are passed over at that sum.
     """
     longest = 0
     for row in range(len(offsets) - 1):
@@ -66,6 +75,7 @@ def search(
     hit_keys, hit_posts = np.empty(1024, np.uint64), np.empty(1024, np.int64)
     out = (np.empty(64, np.int64), np.empty(64, np.float32), np.empty(64, np.int64))
     counts = np.zeros(2, np.int64)
+    reached, touched = np.zeros(len(text_words), np.float32), np.empty(1024, np.int64)
     filter_shift = np.uint64(64)
     for _ in range(64):
         if np.int64(1) << np.int64(64 - filter_shift) >= len(bits) * 64:
@@ -98,21 +108,52 @@ def search(
                 hit_posts[hits] = post
                 hits += 1
             if hits > _HITS_MAX:
+                hits, touched = _worth(hit_keys, hit_posts, hits, text_words, post_weights, reached, touched)
                 out = _covered(
                     document, hit_keys[:hits], hit_posts[:hits], count, hashes, starts, ends, data, fold, several,
                     post_ends, post_lengths, text_offsets, text_hashes, text_weights, letter_offsets, text_letters,
-                    out, counts,
+                    text_words, post_weights, out, counts,
                 )  # fmt: skip
                 hits = 0
+        if hits:
+            hits, touched = _worth(hit_keys, hit_posts, hits, text_words, post_weights, reached, touched)
         if hits:
             out = _covered(
                 document, hit_keys[:hits], hit_posts[:hits], count, hashes, starts, ends, data, fold, several,
                 post_ends, post_lengths, text_offsets, text_hashes, text_weights, letter_offsets, text_letters,
-                out, counts,
+                text_words, post_weights, out, counts,
             )  # fmt: skip
     rows, coverages, pieces = out
     rows, pieces = rows[: 2 * counts[0]].copy(), pieces[: 3 * counts[1]].copy()
     return rows[0::2].copy(), rows[1::2].copy(), coverages[: counts[0]].copy(), pieces, counts
+
+
+@njit(cache=True, nogil=True)
+def _worth(
+    hit_keys: np.ndarray, hit_posts: np.ndarray, hits: Any, text_words: np.ndarray, post_weights: np.ndarray,
+    reached: np.ndarray, touched: np.ndarray,
+) -> Any:  # fmt: skip
+    """Keep the hits, in their order, of texts of which enough is hit; returns how many, and `touched`, scratch.
+
+    `reached` is scratch of zeros, float32 (texts,), and is left so.
+    """
+    seen = 0
+    for number in range(hits):
+        text = np.int64(hit_keys[number] >> np.uint64(32))
+        if reached[text] == 0:
+            touched = _grown(touched, seen + 1)
+            touched[seen] = text
+            seen += 1
+        reached[text] += post_weights[hit_posts[number]]
+    kept = 0
+    for number in range(hits):
+        text = np.int64(hit_keys[number] >> np.uint64(32))
+        if reached[text] >= HIT_MIN * text_words[text]:
+            hit_keys[kept], hit_posts[kept] = hit_keys[number], hit_posts[number]
+            kept += 1
+    for number in range(seen):
+        reached[touched[number]] = 0
+    return kept, touched
 
 
 @njit(cache=True, nogil=True)
@@ -121,7 +162,7 @@ def _covered(
     hashes: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, fold: np.ndarray, several: np.ndarray,
     post_ends: np.ndarray, post_lengths: np.ndarray,
     text_offsets: np.ndarray, text_hashes: np.ndarray, text_weights: np.ndarray, letter_offsets: np.ndarray,
-    text_letters: np.ndarray,
+    text_letters: np.ndarray, text_words: np.ndarray, post_weights: np.ndarray,
     out: Any, counts: np.ndarray,
 ) -> Any:  # fmt: skip
     """Judge the hits of one document, text by text and stretch by stretch."""
@@ -138,24 +179,28 @@ def _covered(
         length = behind - first
         span = max(SPAN_TOKENS, SPAN_LENGTHS * length)
         covered, anchors = np.zeros(length, np.float32), np.full(length, -1, np.int64)
-        weight = np.float32(0)
-        for token in range(first, behind):
-            weight += text_weights[token]
+        weight = text_words[text]
         begin = at
         while begin < stop:
             origin = np.int64(hit_keys[order[begin]] & np.uint64(0xFFFFFFFF))
             last = begin
             while last < stop and np.int64(hit_keys[order[last]] & np.uint64(0xFFFFFFFF)) <= origin + span:
                 last += 1
-            found = _lay_runs(
+            sum_of_hits = np.float32(0)
+            for number in range(begin, last):
+                sum_of_hits += post_weights[hit_posts[order[number]]]
+            found = 0 if sum_of_hits < HIT_MIN * weight else _lay_runs(
                 order[begin:last], hit_keys, hit_posts, post_ends, post_lengths, text_weights[first:behind], covered,
                 anchors,
             )  # fmt: skip
             if found > 0:
-                _fill(
-                    covered, anchors, count, hashes, starts, ends, data, fold, several, text_hashes[first:behind],
-                    letter_offsets[first : behind + 1], text_letters,
-                )  # fmt: skip
+                for is_exact in (True, False):
+                    if not is_exact and _sum(covered, text_weights[first:behind]) < EXACT_MIN * weight:
+                        break
+                    _fill(
+                        covered, anchors, count, hashes, starts, ends, data, fold, several, text_hashes[first:behind],
+                        letter_offsets[first : behind + 1], text_letters, is_exact,
+                    )  # fmt: skip
                 share = np.float32(0)
                 against: Any = min(max(np.float32(MISSING_NONE - length) / (MISSING_NONE - MISSING_FULL), 0.0), 1.0)
                 for token in range(length):
@@ -177,6 +222,14 @@ def _covered(
                 begin += 1
         at = stop
     return rows, coverages, pieces
+
+
+@njit(cache=True, nogil=True)
+def _sum(covered: np.ndarray, weights: np.ndarray) -> Any:
+    total = np.float32(0)
+    for token in range(len(covered)):
+        total += covered[token] * weights[token]
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -216,7 +269,12 @@ def _lay_runs(
     laid = 0
     first: Any = np.int64(0)
     behind: Any = np.int64(0)
-    for run in np.argsort(-heavy, kind="mergesort"):
+    together = np.zeros(runs, np.float32)  # a phrase of the text may be in the page once more, by itself
+    for run in range(runs):
+        for other in range(runs):
+            if abs((pages[run] - places[run]) - (pages[other] - places[other])) <= DIAGONALS:
+                together[run] += heavy[other]
+    for run in np.argsort(-(together + heavy * np.float32(1e-3)), kind="mergesort"):
         page, length = pages[run], lengths[run]
         if laid and heavy[run] < RUN_WORDS and (page > behind + RUN_DISTANCE or page + length < first - RUN_DISTANCE):
             continue
@@ -234,9 +292,12 @@ def _lay_runs(
 def _fill(
     covered: np.ndarray, anchors: np.ndarray, count: Any, hashes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
     data: np.ndarray, fold: np.ndarray, several: np.ndarray, text_hashes: np.ndarray, letter_offsets: np.ndarray,
-    text_letters: np.ndarray,
+    text_letters: np.ndarray, is_exact: bool,
 ) -> None:  # fmt: skip
-    """Compare the tokens between and beside runs with those of the page, forwards, then backwards."""
+    """Compare the tokens between and beside runs with those of the page, forwards, then backwards.
+
+    `is_exact`: only words that are the same count, not those that are like one another.
+    """
     mine, theirs = np.empty(2 * TOKEN_LETTERS, np.uint32), np.empty(2 * TOKEN_LETTERS, np.uint32)
     rows = np.empty((3, 2 * TOKEN_LETTERS + 1), np.int32)
     length = len(covered)
@@ -261,6 +322,7 @@ def _fill(
                     break
             expected = anchors[last] + (token - last)
             best, where = 0.0, -1
+            follow = _followed(hashes, text_hashes, count, token, expected, step)
             for shift in (0, 1, -1, 2, -2, 3, -3):
                 page = expected + shift
                 if page < 0 or page >= count or (page - anchors[last]) * step <= 0:
@@ -268,8 +330,13 @@ def _fill(
                 if limit >= 0 and (limit - page) * step <= 0:
                     continue
                 if hashes[page] == text_hashes[token]:
+                    # A short word is soon met again: what follows says where it belongs.
+                    if shift != 0 and 1 + _followed(hashes, text_hashes, count, token, page, step) < follow:
+                        continue
                     best, where = 1.0, page
                     break
+            if is_exact and best == 0.0:
+                continue
             beside = token + step
             joins = 0 <= beside < length and covered[beside] == 0
             joined = False
@@ -282,13 +349,13 @@ def _fill(
                 found = letters(data, starts[page], ends[page], fold, several, mine)
                 size = _copied(text_letters, letter_offsets, token, theirs, 0)
                 if size >= 3:
-                    like = likeness(mine, found, theirs, size, rows)
+                    like = likeness(mine, found, theirs, size, rows, max(LIKE_MIN, best))
                     if like >= LIKE_MIN and like > best:
                         best, where, joined = like, page, False
                 if joins:  # two words of the item written as one
                     size = _copied(text_letters, letter_offsets, min(token, beside), theirs, 0)
                     size = _copied(text_letters, letter_offsets, max(token, beside), theirs, size)
-                    like = likeness(mine, found, theirs, size, rows)
+                    like = likeness(mine, found, theirs, size, rows, max(JOINED_MIN, best))
                     if like >= JOINED_MIN and like > best:
                         best, where, joined = like, page, True
                 following = page + step
@@ -297,7 +364,7 @@ def _fill(
                     found = letters(data, starts[low], ends[low], fold, several, mine)
                     found += letters(data, starts[low + 1], ends[low + 1], fold, several, mine[found:])
                     size = _copied(text_letters, letter_offsets, token, theirs, 0)
-                    like = likeness(mine, found, theirs, size, rows)
+                    like = likeness(mine, found, theirs, size, rows, max(JOINED_MIN, best))
                     if size >= 3 and like >= JOINED_MIN and like > best:
                         best, where, joined = like, following, False
             if best > 0:
@@ -308,6 +375,17 @@ def _fill(
                     covered[beside] = best
                     anchors[beside] = where
                     last = beside
+
+
+@njit(cache=True, nogil=True)
+def _followed(hashes: np.ndarray, text_hashes: np.ndarray, count: Any, token: Any, page: Any, step: int) -> int:
+    """How many of the next tokens of the text are the next ones of the page, from these two on."""
+    same = 0
+    for away in range(1, FOLLOWING + 1):
+        mine, theirs = token + away * step, page + away * step
+        if 0 <= mine < len(text_hashes) and 0 <= theirs < count and text_hashes[mine] == hashes[theirs]:
+            same += 1
+    return same
 
 
 @njit(cache=True, nogil=True)

@@ -67,12 +67,18 @@ class Matcher:
     def __init__(self, index: Index, threshold: float = THRESHOLD) -> None:
         self.index, self.threshold = index, threshold
         self._folding = folding()
+        seeds = index.seeds
+        weighed = np.concatenate([[0.0], np.cumsum(index.texts.weights, dtype=np.float64)])
+        behind = index.texts.offsets[seeds.texts] + seeds.ends + 1
+        # A little more than they weigh: these sums only say which texts need no closer look.
+        self._post_weights = ((weighed[behind] - weighed[behind - seeds.lengths]) * 1.001 + 1e-6).astype(np.float32)
 
     def __call__(self, texts: pa.LargeStringArray) -> dict[int, list[Match]]:
         """Row → the items that its text holds, the surest first. Texts have no nulls."""
         index = self.index
         offsets, data = text_buffers(texts)
-        tables: list[Any] = [*self._folding, *vars(index.seeds).values(), *list(vars(index.texts).values())[:5], POWERS]
+        tables: list[Any] = [*self._folding, *vars(index.seeds).values(), *vars(index.texts).values()]
+        tables += [self._post_weights, POWERS]
         documents, found, coverages, flat, _ = search(offsets, data, *tables)
         parts: dict[int, dict[int, _Part]] = {}
         places: list[list[tuple[int, int]]] = [[] for _ in documents]

@@ -18,7 +18,7 @@ from pipeline.runtime.phases import Phase, Task, TaskFolder
 from pipeline.settle import DECONTAMINATE, fates
 from pipeline.text.columns import decode
 
-VERSION = 1
+VERSION = 2
 INDEX = f"{DECONTAMINATE}-index"
 REASON = "contaminated"
 MATCHES_ENDING = ".matches.arrow"

@@ -179,24 +179,54 @@ def letters(data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: n
 
 
 @njit(cache=True, nogil=True)
-def likeness(a: np.ndarray, m: int, b: np.ndarray, n: int, rows: np.ndarray) -> float:
-    """1 − edits ÷ letters of the longer of two words; an edit is a letter more, less, other, or two swapped.
+def likeness(a: np.ndarray, m: int, b: np.ndarray, n: int, rows: np.ndarray, least: float) -> float:
+    """1 − edits ÷ letters of the longer of two words; 0 where that is less than `least`.
 
-    `rows` is scratch, int32 (3, len(b) + 1).
+    An edit is a letter more, less, other, or two swapped. `rows` is scratch, int32 (3, len(b) + 1).
     """
     longer = max(m, n)
     if longer == 0:
         return 0.0
+    most = np.int32((1.0 - least) * longer + 1e-6)
+    if abs(m - n) > most or _lacking(a, m, b, n) > most:
+        return 0.0
     for column in range(n + 1):
         rows[1, column] = column
+    before, last, now = 0, 1, 2
+    least_before = np.int32(0)
     for row in range(1, m + 1):
-        before, last, now = (row - 1) % 3, row % 3, (row + 1) % 3
         rows[now, 0] = row
+        least_now = np.int32(row)
         for column in range(1, n + 1):
             cost = 0 if a[row - 1] == b[column - 1] else 1
             best = min(rows[last, column] + 1, rows[now, column - 1] + 1, rows[last, column - 1] + cost)
             if row > 1 and column > 1 and a[row - 1] == b[column - 2] and a[row - 2] == b[column - 1]:
                 best = min(best, rows[before, column - 2] + 1)
             rows[now, column] = best
-    result = rows[(m + 1) % 3, n] if m > 0 else n
-    return 1.0 - result / longer
+            least_now = min(least_now, np.int32(best))
+        if least_now > most and least_before > most:  # a swap looks two rows back
+            return 0.0
+        least_before = least_now
+        before, last, now = last, now, before
+    edits = rows[last, n]
+    return 1.0 - edits / longer if edits <= most else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _lacking(a: np.ndarray, m: int, b: np.ndarray, n: int) -> int:
+    """Of the letters of one word that the other lacks, at least so many: each takes an edit of its own."""
+    first, second = np.uint64(0), np.uint64(0)
+    for place in range(m):
+        first |= np.uint64(1) << (np.uint64(a[place]) & np.uint64(63))
+    for place in range(n):
+        second |= np.uint64(1) << (np.uint64(b[place]) & np.uint64(63))
+    return max(_ones(first & ~second), _ones(second & ~first))
+
+
+@njit(cache=True, nogil=True)
+def _ones(bits: Any) -> int:
+    count = 0
+    while bits:
+        bits &= bits - np.uint64(1)
+        count += 1
+    return count

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -134,3 +135,22 @@ def test_a_line_of_the_same_template_is_another_line() -> None:
     matcher = Matcher(build_index([Item("menus", "1", line.format("Alignment"))]))
     pages = [line.format(name) for name in ("Alignment", "Allignment", "Position of Tables", "Footers")]
     assert sorted(matcher(pa.array(pages, pa.large_string()))) == [0, 1]
+
+
+def test_a_short_word_that_is_met_again_does_not_lead_astray() -> None:
+    line = "U khothalletsoa hore u bōpe ak'haonte 'me u kene; leha ho le joalo, ha hoa lokela"
+    mistyped = line.replace("khoth", "khot").replace("hore u", "hore e")  # the next `u` is three words back
+    matcher = Matcher(build_index([Item("sesotho", "1", line)]))
+    assert sorted(matcher(pa.array([f"Sehlooho\n{mistyped}\nTlhaloso"], pa.large_string()))) == [0]
+
+
+def test_likeness_is_none_where_it_is_less_than_asked_for_and_else_exact() -> None:
+    from pipeline.decontamination.tokens import likeness
+
+    chance, rows = random.Random(2), np.empty((3, 50), np.int32)
+    for _ in range(2000):
+        a, b = ("".join(chance.choice("abcd") for _ in range(chance.randrange(9))) for _ in range(2))
+        letters = [np.array([ord(letter) for letter in word] + [0], np.uint32) for word in (a, b)]
+        whole = likeness(letters[0], len(a), letters[1], len(b), rows, 0.0)
+        asked = likeness(letters[0], len(a), letters[1], len(b), rows, 0.6)
+        assert asked == (whole if whole > 0.6 - 1e-9 else 0.0)
