@@ -21,6 +21,9 @@ from trainer.config import TrainingConfig, load_training_config
 from trainer.loop import Run, State
 from trainer.process import join
 
+STOPPED = 143
+"""Exit status of a run that was told to stop, as of a program that SIGTERM ended."""
+
 
 def train(config: TrainingConfig, console: Console | None = None) -> State:
     """Train on the processes of this job: those that torchrun started, or this one. Raises OpenRootsError.
@@ -38,6 +41,11 @@ def train(config: TrainingConfig, console: Console | None = None) -> State:
     finally:
         if started:
             dist.destroy_process_group()
+
+
+def status_of(config: TrainingConfig, state: State) -> int:
+    """Exit status: 0 of a finished run; one that was told to stop isn't, and what comes after it must not begin."""
+    return 0 if state.samples * config.sequence_length >= config.schedule.tokens else STOPPED
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
@@ -89,11 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the file")
     given = parser.parse_args(arguments)
     try:
-        train(configure(given.config, given.set, given.packed, given.output, given.profile, given.start))
+        config = configure(given.config, given.set, given.packed, given.output, given.profile, given.start)
+        return status_of(config, train(config))
     except OpenRootsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

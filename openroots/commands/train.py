@@ -1,5 +1,7 @@
 """`openroots train`."""
 
+import sys
+
 import click
 
 
@@ -33,6 +35,7 @@ def train_command(
     from configs.extras import need
 
     need("torch", "train")
-    from trainer.train import configure, train
+    from trainer.train import configure, status_of, train
 
-    train(configure(name, changes, packed, output, profile, start))
+    config = configure(name, changes, packed, output, profile, start)
+    sys.exit(status_of(config, train(config)))
