@@ -7,7 +7,7 @@ bootstrap over clusters: prompts of one document are not independent).
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from pipeline.runtime import storage
 from pipeline.runtime.shards import open_shard
 from tokenizer.load import Tokenizer
 from trainer.evaluation import Scorer, ratio
+from trainer.generate import Sampling, generate
 from trainer.huggingface import load_pretrained
 from trainer.model import Bloom
 from trainer.pack_prompts import joined, read_prompts_manifest
 
 _BATCH_TOKENS = 16_384
+_SHOWN_CHARACTERS = 400
+_ANSWER_TOKENS = 24
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,42 @@ def paired_interval(first: np.ndarray, second: np.ndarray, clusters: np.ndarray)
     return found.low, found.high
 
 
-def compare_models(prompts: str, base: str, tuned: str, most: int = 200) -> dict[str, Any]:
-    """Two models, given as folders, on the held-out prompts of a mixture: rows of `compare`, and what they are of."""
+def compare_models(
+    prompts: str, base: str, tuned: str, most: int = 200, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Two models, given as folders, on the held-out prompts of a mixture: `rows` of `compare`, some `answers` of both.
+
+    Raises OpenRootsError.
+    """
     held_out = held_out_prompts(prompts, most)
-    before, after = (
-        score(load_pretrained(folder, torch.float32), Tokenizer.load(folder), held_out) for folder in (base, tuned)
-    )
-    return {"prompts": prompts, "base": base, "tuned": tuned, "rows": compare(held_out, before, after)}
+    some = first_of_tasks(held_out)
+    scores, answers = [], []
+    for folder in (base, tuned):
+        say(f"{len(held_out):,} held-out prompts to {folder}")
+        model, tokenizer = load_pretrained(folder, torch.float32), Tokenizer.load(folder)
+        scores.append(score(model, tokenizer, held_out))
+        answers.append([_answer(model, tokenizer, one) for one in some])
+    shown = [
+        {"task": one.task, "input": one.input, "target": one.target, "before": before, "after": after}
+        for one, before, after in zip(some, *answers, strict=True)
+    ]
+    rows = compare(held_out, *scores)
+    return {"prompts": prompts, "base": base, "tuned": tuned, "rows": rows, "answers": shown}
+
+
+def first_of_tasks(prompts: Sequence[HeldOut], most: int = 2) -> list[HeldOut]:
+    """The first short prompts of each task, each of a language of its own."""
+    found: list[HeldOut] = []
+    for one in prompts:
+        of_task = [other.language for other in found if other.task == one.task]
+        if len(of_task) < most and one.language not in of_task and len(one.input) <= _SHOWN_CHARACTERS:
+            found.append(one)
+    return found
+
+
+def _answer(model: Bloom, tokenizer: Tokenizer, one: HeldOut) -> str:
+    (answer,) = generate(model, tokenizer, [one.input], Sampling(_ANSWER_TOKENS, greedy=True))
+    return answer.strip()
 
 
 def _told(report: dict[str, Any]) -> Iterator[str]:
@@ -164,7 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", help="folder for scores.json and report.html")
     given = parser.parse_args(arguments)
     try:
-        report = compare_models(given.prompts, given.base, given.tuned, given.most)
+        report = compare_models(
+            given.prompts, given.base, given.tuned, given.most, lambda text: print(text, file=sys.stderr)
+        )
         if given.output:
             from trainer.prompt_report import write_report
 

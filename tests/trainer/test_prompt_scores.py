@@ -102,7 +102,7 @@ def test_a_fine_tuned_model_beats_its_base_on_held_out_prompts(
     accuracy = next(row for row in report["rows"] if row["measure"] == "accuracy")
     assert accuracy["chance"] == 0.5 and 0 <= accuracy["after"] <= 1
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "colours/which" in page and "<script" not in page and "http" not in page
+    assert "colours/which" in page and "<script" not in page and "://" not in page
     assert "colours/which" in capsys.readouterr().out
 
 
