@@ -177,6 +177,10 @@ class Logging(Model):
     every: int = Field(default=10, ge=1, description="steps")
     evaluate_every: int = Field(default=1000, ge=0, description="steps; 0: at the end only")
     held_out_sequences: int = Field(default=8, ge=1, description="a language")
+    tasks: tuple[str, ...] = Field(default=(), description="of `openroots evaluate`, at each evaluation")
+    task_languages: tuple[str, ...] = Field(default=(), description="left out: all that a task has")
+    task_data: str | None = Field(default=None, min_length=1, description="folder of items, as `--data` takes")
+    task_items: int = Field(default=50, ge=1, description="of a task and language, at most")
     tensorboard: bool = Field(default=True, description="write its events too")
     wandb: str | None = Field(default=None, min_length=1, description="project of Weights & Biases; left out: none")
     profile: str | None = Field(

@@ -28,6 +28,7 @@ from trainer.parallel.optimizer import divisor
 from trainer.process import Garbage, Reading, Trace, limit_messages, told_to_stop
 from trainer.schedule import batch_size, check_batches, learning_rate
 from trainer.start import Start, find_start
+from trainer.tasks import TrainingTasks
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Run:
         self._metrics: Metrics | None = None
         self._clock = Clock()
         self._saved = -1
+        self._tasks = TrainingTasks(config, self.model) if config.logging.tasks else None
 
     def train(self) -> State:
         """Train to the end, from the newest checkpoint if there is one. Raises OpenRootsError."""
@@ -150,6 +152,7 @@ class Run:
                 self._save(wait=not config.checkpoints.asynchronous)
             if evaluates:
                 self.evaluate()
+                self._run_tasks()
         if path := trace.close():
             self._say(f"trace of the steps that there were: {path}")
 
@@ -157,6 +160,7 @@ class Run:
         finished = self._tokens() >= self.config.schedule.tokens
         if finished:
             self.evaluate()
+            self._run_tasks()
         self._save(wait=True, last=True)
         where = f"step {self.state.step:,}, {self._tokens():,} tokens"
         self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command resumes from there")
@@ -345,6 +349,16 @@ class Run:
                 self._say(f"[red]the held-out loss of {len(lost)} of {len(found)} languages is no number[/]")
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
         return found
+
+    def _run_tasks(self) -> None:
+        if self._tasks is None:
+            return
+        report = self._tasks.run(self.state.step)
+        if self._metrics:
+            numbers = self._tasks.write(report, self.state.step)
+            self._metrics.write({"step": self.state.step, "tasks": numbers})
+            means = [f"{name} {value:.3f}" for name, value in numbers.items() if name.count("/") == 1]
+            self._say(f"tasks: {' · '.join(means)}")
 
     def _tell(self, loss: float, norm: float, made: Made) -> None:
         config = self.config

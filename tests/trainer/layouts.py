@@ -15,8 +15,18 @@ from trainer.data import TrainingData, rank_positions
 from trainer.parallel.data import local
 from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
+from trainer.tasks import LayoutScorer
 
 STEPS = 20
+
+
+class Sequences(LayoutScorer):
+    """Likelihoods of tokens, which need no tokenizer."""
+
+    def __init__(self, model: ParallelModel, length: int) -> None:
+        super().__init__(model, None, length)  # type: ignore[arg-type]
+
+
 LAYOUTS = {
     1: {"one": {}, "full": {"checkpointing": "full"}, "selective": {"checkpointing": "selective"}},
     2: {
@@ -78,6 +88,10 @@ def losses(config: TrainingConfig) -> dict[str, list[float]]:
         model.zero_grad()
     total, count = model.evaluate(held_out)
     found["held_out"] = [(total / count).item()]
+    sequences = [([(7 * row + place) % 250 for place in range(2 + 3 * row)], 1 + row % 3) for row in range(9)]
+    found["tasks"] = Sequences(model, config.sequence_length).nats(
+        [(ids, min(n, len(ids) - 1)) for ids, n in sequences]
+    )
     return found
 
 

@@ -18,7 +18,7 @@ import xxhash
 from configs.load import load_languages
 from tokenizer.parallel_text import ParallelText, parallel_texts
 from trainer.evaluation.choices import ChoiceItem
-from trainer.evaluation.scorer import Likelihood, Scorer
+from trainer.evaluation.scorer import Likelihood, TextScorer
 from trainer.evaluation.statistics import Interval, ratio
 
 ENGLISH = "en"
@@ -75,7 +75,7 @@ def chosen(languages: Sequence[str] | None) -> dict[str, ParallelText]:
     return {code: text for code, text in sorted(parallel_texts().items()) if not languages or code in languages}
 
 
-def bits(scorer: Scorer, languages: Sequence[str] | None = None) -> list[Bits]:
+def bits(scorer: TextScorer, languages: Sequence[str] | None = None) -> list[Bits]:
     """Bits of every language, English first."""
     texts = chosen(languages)
     pairs = {code: lines_of(text) for code, text in texts.items()}

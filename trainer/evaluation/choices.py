@@ -16,13 +16,14 @@ from configs.errors import ConfigurationError, InputError
 from configs.load import read_toml, validate
 from configs.models import Model
 from pipeline.decontamination.items import format_of, records, stem_of
-from trainer.evaluation.scorer import Scorer
+from trainer.evaluation.scorer import TextScorer
 from trainer.evaluation.statistics import Interval, interval
 
 UNKNOWN = "und"
 _LETTERS = "ABCDEFGHIJ"
 _FIELD = re.compile(r"\{(\w+)\}")
 _SHOTS_GAP = "\n\n"
+_PLACEHOLDER = "@placeholder"
 CHUNK = 256
 """Items that are scored between two signs of progress."""
 
@@ -48,29 +49,41 @@ class ChoiceTask(Model):
     answer_base: int = Field(default=0, description="place of the first answer where they are counted")
     labels: tuple[str, ...] = Field(default=(), description="names of the answers in the answer's column")
     words: dict[str, dict[str, str]] = Field(default={}, description="column → value → what the prompt has for it")
+    inside: str | None = Field(default=None, description="column whose text has the answer in place of `@placeholder`")
+    group: tuple[str, ...] = Field(default=(), description="columns that name the question that an item is a part of")
     language: str | None = Field(default=None, description="column of the language; default: from the file's name")
     paper: tuple[PaperFigure, ...] = Field(default=(), description="figures of papers, shown as theirs")
 
 
 @dataclass(frozen=True)
 class ChoiceItem:
-    """An item: what stands before, the answers, and which is right (its place)."""
+    """An item: what stands before, the answers, and which is right (its place).
+
+    also   places of other right answers
+    group  names the question that it is a part of
+    names  the answers as the file has them, where `choices` have them within a text
+    """
 
     id: str
     language: str
     context: str
     choices: tuple[str, ...]
     answer: int
+    also: tuple[int, ...] = ()
+    group: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Ranked:
     """How a model did: per item 1 where the likeliest answer is right, else 0.
 
-    normalised  the same where likelihoods are divided by the bytes of the answers
+    chosen      place of the likeliest answer; -1: several are
+    normalised  as `correct`, where likelihoods are divided by the bytes of the answers
     """
 
     items: tuple[ChoiceItem, ...] = field(repr=False)
+    chosen: tuple[int, ...] = field(repr=False)
     correct: tuple[int, ...] = field(repr=False)
     normalised: tuple[int, ...] = field(repr=False)
 
@@ -87,7 +100,8 @@ class Ranked:
     @property
     def chance(self) -> float:
         """What guessing would get."""
-        return float(np.mean([1 / len(item.choices) for item in self.items])) if self.items else float("nan")
+        shares = [(1 + len(item.also)) / len(item.choices) for item in self.items]
+        return float(np.mean(shares)) if shares else float("nan")
 
 
 @cache
@@ -98,7 +112,7 @@ def known_tasks(path: str = str(CONFIGS / "evaluation" / "tasks.toml")) -> dict[
 
 
 def rank(
-    scorer: Scorer,
+    scorer: TextScorer,
     items: Sequence[ChoiceItem],
     *,
     shots: int = 0,
@@ -110,6 +124,7 @@ def rank(
     shots  solved items of the same language before each, drawn by hash of `seed` and the items' ids: the same for
            every model
     """
+    chosen: list[int] = []
     correct: list[int] = []
     normalised: list[int] = []
     by_language: dict[str, list[ChoiceItem]] = {}
@@ -123,16 +138,18 @@ def rank(
             pairs += [(before + item.context, _joined(item.context, choice)) for choice in item.choices]
         found = iter(scorer.likelihoods(pairs))
         for item in part:
-            likelihoods = [next(found) for _ in item.choices]
-            correct.append(_is_best([one.nats for one in likelihoods], item.answer))
-            normalised.append(_is_best([one.nats / max(one.bytes, 1) for one in likelihoods], item.answer))
+            likelihoods, right = [next(found) for _ in item.choices], {item.answer, *item.also}
+            chosen.append(_best([one.nats for one in likelihoods]))
+            correct.append(int(chosen[-1] in right))
+            normalised.append(int(_best([one.nats / max(one.bytes, 1) for one in likelihoods]) in right))
         on_progress(len(correct), len(items))
-    return Ranked(tuple(items), tuple(correct), tuple(normalised))
+    return Ranked(tuple(items), tuple(chosen), tuple(correct), tuple(normalised))
 
 
-def _is_best(values: Sequence[float], answer: int) -> int:
-    """1 where the right answer beats all others; a tie is no answer."""
-    return int(all(value < values[answer] for place, value in enumerate(values) if place != answer))
+def _best(values: Sequence[float]) -> int:
+    """Place of the largest; -1 where there are several: a tie is no answer."""
+    most = max(values)
+    return values.index(most) if list(values).count(most) == 1 else -1
 
 
 def _joined(context: str, choice: str) -> str:
@@ -187,13 +204,26 @@ def _item(record: Mapping[str, Any], where: str, name: str, task: ChoiceTask, la
         choices = tuple(str(choice) for choice in listed)
     else:
         choices = tuple(_filled(choice, values, where) for choice in task.choices)
-    answer = _answer(_column(record, task.answer, where), choices, task)
-    if answer is None:
+    right = _right(_column(record, task.answer, where), choices, task)
+    if not right:
         shown = str(record[task.answer])[:60]
         raise InputError(where, f"column `{task.answer}` names none of {len(choices)} answers: {shown}",
                          "Declare `labels` or `answer_base`")  # fmt: skip
     said = record.get(task.language) if task.language else None
-    return ChoiceItem(f"{name} {where}", str(said) if said else language, context, choices, answer)
+    group = "\0".join(f"{record.get(column)}" for column in task.group)
+    names, texts = (), choices
+    if task.inside is not None:
+        around = str(_column(values, task.inside, where))
+        names, texts = choices, tuple(around.replace(_PLACEHOLDER, choice) for choice in choices)
+    return ChoiceItem(f"{name} {where}", str(said) if said else language, context, texts, right[0], right[1:], group,
+                      names)  # fmt: skip
+
+
+def _right(value: Any, choices: Sequence[str], task: ChoiceTask) -> tuple[int, ...]:
+    """Places of the right answers; of a list of answers, of all that are among the choices."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    found = (_answer(one, choices, task) for one in listed)
+    return tuple(dict.fromkeys(place for place in found if place is not None))
 
 
 def _answer(value: Any, choices: Sequence[str], task: ChoiceTask) -> int | None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from configs.errors import ConfigurationError
 from trainer.checkpoint import own_folders
-from trainer.evaluation import balanced, harness, humaneval
+from trainer.evaluation import balanced, harness, humaneval, superglue
 from trainer.evaluation.choices import ChoiceItem, ChoiceTask, find_tasks, known_tasks, languages_of, rank, read_choices
-from trainer.evaluation.scorer import Scorer
+from trainer.evaluation.scorer import Scorer, TextScorer
 from trainer.evaluation.statistics import Interval
 from trainer.export import export
 
@@ -90,25 +90,28 @@ def evaluate(model: str, options: Options, device: str = "cpu", on_progress: Pro
     scorer = Scorer.load(model, device)
     for name, run in plan:
         report.figures += run(scorer, partial(say, name), report.notes)
+    report.figures += superglue_means(report.figures)
     report.seconds = time.perf_counter() - started
     return report
 
 
-Run = Callable[[Scorer, Callable[[int, int], None], list[str]], list[Figure]]
+Run = Callable[[TextScorer, Callable[[int, int], None], list[str]], list[Figure]]
 
 
-def plan_tasks(options: Options) -> list[tuple[str, Run]]:
-    """What is to be run, all inputs read; raises as `evaluate` does."""
+def plan_tasks(options: Options, *, in_training: bool = False) -> list[tuple[str, Run]]:
+    """What is to be run, all inputs read; raises as `evaluate` does. In training only likelihoods can be asked for."""
     plan: list[tuple[str, Run]] = []
     for name in dict.fromkeys(options.tasks):
         if name == "bits":
             plan.append((name, _bits(options)))
         elif name in OWN:
             plan.append((name, _choices(name, None, balanced.items(name, options.languages), options)))
+        elif name == HUMANEVAL and in_training:
+            raise ConfigurationError("humaneval can't be run in training; use `openroots evaluate --checkpoints`")
         elif name == HUMANEVAL:
             plan.append((name, _humaneval(options)))
         else:
-            plan += _local(name, options)
+            plan += _local(name, options, in_training=in_training)
     if not plan:
         raise ConfigurationError(f"no task; there are {', '.join(task_names())}")
     return plan
@@ -121,7 +124,7 @@ def task_names() -> list[str]:
     return [*OWN, HUMANEVAL, *suites, *tasks]
 
 
-def _local(name: str, options: Options) -> list[tuple[str, Run]]:
+def _local(name: str, options: Options, *, in_training: bool) -> list[tuple[str, Run]]:
     """A task over local files; where there are none, the harness's task of that name."""
     known = name in task_names() or bool(options.data and (Path(options.data) / "tasks.toml").exists())
     missing: ConfigurationError | None = None
@@ -133,7 +136,7 @@ def _local(name: str, options: Options) -> list[tuple[str, Run]]:
         return [
             (one, _choices(one, task, read_choices(files, one, task), options)) for one, (task, files) in found.items()
         ]
-    if harness.is_there():
+    if harness.is_there() and not in_training:
         return [(name, _harness(name, options))]
     if missing is not None:
         raise ConfigurationError(f"{missing}; or pip install 'openroots[evaluate]' to fetch it from the Hub")
@@ -144,7 +147,7 @@ def _local(name: str, options: Options) -> list[tuple[str, Run]]:
 
 
 def _bits(options: Options) -> Run:
-    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+    def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         asked = tuple(dict.fromkeys([balanced.ENGLISH, *options.languages])) if options.languages else None
         figures = []
         for one in balanced.bits(scorer, asked):
@@ -167,7 +170,7 @@ def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], option
         there = ", ".join(sorted({item.language for item in items})) or "none"
         raise ConfigurationError(f"task `{name}`: no items in {', '.join(options.languages)}; it has {there}")
 
-    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+    def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         figures = []
         done = 0
         for language, mine in languages_of(kept):
@@ -183,9 +186,28 @@ def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], option
             for metric, value in (("accuracy", ranked.accuracy), ("accuracy, by length", ranked.accuracy_normalised)):
                 shown = paper if metric == "accuracy" else ()
                 figures.append(_figure(name, language, metric, value, len(some), ranked.chance, paper=shown))
+            if task is not None and task.suite == superglue.NAME and (own := superglue.score(name, ranked)):
+                figures.append(_figure(name, language, superglue.SCORE, own[0], len(some), own[1]))
         return figures
 
     return run
+
+
+def superglue_means(figures: Sequence[Figure]) -> list[Figure]:
+    """The mean over SuperGLUE's tasks in each language that has more than one of them."""
+    found: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        if figure.task in superglue.TASKS and figure.metric in ("accuracy", superglue.SCORE):
+            found.setdefault(figure.language, {})[figure.task] = figure  # the score stands behind the accuracy
+    means = []
+    for language, tasks in found.items():
+        if len(tasks) > 1:
+            value = superglue.mean([Interval(one.value, one.low, one.high) for one in tasks.values()])
+            chance = sum(one.chance or 0.0 for one in tasks.values()) / len(tasks)
+            metric = f"mean of {len(tasks)} of {len(superglue.TASKS)} tasks"
+            items = sum(one.items for one in tasks.values())
+            means.append(_figure(superglue.NAME, language, metric, value, items, chance, paper=superglue.PAPERS))
+    return means
 
 
 def _humaneval(options: Options) -> Run:
@@ -197,7 +219,8 @@ def _humaneval(options: Options) -> Run:
     problems = humaneval.read_problems([str(own)] if own and own.exists() else (humaneval.PACKAGE,))
     some = problems[: options.limit] if options.limit else problems
 
-    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+    def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        assert isinstance(scorer, Scorer)
         passed = humaneval.solve(scorer, some, run_code=options.run_code, samples=options.samples, seed=options.seed,
                                  on_progress=progress)  # fmt: skip
         causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(passed.causes.items()))
@@ -212,7 +235,8 @@ def _humaneval(options: Options) -> Run:
 
 
 def _harness(name: str, options: Options) -> Run:
-    def run(scorer: Scorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+    def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
+        assert isinstance(scorer, Scorer)
         found = harness.run(scorer.folder, name, options.shots, options.limit, options.seed)
         notes.append(f"{name}: run by lm-evaluation-harness {version('lm_eval')}; intervals are 1.96 standard errors")
         return [

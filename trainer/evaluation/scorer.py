@@ -1,5 +1,6 @@
 """A model as evaluation sees it: how likely it finds a text, and what it writes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,31 +27,15 @@ class Likelihood:
     bytes: int
 
 
-@dataclass
-class Scorer:
-    """A model with its tokenizer.
+class TextScorer(ABC):
+    """Likelihoods of texts, by whatever computes those of tokens; `length` is how many tokens are seen at once."""
 
-    length        tokens that it sees at once; of longer texts the beginning is cut off
-    batch_tokens  how many positions are computed at once: memory grows with it, results don't change
-    """
-
-    model: Bloom
     tokenizer: Tokenizer
-    folder: str = "model"
-    length: int = LENGTH
-    batch_tokens: int = BATCH_TOKENS
+    length: int
 
-    @classmethod
-    def load(cls, folder: str, device: str = "cpu", dtype: torch.dtype | None = torch.float32) -> "Scorer":
-        """A model folder, such as `openroots export` writes. Raises InputError, ModelError, ConfigurationError."""
-        tokenizer = Tokenizer.load(folder, "tokenizers")
-        model = load_pretrained(folder, dtype if device == "cpu" else None, device)
-        if tokenizer.vocabulary_size > model.config.vocabulary_size:
-            raise ConfigurationError(
-                f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
-                f"{model.config.vocabulary_size:,}; it is another model's"
-            )
-        return cls(model, tokenizer, folder)
+    @abstractmethod
+    def nats(self, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
+        """Of each sequence of ids, log p of its last tokens, as many as asked for."""
 
     def likelihoods(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
         """Of each continuation after its context, both as text; an empty context is the beginning of a document.
@@ -81,18 +66,6 @@ class Scorer:
         sizes = [len(text.encode("utf-8", "replace")) for text in texts]
         return [Likelihood(*one) for one in zip(nats, counts, sizes, strict=True)]
 
-    def nats(self, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
-        """Of each sequence of ids, log p of its last tokens, as many as asked for."""
-        found = [0.0] * len(sequences)
-        for rows in self._batches([len(ids) for ids, _ in sequences]):
-            for row, value in zip(rows, self._nats([sequences[row] for row in rows]), strict=True):
-                found[row] = value
-        return found
-
-    def write(self, prompts: Sequence[str], sampling: Sampling) -> list[str]:
-        """What the model adds to each prompt."""
-        return generate(self.model, self.tokenizer, prompts, sampling)
-
     @property
     def _begin(self) -> int:
         """What stands before a document: the mark that ended the one before."""
@@ -116,6 +89,45 @@ class Scorer:
             everything = [self._begin, *whole][-self.length :]
             found.append((everything, min(scored, len(everything) - 1)))
         return found
+
+
+@dataclass
+class Scorer(TextScorer):
+    """A model with its tokenizer.
+
+    length        tokens that it sees at once; of longer texts the beginning is cut off
+    batch_tokens  how many positions are computed at once: memory grows with it, results don't change
+    """
+
+    model: Bloom
+    tokenizer: Tokenizer
+    folder: str = "model"
+    length: int = LENGTH
+    batch_tokens: int = BATCH_TOKENS
+
+    @classmethod
+    def load(cls, folder: str, device: str = "cpu", dtype: torch.dtype | None = torch.float32) -> "Scorer":
+        """A model folder, such as `openroots export` writes. Raises InputError, ModelError, ConfigurationError."""
+        tokenizer = Tokenizer.load(folder, "tokenizers")
+        model = load_pretrained(folder, dtype if device == "cpu" else None, device)
+        if tokenizer.vocabulary_size > model.config.vocabulary_size:
+            raise ConfigurationError(
+                f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
+                f"{model.config.vocabulary_size:,}; it is another model's"
+            )
+        return cls(model, tokenizer, folder)
+
+    def nats(self, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
+        """Of each sequence of ids, log p of its last tokens, as many as asked for."""
+        found = [0.0] * len(sequences)
+        for rows in self._batches([len(ids) for ids, _ in sequences]):
+            for row, value in zip(rows, self._nats([sequences[row] for row in rows]), strict=True):
+                found[row] = value
+        return found
+
+    def write(self, prompts: Sequence[str], sampling: Sampling) -> list[str]:
+        """What the model adds to each prompt."""
+        return generate(self.model, self.tokenizer, prompts, sampling)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Rows by length, so that little is padding."""
