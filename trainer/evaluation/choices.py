@@ -211,7 +211,8 @@ def _item(record: Mapping[str, Any], where: str, name: str, task: ChoiceTask, la
                          "Declare `labels` or `answer_base`")  # fmt: skip
     said = record.get(task.language) if task.language else None
     group = "\0".join(f"{record.get(column)}" for column in task.group)
-    names, texts = (), choices
+    names: tuple[str, ...] = ()
+    texts = choices
     if task.inside is not None:
         around = str(_column(values, task.inside, where))
         names, texts = choices, tuple(around.replace(_PLACEHOLDER, choice) for choice in choices)
