@@ -245,10 +245,11 @@ class LicencePolicy(Model):
     )  # fmt: skip
     deny_code: tuple[str, ...] = Field(
         default=(
-            "GPL-*", "LGPL-*", "AGPL-*", "EUPL-*", "OSL-*", "CECILL-1.*", "CECILL-2.*", "RPL-*", "CPAL-1.0", "QPL-1.0",
-            "Sleepycat",
+            "GPL-*", "LGPL-*", "AGPL-*", "MPL-*", "EPL-*", "CDDL-*", "EUPL-*", "OSL-*", "CECILL-*", "CPL-1.0",
+            "IPL-1.0", "MS-RL", "APSL-*", "NPL-*", "SPL-1.0", "RPL-*", "RPSL-1.0", "CPAL-1.0", "QPL-1.0", "Sleepycat",
+            "Nokia", "LPL-*", "CC-BY-SA-*", "CERN-OHL-S-*", "CERN-OHL-W-*", "ODbL-1.0",
         ),
-        description="patterns, for programming languages only: copyleft of whole programs",
+        description="patterns, for programming languages only: copyleft, strong and weak",
     )  # fmt: skip
     unknown: Literal["drop", "keep", "review"] = Field(
         default="drop",

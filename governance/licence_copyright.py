@@ -35,7 +35,7 @@ _DEP5_NAMES = {
     "cc0": "CC0-1.0", "permissive": "FSFAP", "fsfap": "FSFAP",
 }  # fmt: skip
 _DEP5_GNU = re.compile(r"(?i)([al]?)gpl(?:-?v?(\d(?:\.\d)?))?(\+|-or-later|-only)?")
-_SPLIT = re.compile(r"(?i)\s*(?:,\s*)?\b(and/or|or|and)\b\s*|\s*([,|])\s*")
+_SPLIT = re.compile(r"(?i)\s*(?:,\s*)?(?<=[\s,)])(and/or|or|and)(?=[\s(])\s*|\s*([,|])\s*")
 _WITH = re.compile(r"(?i)\s+with\s+.*$|-with-.*$|\s*exception.*$")
 
 
@@ -52,7 +52,7 @@ def dep5_expression(short: str, text: str = "") -> str | None:
         at = match.end()
     parts.append(short[at:])
     names = [_dep5_name(part.strip(" ()")) for part in parts if part.strip(" ()")]
-    if not names or not all(names):
+    if not names or not all(name and name != UNKNOWN for name in names):
         found = notice_of(*_words(text), plain=True) if text.strip() else None
         return found or UNKNOWN
     known = [name for name in names if name]

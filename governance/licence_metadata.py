@@ -19,16 +19,28 @@ SAID_MAX = 400
 """Characters of a name or expression; what is longer is a text."""
 
 _OR = re.compile(r"\s*(?:/|\||\bor\b(?! +(?:later|newer|higher|above|any|\(at))|\band/or\b)\s*", re.IGNORECASE)
-_AND = re.compile(r"\s*[,;&]\s*")
+_AND = re.compile(r"\s*[,;&](?!\s*v(?:er(?:sion)?)?[ .]*\d)\s*", re.IGNORECASE)
 _ELSEWHERE = re.compile(
     r"(?i)^(?:see\b.*|file:.*|licen[cs]e(?:\.\w+)?|copying.*|other|custom|multiple|dual(?:[ -]licen[cs]ed)?)$"
 )
-_ABSENT = ("", "none", "unknown", "null", "undefined", "n/a", "todo")
+_ABSENT = ("", "none", "unknown", "null", "undefined", "n/a", "todo", "open_source", "unrestricted", "restrictive")
+_AROUND = re.compile(
+    r"(?i)^https?://(?:www\.)?(?:spdx\.org/licenses|opensource\.org/licen[cs]es?|choosealicense\.com/licenses)/|(?:\.html|\.json)?/?$"
+    r"|\s*[+|]\s*file\s+licen[cs]e$"
+)
+_PERL = {
+    "perl_5": "Artistic-1.0-Perl OR GPL-1.0-or-later", "apache_1_1": "Apache-1.1", "apache_2_0": "Apache-2.0",
+    "artistic_1": "Artistic-1.0", "artistic_2": "Artistic-2.0", "bsd": "BSD-3-Clause", "lgpl_2_1": "LGPL-2.1-only",
+    "lgpl_3_0": "LGPL-3.0-only", "mozilla_1_1": "MPL-1.1", "perl": "Artistic-1.0-Perl OR GPL-1.0-or-later",
+}  # fmt: skip
+"""Names of CPAN's metadata."""
 
 
 def said(value: str) -> str | None:
     """The SPDX expression for what a metadata field says of the licence."""
-    text = " ".join(value.split())
+    text = _AROUND.sub("", " ".join(value.split()))
+    if text.lower() in _PERL:
+        return _PERL[text.lower()]
     if text.lower() in _ABSENT or _ELSEWHERE.match(text):
         return None
     if text.upper() in ("UNLICENSED", "PROPRIETARY", "COMMERCIAL"):
@@ -71,7 +83,10 @@ def _of_json(data: bytes) -> str | None:
         return None
     value = entry.get("license") or entry.get("licenses") or entry.get("licence")
     values = value if isinstance(value, list) else [value]
-    names = [item.get("type") or item.get("name") if isinstance(item, dict) else item for item in values[:20]]
+    names = [
+        item.get("type") or item.get("name") or item.get("url") if isinstance(item, dict) else item
+        for item in values[:20]
+    ]
     return _all((said(name) for name in names if isinstance(name, str)), "OR")
 
 
@@ -143,7 +158,8 @@ def _of_gemspec(data: bytes) -> str | None:
     match = _GEM.search(data.decode("utf-8", "replace"))
     if not match:
         return None
-    return _all((said(name) for name in _WORD.findall(match[1].removeprefix("%w"))), "OR")
+    names = match[1][3:].split() if match[1].startswith("%w") else _WORD.findall(match[1])
+    return _all((said(name) for name in names), "OR")
 
 
 def _of_gem_metadata(data: bytes) -> str | None:
@@ -173,6 +189,32 @@ def _of_nuspec(data: bytes) -> str | None:
     return said(match[1]) if match else None
 
 
+def _first(pattern: "re.Pattern[str]", relation: str = "AND") -> Callable[[bytes], str | None]:
+    """A reader of the files where a licence stands in what `pattern` finds: a name, or several in quotes."""
+
+    def read(data: bytes) -> str | None:
+        match = pattern.search(_COMMENT.sub("", data.decode("utf-8", "replace")))
+        if not match:
+            return None
+        value = match[1].strip(" \t\r,")
+        quoted = _QUOTED.findall(value)
+        return _all((said(name) for name in quoted or [value.strip("\"'")]), relation)
+
+    return read
+
+
+_QUOTED = re.compile(r"[\"']([^\"'\n]{1,200})[\"'](?![ \t]*:)")
+_MSBUILD = _first(re.compile(r"(?i)<PackageLicenseExpression>([^<]{1,300})</"))
+_ELEMENT = _first(re.compile(r"(?i)<(?:project_)?license(?:\s[^>]{0,100})?>([^<]{1,300})</"))
+_SBT = _first(
+    re.compile(r"\blicenses[ \t]{0,9}(?:\+?\+?=|:=)\s{0,99}(?:Seq|List)?[\s(]{0,99}([\"'][^\"'\n]{1,200}[\"'])")
+)
+_MESON = _first(re.compile(r"\blicense[ \t]{0,9}:\s{0,99}(\[[^\]]{1,400}\]|[\"'][^\"'\n]{1,200}[\"'])"))
+_GRADLE = _first(re.compile(r"\blicense\s{0,9}\{[^}]{0,200}?\bname[ =(.set\t]{0,19}([\"'][^\"'\n]{1,200}[\"'])"))
+_MIX = _first(re.compile(r"\blicenses:\s{0,99}(\[[^\]]{1,400}\])"))
+_FIELD = _first(re.compile(r"(?mi)^ ? ?[\"']?licen[cs]e[\"']?[ \t]{0,99}[=:][ \t]{0,99}([^\n]{1,300})"))
+
+
 def _of_table(data: bytes) -> str | None:
     match = _TABLE.search(data.decode("utf-8", "replace"))
     return said(match[1] or match[2]) if match else None
@@ -181,11 +223,17 @@ def _of_table(data: bytes) -> str | None:
 _READERS: dict[str, Callable[[bytes], str | None]] = {
     "package.json": _of_json, "composer.json": _of_json, "bower.json": _of_json, "cargo.toml": _of_toml,
     "pyproject.toml": _of_toml, "pkg-info": _of_pkg_info, "metadata": _of_pkg_info, "setup.py": _of_setup,
-    "setup.cfg": _of_setup, "pom.xml": _of_pom,
+    "setup.cfg": _of_setup, "pom.xml": _of_pom, "meta.yml": _FIELD, "citation.cff": _FIELD, "description": _FIELD,
+    "library.properties": _FIELD, "shard.yml": _FIELD, "conanfile.py": _FIELD, "opam": _FIELD,
+    "directory.build.props": _MSBUILD, "package.xml": _ELEMENT, "build.sbt": _SBT, "meson.build": _MESON,
+    "build.gradle": _GRADLE, "build.gradle.kts": _GRADLE, "mix.exs": _MIX,
+    **dict.fromkeys(("meta.json", "codemeta.json", "vcpkg.json", "deno.json", "jsr.json", "library.json"), _of_json),
+    **dict.fromkeys(("elm.json", "dub.json", "component.json", "haxelib.json"), _of_json),
 }  # fmt: skip
 _ENDINGS: dict[str, Callable[[bytes], str | None]] = {
     ".gemspec": _of_gemspec, ".pom": _of_pom, ".nuspec": _of_nuspec, ".rockspec": _of_table, ".podspec": _of_table,
-    ".cabal": _of_setup,
+    ".cabal": _of_setup, ".csproj": _MSBUILD, ".fsproj": _MSBUILD, ".vbproj": _MSBUILD, ".spec": _FIELD,
+    ".opam": _FIELD, ".metainfo.xml": _ELEMENT, ".appdata.xml": _ELEMENT,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import xxhash
 from license_expression import combine_expressions
 
 from configs.load import spdx_list
+from governance import licence_languages as elsewhere
 from governance import licence_wording as wording
 from governance.licence_comments import BLOCK
 from governance.licence_names import spdx_of
@@ -77,6 +78,8 @@ def notice_of(words: bytes, head: int, *, plain: bool = False) -> str | None:
 
 
 def _judge(words: bytes, head: int, plain: bool) -> str | None:
+    if b"-|" in words:
+        words = wording.HYPHENATED.sub(_unbroken, words)
     if b"reuse-ignorestart" in words:
         words = wording.IGNORED.sub(lambda match: b" " * (match.end() - match.start()), words)
     tags = _tags(words)
@@ -86,6 +89,14 @@ def _judge(words: bytes, head: int, plain: bool) -> str | None:
     if not notices:
         return None
     return _combined(words, notices)
+
+
+def _unbroken(match: "re2.Match") -> bytes:
+    """A word of notices that was divided at the end of a line, whole again, as long as before."""
+    whole: bytes = match.group(1) + match.group(2)
+    if whole not in wording.VOCABULARY:
+        return bytes(match.group(0))
+    return whole + b" " * (match.end() - match.start() - len(whole))
 
 
 def _tags(words: bytes) -> list[str]:
@@ -124,7 +135,8 @@ def _notices(words: bytes, head: int, plain: bool) -> list[Notice]:
             break
         if match.start() < end:
             continue
-        name = NAMES[next(index for index, group in enumerate(match.groups()) if group is not None)]
+        group = next(index for index, group in enumerate(match.groups()) if group is not None)
+        name = NAMES[group] if group < len(NAMES) else NAMES[0]
         end = match.end()
         if notice := _weigh(words, match.start(), end, name, head, plain, notices):
             notices.append(notice)
@@ -142,16 +154,19 @@ def _weigh(
         if _is_quoted(words, start):
             return None
         return _full(words, start, end, name)
-    follows = end < len(words) and chr(words[end]).isalnum()
-    if follows:
+    if words[end : end + 1].isalnum():
         return None
     block = words.rfind(BLOCK.encode(), 0, start) + 1
     sentence = _sentence_start(words, max(block, start - _BEFORE), start)
     lead = words[sentence:start]
-    if not (_declares(words, lead, start, end, plain) or _continues(words, start, before)):
+    own = wording.STRONG.search(words[sentence:end])
+    if not (_declares(words, lead, start, end, plain, block) or _continues(words, start, before)):
         return None
-    if start >= head and not plain and not before and not wording.STRONG.search(words[sentence:end]):
-        return None
+    if not own and not plain:
+        if wording.ASIDE.search(words[end : end + 120].split(BLOCK.encode(), 1)[0]):
+            return None
+        if start >= head and not before and not elsewhere.FREE.search(words[block:start]):
+            return None
     spdx = _id_of(words, start, end, name)
     return Notice(spdx, start, end) if spdx else None
 
@@ -161,6 +176,13 @@ def _sentence_start(words: bytes, start: int, end: int) -> int:
     best = start
     for mark in (b". ", b".|", b"||", b"! ", b"? ", b";|"):
         best = max(best, words.rfind(mark, start, end) + len(mark) if words.rfind(mark, start, end) >= 0 else start)
+    at = end
+    for _ in range(12):
+        if (at := words.rfind(b"|", best, at)) < 0:
+            break
+        # a line of its own begins, though nothing ends the one before
+        if wording.LICENCE_LINE.match(words, at + 1) and not wording.GOES_ON.search(words[max(best, at - 24) : at]):
+            return at + 1
     return best
 
 
@@ -168,8 +190,8 @@ def _is_quoted(words: bytes, start: int) -> bool:
     return words[max(0, start - 1) : start] == _QUOTE
 
 
-def _declares(words: bytes, lead: bytes, start: int, end: int, plain: bool) -> bool:
-    """Whether the words before a name make it a declaration."""
+def _declares(words: bytes, lead: bytes, start: int, end: int, plain: bool, block: int) -> bool:
+    """Whether the words around a name make it a declaration."""
     if lead.startswith(_QUOTE) and not plain and lead.count(_QUOTE) % 2:
         return False
     line = lead[lead.rfind(b"|") + 1 :]
@@ -178,17 +200,38 @@ def _declares(words: bytes, lead: bytes, start: int, end: int, plain: bool) -> b
         and wording.REST_OF_TITLE.search(words[end : end + 60])
         and not _is_quoted(words, start)
     ):
-        return len(words[start:end].split()) > 1 or b"licen" in words[start : end + 20] or plain
-    if wording.INDEFINITE.search(lead) or wording.NOT.search(lead):
+        if len(words[start:end].split()) > 1 or b"licen" in words[start : end + 20] or plain:
+            return True
+        if wording.BANNER.search(words[block:start]):
+            return True
+    if wording.TAGGED.search(words[max(block, start - 200) : start]):
+        return True
+    talk = wording.OTHER_PARTS.sub(b" ", lead)
+    if wording.INDEFINITE.search(lead) or wording.NOT.search(talk):
         return False
-    for _ in range(24):
-        if wording.LEAD.search(lead):
+    if (said := _declares_elsewhere(words, lead, end, block)) is not None:
+        return said
+    whole = lead
+    for _ in range(40):
+        if wording.LEAD.search(lead) and not wording.NAMED.search(lead):
+            if wording.COPULA.search(lead):  # `readline is GPL` is talk, `this file is GPL` is none
+                return b"licen" in lead or bool(wording.STRONG.search(whole))
             return True
         match = wording.GLUE.search(lead)
         if not match or match.start() == match.end():
             return False
         lead = lead[: match.start()]
     return False
+
+
+def _declares_elsewhere(words: bytes, lead: bytes, end: int, block: int) -> bool | None:
+    """Whether words of another language around a name make it a declaration; None where none stand there."""
+    after = words[end : end + 120].split(BLOCK.encode(), 1)[0]
+    if elsewhere.FREE.search(words[max(block, end - 2 * _BEFORE) : end]):
+        return True
+    if not (elsewhere.LEAD.search(lead) or elsewhere.TAIL.search(after)):
+        return None
+    return not elsewhere.NOT.search(lead + after.split(b". ", 1)[0])
 
 
 def _continues(words: bytes, start: int, before: list[Notice]) -> bool:

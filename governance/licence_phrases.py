@@ -43,11 +43,16 @@ NAMES: tuple[Name, ...] = (
     Name(r"elastic~licen[cs]e", "Elastic-2.0"),
     Name(r"apache~(?:software~)?licen[cs]e|apache[ -]?v?2(?:\.0)?|asl[ -]?2\.0|licenses/license-2\.0", "Apache-{}", ("1.0", "1.1", "2.0"), "2.0"),
     Name(r"mozilla~public~licen[cs]e|mpl(?:[ -]?v?[12](?:\.[01])?)?", "MPL-{}", ("1.0", "1.1", "2.0"), "2.0"),
-    Name(r"eclipse~(?:public~licen[cs]e|distribution~licen[cs]e)|epl(?:[ -]?v?[12](?:\.0)?)?", "EPL-{}", ("1.0", "2.0"), "2.0"),
+    Name(r"eclipse~distribution~licen[cs]e", "BSD-3-Clause"),
+    Name(r"eclipse~public~licen[cs]e|epl(?:[ -]?v?[12](?:\.0)?)?", "EPL-{}", ("1.0", "2.0"), "2.0"),
     Name(r"common~development~and~distribution~licen[cs]e|cddl", "CDDL-{}", ("1.0", "1.1"), "1.0"),
     Name(r"european~union~public~licen[cs]e|eupl", "EUPL-{}", ("1.0", "1.1", "1.2"), "1.2"),
     Name(r"cecill-b", "CECILL-B"), Name(r"cecill-c", "CECILL-C"), Name(r"cecill", "CECILL-{}", ("1.0", "2.0", "2.1"), "2.0"),
     Name(r"open~software~licen[cs]e", "OSL-{}", ("1.0", "2.0", "2.1", "3.0"), "3.0"),
+    Name(r"common~public~licen[cs]e", "CPL-1.0"), Name(r"ibm~public~licen[cs]e", "IPL-1.0"),
+    Name(r"netscape~public~licen[cs]e", "NPL-{}", ("1.0", "1.1"), "1.1"), Name(r"sun~public~licen[cs]e", "SPL-1.0"),
+    Name(r"apple~public~source~licen[cs]e", "APSL-{}", ("1.0", "1.1", "1.2", "2.0"), "2.0"),
+    Name(r"q~public~licen[cs]e", "QPL-1.0"), Name(r"reciprocal~public~licen[cs]e", "RPL-{}", ("1.1", "1.5"), "1.5"),
     Name(r"academic~free~licen[cs]e|afl", "AFL-{}", ("1.1", "1.2", "2.0", "2.1", "3.0"), "3.0"),
     Name(r"gnu~free~documentation~licen[cs]e|gfdl", "GFDL-{}", ("1.1", "1.2", "1.3"), "1.3"),
     Name(r"artistic~licen[cs]e", "Artistic-{}", ("1.0", "2.0"), "1.0"),
@@ -96,12 +101,15 @@ NAMES: tuple[Name, ...] = (
 
 @functools.cache
 def any_name() -> "re2.Regexp":
-    """All names as one expression: group N+1 is NAMES[N]."""
-    return compiled(r"\b(?:" + "|".join(f"({name.phrase})" for name in NAMES) + ")")
+    """All names as one expression: group N+1 is NAMES[N], the last one a GNU licence in another language."""
+    from governance.licence_languages import GNU  # compiles its own patterns by what stands here
+
+    return compiled(r"(?:\b(?:" + "|".join(f"({name.phrase})" for name in NAMES) + f")|({GNU}))")
 
 
 TRIGGER = compiled(
-    r"licen[cs]|gpl|general public|public[ |]domain|redistribut|permission|spdx|permitted|commons|proprietary"
-    r"|confidential|unauthori|commercial|trade secret|unpublished"
+    r"licen|gpl|general public|public[ |]domain|redistribut|permission|spdx|permitted|commons|proprietary|gnu"
+    r"|confidential|unauthori|commercial|trade secret|unpublished|lizen|lisans|lisensi|лиценз|ліценз|ライセンス|許諾|许可|許可|协议"
+    r"|协議|授权|授權|라이선스|라이센스|허가"
 )
 """What every notice has a word of: comments without one are done with."""

@@ -22,10 +22,16 @@ EVIDENCE_FILES_MAX = 20_000
 """Of one archive or folder; what comes behind is not known."""
 
 _TEXT = re.compile(
-    r"(?i)(?:un)?licen[cs]es?|copying|copyrights?|licen[cs]e[._-]\w+|copying[._-]\w+|copyright[._-]\w+|\w+[._-]licen[cs]e"
+    r"(?i)(?:un)?licen[cs]es?|lizenz(?:en)?|licencia|licen[cç]a|licenza|licentie|eula|copying|copyrights?|licen[cs]e[._-]\w+|copying[._-]\w+|copyright[._-]\w+|\w+[._-]licen[cs]e"
     r"|(?:[al]?gpl|mit|apache|bsd|mpl)(?:[._-]?v?\d(?:\.\d)?)?|notice[._-]licen[cs]e"
 )
 _TEXT_ENDINGS = ("", ".txt", ".md", ".markdown", ".rst", ".html", ".htm", ".adoc", ".rtf", ".lesser", ".lib", ".old")
+_README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt|adoc))?")
+_SECTION = re.compile(
+    r"(?mi)^(?:#{1,6} *|=+ +)?(?:\d+\.? +)?"
+    r"(?:licen[cs]e|licensing|lizenz|licencia|licen[cç]a|licenza|лицензия|ライセンス|许可证|许可|協議|协议|라이선스)"
+    r"(?: information| and copyright)?:?[ #=]*\n(?:[-=~]{3,}\n)?"
+)
 _NO_STATEMENT = re.compile(
     r"(?i)third|3rd|other|bundled|vendor|contrib|dependen|fonts?\b|docs?\b|icons?\b|logo|data\b|examples?\b|notice"
 )
@@ -51,7 +57,14 @@ class Nearby:
 def is_evidence(path: str) -> bool:
     """Whether a file may tell the licence of others, by its name."""
     name = posixpath.basename(path)
-    return name.endswith(".license") or name in ("REUSE.toml", "dep5") or is_metadata(path) or _is_licence_text(name)
+    return (
+        name.endswith(".license")
+        or name in ("REUSE.toml", "dep5")
+        or is_metadata(path)
+        or _is_licence_text(name)
+        or bool(_README.fullmatch(name))
+        or posixpath.basename(posixpath.dirname(path)) == "LICENSES"
+    )
 
 
 def _is_licence_text(name: str) -> bool:
@@ -70,6 +83,8 @@ class _Folder:
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     metadata: list[tuple[str, str]] = field(default_factory=list)
+    aside: list[tuple[str, str]] = field(default_factory=list)
+    """What holds where neither does: the section of a README, the texts that REUSE keeps."""
 
 
 @dataclass
@@ -96,8 +111,14 @@ class LicenceTree:
         if name == "dep5" or (name.lower().startswith("copyright") and is_dep5(_text(data))):
             self._add_dep5(path, _text(data))
             return
-        if posixpath.basename(folder) == "LICENSES" or not data.strip():
-            return  # REUSE keeps the texts there of all that is used anywhere
+        if not data.strip():
+            return
+        if posixpath.basename(folder) == "LICENSES":
+            self._add_aside(posixpath.dirname(folder), path, spdx_of(posixpath.splitext(name)[0]))
+            return
+        if _README.fullmatch(name):
+            self._add_aside(folder, path, licence_of_readme(data))
+            return
         holder = self._folders.setdefault(_holder(folder), _Folder())
         if is_metadata(path):
             if found := metadata_licence(path, data):
@@ -105,10 +126,14 @@ class LicenceTree:
         elif not _NO_STATEMENT.search(name):
             holder.texts.append((path, licence_of_text(data) or UNKNOWN))
 
+    def _add_aside(self, folder: str, path: str, found: str | None) -> None:
+        if found:
+            self._folders.setdefault(folder, _Folder()).aside.append((path, found))
+
     def _add_dep5(self, path: str, text: str) -> None:
         folder = posixpath.dirname(path)
         installed = _DOC.match(folder)
-        base = posixpath.dirname(folder) if posixpath.basename(folder) in (".reuse", "debian") else _holder(folder)
+        base = _holder(folder)
         by_end = bool(installed) or posixpath.basename(folder) not in (".reuse", "debian")
         self._entries.setdefault(base, []).append((path, by_end, dep5_entries(text)))
 
@@ -148,7 +173,7 @@ class LicenceTree:
         found: Nearby | None = None
         for above in _upwards(folder):
             held = self._folders.get(above)
-            said = held and _of_folder(held)
+            said = held and (_of_folder(held) or _of_aside(held, above in self._entries))
             if not said:
                 continue
             if found:
@@ -181,6 +206,8 @@ def _fits(entry: Entry, path: str, by_end: bool) -> bool:
 
 def _holder(folder: str) -> str:
     """The folder that files of `folder` speak for: a wheel's metadata speaks for what lies beside it."""
+    if posixpath.basename(folder) in (".reuse", "debian"):
+        return posixpath.dirname(folder)
     if match := _INFO.match(folder):
         return match[1] or match[2] or ""
     if match := _DOC.match(folder):
@@ -191,9 +218,7 @@ def _holder(folder: str) -> str:
 def speaks_for(path: str) -> str:
     """The folder whose files a file with evidence may speak for, with all below it."""
     folder = posixpath.dirname(path)
-    if posixpath.basename(folder) in (".reuse", "debian"):
-        return posixpath.dirname(folder)
-    return _holder(folder)
+    return posixpath.dirname(folder) if posixpath.basename(folder) == "LICENSES" else _holder(folder)
 
 
 def _of_folder(folder: _Folder) -> tuple[str, str] | None:
@@ -219,6 +244,17 @@ def _of_folder(folder: _Folder) -> tuple[str, str] | None:
     parts = sorted({*declared, *(known_texts or (texts if not declared else {}))})
     first = next((path for spdx, path in texts.items() if spdx in parts), None)
     return joined(parts, "AND"), first or declared[min(declared)]
+
+
+def _of_aside(folder: _Folder, has_entries: bool) -> tuple[str, str] | None:
+    """What a README says, else the texts of LICENSES; those of a folder whose files have entries are for them."""
+    texts = [one for one in folder.aside if posixpath.basename(posixpath.dirname(one[0])) == "LICENSES"]
+    readme = next((one for one in folder.aside if one not in texts), None)
+    if readme:
+        return readme[1], readme[0]
+    if texts and not has_entries:
+        return joined(sorted({spdx for _, spdx in texts}), "AND"), min(path for path, _ in texts)
+    return None
 
 
 def _is_choice(folder: _Folder) -> bool:
@@ -271,7 +307,7 @@ def licence_of_text(data: bytes) -> str | None:
     """
     text = _text(data)
     words, head = comment_words(text.encode(), PLAIN)
-    opening = words[:_OPENING].decode("ascii").replace("|", " ")
+    opening = words[:_OPENING].decode("latin-1").replace("|", " ")
     opening = re.sub(r" +", " ", opening)
     found = [(match.start(), spdx) for pattern, spdx in _TITLES if (match := pattern.search(opening))]
     if match := _GNU_TITLE.search(opening):
@@ -285,6 +321,22 @@ def licence_of_text(data: bytes) -> str | None:
         return min(found)[1]
     first = text.strip()[:100].strip()
     return spdx_of(first) if first and "\n" not in first else None
+
+
+README_BYTES = 600
+"""Of the section of a README that tells of the licence."""
+
+
+def licence_of_readme(data: bytes) -> str | None:
+    """The licence that a README names in a section of its own; None where it has none or says something else."""
+    text = _text(data)
+    section = _SECTION.search(text)
+    if not section:
+        return None
+    body = text[section.end() : section.end() + README_BYTES].lstrip()
+    body = re.split(r"\n(?:#|[^\n]{3,60}\n[-=~]{3,}\n)", body)[0]
+    words, head = comment_words(f"License: {body}".encode(), PLAIN)
+    return notice_of(words, head, plain=True)
 
 
 def _text(data: bytes) -> str:

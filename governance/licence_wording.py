@@ -13,27 +13,46 @@ LEAD = compiled(
     r"(?:under|subject~to|licen[cs]ed?(?:~(?:as|by|with|using|is|type|name|information))?[ |]?:?|@licen[cs]e[: ]?|licen[cs]e~(?:is|for"
     r"~this~\w+~is|text~is)|governed~by|covered~by|protected~by|released~(?:to|into|in)|(?:placed|put)~(?:in|into|under)|(?:is|are)~(?:in|now)"
     r"|dedicated~to|donated~to|according~to|accordance~with|compliance~with|pursuant~to|per|via|terms~of|conditions~of|(?:is|are)"
-    r"|available~(?:as|in)|dual[ -]licen[cs]ed?|redistribute~(?:it|them)|copying~(?:policy|conditions)[: ]|released~as)[ |\"(:]{0,4}$"
+    r"|available~(?:as|in)|choose(?:~(?:either|between|from))?(?:~the)?|dual[ -]licen[cs]ed?|redistribute~(?:it|them)|copying~(?:policy|conditions)[: ]|released~as)[ |\"(:]{0,4}$"
 )
 GLUE = compiled(
     r"(?:\b(?:the|an?|gnu|of|version|versions|either|both|all|and|or|and/or|terms|conditions|new|same|following|any|open~source|free"
     r"|permissive|standard|software|licen[cs]es?|licen[cs]ed|to|in|under|by|at~your~option|your~choice~of|one~of|two|three|these|this"
     r"|liberal|so-called|simple|well-known|later|only|dual|if|you~prefer|as~well~as|alternatively|clause|https?://\S+|www\.\S+"
     r"|[al]?gpl\S*|mit|bsd|apache|mozilla|public|mpl\S*|lesser|library|affero|general|v?\d(?:\.\d+)*\+?|x11|artistic|isc)"
-    r"|[^a-z0-9\n])$"
+    r"|[^a-z0-9\n\x{80}-\x{10ffff}])$"
 )
 NOT = compiled(
     r"\b(?:not|never|longer|isnt|arent|wasnt|cannot|unlike|without|formerly|previously|originally|if|whether|when|whenever|unless"
     r"|instead|rather|dependenc\w+|detect\w*|check(?:s|ing|ed)?|find(?:s|ing)?|test(?:s|ing)?|pars(?:e[sr]?|ing)|e\.g|example|such"
     r"|about|compatible|incompatible|compatibility|because|since|why|how|many|most|some|others?|another|returns?|raises?|looks?|matches"
-    r"|classif\w+|recogni[sz]\w*|identif(?:y|ies)|determines?|chooser|selects?|generat(?:e|es|or|ing)|insert\w*|templates?|string"
+    r"|classif\w+|recogni[sz]\w*|identif(?:y|ies)|determines?|chooser|selects?|generat(?:e|es|or|ing)|insert\w*|string|picks?|chooses|wants?|asks?|decid\w*"
+    r"|works~with|with~software|knows?|handles?|skips?|scans?|reports?|warns?|ignores?|excludes?|reads?|lists?"
     r"|was|were|until|prior|switch\w*|relicens\w*|instance|similar|compare\w*|versus|vs|rest|denied|deny|denies|forbid\w*|reject\w*)\b"
 )
 INDEFINITE = compiled(
     r"^[^a-z]*(?:(?:an?|any|every|each|some|most|many|no|all~other|code|software|files|packages|projects|programs|libraries|works|things"
     r"|anything|everything|someone|people|users|authors|developers|companies|also|see|note|todo|fixme)\b)"
 )
-TITLE_ONLY = compiled(r"^[^a-z0-9]*(?:the[ -])?[^a-z0-9]*$")
+TITLE_ONLY = compiled(r"^[^a-z0-9\x{80}-\x{10ffff}]*(?:the[ -])?[^a-z0-9\x{80}-\x{10ffff}]*$")
+BANNER = compiled(r"^[^|\n]{2,80}\bv?\d+\.\d[^|\n]*\|")
+TAGGED = compiled(r"@licen[cs]e\b[^|\n]*$")
+ASIDE = compiled(
+    r"\b(?:therefore|hence|thus|so|our~(?:code|own)|no~code|we~(?:only|do|dont|never|cannot|cant|use|call|run|just|avoid|link|ship"
+    r"|depend|must|need|copy|wont|have)|but~(?:not|we|our|this|it~is))\b"
+)
+COPULA = compiled(r"(?:is|are)[ |\"(:]{0,4}$")
+NAMED = compiled(r"(?:mit|bsd|apache|public|isc|zlib|mozilla|boost|eclipse|artistic)~licen[cs]e[ |]*$")
+LICENCE_LINE = compiled(
+    r"[^a-z0-9]*(?:(?:the~)?licen[cs]e[sd]?(?:~(?:uri|url|type|name))?[ ]?:|@licen[cs]e|spdx|copyright|\(c\)|this~(?:file|program|software"
+    r"|library|code|module|script|work|package|plugin|class|source)~is|\w+~is~free~software|(?:dual[ -])?licen[cs]ed~under"
+    r"|(?:re)?distributed~under|released~under|available~under|gnu~\w+~general|gnu~general)"
+)
+GOES_ON = compiled(
+    r"\b(?:is|are|be|was|were|been|being|code|files?|software|and|or|not|packages?|under|librar(?:y|ies)|works?|things?|it|that|which|whether"
+    r"|if|the|an?|of|programs?|projects?|modules?|something|anything|by|as|to|with|for|from|when|all|any|every|each|terms|in|this)[^a-z0-9]*$"
+)
+OTHER_PARTS = compiled(r"\bother~(?:parts|portions|sections|functions|pieces)\b")
 REST_OF_TITLE = compiled(
     r"^[ \"():+-]*(?:v(?:er(?:sion)?)?[ .]*)?(?:[0-9][0-9.]*\+?)?(?:[ -]only|[ -]or[ -]later)?[ \"():.-]*"
     r"(?:licen[cs]ed?|notice|terms|expat|mit|x11|\d{4})?[ \"():.-]*(?:[|\n]|$|;? \(?see )"
@@ -87,3 +106,12 @@ NO_ADVERTISING = compiled(r"except~as~contained~in~this~notice|shall~not~be~used
 NCSA = compiled(r"deal~with~the~software~without")
 NOTICE_KEPT = compiled(r"provided~that|shall~be~included|appear~in~all~copies")
 MIT_KEPT = compiled(r"shall~be~included~in~all|permission~notice")
+HYPHENATED = compiled(r"([a-z]+)-\|[ |]*([a-z]+)")
+VOCABULARY = frozenset(
+    b"affero agreement alternatively available commercial compliance conditions copyright copyrights derivative distribute distributed "
+    b"distributing distribution documentation foundation free general granted hereby later lesser library license licensed licence licenced "
+    b"merchantability modification modifications modified modify notice option permission permitted program proprietary provided public "
+    b"published purpose redistribute redistributed redistribution released reproduce restriction software source terms version "
+    b"warranties warranty without".split()
+)
+"""Words that are put together again where a line's end divides them."""

@@ -36,7 +36,7 @@ DEFAULT = LicenceGate(LicencePolicy(), CODE)
         ("NOASSERTION", False),
         ("CC-BY-NC-4.0", False),
         ("SSPL-1.0", False),
-        ("MPL-2.0", True),
+        ("MPL-2.0", False),
     ],
 )
 def test_code_enters_if_one_way_to_satisfy_its_licence_is_not_copyleft(expression, admitted):
