@@ -26,7 +26,7 @@ from trainer.metrics import Clock, Metrics, duration
 from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
 from trainer.process import Garbage, Reading, Trace, limit_messages, told_to_stop
-from trainer.schedule import batch_size, check_batches, learning_rate
+from trainer.schedule import check_batches, learning_rate, next_batch
 from trainer.start import Start, find_start
 from trainer.tasks import TrainingTasks
 
@@ -55,12 +55,8 @@ class State:
 
     def pass_over(self, batch: BatchSettings) -> int:
         """Move past the batches that are left out; returns the size of the next one."""
-        while True:
-            size = batch_size(self.samples, batch)
-            ends = [end for begin, end in self.skipped.items() if begin < self.samples + size and end > self.samples]
-            if not ends:
-                return size
-            self.samples = max(ends)
+        self.samples, size = next_batch(self.samples, self.skipped, batch)
+        return size
 
 
 @dataclass(frozen=True)

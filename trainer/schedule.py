@@ -31,6 +31,16 @@ def batch_size(samples: int, batch: Batch) -> int:
     return min(batch.size, batch.ramp_start + done * batch.ramp_step)
 
 
+def next_batch(samples: int, skipped: Mapping[int, int], batch: Batch) -> tuple[int, int]:
+    """(first sample, size) of the batch after `samples`; `skipped` are left out: first → the one after the last."""
+    while True:
+        size = batch_size(samples, batch)
+        ends = [end for begin, end in skipped.items() if begin < samples + size and end > samples]
+        if not ends:
+            return samples, size
+        samples = max(ends)
+
+
 @lru_cache(maxsize=64)
 def sizes_of_steps(batch: Batch, tokens: int, sequence_length: int) -> Mapping[int, int]:
     """How many steps have batches of each size, until a budget of tokens is spent."""

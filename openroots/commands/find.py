@@ -1,10 +1,12 @@
 """`openroots find`."""
 
 import json
+from typing import Any
 
 import click
 
 SHOWN_MAX = 50
+STEPS_SHOWN = 12
 
 
 @click.command("find")
@@ -19,6 +21,8 @@ SHOWN_MAX = 50
 @click.option("--id", "identifier", default=None, help="an id of the ledger, or its start")
 @click.option("--key", default=None, help="the document's own key in its source")
 @click.option("--work", default=None, help="where its work files are, if they were moved since the build")
+@click.option("--packed", default=None, help="packed text: say also which of its sequences hold them")
+@click.option("--run", "run", default=None, help="a training run: say also at which of its steps it saw them")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.pass_context
 def find_command(
@@ -32,6 +36,8 @@ def find_command(
     identifier: str | None,
     key: str | None,
     work: str | None,
+    packed: str | None,
+    run: str | None,
     as_json: bool,
 ) -> None:
     """Am I in it? Find documents of a corpus, kept or dropped, with their rows of the ledger.
@@ -41,12 +47,14 @@ def find_command(
     \b
     openroots find build/corpus --text "All human beings are born free and equal"
     openroots find build/corpus --uri https://example.org/ --source my-crawl
+    openroots find build/corpus --id 3f2a --run runs/tiny
     """
     from configs.shown import shown
     from pipeline.corpus.find import Wanted, find
     from pipeline.runtime.terminal import standard_error
 
     found = find(corpus, Wanted(text, uri, source, author, email, identifier, key), work=work)
+    has_run = _add_places(found.rows, packed, run)
     console = standard_error()
     for note in found.notes:
         console.print(f"note: {note}")
@@ -60,8 +68,41 @@ def find_command(
             click.echo(shown(f"    {row['source']} · {row['language']} · {row['bytes']:,} bytes · {origin}", 2000))
             if row["files"]:
                 click.echo(shown(f"    in {', '.join(row['files'])}", 2000))
+            for place in row.get("packed", ()):
+                click.echo(shown(f"    {_told(place, has_run)}", 2000))
         kept = sum(row["decision"] == "kept" for row in found.rows)
         more = f", {len(found.rows) - SHOWN_MAX:,} not shown" if len(found.rows) > SHOWN_MAX else ""
         plural = "" if len(found.rows) == 1 else "s"
         console.print(f"{len(found.rows):,} document{plural}: {kept:,} kept, {len(found.rows) - kept:,} dropped{more}")
     ctx.exit(0 if found.rows else 1)
+
+
+def _add_places(rows: list[dict[str, Any]], packed: str | None, run: str | None) -> bool:
+    """Give each row `packed`: where the document lies in packed text. Returns whether steps of a run are told too."""
+    if packed is None and run is None:
+        return False
+    from trainer.seen import find_in_packed, is_run, packed_of, read_run
+
+    if packed is not None and run is None and is_run(packed):
+        packed, run = None, packed
+    so_far = read_run(run) if run is not None else None
+    places = find_in_packed(packed or packed_of(run or ""), [row["id"] for row in rows], so_far)
+    for row in rows:
+        row["packed"] = [seen.to_json() for seen in places.get(row["id"], ())]
+    return run is not None
+
+
+def _told(place: dict[str, Any], has_run: bool) -> str:
+    """A place in packed text, in words."""
+    where = "in no whole sequence"
+    if place["sequences"]:
+        first, last = place["sequences"]
+        where = f"sequence {first:,}" + (f" to {last:,}" if last > first else "")
+    told = f"packed: {place['language']}, {place['part'].replace('_', '-')}, {where}"
+    if not has_run or place["part"] != "train":
+        return told
+    steps = place["steps"]
+    if not steps:
+        return f"{told}; not seen yet"
+    named = ", ".join(f"{step:,}" for step in steps[:STEPS_SHOWN]) + (" …" if len(steps) > STEPS_SHOWN else "")
+    return f"{told}; seen {place['times']:,} times, at step{'s' * (len(steps) != 1)} {named}"
