@@ -156,8 +156,8 @@ def _add_steps(places: list[Seen], counts: Mapping[str, int], run: RunSoFar) -> 
     for seen in places:
         if seen.part == "train" and seen.sequences is not None:
             base = int(offsets[order.languages.index(seen.language)])
-            for sequence in range(seen.sequences[0], seen.sequences[1] + 1):
-                holders.setdefault(base + sequence, []).append(seen)
+            for number in range(seen.sequences[0], seen.sequences[1] + 1):
+                holders.setdefault(base + number, []).append(seen)
     sought = np.array(sorted(holders), np.int64)
     if not len(sought) or not len(run.starts):
         return
