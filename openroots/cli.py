@@ -31,6 +31,7 @@ LAZY = {
     "sources": "openroots.commands.sources:sources_command",
     "diff": "openroots.commands.diff:diff_command",
     "takedown": "openroots.commands.takedown:takedown_command",
+    "bom": "openroots.commands.bom:bom_command",
     "find": "openroots.commands.find:find_command",
     "verify": "openroots.commands.verify:verify_command",
     "calibrate": "openroots.commands.calibrate:calibrate_command",

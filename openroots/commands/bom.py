@@ -1,0 +1,71 @@
+"""`openroots bom`."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from governance.bill_of_materials import TrainedModel
+
+
+@click.command("bom")
+@click.argument("corpus", default="build/corpus")
+@click.option("--supplier", required=True, help="the organisation that publishes the corpus")
+@click.option("--location", default=None, help="where it can be had: an address")
+@click.option("--released", default=None, type=click.DateTime(["%Y-%m-%d"]), help="when it was released; else as built")
+@click.option("--run", "run", default=None, help="a training run on it: the bill names the model too")
+@click.option("--output", default=None, help="write it to a file, such as bom.spdx.json")
+def bom_command(
+    corpus: str, supplier: str, location: str | None, released: datetime | None, run: str | None, output: str | None
+) -> None:
+    """A bill of materials in SPDX 3.0.1: files, sources, fetched packages, licences; with --run a model's too.
+
+    SOURCE_DATE_EPOCH sets the time that it bears, for a bill that is the same to the byte.
+
+    \b
+    openroots bom build/corpus --supplier "Institute of Letters" --output bom.spdx.json
+    """
+    from configs.errors import ConfigurationError
+    from pipeline.corpus.bill import bill_of
+    from pipeline.runtime.ownership import check_file
+    from pipeline.runtime.storage import write_text
+
+    if not supplier.strip():
+        raise ConfigurationError("`--supplier` is empty")
+    if output:
+        check_file(output, "--output", signs=(b'{\n "@context": "https://spdx.org/',))
+    moment = released.replace(tzinfo=UTC) if released else None
+    model = _model_of(run, corpus) if run else None
+    text = json.dumps(bill_of(corpus, supplier, location, moment, model), ensure_ascii=False, indent=1) + "\n"
+    if output:
+        write_text(output, text)
+    else:
+        click.echo(text, nl=False)
+
+
+def _model_of(run: str, corpus: str) -> "TrainedModel":
+    """The model of a run that was trained on the corpus. Raises InputError."""
+    from configs.errors import InputError
+    from governance.bill_of_materials import TrainedModel
+    from pipeline.corpus.reading import read_manifest
+    from pipeline.runtime import storage
+    from trainer.seen import packed_of, read_run
+
+    so_far = read_run(run)
+    packed = storage.read_json(storage.join(packed_of(run), "manifest.json"))
+    trained_on = (packed.get("corpus") or {}).get("digest")
+    if trained_on != read_manifest(corpus)["digest"]:
+        raise InputError(
+            run, f"was trained on another corpus ({trained_on or 'none is named'})", "Give the corpus it read"
+        )
+    settings = storage.read_json(storage.join(run, "config.json"))
+    tokens = int((so_far.sizes.sum() if len(so_far.sizes) else 0) * packed["sequence_length"])
+    about = {
+        **settings["model"],
+        "seed": so_far.seed,
+        "training_tokens": tokens,
+        "batch_size": settings["batch"]["size"],
+    }
+    return TrainedModel(settings["name"], f"step {so_far.step}", about)
