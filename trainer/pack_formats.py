@@ -2,26 +2,24 @@
 
     OUTPUT/raw/LANGUAGE/PART.bin             ids end to end, no header: uint16 where all fit, else uint32
     OUTPUT/megatron/LANGUAGE/PART.bin, .idx  Megatron-LM's indexed data: a sequence a document, eos at its end
-    OUTPUT/mds, OUTPUT/litdata               see `trainer.pack_packages`
+    OUTPUT/mds, OUTPUT/litdata               see `trainer.pack_mds`, `trainer.pack_litdata`
     OUTPUT/FORMAT/manifest.json              type of numbers, eos, the tokenizer's digest, files with theirs
 Files are written block by block, whole or not at all.
 """
 
 import struct
-from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.lib import format as npy
 
-from configs.errors import InputError
 from pipeline.runtime import storage
 from trainer.order import PARTS
-from trainer.pack_packages import PACKAGES, convert_by_package
+from trainer.pack_blocks import read_blocks
+from trainer.pack_litdata import write_litdata
+from trainer.pack_mds import write_mds
 
 Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_BLOCK = 4 << 20
 _MAGIC = b"MMIDIDX\x00\x00"
 _MEGATRON_CODES = {"<u2": 8, "<i4": 4}
 """Numbers of types in Megatron-LM's index (`megatron/core/datasets/indexed_dataset.py`, `DType`)."""
@@ -32,15 +30,11 @@ _MEGATRON_UINT16_MAX = 65_500
 def convert(output: str, manifest: dict[str, Any], form: Format) -> dict[str, Any]:
     """Write the packed text in `output`, whose manifest is given, in another form as well; returns its manifest.
 
-    Raises InputError where a file cannot be read, OutputError where one cannot be written, ConfigurationError where a
-    package is missing.
+    Raises InputError where a file cannot be read, OutputError where one cannot be written, ConfigurationError where
+    litdata is not installed.
     """
-    if form in PACKAGES:
-        dtype = "<i4"
-        files = {
-            name: _sums(storage.join(output, form, name))
-            for name in convert_by_package(output, manifest, form, _blocks)
-        }
+    if form in ("mds", "litdata"):
+        dtype, files = "<i4", _mds(output, manifest) if form == "mds" else write_litdata(output, manifest)
     else:
         dtype, files = _convert(output, manifest, form)
     about = {
@@ -57,8 +51,15 @@ def convert(output: str, manifest: dict[str, Any], form: Format) -> dict[str, An
     return about
 
 
-def _sums(path: str) -> dict[str, Any]:
-    return {"bytes": storage.filesystem(path)[0].size(storage.filesystem(path)[1]), "xxh3": storage.file_digest(path)}
+def _mds(output: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    files = {}
+    for language in manifest["languages"]:
+        for part in PARTS:
+            source = read_blocks(storage.join(output, "data", language, f"{part}-tokens.npy"))
+            folder = storage.join(output, "mds", language, part)
+            written = write_mds(folder, source, manifest["sequence_length"])
+            files |= {f"{language}/{part}/{name}": about for name, about in written.items()}
+    return files
 
 
 def _convert(output: str, manifest: dict[str, Any], form: Format) -> tuple[str, dict[str, Any]]:
@@ -72,12 +73,12 @@ def _convert(output: str, manifest: dict[str, Any], form: Format) -> tuple[str, 
             source = storage.join(output, "data", language, part)
             name = f"{language}/{part}.bin"
             with storage.create(storage.join(output, form, name)) as stream:
-                for block in _blocks(f"{source}-tokens.npy"):
+                for block in read_blocks(f"{source}-tokens.npy"):
                     stream.write(block.astype(dtype).data)
             files[name] = {"bytes": stream.size, "xxh3": stream.digest}
             if form == "megatron":
                 name = f"{language}/{part}.idx"
-                starts = np.concatenate([*_blocks(f"{source}-starts.npy"), np.zeros(0, np.int64)]).astype(np.int64)
+                starts = np.concatenate([*read_blocks(f"{source}-starts.npy"), np.zeros(0, np.int64)]).astype(np.int64)
                 tokens = manifest["languages"][language][part]["tokens"]
                 with storage.create(storage.join(output, form, name)) as stream:
                     _write_index(stream, starts, tokens, dtype)
@@ -92,21 +93,3 @@ def _write_index(stream: storage.DigestingStream, starts: np.ndarray, tokens: in
     stream.write(lengths.data)
     stream.write((starts * np.dtype(dtype).itemsize).astype("<i8").data)
     stream.write(np.arange(len(starts) + 1, dtype="<i8").data)
-
-
-def _blocks(path: str) -> Iterator[np.ndarray]:
-    """The numbers of a one-dimensional .npy file, block by block. Raises InputError."""
-    fs, inner = storage.filesystem(path)
-    try:
-        with fs.open(inner, "rb") as stream:
-            npy.read_magic(stream)  # type: ignore[no-untyped-call]
-            (left,), _, dtype = npy.read_array_header_2_0(stream)  # type: ignore[no-untyped-call]
-            while left:
-                count = min(left, _BLOCK)
-                data = stream.read(count * dtype.itemsize)
-                if len(data) != count * dtype.itemsize:
-                    raise ValueError("it ends early")
-                left -= count
-                yield np.frombuffer(data, dtype)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", "Pack again: it redoes what is damaged") from error

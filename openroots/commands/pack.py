@@ -61,8 +61,8 @@ def pack_command(
 ) -> None:
     """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
 
-    `--format megatron` writes Megatron-LM's .bin and .idx as well, `--format raw` ids without any header, as nanoGPT
-    and OLMo-core read them; `mds` and `litdata` what MosaicML Streaming and litdata read (openroots[mds], [litdata]).
+    `--format megatron` also writes Megatron-LM's .bin and .idx, `raw` ids without a header, as nanoGPT and OLMo-core
+    read them, `mds` shards of MosaicML Streaming, `litdata` those of litdata (needs openroots[litdata]).
 
     With --prompts, whole examples are put side by side in sequences, and only their targets count in the loss, as for
     BLOOMZ; examples longer than a sequence are left out and counted. What is held out was chosen by mix-prompts.
@@ -81,13 +81,13 @@ def pack_command(
     from pipeline.runtime.progress import ProgressWatch
     from trainer.pack import Packing, far_off, pack
     from trainer.pack_formats import convert
-    from trainer.pack_packages import PACKAGES, check_package
+    from trainer.pack_litdata import check_litdata
 
     options, words = split_arguments(ctx, ctx.args)
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
-    if form in PACKAGES:
-        check_package(form, output)
+    if form == "litdata":
+        check_litdata(output)
     engine = Engine(workers, tuple(options), worker_log(output))
     watch = Watch() if quiet else ProgressWatch()
     if prompts is not None:

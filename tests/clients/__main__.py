@@ -3,13 +3,15 @@
 python -m tests.clients FOLDER docs/clients.md [ENVIRONMENT …]
 
 Makes what is opened, and the environments, in FOLDER; writes the table of `docs/clients.md`. With ENVIRONMENT only
-those are tried, and the rows of the others stay as they were. Ends with status 1 where a client finds anything else
-than is there. PyTorch, 4 GB, is lent to the environments by the one that runs this.
+those are tried, and the rows of the others stay as they were. What needs a program that this machine lacks is named and
+skipped. Ends with status 1 where a client finds anything else than is there, or cannot be installed. PyTorch, 4 GB, is
+lent to the environments by the one that runs this.
 """
 
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -24,39 +26,55 @@ from tests.clients.made import make
 TOLERANCE = 1e-3
 """Of logits and log-probabilities; ids and numbers of rows must be the same."""
 _TABLES = "datasets datasets-streaming datasets-json datasets-parquet datasets-dolma"
-_FRAMES = "pandas pandas-parquet pandas-dolma polars polars-written polars-parquet polars-dolma pyarrow pyarrow-parquet"
+_FRAMES = "pandas pandas-parquet pandas-dolma polars polars-parquet polars-dolma pyarrow pyarrow-parquet duckdb"
+_TRANSFORMERS = "tokenizer logits generate batch"
+_SECONDS = 1200
+"""After which the clients of an environment are stopped."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What is installed, what is tried there, whether PyTorch is lent to it, and which forms it packs before."""
+    """What is installed, what is tried there, whether PyTorch is lent to it, and which form it packs before.
+
+    packages  for pip; for npm where the script is one of Node
+    needs     a program without which the environment is skipped
+    """
 
     packages: str
     probes: str
     script: str = "probe_corpus.py"
     torch: bool = False
     packs: str = ""
+    needs: str = ""
 
 
 ENVIRONMENTS = {
     "corpus-oldest": Environment(
-        "datasets==2.21.0 pyarrow==19.0.1 pandas polars==1.9.0 numpy<2.3 zstandard",
-        f"{_TABLES} pyarrow pyarrow-parquet pandas polars raw",
+        "datasets==2.14.7 pyarrow==14.0.2 pandas==2.1.4 polars==0.20.31 duckdb==0.10.3 numpy<2 zstandard",
+        f"{_TABLES} {_FRAMES} raw",
     ),
-    "corpus-newest": Environment("datasets pyarrow pandas polars duckdb zstandard", f"{_TABLES} {_FRAMES} duckdb raw"),
+    "corpus-older": Environment(
+        "datasets==2.21.0 pyarrow==19.0.1 pandas<3 polars==1.9.0 duckdb==1.1.3 numpy<2.3 zstandard",
+        f"{_TABLES} {_FRAMES} raw",
+    ),
+    "corpus-newest": Environment(
+        "datasets pyarrow pandas polars duckdb zstandard", f"{_TABLES} {_FRAMES} polars-written raw"
+    ),
     "croissant": Environment("mlcroissant pyarrow", "mlcroissant"),
     "ray": Environment("ray[data]", "ray ray-arrow ray-ledger"),
-    "transformers-oldest": Environment(
-        "transformers==4.45.2 numpy<2.3", "tokenizer logits generate batch", "probe_model.py", torch=True
-    ),
+    "tokenizers": Environment("tiktoken sentencepiece tokenizers", "tokenizers tiktoken sentencepiece", "probe_ids.py"),
+    "node": Environment("@huggingface/transformers", "transformers.js", "probe_node.mjs", needs="npm"),
+    "transformers-oldest": Environment("transformers==4.45.2 numpy<2.3", _TRANSFORMERS, "probe_model.py", torch=True),
     "transformers-newest": Environment(
         "transformers peft trl lm-eval accelerate",
-        "tokenizer logits generate batch peft trl lm-eval",
+        f"{_TRANSFORMERS} peft trl lm-eval",
         "probe_model.py",
         torch=True,
     ),
+    "onnx": Environment("optimum-onnx[onnxruntime]", "onnx", "probe_model.py", torch=True),
     "llama.cpp": Environment("xllamacpp", "llama.cpp", "probe_model.py"),
-    "streams": Environment("mosaicml-streaming litdata", "mds litdata", torch=True, packs="mds litdata"),
+    "mds": Environment("mosaicml-streaming", "mds mds-written", torch=True),
+    "litdata": Environment("litdata", "litdata", torch=True, packs="litdata"),
     "megatron": Environment("megatron-core", "megatron", torch=True),
 }
 MARK = "<!-- made by make test-clients -->\n"
@@ -77,21 +95,35 @@ def lend_torch(folder: Path) -> Path:
 
 
 def environment(place: Path, about: Environment, lent: Path) -> Path:
-    """The Python of an environment, which is made where it is not there."""
-    python = place / "bin" / "python"
+    """The program that runs scripts in an environment, which is made where it is not there."""
+    is_node = about.script.endswith(".mjs")
+    program = Path("node") if is_node else place / "bin" / "python"
     done = place / ".installed"
-    if not done.exists():
-        venv.create(place, with_pip=True, clear=True)
-        constraint = []
-        if about.torch:
-            [site] = place.glob("lib/python*/site-packages")
-            (site / "lent.pth").write_text(f"{lent.resolve()}\n")
-            (place / "constraint.txt").write_text("".join(f"torch=={v}\n" for v in _torch_versions()))
-            constraint = ["--constraint", str(place / "constraint.txt")]
-        install = [python, "-m", "pip", "install", "-q", "--prefer-binary", *constraint]
-        subprocess.run([*install, *about.packages.split()], check=True)
-        done.touch()
-    return python
+    if done.exists() and done.read_text() == about.packages:
+        return program
+    print(f"  installing {about.packages}", flush=True)
+    if is_node:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        (place / "package.json").write_text("{}\n")
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        subprocess.run(["npm", "install", *quiet, *about.packages.split()], check=True, cwd=place)
+    else:
+        _make_python(place, about, lent)
+    done.write_text(about.packages)
+    return program
+
+
+def _make_python(place: Path, about: Environment, lent: Path) -> None:
+    venv.create(place, with_pip=True, clear=True)
+    constraint = []
+    if about.torch:
+        [site] = place.glob("lib/python*/site-packages")
+        (site / "lent.pth").write_text(f"{lent.resolve()}\n")
+        (place / "constraint.txt").write_text("".join(f"torch=={v}\n" for v in _torch_versions()))
+        constraint = ["--constraint", str(place / "constraint.txt")]
+    install = [place / "bin" / "python", "-m", "pip", "install", "-q", "--prefer-binary", *constraint]
+    subprocess.run([*install, *about.packages.split()], check=True)
 
 
 def _torch_versions() -> list[str]:
@@ -99,28 +131,43 @@ def _torch_versions() -> list[str]:
 
 
 def tried(folder: Path, name: str, about: Environment) -> list[dict[str, Any]]:
-    """What the clients of an environment found."""
+    """What the clients of an environment found; no rows where what it needs is not on this machine."""
+    if about.needs and shutil.which(about.needs) is None:
+        print(f"  skipped: {about.needs} is not on this machine", flush=True)
+        return []
+    nothing = {"client": name, "version": "–", "opened": "–"}
     try:
-        python = environment(folder / name, about, lend_torch(folder))
+        program = environment(folder / name, about, lend_torch(folder))
+        if about.packs:
+            places = [sysconfig.get_path("purelib"), str(Path(__file__).parents[2])]
+            script = Path(__file__).with_name("pack_by_package.py")
+            subprocess.run([program, script, folder / "made" / "packed", *places, *about.packs.split()], check=True)
     except subprocess.CalledProcessError as error:
-        return [{"client": name, "version": "–", "opened": "–", "error": f"cannot be installed ({error.returncode})"}]
-    if about.packs:
-        places = [sysconfig.get_path("purelib"), str(Path(__file__).parents[2])]
-        script = Path(__file__).with_name("pack_by_package.py")
-        subprocess.run([python, script, folder / "made" / "packed", *places, *about.packs.split()], check=True)
-    probe = Path(__file__).with_name(about.script)
-    done = subprocess.run(
-        [python, probe, folder / "made", *about.probes.split()],
-        stdout=subprocess.PIPE,
-        check=False,
-        text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_MODE": "disabled"},
-    )
-    rows = [json.loads(line.removeprefix("PROBE ")) for line in done.stdout.splitlines() if line.startswith("PROBE ")]
+        return [{**nothing, "error": f"cannot be installed, or does not pack (status {error.returncode})"}]
+    output, status = _run(folder, name, about, program)
+    rows = [json.loads(line.removeprefix("PROBE ")) for line in output.splitlines() if line.startswith("PROBE ")]
     missing = len(about.probes.split()) - len(rows)
     if missing:
-        rows.append({"client": name, "version": "–", "opened": "–", "error": f"{missing} not tried: {done.returncode}"})
+        rows.append({**nothing, "error": f"{missing} not tried: {status}"})
     return rows
+
+
+def _run(folder: Path, name: str, about: Environment, program: Path) -> tuple[str, str]:
+    """What a script says, and how it ended."""
+    probe = Path(__file__).with_name(about.script)
+    try:
+        done = subprocess.run(
+            [program, probe, folder / "made", *about.probes.split()],
+            stdout=subprocess.PIPE,
+            check=False,
+            text=True,
+            cwd=folder / name,
+            timeout=_SECONDS,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_MODE": "disabled"},
+        )
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b"").decode(), f"stopped after {_SECONDS} s"
+    return done.stdout, f"status {done.returncode}"
 
 
 def answer(row: dict[str, Any], expected: dict[str, Any]) -> str:
@@ -145,12 +192,14 @@ def main() -> None:
     kept = folder / "results.json"
     results: dict[str, list[dict[str, Any]]] = json.loads(kept.read_text()) if kept.exists() else {}
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    failed = False
+    failed, skipped = False, []
     for name in names:
         print(f"clients of {name}", flush=True)
-        results[name] = [
-            {**row, "date": today, "answer": answer(row, expected)} for row in tried(folder, name, ENVIRONMENTS[name])
-        ]
+        rows = tried(folder, name, ENVIRONMENTS[name])
+        if not rows:
+            skipped.append(name)
+            continue
+        results[name] = [{**row, "date": today, "answer": answer(row, expected)} for row in rows]
         failed |= any(not row["answer"].startswith("yes") for row in results[name])
         kept.write_text(json.dumps(results, indent=1))
         lines = ["| client | version | opened by | rows | equal | on |", "|---|---|---|--:|---|---|"]
@@ -161,6 +210,8 @@ def main() -> None:
             )
         page.write_text(page.read_text().split(MARK)[0] + MARK + "\n" + "\n".join(lines) + "\n")
         print("\n".join(f"  {row['client']} {row['opened']}: {row['answer']}" for row in results[name]), flush=True)
+    if skipped:
+        print(f"skipped: {', '.join(skipped)}")
     sys.exit(failed)
 
 

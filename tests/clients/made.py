@@ -1,6 +1,7 @@
 """What the clients open, made by our own commands, and what they must find there, by our own readers."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -31,12 +32,19 @@ def make(folder: Path) -> None:
     training = ("--corpus", corpus, "--vocab-size", "8000")
     _run(tokenizer / "README.md", "train-tokenizer", *training, "--output", tokenizer)
     _run(tokens / "manifest.json", "encode", "--tokenizer", tokenizer, "--input", corpus, "--output", tokens)
+    pieces = folder / "pieces"
+    _run(pieces / "README.md", "train-tokenizer", *training, "--model", "sentencepiece-bpe", "--output", pieces)
+    for form, trained in (("tiktoken", tokenizer), ("sentencepiece", pieces)):
+        options = ("--tokenizer", trained, "--format", form, "--output", folder / form)
+        _run(folder / form, "export-tokenizer", *options)
     packed, run, model = folder / "packed", folder / "run", folder / "model"
-    for form in ("raw", "megatron"):
+    for form in ("raw", "megatron", "mds"):
         options = ("--tokens", tokens, "--sequence-length", "256", "--output", packed, "--format", form)
         _run(packed / form / "manifest.json", "pack", *options)
+    if find_spec("gguf") and not (model / "model.gguf").exists():
+        shutil.rmtree(model, ignore_errors=True)
     short = ("--set", "schedule.tokens=50_000")
-    _run(run, "train", "--config", "tiny", "--packed", packed, "--output", run, *short)
+    _run(model / "README.md", "train", "--config", "tiny", "--packed", packed, "--output", run, *short)
     options = ("--dtype", "fp32", *(["--gguf"] if find_spec("gguf") else []))
     _run(model / "README.md", "export", "--checkpoint", run, "--output", model, *options)
     (folder / "expected.json").write_text(json.dumps(_expected(folder)))
@@ -72,8 +80,10 @@ def _expected(folder: Path) -> dict[str, Any]:
     count, whole = rows_of(folder / "corpus")
     model, tokenizer = load_pretrained(str(folder / "model")), Tokenizer.load(str(folder / "model"), "tokenizers")
 
-    def ids(text: str) -> list[int]:
-        return tokenizer.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
+    pieces = Tokenizer.load(str(folder / "pieces"), "tokenizers")
+
+    def ids(text: str, by: Tokenizer = tokenizer) -> list[int]:
+        return by.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
 
     def logits(numbers: list[int]) -> torch.Tensor:
         with torch.no_grad():
@@ -96,6 +106,7 @@ def _expected(folder: Path) -> dict[str, Any]:
         "logits": [logits(ids(text))[-1].tolist() for text in TEXTS],
         "continued": [_greedy(logits, ids(text), 12, tokenizer.eos_id) for text in TEXTS],
         "trials": [[text, ids(text)] for text in trials],
+        "sentencepiece": [[text, ids(text, pieces)] for text in texts],
         "likelihoods": likelihoods,
         "loss": [TEXTS[0], _loss(logits, [*ids(TEXTS[0]), tokenizer.eos_id])],
     }

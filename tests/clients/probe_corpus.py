@@ -194,6 +194,27 @@ def mds() -> dict:
     return _compared(pairs)
 
 
+def mds_written() -> dict:
+    """Files that its own writer makes of the same ids, beside ours."""
+    from streaming import MDSWriter
+
+    pairs = []
+    for language, one in _packed().items():
+        ours, length = Path(inputs(), "packed", "mds", language, "train"), one["length"]
+        count = len(one["tokens"]) // length
+        if not count:
+            assert not ours.exists()
+            continue
+        columns = {"tokens": f"ndarray:int32:{length}"}
+        with tempfile.TemporaryDirectory() as theirs:
+            with MDSWriter(out=theirs, columns=columns, hashes=["xxh128"], exist_ok=True) as writer:
+                for sample in one["tokens"][: count * length].astype("int32").reshape(-1, length):
+                    writer.write({"tokens": sample})
+            names = {path.name for folder in (ours, Path(theirs)) for path in folder.iterdir()}
+            pairs += [([*Path(theirs, name).read_bytes()], [*(ours / name).read_bytes()]) for name in sorted(names)]
+    return _compared(pairs)
+
+
 def litdata() -> dict:
     from litdata import StreamingDataset, TokensLoader
 
@@ -231,6 +252,7 @@ PROBES = {
     "raw": ("numpy", "`memmap` of `pack --format raw`", raw),
     "megatron": ("megatron-core", "`IndexedDataset`", megatron),
     "mds": ("mosaicml-streaming", "`StreamingDataset`", mds),
+    "mds-written": ("mosaicml-streaming", "`MDSWriter`: the same files", mds_written),
     "litdata": ("litdata", "`StreamingDataset`", litdata),
 }
 

@@ -1,5 +1,6 @@
 """Packed text opens as its documentation says, and in other trainers' forms holds the same documents."""
 
+import itertools
 import json
 import re
 import struct
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 from click.testing import CliRunner
 
 from openroots.cli import main
@@ -15,6 +17,7 @@ from tests.trainer.packed import EOS, packed_text, some_documents, write_tokens
 from trainer.data import read_manifest
 from trainer.pack import Packing, pack
 from trainer.pack_formats import convert
+from trainer.pack_mds import write_mds
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "packed.md"
 
@@ -84,17 +87,49 @@ def test_the_manifest_names_every_file_with_its_digest(tmp_path: Path) -> None:
     assert all((packed / "megatron" / name).stat().st_size == file["bytes"] for name, file in about["files"].items())
 
 
-def test_mosaicml_streaming_reads_the_same_sequences(tmp_path: Path) -> None:
-    streaming = pytest.importorskip("streaming", reason="needs openroots[mds]")
+def mds_samples(folder: Path) -> list[list[int]]:
+    """Samples of `tokens`, read as MosaicML Streaming's reader does: by index.json, sizes and digests checked."""
+    rows = []
+    for shard in json.loads((folder / "index.json").read_text())["shards"]:
+        about, data = shard["raw_data"], (folder / shard["raw_data"]["basename"]).read_bytes()
+        assert (len(data), xxhash.xxh128(data).hexdigest()) == (about["bytes"], about["hashes"]["xxh128"])
+        assert shard["column_names"] == ["tokens"] and about["bytes"] <= max(shard["size_limit"], 400)
+        [encoding], [size] = shard["column_encodings"], shard["column_sizes"]
+        assert encoding == f"ndarray:int32:{size // 4}"
+        [count] = np.frombuffer(data, "<u4", 1)
+        places = np.frombuffer(data, "<u4", count + 1, 4)
+        assert count == shard["samples"] and places[-1] == len(data)
+        head = json.loads(data[4 * (count + 2) : places[0]])
+        assert head == {name: shard[name] for name in head}
+        rows += [np.frombuffer(data[a:b], "<i4").tolist() for a, b in itertools.pairwise(places)]
+    return rows
+
+
+def test_mds_holds_every_whole_sequence(tmp_path: Path) -> None:
     packed = packed_text(tmp_path)
     about = convert(str(packed), read_manifest(str(packed)), "mds")
     assert about["dtype"] == "int32" and about["files"]
     for language in some_documents():
-        tokens = np.load(packed / "data" / language / "train-tokens.npy")
-        opened = streaming.StreamingDataset(local=str(packed / "mds" / language / "train"), shuffle=False, batch_size=1)
-        assert len(opened) == len(tokens) // 32
-        for number in range(len(opened)):
-            assert opened[number]["tokens"].tolist() == tokens[32 * number : 32 * number + 32].tolist()
+        for part in ("train", "held_out"):
+            tokens = np.load(packed / "data" / language / f"{part}-tokens.npy")
+            folder = packed / "mds" / language / part
+            found = mds_samples(folder) if len(tokens) >= 32 else []
+            assert folder.exists() == (len(tokens) >= 32)
+            assert found == [tokens[32 * n : 32 * n + 32].tolist() for n in range(len(tokens) // 32)]
+
+
+@pytest.mark.parametrize("shard_bytes", [1, 400, 1_000, 1 << 26])
+@pytest.mark.parametrize("count", [0, 7, 8, 63, 64, 100])
+def test_mds_is_cut_into_shards_and_stale_ones_go(tmp_path: Path, shard_bytes: int, count: int) -> None:
+    for number in (0, 99):
+        (tmp_path / f"shard.{number:05d}.mds").write_bytes(b"stale")
+    (tmp_path / "index.json").write_text("{}")
+    (tmp_path / "mine.txt").write_text("mine")
+    ids = np.arange(count, dtype=np.uint32)
+    files = write_mds(str(tmp_path), iter(np.array_split(ids, 3)), 8, shard_bytes)
+    assert {path.name for path in tmp_path.iterdir()} == {*files, "mine.txt"}
+    found = mds_samples(tmp_path) if files else []
+    assert found == ids[: count // 8 * 8].reshape(-1, 8).tolist()
 
 
 def test_litdata_reads_the_same_blocks(tmp_path: Path) -> None:
@@ -110,13 +145,10 @@ def test_litdata_reads_the_same_blocks(tmp_path: Path) -> None:
             assert opened[number].tolist() == tokens[33 * number : 33 * number + 33].tolist()
 
 
-@pytest.mark.parametrize("form", ["mds", "litdata"])
-def test_a_missing_package_is_told_before_anything_is_packed(
-    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_package_is_told_before_anything_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_tokens(tmp_path / "tokens", some_documents())
     monkeypatch.setattr("configs.extras.find_spec", lambda _: None)
-    place = ["--tokens", str(tmp_path / "tokens"), "--output", str(tmp_path / "packed"), "--format", form]
+    place = ["--tokens", str(tmp_path / "tokens"), "--output", str(tmp_path / "packed"), "--format", "litdata"]
     said = CliRunner().invoke(main, ["pack", *place])
-    assert said.exit_code != 0 and f"openroots[{form}]" in str(said.output) + str(said.exception)
+    assert said.exit_code != 0 and "openroots[litdata]" in str(said.output) + str(said.exception)
     assert not (tmp_path / "packed" / "data").exists()
