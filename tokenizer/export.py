@@ -23,6 +23,7 @@ import pyarrow as pa
 from configs.errors import ConfigurationError, OpenRootsError
 from configs.extras import need
 from pipeline.runtime import storage
+from tokenizer.foreign import open_encoder
 from tokenizer.load import Tokenizer
 from tokenizer.merges import byte_characters
 from tokenizer.parallel_text import parallel_texts
@@ -69,16 +70,16 @@ def export_tokenizer(tokenizer: str, output: str, form: str) -> dict[str, Any]:
     Returns what was proven: numbers of entries and of trial texts. Raises InputError where there is no tokenizer,
     ConfigurationError where the other program cannot give the same ids, and why.
     """
-    loaded = Tokenizer.load(tokenizer, "tokenizers")
     write = {"tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "gguf": _gguf}[form]
-    files, proven = write(loaded, tokenizer)
+    files, proven = write(tokenizer)
     for name, data in files.items():
         with storage.create(storage.join(output, name)) as stream:
             stream.write(data)
     return proven
 
 
-def _tiktoken(loaded: Tokenizer, _: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _tiktoken(tokenizer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    loaded = Tokenizer.load(tokenizer, "tokenizers")
     ranks, pattern = ranks_of(loaded)
     about = {
         "name": f"openroots-{loaded.digest[:8]}",
@@ -175,31 +176,35 @@ def _trials() -> Iterator[str]:
     yield from trial_texts()
 
 
-def _sentencepiece(loaded: Tokenizer, tokenizer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _sentencepiece(tokenizer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A tokenizer trained as SentencePiece has its file already; no other can become one."""
-    path = storage.join(tokenizer.removesuffix("/tokenizer.json"), "tokenizer.model")
+    folder = tokenizer.removesuffix("/tokenizer.json")
+    path = storage.join(folder, "tokenizer.model")
     if not storage.exists(path):
+        Tokenizer.load(tokenizer, "tokenizers")
         raise ConfigurationError(
             f"{tokenizer} cannot be a SentencePiece model: those cut text at spaces and join characters, byte-level "
             "BPE cuts it by a pattern and joins bytes; train one with `train-tokenizer --model sentencepiece-bpe`"
         )
-    need("sentencepiece", "sentencepiece")
+    names = ("tokenizer.json", "tokenizer.model")
+    entries = [open_encoder(storage.join(folder, name)).size for name in names]
     from sentencepiece import SentencePieceProcessor
+    from tokenizers import Tokenizer as Library
 
-    fs, inner = storage.filesystem(path)
-    data: bytes = fs.cat_file(inner)
-    model = SentencePieceProcessor(model_proto=data)
-    count = 0
-    for text in _trials():
-        expected = loaded.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
-        if model.encode(text) != expected:
-            raise _cannot(f"the text {text[:60]!a} gets other ids", "sentencepiece")
-        count += 1
-    return {"tokenizer.model": data}, {"entries": loaded.vocabulary_size, "texts": count}
+    fs, inner = storage.filesystem(folder)
+    text, data = (fs.cat_file(storage.join(inner, name)) for name in names)
+    library, texts = Library.from_str(text.decode()), [*_trials()]
+    library.encode_special_tokens = True
+    ours = library.encode_batch_fast(texts, add_special_tokens=False)
+    for number, theirs in enumerate(SentencePieceProcessor(model_proto=data).encode(texts)):
+        if ours[number].ids != theirs:
+            raise _cannot(f"the text {texts[number][:60]!a} gets other ids", "sentencepiece")
+    return {"tokenizer.model": data}, {"entries": entries[-1], "texts": len(texts)}
 
 
-def _gguf(loaded: Tokenizer, _: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _gguf(tokenizer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The vocabulary as a GGUF file of its own, as llama.cpp's `models/ggml-vocab-*.gguf` are."""
+    loaded = Tokenizer.load(tokenizer, "tokenizers")
     need("gguf", "gguf")
     from tokenizer.gguf_vocabulary import prove, write_vocabulary
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tiktoken
+from sentencepiece import SentencePieceProcessor
 from tiktoken.load import load_tiktoken_bpe
 from tokenizers import Regex, pre_tokenizers
+from tokenizers import Tokenizer as Library
 
-from configs.errors import ConfigurationError
+from configs.errors import ConfigurationError, OpenRootsError
+from openroots.tokenizer_command import train_tokenizer as train_a_tokenizer
 from tests.tokenizer.texts import tiny_texts
-from tokenizer.export import TIKTOKEN_PATTERNS, export_tokenizer, ranks_of
+from tokenizer.export import FORMATS, TIKTOKEN_PATTERNS, export_tokenizer, ranks_of
 from tokenizer.load import Tokenizer
 from tokenizer.model import train_tokenizer
 from tokenizer.pretokenize import BLOOM_PATTERN, BLOOM_PATTERNS, Pattern
@@ -100,3 +103,24 @@ def test_byte_level_bpe_is_no_sentencepiece_model(tmp_path: Path) -> None:
     train_tokenizer([tiny_texts()[:40]], 1_000).save(str(tmp_path))
     with pytest.raises(ConfigurationError, match="cannot be a SentencePiece model"):
         export_tokenizer(str(tmp_path), str(tmp_path / "out"), "sentencepiece")
+
+
+@pytest.mark.parametrize("model", ["sentencepiece-bpe", pytest.param("sentencepiece-unigram", marks=pytest.mark.slow)])
+def test_a_tokenizer_trained_as_sentencepiece_gives_the_same_ids_there(model: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(tiny_texts()[:200].to_pylist()))
+    own, output = tmp_path / "own", tmp_path / "out"
+    settings = {"vocab_size": 1_500, "model": model}
+    train_a_tokenizer(str(own), text=[str(tmp_path / "text.txt")], **settings)
+    proven = export_tokenizer(str(own), str(output), "sentencepiece")
+    assert proven["entries"] == 1_500 and proven["texts"] > 1_000
+    processor = SentencePieceProcessor(model_file=str(output / "tokenizer.model"))
+    library = Library.from_file(str(own / "tokenizer.json"))
+    for text in tiny_texts()[-50:].to_pylist():
+        assert processor.encode(text) == library.encode(text, add_special_tokens=False).ids
+
+
+def test_what_is_no_tokenizer_is_said_in_every_format(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    for form in FORMATS:
+        with pytest.raises(OpenRootsError, match=re.escape(str(tmp_path))):
+            export_tokenizer(str(tmp_path), str(tmp_path / "out"), form)
