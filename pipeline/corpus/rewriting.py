@@ -164,6 +164,8 @@ def _taken_down(batch: pa.RecordBatch, mine: np.ndarray, marks: Marks, lost: Los
         ("key", forgotten, pa.scalar("")),
     )
     for name, rows, value in changes:
+        if name not in batch.schema.names:  # of a corpus that an earlier version wrote
+            continue
         field = batch.schema.field(name)
         changed = pc.if_else(pa.array(rows), value, batch[name])
         batch = batch.set_column(batch.schema.get_field_index(name), field, changed)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.runtime import storage
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, coarse, excerpt, open_shard
-from pipeline.text.columns import decode, string_bytes
+from pipeline.text.columns import decode, hex_ids, string_bytes
 
 EXCERPTS = 2
 LARGEST_CLUSTERS = 10
@@ -213,7 +213,7 @@ def _count_measures(batch: pa.RecordBatch, language: str, tally: Tally) -> None:
 
 
 def _excerpts(batch: pa.RecordBatch, texts: Sequence[pa.Array], rows: np.ndarray) -> list[dict[str, str]]:
-    ids = batch["id"].take(pa.array(rows)).to_pylist()
+    ids = hex_ids(batch["id"].take(pa.array(rows))).to_pylist()
     first = sorted(range(len(ids)), key=ids.__getitem__)[:EXCERPTS]
     return [
         {
@@ -240,7 +240,7 @@ def _count_clusters(batch: pa.RecordBatch, texts: Sequence[pa.Array], tally: Tal
 def _cluster(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int, size: int) -> dict[str, Any]:
     start = excerpt(texts, row, EXCERPT_CHARACTERS)
     fields = {name: batch[name][row].as_py() for name in ("source", "language", "uri")}
-    return {"id": batch["id"][row].as_py(), "size": size, **fields, "excerpt": start}
+    return {"id": hex_ids(batch["id"].slice(row, 1))[0].as_py(), "size": size, **fields, "excerpt": start}
 
 
 def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:
