@@ -52,7 +52,7 @@ def convert(output: str, manifest: dict[str, Any], form: Format) -> dict[str, An
 
 
 def _mds(output: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    files = {}
+    files: dict[str, Any] = {}
     for language in manifest["languages"]:
         for part in PARTS:
             source = read_blocks(storage.join(output, "data", language, f"{part}-tokens.npy"))
