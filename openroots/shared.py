@@ -34,7 +34,7 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
             default="line",
             show_default=True,
             type=click.Choice(DOCUMENTS),
-            help="what of plain text is one",
+            help="what counts as a document in plain text",
         ),
     )
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)

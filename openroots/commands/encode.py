@@ -14,14 +14,22 @@ LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 @click.command("encode", context_settings=PASS_THROUGH)
 @click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
-@click.option("--input", "corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", "files", multiple=True, help="files instead: JSON, Parquet, CSV, plain text, …; patterns too")
-@click.option("--language", default="und", show_default=True, help="of the files given by --text")
+@click.option("--input", "corpus", default=None, help="a built corpus, such as build/corpus")
 @click.option(
-    "--documents", default="line", show_default=True, type=click.Choice(DOCUMENTS), help="what of plain text is one"
+    "--text", "files", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
+)
+@click.option("--language", default="und", show_default=True, help="language of the files given by --text")
+@click.option(
+    "--documents",
+    default="line",
+    show_default=True,
+    type=click.Choice(DOCUMENTS),
+    help="what counts as a document in plain text",
 )
 @click.option("--output", default="build/tokens", show_default=True, help="folder or URL for the token shards")
-@click.option("--special-tokens", is_flag=True, help="`</s>` and its like in the text become special tokens")
+@click.option(
+    "--special-tokens", is_flag=True, help="encode `</s>` and the like in the text as special tokens, not as text"
+)
 @WORKERS
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
@@ -37,10 +45,10 @@ def encode_command(
     workers: int,
     quiet: bool,
 ) -> None:
-    """Turn text into token shards: Arrow streams of ids, a row a document, with its id and language.
+    """Turn text into token shards: Arrow files with a row per document, its id, language and token ids.
 
-    Works with any byte-level BPE tokenizer.json. A run that was stopped resumes where it was, and the same text gives
-    the same bytes, whatever the number of workers. Options that are not listed here go to Apache Beam untouched.
+    Works with any byte-level BPE tokenizer.json. A run that was stopped resumes where it left off, and the same text
+    gives the same bytes, whatever the number of workers. Options not listed here are passed to Apache Beam.
 
     \b
     openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens
@@ -61,10 +69,10 @@ def encode_command(
     if words:
         raise click.UsageError(f"Got unexpected arguments: {' '.join(words)}", ctx)
     if (corpus is None) == (not files):
-        raise click.UsageError("give either --input or --text", ctx)
+        raise click.UsageError("give either --input (a corpus) or --text (files)", ctx)
     if not LANGUAGE.fullmatch(language):
         raise click.BadParameter(
-            f"`{language}` is no code of a language, such as sw or zh-Hant", ctx, param_hint="'--language'"
+            f"`{language}` is not a language code such as sw or zh-Hant", ctx, param_hint="'--language'"
         )
     inputs = corpus_files(corpus) if corpus is not None else text_files(files, language, documents)
     engine = Engine(workers, tuple(options), worker_log(output))

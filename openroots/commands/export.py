@@ -11,19 +11,27 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
     except ValidationError:
         size = 0
     if size < 1:
-        raise click.BadParameter(f"`{value}` is no size; write 5GB or 500MB")
+        raise click.BadParameter(f"`{value}` is not a size; write 5GB or 500MB")
     return size
 
 
 @click.command("export")
-@click.option("--checkpoint", required=True, help="RUN/step-…, or the folder of a run: its newest")
+@click.option("--checkpoint", required=True, help="a checkpoint, RUN/step-…, or the folder of a run for its newest one")
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
-@click.option("--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]))
-@click.option("--shard-size", default="5GB", show_default=True, callback=_bytes, help="of a file, and of memory")
-@click.option("--licence", default=None, help="SPDX, of the model, for its card")
+@click.option(
+    "--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]), help="of the weights"
+)
+@click.option(
+    "--shard-size",
+    default="5GB",
+    show_default=True,
+    callback=_bytes,
+    help="largest weight file; as much memory is needed",
+)
+@click.option("--licence", default=None, help="of the model, for its card: an SPDX id")
 @click.option("--gguf", is_flag=True, help="also write model.gguf, which llama.cpp runs; needs openroots[gguf]")
 def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, licence: str | None, gguf: bool) -> None:
-    """Write the model of a checkpoint as Hugging Face's transformers opens it.
+    """Write the model of a checkpoint in the format that Hugging Face's transformers opens.
 
     \b
     openroots export --checkpoint runs/tiny --output hf-model

@@ -10,18 +10,20 @@ import click
     "form",
     required=True,
     type=click.Choice(["tiktoken", "sentencepiece", "gguf"]),
-    help="the program to write for",
+    help="the program to write it for",
 )
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
 def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
-    """Write a tokenizer for another program, where that one gives the same ids; else say why it cannot.
+    """Write a tokenizer for another program, provided that program gives the same ids; otherwise say why it cannot.
+
+    The program itself is run on 3,600 texts, in 59 languages or hard to split.
 
     tiktoken: `vocabulary.tiktoken`, `tiktoken.json` with pattern and special tokens, and how to load them. Every entry
-    is checked, and so are texts of many languages and such as are hard to cut.
+    is checked as well. Needs openroots[tiktoken].
 
-    gguf: `vocabulary.gguf` for llama.cpp, which is given the same texts (a minute); needs openroots[gguf].
+    gguf: `vocabulary.gguf` for llama.cpp; takes a minute. Needs openroots[gguf].
 
-    sentencepiece: `tokenizer.model` of a tokenizer that was trained as one.
+    sentencepiece: `tokenizer.model` of a tokenizer trained as a SentencePiece model. Needs openroots[sentencepiece].
 
     \b
     openroots export-tokenizer --tokenizer build/tokenizer --format tiktoken --output tiktoken
@@ -31,6 +33,6 @@ def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
     from tokenizer.export import export_tokenizer
 
     if storage.list_files(output):
-        raise OutputError(f"{output} is not empty; choose another --output, or remove it")
+        raise OutputError(f"{output} is not empty; choose another --output or remove it")
     proven = export_tokenizer(tokenizer, output, form)
-    click.echo(f"{output}: {proven['entries']:,} entries, the same ids on {proven['texts']:,} trial texts")
+    click.echo(f"{output}: {proven['entries']:,} entries, the same ids for {proven['texts']:,} trial texts")

@@ -31,33 +31,42 @@ def parse_limits(value: str | None) -> dict[str, float]:
     multiple=True,
     required=True,
     help="PLACE or NAME=PLACE: a folder, a tokenizer.json, a .tiktoken file, a SentencePiece .model, gpt2, or a name "
-    "of the Hugging Face Hub; again for each",
+    "on the Hugging Face Hub; repeat for each",
 )
 @click.option(
     "--text",
     multiple=True,
-    help="a corpus, or files: JSON, Parquet, CSV, plain text, …; patterns too; LANGUAGE=FILE tells their language",
+    help="a corpus, or files: JSON, Parquet, CSV, plain text, …; patterns too; LANGUAGE=FILE sets the language",
 )
 @click.option(
     "--parallel",
     multiple=True,
-    help="LANGUAGE=FILE, en among them: say the same line by line, for the premium",
+    help="LANGUAGE=FILE, repeated, one of them en: translations line by line, for the premium",
 )
-@click.option("--language", default=None, help="of the files that name none, BCP-47; a corpus knows its own")
+@click.option("--language", default=None, help="BCP-47 code for files given without one; a corpus has its own")
 @click.option(
-    "--documents", default="line", show_default=True, type=click.Choice(DOCUMENTS), help="what of plain text is one"
+    "--documents",
+    default="line",
+    show_default=True,
+    type=click.Choice(DOCUMENTS),
+    help="what counts as a document in plain text",
 )
 @click.option(
-    "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes taken of each language"
+    "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes to measure per language"
 )
 @click.option(
-    "--tiktoken-pattern", default="gpt4", show_default=True, help="of a .tiktoken file: gpt2, gpt4 or an expression"
+    "--tiktoken-pattern",
+    default="gpt4",
+    show_default=True,
+    help="pattern of a .tiktoken file: gpt2, gpt4 or a regular expression",
 )
 @click.option("--html", default=None, help="write a page with plots")
 @click.option("--json", "as_json", default=None, help="write all figures as JSON")
-@click.option("--csv", default=None, help="write a line for each tokenizer and language")
+@click.option("--csv", default=None, help="write a row per tokenizer and language")
 @click.option(
-    "--fail-above", default=None, help="LANGUAGE=NUMBER,…: status 1 where tokens per word (or character) are more"
+    "--fail-above",
+    default=None,
+    help="LANGUAGE=NUMBER,…: exit with status 1 if tokens per word (or character) exceed it",
 )
 @click.option("--quiet", is_flag=True, help="print no tables")
 def fertility_command(
@@ -76,8 +85,8 @@ def fertility_command(
 ) -> None:
     """How many tokens each language costs, for any number of tokenizers: fertility and fairness.
 
-    Tokens per word; for scripts written without spaces tokens per character; bytes per token; words kept whole; and the
-    premium: tokens over those of English for the same meaning, on parallel text that comes with OpenRoots.
+    Tokens per word (per character in scripts without spaces), bytes per token, words kept whole, and the premium: how
+    many times the tokens of English the same content takes, on parallel text that comes with OpenRoots.
 
     \b
     openroots fertility --tokenizer build/tokenizer --tokenizer gpt2 --text build/corpus --html fertility.html

@@ -31,25 +31,32 @@ PROMPTS = {
 
 def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
     if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no finite number")
+        raise click.BadParameter(f"{value} is not a finite number")
     return value
 
 
 @click.command("generate")
-@click.option("--model", "folder", required=True, help="a BLOOM model's folder, such as `openroots export` writes")
-@click.option("--prompt", "prompts", multiple=True, help="text to continue; may be given more than once; else stdin")
-@click.option("--language", default=None, help="without a prompt: begin as the Universal Declaration does in it")
-@click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="new tokens")
-@click.option("--greedy", is_flag=True, help="take the likeliest token each time")
-@click.option("--temperature", default=0.8, show_default=True, type=float, callback=_number)
-@click.option("--top-k", default=None, type=int, help="draw from the likeliest k tokens")
+@click.option("--model", "folder", required=True, help="folder of a BLOOM model, such as `openroots export` writes")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    help="text to continue; may be given more than once; standard input by default",
+)
+@click.option(
+    "--language", default=None, help="without a prompt: begin with the first words of the Universal Declaration in it"
+)
+@click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="tokens to generate")
+@click.option("--greedy", is_flag=True, help="always take the most likely token")
+@click.option("--temperature", default=0.8, show_default=True, type=float, callback=_number, help="below 1: safer")
+@click.option("--top-k", default=None, type=int, help="sample from the k most likely tokens")
 @click.option(
     "--top-p",
     default=0.95,
     show_default=True,
     type=float,
     callback=_number,
-    help="draw from the likeliest that make up p",
+    help="sample from the most likely tokens that together have probability p",
 )
 @click.option(
     "--repetition-penalty",
@@ -57,19 +64,19 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
     show_default=True,
     type=float,
     callback=_number,
-    help="over 1: fewer repetitions",
+    help="above 1: fewer repetitions",
 )
-@click.option("--stop", multiple=True, help="end before this text; may be given more than once")
+@click.option("--stop", multiple=True, help="stop before this text; may be given more than once")
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, (1 << 63) - 1),
     metavar="INTEGER",
-    help="same seed, same text",
+    help="the same seed gives the same text",
 )
-@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a prompt, at the end")
+@click.option("--device", default=None, help="such as cpu or cuda:0; by default a GPU if there is one")
+@click.option("--json", "as_json", is_flag=True, help="print a JSON object per prompt, at the end")
 def generate_command(
     folder: str,
     prompts: tuple[str, ...],
@@ -87,7 +94,8 @@ def generate_command(
 ) -> None:
     """Let a model continue a text, and show each token as it comes.
 
-    BLOOM knows no mark for a language: it continues in that of the prompt. `--language` chooses a prompt, no more.
+    BLOOM has no token that sets the language: it continues in the language of the prompt. `--language` only chooses a
+    prompt.
 
     \b
     openroots generate --model hf-model --prompt "Habari ya dunia," --max-tokens 30
@@ -129,7 +137,7 @@ def load_model(folder: str, device: str | None) -> "tuple[Bloom, Tokenizer]":
     if tokenizer.vocabulary_size > model.config.vocabulary_size:
         raise ConfigurationError(
             f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
-            f"{model.config.vocabulary_size:,}; it is another model's"
+            f"{model.config.vocabulary_size:,}; it belongs to another model"
         )
     return model, tokenizer
 
@@ -138,7 +146,7 @@ def _check_model(folder: Path) -> None:
     """Say of a folder that is no model what it is, or lacks, before anything is loaded."""
     if any(folder.glob("step-*")) or (folder / ".metadata").exists():
         raise ConfigurationError(
-            f"{folder} holds checkpoints of a training, no model yet; make one: "
+            f"{folder} holds training checkpoints, not a model; make one: "
             f"openroots export --checkpoint {folder} --output hf-model"
         )
     for name in ("config.json", "tokenizer.json"):
@@ -178,4 +186,4 @@ def _utf8(data: bytes, what: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{what} is no UTF-8 text, at byte {error.start}") from None
+        raise click.UsageError(f"{what} is not UTF-8 text (byte {error.start})") from None

@@ -17,22 +17,28 @@ Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
 
 @click.command("pack", context_settings=PASS_THROUGH)
 @click.option("--tokens", default="build/tokens", show_default=True, help="output of `openroots encode`")
-@click.option("--prompts", default=None, help="output of `openroots mix-prompts`, instead of tokens; see below")
-@click.option("--tokenizer", default=None, help="with --prompts: a folder, such as the model's, or a tokenizer.json")
+@click.option("--prompts", default=None, help="output of `openroots mix-prompts`, instead of tokens; see above")
+@click.option("--tokenizer", default=None, help="with --prompts: a tokenizer.json or its folder, such as the model's")
 @click.option(
     "--loss-per",
     default="example",
     show_default=True,
     type=click.Choice(["example", "token"]),
-    help="with --prompts: what counts alike in the loss, an example or a token of a target",
+    help="with --prompts: what has equal weight in the loss, an example or a target token",
 )
-@click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens a sequence")
+@click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens per sequence")
 @click.option("--output", default="build/packed", show_default=True, help="folder for the packed text")
 @click.option(
-    "--held-out", default=0.005, show_default=True, type=click.FloatRange(0, 0.5), help="share of tokens not trained on"
+    "--held-out",
+    default=0.005,
+    show_default=True,
+    type=click.FloatRange(0, 0.5),
+    help="share of the tokens to hold out of training",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="chooses held-out documents")
-@click.option("--eos-id", default=None, type=click.IntRange(0), help="id that ends a document, if not the tokenizer's")
+@click.option(
+    "--eos-id", default=None, type=click.IntRange(0), help="id that ends a document; the tokenizer's by default"
+)
 @click.option(
     "--format",
     "form",
@@ -59,16 +65,16 @@ def pack_command(
     workers: int,
     quiet: bool,
 ) -> None:
-    """Pack token shards for training: documents end to end, a memory-mapped stream a language, some held out.
+    """Pack token shards for training: one memory-mapped stream of documents per language, some held out.
 
     `--format megatron` also writes Megatron-LM's .bin and .idx, `raw` ids without a header, as nanoGPT and OLMo-core
     read them, `mds` shards of MosaicML Streaming, `litdata` those of litdata (needs openroots[litdata]).
 
-    With --prompts, whole examples are put side by side in sequences, and only their targets count in the loss, as for
-    BLOOMZ; examples longer than a sequence are left out and counted. What is held out was chosen by mix-prompts.
+    With --prompts, sequences hold whole examples, and only their targets count in the loss, as for BLOOMZ; examples
+    longer than a sequence are left out and counted. Which examples are held out was decided by `mix-prompts`.
 
-    The same shards give the same bytes. A run that was stopped resumes where it was. Options that are not listed here
-    go to Apache Beam untouched.
+    The same shards give the same bytes. A run that was stopped resumes where it left off. Options not listed here are
+    passed to Apache Beam.
 
     \b
     openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
@@ -98,7 +104,7 @@ def pack_command(
         _pack_prompts(prompts, tokenizer, output, sequence_length, loss_per, engine, watch)
         return
     if tokenizer is not None:
-        raise click.UsageError("--tokenizer goes with --prompts; tokens have theirs", ctx)
+        raise click.UsageError("--tokenizer goes with --prompts; token shards come with their own", ctx)
     with build_lock(output, "packed"):
         packing = Packing(sequence_length, held_out, seed, eos_id)
         manifest = pack(tokens, output, packing, engine=engine, watch=watch)
@@ -108,14 +114,14 @@ def pack_command(
     for line in off[:WARNINGS_MAX]:
         click.echo(f"warning: {line}", err=True)
     if len(off) > WARNINGS_MAX:
-        click.echo(f"warning: so it is for {len(off) - WARNINGS_MAX} more languages", err=True)
+        click.echo(f"warning: the same holds for {len(off) - WARNINGS_MAX} more languages", err=True)
     sums = manifest["languages"].values()
     parts = {part: sum(figures[part]["sequences"] for figures in sums) for part in ("train", "held_out")}
     if not parts["train"]:
         most = max(figures["train"]["tokens"] for figures in sums)
         raise ConfigurationError(
-            f"{tokens} makes no sequence of {sequence_length:,} tokens: a language has {most:,} at most; "
-            "give more text, or a smaller --sequence-length"
+            f"{tokens} does not fill one sequence of {sequence_length:,} tokens: no language has more than {most:,}; "
+            "give more text or a smaller --sequence-length"
         )
     if isinstance(watch, ProgressWatch):
         shown = f"{parts['train']:,} to train on, {parts['held_out']:,} held out"

@@ -16,26 +16,37 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.option("--config", "name", default=None, help="a name of configs/training, or a .toml file; left out: all sizes")
-@click.option("--gpus", default=None, type=click.IntRange(1), help="devices; left out: as many as the axes have")
-@click.option("--memory", default=None, help="of a device, such as 80GB (10^9 bytes) or 80GiB")
+@click.option("--config", "name", default=None, help="a name in configs/training or a .toml file; by default all sizes")
+@click.option(
+    "--gpus",
+    default=None,
+    type=click.IntRange(1),
+    help="number of GPUs; by default the product of the axes in the file",
+)
+@click.option("--memory", default=None, help="of a GPU, such as 80GB (80 · 10^9 bytes) or 80GiB")
 @click.option("--device", default="A100", show_default=True, help="A100, H100, H200, B200, GB200, MI300X or L40S")
 @click.option(
     "--efficiency",
     default=None,
     type=click.FloatRange(0, 1, min_open=True),
-    help="share of its peak while it computes; left out: the device's, see docs/training.md",
+    help="share of peak FLOP/s reached while computing; by default the device's, see docs/training.md",
 )
-@click.option("--network", default=None, help="a second, of a GPU, one way, such as 50GB; left out: the device's usual")
-@click.option("--storage", default=None, help="a second, written by all GPUs; left out: 2GB a node of eight")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
-@click.option("--search", is_flag=True, help="try all layouts and show the three with the shortest step")
+@click.option(
+    "--network",
+    default=None,
+    help="bytes per second and GPU, one way, such as 50GB; by default the usual for the device",
+)
+@click.option(
+    "--storage", default=None, help="bytes per second that all GPUs can write; by default 2GB per node of eight"
+)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="override a setting of the file")
+@click.option("--search", is_flag=True, help="try all layouts and show the three fastest")
 @click.option(
     "--instantiate",
     is_flag=True,
-    help="make every distinct rank without memory, and track a step; with --search of the best layout",
+    help="build every distinct rank without memory and trace a step; with --search, of the best layout",
 )
-@click.option("--json", "as_json", is_flag=True, help="as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print it as JSON")
 def plan_command(
     name: str | None,
     gpus: int | None,
@@ -49,7 +60,7 @@ def plan_command(
     instantiate: bool,
     as_json: bool,
 ) -> None:
-    """What a training run takes: memory, messages, days, energy, checkpoints. Needs no GPU.
+    """What a training run takes: memory, communication, days, energy, checkpoints. Needs no GPU.
 
     \b
     openroots plan --config 176b --gpus 384 --memory 80GB

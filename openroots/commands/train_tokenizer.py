@@ -8,14 +8,16 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 
 
 @click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.option("--corpus", default=None, help="a finished build, such as build/corpus")
-@click.option("--text", multiple=True, help="files instead: JSON, Parquet, CSV, plain text, …; patterns too")
+@click.option("--corpus", default=None, help="a built corpus, such as build/corpus")
+@click.option(
+    "--text", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
+)
 @click.option(
     "--documents",
     default=Training.documents,
     show_default=True,
     type=click.Choice(DOCUMENTS),
-    help="what of plain text is one; by line, as encode takes it, line ends are not learnt",
+    help="what counts as a document in plain text; `line`, the default of `encode`, learns no line ends",
 )
 @click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
 @click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
@@ -24,14 +26,14 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
     default=Training.vocab_size,
     show_default=True,
     type=click.IntRange(260, LARGEST_VOCABULARY),
-    help="entries in all",
+    help="entries in total",
 )
 @click.option(
     "--alpha",
     default=Training.alpha,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="flattens the languages of a corpus; 1: as is",
+    help="flattens the shares of a corpus's languages; 1 leaves them as they are",
 )
 @click.option(
     "--pattern", default=Training.pattern, show_default=True, help="bloom, gpt2, gpt4 or a regular expression"
@@ -42,13 +44,13 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
     multiple=True,
     default=Training.special_tokens,
     show_default=True,
-    help="they have the first ids, in this order",
+    help="repeat for each; they get the first ids, in this order",
 )
 @click.option(
     "--unique-lines/--no-unique-lines",
     default=Training.unique_lines,
     show_default=True,
-    help="count a line once in its language, as ROOTS did; needs 16 to 32 bytes of memory a distinct line",
+    help="count a line once per language, as ROOTS did; takes 16 to 32 bytes of memory per distinct line",
 )
 @click.option(
     "--count-min",
@@ -57,8 +59,10 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
     type=click.IntRange(1),
     help="leave out words rarer than this in their language",
 )
-@click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved entries where the text is too little")
-@click.option("--licence", default=Training.licence, show_default=True, help="SPDX, of the tokenizer, for its card")
+@click.option("--pad-with-reserved", is_flag=True, help="fill up with reserved entries if there is too little text")
+@click.option(
+    "--licence", default=Training.licence, show_default=True, help="of the tokenizer, for its card: an SPDX id"
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
@@ -66,8 +70,8 @@ def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, qu
     """Train a tokenizer: count words on Beam, learn merges, write tokenizer.json and a card.
 
     Byte-level BPE by default; its merges and ids are those of Hugging Face tokenizers for the same words. Languages
-    are weighted by size to the power of alpha, in whole numbers. A run that was stopped resumes where it was. Options
-    that are not listed here go to Apache Beam untouched.
+    are weighted by size to the power of alpha, in whole numbers. A run that was stopped resumes where it left off.
+    Options not listed here are passed to Apache Beam.
 
     \b
     openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer

@@ -191,9 +191,9 @@ def test_numbers_that_no_model_can_take_are_refused(model: Path, wrong: tuple[st
 
 def test_a_prompt_that_is_no_text_is_refused(model: Path) -> None:
     said = CliRunner().invoke(main, ["generate", "--model", str(model)], input=b"Habari \xff")
-    assert said.exit_code == 2 and "standard input is no UTF-8 text, at byte 7" in said.output
+    assert said.exit_code == 2 and "standard input is not UTF-8 text (byte 7)" in said.output
     said = CliRunner().invoke(main, ["generate", "--model", str(model), "--prompt", "Habari \udcff"])
-    assert said.exit_code == 2 and "a prompt is no UTF-8 text" in said.output
+    assert said.exit_code == 2 and "a prompt is not UTF-8 text" in said.output
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_an_export_does_not_write_over_a_file(run: Path, tmp_path: Path) -> None
     said = CliRunner().invoke(
         main, ["export", "--checkpoint", str(run), "--output", str(tmp_path / "out"), "--shard-size", "0"]
     )
-    assert said.exit_code == 2 and "`0` is no size" in said.output
+    assert said.exit_code == 2 and "`0` is not a size" in said.output
 
 
 def test_wrong_settings_and_empty_prompts_are_refused(model: Path) -> None:

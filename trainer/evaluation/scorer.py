@@ -113,7 +113,7 @@ class Scorer(TextScorer):
         if tokenizer.vocabulary_size > model.config.vocabulary_size:
             raise ConfigurationError(
                 f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
-                f"{model.config.vocabulary_size:,}; it is another model's"
+                f"{model.config.vocabulary_size:,}; it belongs to another model"
             )
         return cls(model, tokenizer, folder)
 
