@@ -38,6 +38,7 @@ _STRONG_NAME = re2.compile(rb"(?i)secret|api|private|access|passw")
 _PLACEHOLDER = re2.compile(rb"(?i)example|placeholder|x{6}|your[_-]|dummy|change_?me")
 _ISSUED_PLACEHOLDER = re2.compile(rb"(?i)placeholder|x{6}|\*{4}|your[_-]|dummy|change_?me|redacted|insert[_-]")
 _UUID = re2.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_HEXADECIMAL_RUN = re2.compile(rb"[0-9a-f]{32}")  # no word, though it may lack digits
 _HEXADECIMAL = re2.compile(rb"[0-9A-Fa-f]+")
 _PRIVATE_HEAD = re2.compile(rb"BEGIN (?:[A-Z0-9]{1,12} ){0,2}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_BODY = re2.compile(rb"[A-Za-z0-9+/=\s\\\"',:.()-]+")
@@ -134,7 +135,9 @@ def find_issued(document: bytes, start: int, end: int) -> Span | None:
         return None if number is None else (start - len(number[1]), stop)
     if value.startswith((b"hooks.", b"discord")):
         return start, stop
-    if entropy(value) <= ISSUED_ENTROPY_MIN or not (value.isupper() or _is_mixed(value)):
+    if entropy(value) <= ISSUED_ENTROPY_MIN or not (
+        value.isupper() or _is_mixed(value) or _HEXADECIMAL_RUN.search(value) is not None
+    ):
         return None
     return start, stop
 

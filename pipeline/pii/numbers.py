@@ -25,12 +25,14 @@ _ISSUER = re2.compile(
     r"|220[0-4][0-9]{12,15}"  # Mir
     r"|9792[0-9]{12}"  # Troy
 )
-# Maestro's and other prefixes, believed only behind a word such as "card".
-_ISSUER_NAMED = re2.compile(r"(?:5[06-9]|6[0-9]|[345])[0-9]{11,17}")
+# Maestro's, Uzcard's, Napas', Humo's, UATP's and other prefixes, believed only behind a word such as "card".
+_ISSUER_NAMED = re2.compile(
+    r"(?:(?:5[06-9]|6[0-9]|[345])[0-9]{11,17}|(?:8600|9704|9860)[0-9]{12}(?:[0-9]{3})?|1[0-9]{14})"
+)
 _CARD_WORD = re2.compile(
     r"(?i)(?:\b|_)(?:cards?|visa|master ?card|amex|american express|maestro|verve|rupay|union ?pay|discover|diners|jcb|"
     r"debit|credit|cc|ccn|cardno|card_number|cardnumber|carte|tarjeta|tarjetas|cartão|cartao|targeta|txartela|kartu|"
-    r"thẻ|kadi|ikhadi|ikarata|kaadi|carta|cvv|cvc|exp|kreditkarte|karte)(?:\b|_|s\b)"
+    r"thẻ|kadi|ikhadi|ikarata|kaadi|carta|cvv|cvc|exp|(?:kredit|bank|debit)?karten?(?:nummer|nr)?|kaartnummer|kortnummer|kartnummer|kartica|karta)(?:\b|_|s\b)"
     r"|بطاقة|كارت|信用卡|"
     r"银行卡|卡号|卡號|銀行卡|"
     r"कार्ड|কার্ড|ਕਾਰਡ|કાર્ડ|କାର୍ଡ|கார்டு|அட்டை|కార్డ్|ಕಾರ್ಡ್|കാർഡ്|کارڈ"
@@ -85,7 +87,7 @@ def _may_hold_one(row: Row) -> bool:
             digits += group
             if len(digits) > CARD_MAX:
                 break
-            if len(digits) >= CARD_MIN and digits[0] in "2345689" and has_check_digit(digits):
+            if len(digits) >= CARD_MIN and digits[0] in "12345689" and has_check_digit(digits):
                 return True
     return False
 

@@ -21,14 +21,14 @@ from pipeline.readers.streams import Stream, input_errors, is_bomb, limited, see
 from pipeline.readers.tar import TarEntry, TarReader
 
 DEPTH_MAX = 3
-ZIP_SUFFIXES = (".zip", ".whl", ".xpi", ".jar", ".egg")
+ZIP_SUFFIXES = (".zip", ".whl", ".xpi", ".jar", ".egg", ".epub")
 UNREADABLE_SUFFIXES = (".7z", ".rar")
 """Opened all the same: what they are is then told."""
 
 ZIP_DIRECTORY_MAX = 48 << 20
 """Bytes of a zip's list of members: about a million. All of it is held."""
 
-TAR_SUFFIXES = (".tar", ".tgz", ".txz", ".tbz2", ".tzst", ".crate", ".gem")
+TAR_SUFFIXES = (".tar", ".tgz", ".txz", ".tbz2", ".tbz", ".tb2", ".tzst", ".crate", ".gem")
 
 OnProblem = Callable[[InputError], None]
 

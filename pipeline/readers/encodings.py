@@ -55,7 +55,7 @@ def _is_utf8(head: bytes) -> bool:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
-    return sum(character < " " and character not in "\r\n" for character in text) * 10 < len(text)
+    return sum(character < " " and character not in "\r\n" for character in text) * 4 < len(text)
 
 
 def _ascii_share(head: bytes, name: str) -> float:

@@ -44,6 +44,7 @@ _SHARE_MIN = 0.5
 _REMOVED_MAX = 2000
 """Elements taken out of the tree one by one; resiliparse is slower to pass over them, but in linear time."""
 
+_XHTML_HEAD = 1 << 12
 _CHEAP_BYTES = 1 << 14
 """Smaller pages are cheap, whatever they hold."""
 
@@ -52,6 +53,9 @@ _PRE = "\ufdd0"
 
 _RUBY = re2.compile(r"(?i)<r[tp](?:[\s/][^>]*)?>[^<]*(?:</r[tp]\s*>)?|</?(?:ruby|rb|rtc)(?:[\s/][^>]*)?>")
 """What is taken out of ruby: readings, which would break into the text, and tags, which resiliparse stumbles over."""
+
+_ALONE = re2.compile(r"(?i)<(script|style|title|textarea|iframe|noframes|noscript|xmp)((?:[\s/][^<>]*)?)/>")
+"""Elements that XHTML closes at once, and that swallow what follows where HTML is read."""
 
 _MARKED_TAG = re2.compile(f"<[^<>]*{_PRE}[^<>]*>")
 
@@ -65,6 +69,8 @@ def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False, 
     """
     page = data if isinstance(data, str) else _decoded(data, encoding, name)
     page = page.replace("\0", "").replace(_PRE, "").replace("\u00ad", "").replace("&shy;", "")
+    if "http://www.w3.org/1999/xhtml" in page[:_XHTML_HEAD]:
+        page = _ALONE.sub(r"<\1\2></\1>", page)
     if not page.strip():
         return ""
     if len(page) > _CHEAP_BYTES and is_costly(plain := page.encode("utf-8", "replace")):

@@ -54,4 +54,7 @@ def open_part(path: str, name: str, part: Part | None) -> Iterator[Stream]:
         read_some = decompress(file, file.peek(HEAD_BYTES), "") if part.kind == "members" else None
         stream = Stream(read_some, name, compressed=file) if read_some else file
         stream.skip(part.skip)
-        yield stream if part.length == TO_END else limited(stream, part.length, name, "it is shorter than it was")
+        if part.length != TO_END:
+            stream = limited(stream, part.length, name, "it is shorter than it was")
+            stream.is_part = True
+        yield stream

@@ -113,6 +113,7 @@ class Batcher:
         count = self._seen.get(hashed, 0) + 1
         if count > 1 or len(self._seen) < KEYS_HELD_MAX:
             self._seen[hashed] = count
+        key = key.replace("\0", "\0\0")  # a number behind one zero is ours
         return f"{origin.key}#{key}" + (f"\0{count}" if count > 1 else "")
 
     def flush(self) -> pa.RecordBatch | None:

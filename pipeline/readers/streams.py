@@ -93,6 +93,7 @@ class Stream(io.RawIOBase):
         self._buffer = b""
         self._fault: InputError | None = None
         self.given = 0
+        self.is_part = False  # whether its file goes on behind it
         self.passing = False  # whether an archive's walker reads it, which hands out its members and passes by others
 
     def readable(self) -> bool:

@@ -61,10 +61,13 @@ def row_of(record: dict[str, Any], columns: Columns, name: str, suffix: str) -> 
     metadata = "{}"
     if columns.metadata:
         metadata = metadata_json({key: record[key] for key in metadata_columns(columns, record)})
+    key = said(record[columns.id]) if columns.id else None
+    if columns.id and not key:
+        suffix = f"#\0{suffix}"  # the place of a row without a key is no key of another
     return Row(
         text,
         suffix,
-        said(record[columns.id]) if columns.id else None,
+        key,
         said(record.get(columns.language)) if columns.language else None,
         said(record.get(columns.licence)) if columns.licence else None,
         said(record.get(columns.uri)) if columns.uri else None,

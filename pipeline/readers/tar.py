@@ -19,6 +19,7 @@ HEADER_BYTES_MAX = 1 << 20
 _FILES, _DATA_LESS = b"07\0", b"123456"
 _ZERO = bytes(BLOCK)
 _READ_AHEAD = 1 << 16  # compressed bytes that a decoder takes at once
+_CUT = "it has no end: it may have been cut short behind its last member"
 _LOOK = "fetch or make the archive again; its other members are read"
 
 
@@ -66,6 +67,7 @@ class TarReader:
         self._stream, self._name, self._on_problem = stream, name, on_problem
         self._global: dict[str, str] = {}
         self._read_any = False
+        self._ended = False  # whether an empty block stood behind the last member
 
     @property
     def has_global(self) -> bool:
@@ -93,7 +95,9 @@ class TarReader:
                 part = _Part(self._stream, size, f"{self._name}!{visible(entry.path)}")
                 yield entry, part.stream
                 if not part.skip():
-                    return
+                    if part.told:
+                        return
+                    raise InputError(self._name, _CUT, _LOOK)
 
     def _next_header(self) -> bytes | None:
         """The next block that is a header; None at the end. Passes over zeros, and tells of what is damaged."""
@@ -103,11 +107,14 @@ class TarReader:
             if len(block) < BLOCK:
                 if block.strip(b"\0") and not damaged:
                     raise InputError(self._name, "it ends within the header of a member", _LOOK)
+                if self._read_any and not self._ended and not damaged and not self._stream.is_part:
+                    raise InputError(self._name, _CUT, _LOOK)
                 return None
             if block == _ZERO:
+                self._ended = True
                 continue  # the end, or that of one of several archives in a row
             if _is_header(block) and (not damaged or block[257:262] == b"ustar"):
-                self._read_any = True
+                self._read_any, self._ended = True, False
                 return block
             if not self._read_any:
                 raise InputError(self._name, "no tar archive, or its first header is damaged", _LOOK)
@@ -153,13 +160,13 @@ class _Part:
     def __init__(self, base: Stream, size: int, name: str) -> None:
         self._base, self._left, self._pad = base, size, -size % BLOCK
         self._before = base.compressed.given if base.compressed else 0
-        self._told = False
+        self.told = False  # whether its reader met the end of the archive
         self.stream = Stream(self._read, name, refuse=self._is_bomb if base.compressed else None)
 
     def _read(self, wanted: int) -> bytes:
         data = self._base.read(min(wanted, self._left))
         if self._left and wanted and not data:
-            self._told = True
+            self.told = True
             raise EOFError("the archive ends within this member")
         self._left -= len(data)
         return data
@@ -173,7 +180,7 @@ class _Part:
         """Go behind the member; False where the archive ends before. Raises InputError, if nobody was told yet."""
         left = self._left + self._pad
         left -= self._base.skip(left)
-        if left > self._pad and not self._told:
+        if left > self._pad and not self.told:
             raise InputError(self.stream.name, "the archive ends within this member", _LOOK)
         return left <= 0
 

@@ -137,3 +137,9 @@ def test_a_key_that_is_no_unicode_costs_no_text(tmp_path):
     rows, problems = read_text(tmp_path, lines, columns={"id": "id"})
     assert own_keys(rows) == ["\\ud800", "\\udfff"]
     assert len(problems) == 1
+
+
+def test_a_row_without_a_key_never_has_that_of_another(tmp_path):
+    lines = '{"text":"a","id":"1"}\n{"text":"b","id":null}\n{"text":"c","id":2}\n{"text":"d","id":""}\n{"text":"e","id":4}\n{"text":"f","id":4}\n{"text":"g","id":"4\\u00002"}\n'
+    rows, _ = read_text(tmp_path, lines, columns={"id": "id"})
+    assert len({row["key"] for row in rows}) == 7

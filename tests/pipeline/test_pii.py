@@ -376,3 +376,14 @@ def test_nothing_is_logged_and_nothing_is_fetched(
         assert ALL.redact_text(text, language) == expected
     assert caplog.text == ""
     assert capfd.readouterr() == ("", "")
+
+
+def test_cards_of_national_schemes_go_behind_a_word_that_names_them() -> None:
+    redactor = Redactor(("CREDIT_CARD",), {})
+    for number in ("8600000000000015", "9860 0000 0000 0018", "9704000000000018", "100000000000017"):
+        assert redactor.redact_text(f"Kartennummer: {number}.", "de") == "Kartennummer: PI:CREDIT_CARD."
+        assert number in redactor.redact_text(f"sum: {number}.", "de")
+
+
+def test_an_issuers_hexadecimal_key_without_a_digit_goes() -> None:
+    assert ALL.redact_text("with shpat_fdbaaeeecafabdadafbfaddaacddcfaa now", "en") == "with PI:KEY now"

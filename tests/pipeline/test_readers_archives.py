@@ -326,3 +326,11 @@ def test_names_that_are_not_utf_8_stay_apart(tmp_path):
     rows, problems = read_bytes(tmp_path, "a.tar", data)
     assert texts(rows) == ["one", "two"] and not problems
     assert [row["uri"].split("!")[1] for row in rows] == ["caf\\xe9\\xe9.txt", "caf\\xe8\\xe8.txt"]
+
+
+def test_an_archive_cut_short_behind_a_member_is_told(tmp_path):
+    whole = member("a.txt", b"one") + member("b.txt", b"two")
+    for cut in (whole, whole[:-100]):  # at the end of a block, within what fills the last one up
+        rows, problems = read_bytes(tmp_path, "a.tar", cut)
+        assert texts(rows) == ["one", "two"]
+        assert ["cut short" in problem.cause for problem in problems] == [True]

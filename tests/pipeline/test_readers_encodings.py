@@ -155,3 +155,7 @@ def test_only_line_feeds_and_returns_end_lines_of_messages(tmp_path):
 def test_marks_win_over_the_sources_encoding(tmp_path):
     (tmp_path / "a.txt").write_bytes(codecs.BOM_UTF8 + "é".encode())
     assert texts(read(make_source("text", str(tmp_path), encoding="latin-1"))[0]) == ["é"]
+
+
+def test_a_short_text_with_a_zero_byte_is_no_utf_16():
+    assert decode(b"x='a\0b'\n", "utf-8", "a.py") == "x='a\0b'\n"

@@ -146,3 +146,9 @@ def test_text_without_a_parser():
         b"<!-- no --><p class='a>b'>one <b>two</b><script>no<p></script> <title>no</title>three<br>4 < 5</x y=1>6<?no>7"
     )
     assert b" ".join(without_tags(page).split()) == b"one two three 4 < 5 67"
+
+
+def test_an_element_that_xhtml_closes_at_once_swallows_nothing():
+    head = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>'
+    page = f'{head}<p>One</p><script src="x.js"/><p>Two</p><iframe/><p>Three</p></body></html>'
+    assert html_to_text(page.encode()) == "One\nTwo\nThree"
