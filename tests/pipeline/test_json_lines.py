@@ -140,6 +140,7 @@ def test_a_key_that_is_no_unicode_costs_no_text(tmp_path):
 
 
 def test_a_row_without_a_key_never_has_that_of_another(tmp_path):
-    lines = '{"text":"a","id":"1"}\n{"text":"b","id":null}\n{"text":"c","id":2}\n{"text":"d","id":""}\n{"text":"e","id":4}\n{"text":"f","id":4}\n{"text":"g","id":"4\\u00002"}\n'
+    keys = ["1", None, 2, "", 4, 4, "4\0002"]
+    lines = "".join(json.dumps({"text": f"t{number}", "id": key}) + "\n" for number, key in enumerate(keys))
     rows, _ = read_text(tmp_path, lines, columns={"id": "id"})
-    assert len({row["key"] for row in rows}) == 7
+    assert len({row["key"] for row in rows}) == len(keys)
