@@ -288,7 +288,10 @@ def fake_rank(config: TrainingConfig, rank: int, world: int) -> Iterator[FakeRan
 
 @contextmanager
 def _unanimous() -> Iterator[None]:
-    """Let stages take for granted that all know the shapes, which they would ask each other."""
+    """Let stages take for granted that all know the shapes, which they would ask each other; torch 2.11 doesn't ask."""
+    if not hasattr(PipelineStage, "_warmup_forward_vote"):
+        yield
+        return
 
     class Yes:
         def item(self) -> int:

@@ -74,9 +74,9 @@ class Stage(PipelineStage):
 
     sharding = "none"
 
-    def _setup_forward_recv_info(self, num_microbatches: int, has_backward: bool) -> None:
+    def _prepare_forward_infra(self, *args: Any, **kwargs: Any) -> Any:
         with self._without_memory():
-            super()._setup_forward_recv_info(num_microbatches, has_backward)
+            return super()._prepare_forward_infra(*args, **kwargs)
 
     def _create_grad_recv_info(self, act_send_info: dict[int, Any]) -> tuple[Any, ...]:
         with self._without_memory():
@@ -95,6 +95,8 @@ class Stage(PipelineStage):
 
     def _retrieve_recv_activations(self, fwd_chunk_id: int) -> tuple[Any, ...]:
         found: tuple[Any, ...] = super()._retrieve_recv_activations(fwd_chunk_id)
+        for hidden in found:  # torch 2.11 takes the buffer as it is
+            hidden.requires_grad_(self.has_backward and torch.is_grad_enabled())
         _move(self.args_recv_info[fwd_chunk_id], torch.device("meta"))
         return found
 
@@ -124,7 +126,7 @@ class Stage(PipelineStage):
 def _move(received: Sequence[Any], device: torch.device) -> None:
     """Give receive buffers new memory, or none on the meta device; what they held is not copied."""
     for info in received:
-        if info.buffer is not None:
+        if getattr(info, "buffer", None) is not None:  # of the batch itself there is none; torch 2.11 has no such field
             info.buffer = torch.empty_like(info.buffer, device=device, requires_grad=False)
 
 
