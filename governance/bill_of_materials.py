@@ -201,14 +201,14 @@ def _source(graph: _Graph, source: Mapping[str, Any]) -> str:
 
 
 def _fetched(graph: _Graph, source: str, number: int, package: Mapping[str, Any]) -> str:
-    sha256 = package.get("sha256")
     return graph.add(
         "software_Package",
         f"package-{source}-{number}",
-        name=str(package["name"]),
-        software_packageVersion=str(package["version"]) if package.get("version") else None,
+        name=str(package["package"]),
+        summary=f"fetched by {package['client']}, file {package['file']}",
+        software_packageVersion=package["version"] or None,
         software_primaryPurpose="archive",
-        verifiedUsing=[_hash("sha256", sha256)] if sha256 else None,
+        verifiedUsing=[_hash("sha256", package["sha256"])],
     )
 
 

@@ -58,12 +58,28 @@ def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], pl
         overall=_overall(statistics),
         languages=_language_details(statistics),
         personal_data=_personal_data(statistics),
+        licences=_licences(statistics.get("licences", {}).get("by_licence", {})),
         clusters=_cluster_rows(statistics["duplicates"]["clusters"]),
         names={code: plan.languages.name(code) for code in _codes(statistics)} | {UNDETERMINED: "language not known"},
         natural=frozenset(plan.languages.natural),
         programming=frozenset(plan.languages.programming),
         example=_example_language(statistics),
     )
+
+
+LICENCES_SHOWN = 40
+"""Licences that the page lists, those of most documents; `statistics.json` has all."""
+
+
+def _licences(by_licence: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Documents by licence, with bars of what was admitted and refused, as shares of the largest."""
+    largest = max((entry["entered"] for entry in by_licence.values()), default=0) or 1
+    ordered = sorted(by_licence.items(), key=lambda item: (-item[1]["entered"], -item[1]["kept"], item[0]))
+    rows = [
+        (name, {**entry, "bar": svg.bar(entry["admitted"] / largest, (entry["entered"] - entry["admitted"]) / largest)})
+        for name, entry in ordered[:LICENCES_SHOWN]
+    ]
+    return {"rows": rows, "more": max(0, len(by_licence) - LICENCES_SHOWN)}
 
 
 def _codes(statistics: Mapping[str, Any]) -> set[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from configs.errors import OutputError
 from governance.figures import quantile, typical
+from governance.licence_report import licence_statistics
 from pipeline.report import svg, write_report
+from pipeline.report.html import _licences
 from tests.pipeline.small_corpus import HOSTILE, TEXTS, SmallCorpus, plausible, source
 
 VOID = {"meta", "br", "link", "hr", "img", "input"}
@@ -169,3 +171,27 @@ def test_a_quantile_in_the_bin_at_zero_is_not_made_up():
 
 def test_svg_escapes_its_strings():
     assert "<script>" not in str(svg.element("text", HOSTILE, x=HOSTILE))
+
+
+def test_licences_are_told_before_and_after_with_what_contradicts() -> None:
+    row = {"detected": "", "conflict": False, "bytes": 10}
+    rows = [
+        {**row, "declared": "MIT", "licence": "MIT", "reason": "admitted", "documents": 8},
+        {**row, "declared": "MIT", "detected": "GPL-3.0-only", "licence": "GPL-3.0-only", "reason": "licence_conflict",
+         "conflict": True, "documents": 3},
+    ]  # fmt: skip
+    licences = licence_statistics(rows, {"MIT": {"documents": 7, "bytes": 70}})
+    shown = _licences(licences["by_licence"])["rows"]
+    assert [(name, entry["entered"], entry["admitted"], entry["kept"]) for name, entry in shown] == [
+        ("MIT", 8, 8, 7), ("GPL-3.0-only", 3, 0, 0),
+    ]  # fmt: skip
+
+
+def test_the_page_has_a_row_for_each_licence_and_each_contradiction(tmp_path: Path) -> None:
+    corpus = plausible(tmp_path)
+    row = {"declared": "MIT", "detected": "<i>GPL-3.0-only", "licence": "GPL-3.0-only", "reason": "licence_conflict"}
+    corpus.report(licences=[{**row, "conflict": True, "documents": 4, "bytes": 1}])
+    page = Page((corpus.folder / "report.html").read_text("utf-8"))
+    assert ("section", {"id": "licences"}) in page.elements
+    assert "Where files contradict what was declared" in page.text
+    assert "<i>GPL-3.0-only" in page.text  # shown as it is, and no element
