@@ -1,6 +1,7 @@
 """Runs a command and watches the memory of it and all its descendants."""
 
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ RESIDENT_SECONDS, PROPORTIONAL_SECONDS = 0.05, 0.5
 class Run:
     """A finished command.
 
+    processor     seconds of processor time of it and all that it waited for, by which a busy machine counts less
     resident      highest sum of resident sizes of its processes, bytes; pages that they share count once for each
     proportional  highest sum of proportional set sizes, bytes; shared pages are split among their users
     """
@@ -26,12 +28,13 @@ class Run:
     resident: int
     proportional: int
     output: str
+    processor: float = 0.0
 
 
 def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, timeout: float = 3600) -> Run:
     """Run a command in the repository's root and wait for it. Raises RuntimeError with its output if it fails."""
     peak = _Peak()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), _processor()
     with subprocess.Popen(
         [str(part) for part in command],
         cwd=ROOT,
@@ -57,7 +60,13 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None 
         raise RuntimeError(
             f"`{words}` failed with exit status {process.returncode}; the end of its output:\n{output[-3000:]}"
         )
-    return Run(seconds, peak.resident, peak.proportional, output)
+    return Run(seconds, peak.resident, peak.proportional, output, _processor() - before)
+
+
+def _processor() -> float:
+    """Seconds of processor time of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Peak:

@@ -4,7 +4,7 @@ Documents of natural languages are cut or joined, by source and language, to 2â€
 that the many small ones count; the order is a hash of the id, so that any part is a fair sample of the whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,18 +20,42 @@ from pipeline.text.schema import DOCUMENT
 SMALLEST, LARGEST = 2000, 4000
 """Bytes a document; the last piece of a source's text in a language may be shorter and is left out."""
 
+CODE_SHARE = 0.35
+"""Of the bytes that enter a build of `sample`, those of programming languages."""
+CODE_LARGEST = 64_000
+
 BATCH = 1000
+
+Row = tuple[bytes, str, str, str, str]
+"""Id, language, source, licence, text."""
 
 
 def real_text(settings: Settings) -> list[pa.RecordBatch]:
-    """About `settings.megabytes` of text as batches of 1 000 documents (schema DOCUMENT); made once and kept."""
-    path = settings.work / f"text-{settings.megabytes}.arrow"
+    """About `settings.megabytes` of natural languages as batches of 1 000 documents (schema DOCUMENT); kept."""
+    size = settings.megabytes
+    return _kept(settings, f"text-{size}", lambda folder: _natural(folder, size * 1_000_000))
+
+
+def mixed_text(settings: Settings, size: int) -> list[pa.RecordBatch]:
+    """About `size` MB as batches of 1 000 documents (schema DOCUMENT): natural languages, and source files as they are
+    in the share they have in `sample`. Kept."""
+    code = int(size * CODE_SHARE * 1_000_000)
+
+    def make(folder: Path) -> list[Row]:
+        return [*_natural(folder, size * 1_000_000 - code), *_code(folder, code)]
+
+    return _kept(settings, f"mixed-{size}", make)
+
+
+def _kept(settings: Settings, name: str, make: Callable[[Path], list[Row]]) -> list[pa.RecordBatch]:
+    """Batches of documents, in the order of their ids; made once from what `sample` has ingested."""
+    path = settings.work / f"{name}.arrow"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = _documents(ingested(settings), settings.megabytes * 1_000_000)
+        batch = _batch(sorted(make(ingested(settings)), key=lambda row: row[0]))
         temporary = path.with_suffix(".tmp")
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, DOCUMENT) as writer:
-            writer.write_table(table, max_chunksize=BATCH)
+            writer.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH)
         temporary.rename(path)
     with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as reader:
         return list(reader)
@@ -55,16 +79,25 @@ def ingested(settings: Settings) -> Path:
     return build_sample(settings) / ".work" / "ingest" / "files"
 
 
-def _documents(folder: Path, size: int) -> pa.Table:
-    natural = load_languages().natural
+def _natural(folder: Path, size: int) -> list[Row]:
     groups: dict[str, list[tuple[str, str, str]]] = {}
-    for language, source, licence, text in _rows(folder, set(natural)):
+    for language, source, licence, text in _rows(folder, set(load_languages().natural)):
         groups.setdefault(language, []).append((source, licence, text))
-    pieces = {language: _pieces(rows) for language, rows in sorted(groups.items())}
-    cap = _cap([sum(len(text.encode()) for _, _, text in rows) for rows in pieces.values()], size)
-    rows = [row for language, part in pieces.items() for row in _first(language, part, cap)]
-    rows.sort(key=lambda row: row[0])
-    return pa.Table.from_batches([_batch(rows)])
+    return _capped({language: _pieces(rows) for language, rows in groups.items()}, size)
+
+
+def _code(folder: Path, size: int) -> list[Row]:
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for language, source, licence, text in _rows(folder, set(load_languages().programming)):
+        if len(text.encode()) <= CODE_LARGEST:
+            groups.setdefault(language, []).append((source, licence, text))
+    return _capped(groups, size)
+
+
+def _capped(groups: dict[str, list[tuple[str, str, str]]], size: int) -> list[Row]:
+    """Documents (source, licence, text) by language, large languages cut back so that all have about `size` bytes."""
+    cap = _cap([sum(len(text.encode()) for _, _, text in rows) for rows in groups.values()], size)
+    return [row for language, part in sorted(groups.items()) for row in _first(language, part, cap)]
 
 
 def _rows(folder: Path, languages: set[str]) -> Iterator[tuple[str, str, str, str]]:
@@ -121,7 +154,7 @@ def _cap(sizes: list[int], total: int) -> int:
     return max(sizes, default=0)
 
 
-def _first(language: str, pieces: list[tuple[str, str, str]], cap: int) -> Iterator[tuple[bytes, str, str, str, str]]:
+def _first(language: str, pieces: list[tuple[str, str, str]], cap: int) -> Iterator[Row]:
     keyed = sorted((xxhash.xxh3_128_digest(f"{language} {piece[2]}".encode()), piece) for piece in pieces)
     size = 0
     for key, (source, licence, text) in keyed:
@@ -131,9 +164,10 @@ def _first(language: str, pieces: list[tuple[str, str, str]], cap: int) -> Itera
         yield key, language, source, licence, text
 
 
-def _batch(rows: list[tuple[bytes, str, str, str, str]]) -> pa.RecordBatch:
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    """Documents, each a file of its own."""
     keys, languages, sources, licences, texts = (list(column) for column in zip(*rows, strict=True))
-    text = pa.array(texts, pa.large_string())
+    text, names = pa.array(texts, pa.large_string()), pa.array([key.hex() for key in keys])
     columns = {
         "id": pa.array(keys, pa.binary(16)),
         "text": text,
@@ -142,8 +176,8 @@ def _batch(rows: list[tuple[bytes, str, str, str, str]]) -> pa.RecordBatch:
         "licence": encode(licences),
         "licence_declared": encode(licences),
         "licence_detected": pa.nulls(len(rows), DOCUMENT.field("licence_detected").type),
-        "uri": pa.array([key.hex() for key in keys]),
-        "key": pa.array([key.hex() for key in keys]),
+        "uri": names,
+        "key": names,
         "metadata": constant_column("{}", len(rows)).cast(pa.string()),
         "bytes_in": pc.binary_length(text).cast(pa.int64()),
     }
