@@ -1,10 +1,12 @@
 """What to build, as data: languages, sources, recipes, and the models that validate them."""
 
+import logging
 import os
 import stat
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CONFIGS = Path(__file__).parent
@@ -34,22 +36,41 @@ def _place_compiled_kernels() -> None:
 
 
 def load_numba() -> None:
-    """Load what numba needs for kernels that it has compiled, but not SciPy, which takes as long again.
+    """Load what numba needs for kernels that it has compiled, but neither SciPy, which takes as long again, nor cffi.
 
-    Where SciPy is installed, numba would import it for products of matrices; no kernel has any.
+    Where they are installed, numba would import them, for products of matrices and for functions in C; no kernel has
+    any of these.
     """
-    import numba.np.linalg
+    with _hidden("cffi"):
+        import numba.core.typing.cffi_utils
+        import numba.np.linalg
 
-    blas = "scipy.linalg.cython_blas"
-    absent = blas not in sys.modules
-    if absent:
-        sys.modules[blas] = None  # type: ignore[assignment] # Python's sign for: cannot be imported
+        with _hidden("scipy.linalg.cython_blas"):
+            import numba.np.arraymath  # noqa: F401
+
+
+def load_beam() -> None:
+    """Load Beam as its local runner needs it: without clients of a cloud and pandas, a third of it.
+
+    Not for a driver whose Beam options may name a cloud: Beam would find no file system for its URLs.
+    """
+    with _hidden("google.cloud.storage", "pandas"):
+        import apache_beam  # noqa: F401
+
+
+@contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Within this block modules that are not loaded yet cannot be imported."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None: cannot be imported
     try:
-        import numba.np.arraymath  # noqa: F401
+        yield
     finally:
-        if absent:
-            del sys.modules[blas]
+        for name in absent:
+            del sys.modules[name]
 
 
+# Beam warns on the root logger, as it is imported, of an optional package for one cloud.
+logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
 _COMPILED = ("pipeline", "tokenizer")
 _place_compiled_kernels()

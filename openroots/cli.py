@@ -19,6 +19,7 @@ from openroots.shared import (
     check_language,
     check_url,
     file_options,
+    load_engine,
     print_rows,
     refuse_nothing,
 )
@@ -144,11 +145,10 @@ def build_corpus_command(
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner PySparkRunner --spark_master yarn
     """
-    from configs import load_numba
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
 
-    load_numba()
+    load_engine(ctx.args)
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.phases import Watch

@@ -40,6 +40,15 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 
 
+def load_engine(options: Sequence[str]) -> None:
+    """Load what a build needs before anything else does; without options for Beam, what its local runner needs."""
+    from configs import load_beam, load_numba
+
+    load_numba()
+    if not any(option.startswith("-") for option in options):
+        load_beam()
+
+
 def build_alone(
     ctx: click.Context,
     files: Sequence[str],
@@ -51,10 +60,9 @@ def build_alone(
     strict: bool,
 ) -> None:
     """Run the one stage of a plan, made of the patterns among `files`, and tell what became of the documents."""
-    from configs import load_numba
     from openroots.beam_options import split_arguments, worker_log
 
-    load_numba()
+    load_engine(ctx.args)
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.progress import ProgressWatch

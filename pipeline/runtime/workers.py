@@ -5,8 +5,8 @@ they are started without one and, within `keep_workers`, wait between pipelines 
 compiled and read. Where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are
 stopped, since a bundle is part of a phase.
 
-`python -m pipeline.runtime.workers PARENT` is the worker itself. For each pipeline it reads one line of JSON from its
-standard input, an `Assignment`, and writes one line to its standard output once it is free.
+`python -m pipeline.runtime.worker_process PARENT` is the worker itself. For each pipeline it reads one line of JSON
+from its standard input, an `Assignment`, and writes one line to its standard output once it is free.
 """
 
 import ctypes
@@ -31,8 +31,6 @@ from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms import environments
 from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 from google.protobuf import json_format
-
-from configs import load_numba
 
 ENVIRONMENT = "openroots:environment:worker_process:v1"
 _POLL_SECONDS = 0.2
@@ -118,7 +116,7 @@ def _take(log: str) -> Process:
             if process.poll() is None:
                 return process
             _forget(process)
-    command = [sys.executable, "-m", "pipeline.runtime.workers", str(os.getpid())]
+    command = [sys.executable, "-m", "pipeline.runtime.worker_process", str(os.getpid())]
     with open(log, "ab") as stream:
         pipe = subprocess.PIPE
         process = _starter.submit(lambda: subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stream)).result()
@@ -276,7 +274,6 @@ def main() -> None:
     """Be a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     die_with_parent(int(sys.argv[1]))
-    load_numba()
     with os.fdopen(os.dup(0), "rb") as assignments, os.fdopen(os.dup(1), "wb", 0) as answers:
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
@@ -287,7 +284,3 @@ def main() -> None:
             gc.freeze()  # what lasts is not looked through again
             answers.write(b"free\n")
     os._exit(0)  # the parent has closed the pipe; threads of gRPC may still linger
-
-
-if __name__ == "__main__":
-    main()

@@ -10,10 +10,10 @@ load_numba()
 import numpy as np
 from pipeline.language_id.kernels import gather
 gather(np.array([[0, 3]]), np.frombuffer(b"abc", np.uint8))
-print("scipy.linalg" in sys.modules, "scipy.linalg.cython_blas" in sys.modules)
+print(*sorted({"cffi", "scipy.linalg", "scipy.linalg.cython_blas"} & set(sys.modules)))
 """
 
 
-def test_a_kernel_needs_no_scipy() -> None:
+def test_a_kernel_needs_neither_scipy_nor_cffi() -> None:
     told = subprocess.run([sys.executable, "-c", USES_A_KERNEL], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["False", "False"]
+    assert told.stdout.split() == []

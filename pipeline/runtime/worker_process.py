@@ -1,0 +1,10 @@
+"""`python -m pipeline.runtime.worker_process PARENT`: a worker of the local engine; see `workers`."""
+
+from configs import load_beam, load_numba
+
+if __name__ == "__main__":
+    load_beam()
+    load_numba()
+    from pipeline.runtime.workers import main
+
+    main()
