@@ -9,7 +9,7 @@ from collections import Counter
 
 import re2
 
-from pipeline.pii.issuers import ISSUED, KEY_STARTS, PASSWORD_STARTS
+from pipeline.pii.issuers import ISSUED
 from pipeline.pii.sieve import KEY_MAX
 
 Span = tuple[int, int]
@@ -59,9 +59,6 @@ _PASSWORD = re2.compile(
     rb"(?i)(?:password|passwd|passphrase|pwd|pass)[\"']?\]?[ \t]{0,3}(?::=|=>|[=:])[ \t]{0,3}"
     rb"(?:\"([^\s\"$<>{}()]{8,80})\"|'([^\s'$<>{}()]{8,80})')"
 )
-_STARTS = frozenset(start[:4] for start in KEY_STARTS)
-_PASSWORD_STARTS = frozenset(start[:4] for start in PASSWORD_STARTS.split())
-_PASSWORD_NAME_MAX = 18  # bytes from the beginning of a password's name to the `=` or `:` behind it, at most
 _PASSWORD_WORDS = re2.compile(
     rb"(?i)pass|pwd|secret|example|test|dummy|change|your|\*{3}|x{4}|foo|bar|hunter2|qwert|abc|1234|^\w+\.\w+$"
 )
@@ -116,11 +113,6 @@ def find_key(document: bytes, start: int, end: int) -> Span | None:
 
 def find_issued(document: bytes, start: int, end: int) -> Span | None:
     """Bounds of a key in an issuer's form that begins at `start`, or of a password whose name does."""
-    head = document[start : min(end, start + _PASSWORD_NAME_MAX)]
-    if head[:4] not in _STARTS and head[:3] not in _STARTS:
-        return None  # a word whose beginning has the same hash
-    if head[:4] in _PASSWORD_STARTS and b"=" not in head and b":" not in head:
-        return None  # as nearly all that begin so: passages, passengers, what is passed
     issued = _ISSUED.match(document, start, end)
     if issued is None:
         return _password(document, start, end)

@@ -5,7 +5,7 @@ must miss nothing that a judge (`redactor._JUDGES`) would accept, and should pas
 a hundred times as much a byte. Each byte is looked at a bounded number of times, whatever the text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from configs.models import PII_KINDS
-from pipeline.pii.issuers import BBAN, KEY_STARTS
+from pipeline.pii.issuers import BBAN, KEY_STARTS, PASSWORD_STARTS
 
 KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID = range(len(PII_KINDS))
 KEY_START, KEY_URL = len(PII_KINDS), len(PII_KINDS) + 1
@@ -32,6 +32,7 @@ NUMBER_MIN, NUMBER_MAX = 7, 64  # digits of a row of numbers; the longest number
 CARD_MIN = 13  # digits
 ROW_MAX = 240  # bytes of a row of numbers
 USERINFO_MAX = 128  # bytes of `name:password` in an address
+PASSWORD_NAME_MAX = 18  # bytes from the beginning of a password's name to the `=` or `:` behind it, at most
 INTERPRETED_MAX = 1 << 16  # bytes scanned in a process before the compiled scan is loaded
 
 
@@ -54,25 +55,46 @@ def _classes() -> npt.NDArray[np.uint16]:
 CLASSES = _classes()
 
 
-def _start_table(size: int) -> npt.NDArray[np.bool_]:
-    """Which hashes of the first `size` bytes of a word are those of an issuer's key."""
-    table = np.zeros(1 << 13, dtype=np.bool_)
-    for start in KEY_STARTS:
+def _start_table(starts: Iterable[bytes], size: int) -> npt.NDArray[np.int64]:
+    """Hash of `size` bytes → the beginning of an issuer's key that has it, as a number; −1 where none has."""
+    table = np.full(1 << 13, -1, dtype=np.int64)
+    for start in starts:
         if min(len(start), 4) == size:
-            table[_start_hash.py_func(np.frombuffer(start.ljust(4), np.uint8), 0, size)] = True  # no compiler at import
+            value = _start.py_func(np.frombuffer(start.ljust(4), np.uint8), 0, size)  # no compiler at import
+            place = _start_hash.py_func(value)
+            if table[place] not in (-1, value):
+                raise ValueError(f"the beginnings of keys {start!r} and {int(table[place])} have the same hash")
+            table[place] = value
     return table
 
 
 @njit(cache=True, nogil=True)
-def _start_hash(data: np.ndarray, i: int, size: int) -> Any:
-    value = np.int64(data[i]) * 31 + np.int64(data[i + 1])
-    value = value * 31 + np.int64(data[i + 2])
-    if size == 4:
-        value = value * 31 + np.int64(data[i + 3])
-    return (value ^ (value >> 7)) & 0x1FFF
+def _start(data: np.ndarray, i: int, size: int) -> Any:
+    """The first three or four bytes of a word as a number."""
+    value = (np.int64(data[i]) << 16) | (np.int64(data[i + 1]) << 8) | np.int64(data[i + 2])
+    return (value << 8) | np.int64(data[i + 3]) if size == 4 else value
 
 
-STARTS_3, STARTS_4 = _start_table(3), _start_table(4)
+@njit(cache=True, nogil=True)
+def _start_hash(value: int) -> Any:
+    return ((value * 0x8A96C7D) >> 20) & 0x1FFF  # a factor that gives no two beginnings the same
+
+
+STARTS_3, STARTS_4 = _start_table(KEY_STARTS, 3), _start_table(KEY_STARTS, 4)
+PASSWORDS_4 = _start_table(PASSWORD_STARTS.split(), 4)
+
+
+@njit(cache=True, nogil=True)
+def _begins_as_key(data: np.ndarray, i: int, hi: int) -> bool:
+    """Whether a word begins as an issuer's keys do, or as the name of a password with `=` or `:` not far behind it."""
+    three, four = _start(data, i, 3), _start(data, i, 4)
+    place = _start_hash(four)
+    if PASSWORDS_4[place] == four:  # nearly all that begin so are passages, passengers, what is passed
+        at, stop = i, min(hi, i + PASSWORD_NAME_MAX)
+        while at < stop and data[at] != 0x3D and data[at] != 0x3A:
+            at += 1
+        return at < stop
+    return STARTS_4[place] == four or STARTS_3[_start_hash(three)] == three
 
 
 def _account_lengths() -> npt.NDArray[np.int64]:
@@ -473,7 +495,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                     if end >= 0:
                         n = _put(out, n, document, IBAN, i, end)
                 if enabled[KEY] and i + 8 < hi:
-                    if STARTS_4[_start_hash(data, i, 4)] or STARTS_3[_start_hash(data, i, 3)]:
+                    if _begins_as_key(data, i, hi):
                         n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
                     elif byte == 0x42 and _is_begin(data, i, lo, hi):
                         n = _put(out, n, document, KEY, i, i + 6)
