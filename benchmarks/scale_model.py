@@ -27,8 +27,9 @@ from pipeline.deduplication.exchange import ExchangeStep
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit
 from pipeline.report.tally import Tally
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.flow import Begun, Done, ShardStep, Step
+from pipeline.runtime.flow import Begun, ShardStep, Step
 from pipeline.runtime.phases import OutputFile, Record, Task, digest_of
 
 SHARD_BYTES = 100_000_000
@@ -221,7 +222,7 @@ def _examples() -> list[dict[str, str]]:
 CONTENTS: dict[str, Any] = {
     "count": lambda: np.ones(2 * 4096, "<i8").tobytes(),
     "settle": lambda: json.dumps(_examples()).encode(),
-    "tally": lambda: json.dumps(_tally().as_json()).encode(),
+    "tally": lambda: json.dumps([_tally().as_json()]).encode(),
 }
 """What is in the files that the end of a step reads."""
 

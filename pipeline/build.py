@@ -24,9 +24,11 @@ from pipeline.readers import Unit, list_units
 from pipeline.report import write_report
 from pipeline.report.tally import Tally
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import damaged
-from pipeline.runtime.flow import Done, Step, fixed_step, run_steps, seconds_of
+from pipeline.runtime.flow import Step, fixed_step, run_steps
+from pipeline.runtime.follow import seconds_of
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_written
 from pipeline.runtime.phases import Record, Watch

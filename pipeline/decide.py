@@ -166,7 +166,7 @@ def _rows_apart(
     if storage.is_local(path) or storage.size_of(path) <= stores.BLOCK:
         yield lambda *_: None
         return
-    with folder.arrow(ROWS_ENDING, schema) as rows:
+    with folder.arrow(ROWS_ENDING, schema, aside=True) as rows:
 
         def write(batch: pa.RecordBatch, texts: Sequence[pa.Array]) -> None:
             batch = batch.append_column("text", beginnings(texts, EXCERPT_CHARACTERS))

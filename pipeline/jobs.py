@@ -18,33 +18,31 @@ from configs.models import Deduplication
 from pipeline.annotate import annotate_phase
 from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
-from pipeline.decide import ROWS_ENDING, decide_phase, shard_task
+from pipeline.decide import decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
 from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.readers import Unit
 from pipeline.report import sum_tallies, tally_phase, tally_tasks
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import CORPUS_VOUCHERS
-from pipeline.runtime.flow import Done, Link, ShardStep, Step
+from pipeline.runtime.flow import Link, ShardStep, Step
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task
 from pipeline.sampling import LanguageSample, plan_samples
 from pipeline.settle import (
     DECONTAMINATE,
+    DEDUPLICATED,
     LEDGER_ENDING,
-    ShardFiles,
     count_phase,
-    fate_tasks,
+    fate_task,
     histograms_of,
     settle_phase,
     sum_examples,
     sum_histograms,
 )
 from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
-
-DEDUPLICATED = ("annotate", "decide", "deduplicate-result")
-"""Phases that tell of each work shard, deduplicated."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,8 @@ class CorpusJobs:
 
     def find_tasks(self, done: Done) -> list[Task]:
         """A task a work shard that was deduplicated."""
-        annotated = [record.files[0] for record in done.records("annotate")]
-        tasks = self._fate_tasks(done, self._deduplicated(done), DEDUPLICATED)
-        return [replace(task, size=shard.bytes) for task, shard in zip(tasks, annotated, strict=True)]
+        shards = done.shards(*DEDUPLICATED)
+        return [replace(fate_task(shard), size=shard.file("annotate").bytes) for shard in shards]
 
     @cached_property
     def deduplicator(self) -> Deduplicator:
@@ -164,39 +161,22 @@ class CorpusJobs:
 
     def hash_task(self, done: Done, task: Task, records: list[Record]) -> Task:
         """The same shard, with what was decided."""
-        return hash_task(_shard_input(done, records[0].files[0], _told(records[1])))
+        return hash_task(_shard_input(done, records[0].files[0], records[1].file()))
 
     def shard_inputs(self, done: Done) -> list[ShardInput]:
         """All annotated shards."""
-        pairs = zip(done.records("annotate"), done.records("decide"), strict=True)
-        return [_shard_input(done, annotated.files[0], _told(decided)) for annotated, decided in pairs]
-
-    def _deduplicated(self, done: Done) -> list[ShardFiles]:
-        results, decided = self.deduplicator.result_files(done), done.records("decide")
         return [
-            ShardFiles(shard.path, shard.decisions, result, rows=_rows_of(done, record))
-            for shard, result, record in zip(self.shard_inputs(done), results, decided, strict=True)
+            _shard_input(done, shard.file("annotate"), shard.file("decide"))
+            for shard in done.shards("annotate", "decide")
         ]
 
-    def shard_files(self, done: Done) -> list[ShardFiles]:
-        """What tells of each work shard."""
-        files = self._deduplicated(done)
-        if not self._decontaminates:
-            return files
-        found, place = map(_told, done.records(DECONTAMINATE)), done.files(DECONTAMINATE)
-        paths = (storage.join(place, file.path) for file in found)
-        return [replace(one, decontaminated=path) for one, path in zip(files, paths, strict=True)]
+    def settled_phases(self) -> tuple[str, ...]:
+        """Phases that tell what becomes of the documents of a work shard, until they are settled."""
+        return (*DEDUPLICATED, *([DECONTAMINATE] if self._decontaminates else []))
 
     def fate_tasks(self, done: Done) -> list[Task]:
         """A task a work shard, with all that was found out about it."""
-        phases = (*DEDUPLICATED, *([DECONTAMINATE] if self._decontaminates else []))
-        return self._fate_tasks(done, self.shard_files(done), phases)
-
-    @staticmethod
-    def _fate_tasks(done: Done, files: list[ShardFiles], phases: tuple[str, ...]) -> list[Task]:
-        told = [list(map(_told, done.records(phase))) for phase in phases]
-        inputs = [tuple(file.digest for file in shard) for shard in zip(*told, strict=True)]
-        return fate_tasks(told[0], files, inputs)
+        return [fate_task(shard) for shard in done.shards(*self.settled_phases())]
 
     def count_phase(self, _: Done) -> Phase:
         """Counts what is there of each language."""
@@ -221,18 +201,8 @@ class CorpusJobs:
     def write_tasks(self, done: Done) -> list[Task]:
         """A task a shard of the corpus."""
         parts: dict[str, list[Part]] = {}
-        annotated, settled = done.records("annotate"), done.records("settle")
-        found = done.records(DECONTAMINATE) if self._decontaminates else []
-        cuts: list[tuple[str, ...]] = [(_told(record).digest,) for record in found] or [()] * len(annotated)
-        for shard, paths, record, cut in zip(annotated, self.shard_files(done), settled, cuts, strict=True):
-            fate = _told(record)
-            places = _places(shard.files[0])
-            for language, size in _kept_bytes(record).items():
-                digests = (shard.files[0].digest, fate.digest, *cut)
-                values = record.data["values"].get(language, {})
-                settled_path = storage.join(done.files("settle"), fate.path)
-                place = places[language]
-                part = Part(paths.annotated, settled_path, digests, size, *place, values, paths.decontaminated)
+        for shard in done.shards(*self.settled_phases(), "settle"):
+            for language, part in _parts(shard).items():
                 parts.setdefault(language, []).append(part)
         return plan_shards(parts, self.plan.recipe.output.shard_bytes)
 
@@ -271,10 +241,26 @@ def _shard_input(done: Done, annotated: OutputFile, decided: OutputFile) -> Shar
     return ShardInput(task.name, task.payload, decisions, f"{annotated.digest} {decided.digest}", annotated.size)
 
 
-def _rows_of(done: Done, decided: Record) -> str:
-    """The file of rows without texts that `decide` left, if it did."""
-    names = [file.path for file in decided.files if file.path.endswith(ROWS_ENDING)]
-    return storage.join(done.files("decide"), names[0]) if names else ""
+def _parts(shard: WorkShard) -> dict[str, Part]:
+    """What a settled shard gives to the corpus, by language."""
+    annotated, settled = shard.file("annotate"), shard.record("settle")
+    found = shard.find(DECONTAMINATE)
+    cuts = [shard.file(DECONTAMINATE).digest] if found else []
+    digests = (annotated.digest, shard.file("settle").digest, *cuts)
+    places = _places(annotated)
+    return {
+        language: Part(
+            annotated=shard.path("annotate"),
+            settled=shard.path("settle"),
+            digests=digests,
+            bytes=size,
+            span=places[language][0],
+            row=places[language][1],
+            values=settled.data["values"].get(language, {}),
+            decontaminated=found,
+        )
+        for language, size in _kept_bytes(settled).items()
+    }
 
 
 def _places(annotated: OutputFile) -> dict[str, tuple[storage.Span, int]]:
@@ -295,11 +281,6 @@ def _kept_bytes(settled: Record) -> Mapping[str, int]:
         if stage == "write":
             kept[language] = kept.get(language, 0) + size
     return kept
-
-
-def _told(record: Record) -> OutputFile:
-    """The file with a row for each document of the shard."""
-    return next(file for file in record.files if file.path == f"{record.task}.arrow")
 
 
 def _is_ledger(file: OutputFile) -> bool:

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.decide import COLUMN_BYTES, shard_name
+from pipeline.decide import COLUMN_BYTES, ROWS_ENDING
 from pipeline.runtime import storage
-from pipeline.runtime.flow import Done
-from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.runtime.done import Done, WorkShard
+from pipeline.runtime.phases import Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, Rows, coarse, excerpt
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
@@ -292,14 +292,16 @@ def sum_examples(done: Done, records: Sequence[Record]) -> list[dict[str, str]]:
     return [example for key in sorted(by_reason) for example in by_reason[key]]
 
 
-def fate_tasks(
-    annotated: Sequence[OutputFile], files: Sequence[ShardFiles], inputs: Sequence[tuple[str, ...]]
-) -> list[Task]:
-    """A task a shard, for `count` and `settle`; `inputs` are the digests of its files."""
-    return [
-        Task(shard_name(shard), digests, paths, shard.documents * COLUMN_BYTES)
-        for shard, paths, digests in zip(annotated, files, inputs, strict=True)
-    ]
+DEDUPLICATED = ("annotate", "decide", "deduplicate-result")
+"""Phases that tell of each work shard, deduplicated."""
+
+
+def fate_task(shard: WorkShard) -> Task:
+    """The task of `count`, `settle` and whoever looks at a deduplicated shard: its inputs are all that tell of it."""
+    annotated, decided, deduplicated = (shard.path(phase) for phase in DEDUPLICATED)
+    files = ShardFiles(annotated, decided, deduplicated, shard.find(DECONTAMINATE), shard.find("decide", ROWS_ENDING))
+    digests = tuple(shard.file(phase).digest for phase in shard.left)
+    return Task(shard.name, digests, files, shard.file("annotate").documents * COLUMN_BYTES)
 
 
 def count_phase(seed: int) -> Phase:

@@ -21,9 +21,10 @@ import xxhash
 
 from pipeline.deduplication.records import read_all
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import OutputFile, Record, damaged, read_record, write_record
-from pipeline.runtime.flow import Begun, Done, Site, SiteDoFn, Step, carried, run_steps
+from pipeline.runtime.flow import Begun, Site, SiteDoFn, Step, carried, run_steps
 from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
 

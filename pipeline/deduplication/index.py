@@ -16,7 +16,7 @@ from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
 from pipeline.deduplication.minhash import WORDS
 from pipeline.deduplication.near import Signed, write_signatures
-from pipeline.deduplication.records import DOCUMENT, id_bytes, id_numbers, read_records
+from pipeline.deduplication.records import DOCUMENT, Shard, id_bytes, id_numbers, read_records
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 
@@ -141,7 +141,6 @@ class AdoptIndex:
             )
 
 
-def signed_files(place: str, name: str, shard: object) -> Signed:
-    """The files of signatures that a task wrote."""
-    base = storage.join(place, name)
-    return Signed(shard, f"{base}.rows", f"{base}.signatures", f"{base}.bands")  # type: ignore[arg-type]
+def signed_files(base: str, shard: Shard) -> Signed:
+    """The files of signatures that a task wrote; `base` is their path without its ending."""
+    return Signed(shard, f"{base}.rows", f"{base}.signatures", f"{base}.bands")

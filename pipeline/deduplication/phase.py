@@ -17,6 +17,7 @@ They make three jobs: up to `recurring`, up to `pairs`, and the rest, for which 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,6 @@ from pipeline.deduplication.pairs import FindPairs
 from pipeline.deduplication.records import (
     EDGE,
     KEYED,
-    LINE,
     PAIR,
     RANKED,
     EdgeFile,
@@ -50,12 +50,13 @@ from pipeline.deduplication.records import (
     distinct,
     rows_of,
 )
-from pipeline.deduplication.recurring import CountLines, FindRecurring, ReadLines, sort_hashes
+from pipeline.deduplication.recurring import PACKED_BYTES, CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.finished import CORPUS_VOUCHERS
-from pipeline.runtime.flow import Done, Link, ShardStep, Step, run_steps
+from pipeline.runtime.flow import Link, ShardStep, Step, run_steps
 from pipeline.runtime.phases import Phase, Record, Task, Watch, digest_of
 
 VERSION = 3
@@ -114,6 +115,44 @@ def hash_task(shard: ShardInput) -> Task:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A shard in its place among all: ours, or one that a finished build left as its index.
+
+    `hashing` and `signing` are the phases that left its keys and its signatures; for a finished build's it is one.
+    """
+
+    position: int
+    left: WorkShard
+    hashing: str
+    signing: str
+
+    @property
+    def hashed(self) -> Record:
+        """What hashing left."""
+        return self.left.record(self.hashing)
+
+    @property
+    def signed(self) -> Record:
+        """What signing left."""
+        return self.left.record(self.signing)
+
+    @property
+    def shard(self) -> Shard:
+        """The shard as tasks see it."""
+        return Shard(self.position, self.left.path(self.hashing, ".documents"), self.hashed.data["count"])
+
+    @property
+    def cuts(self) -> str:
+        """Its file of records CUT."""
+        return self.left.path(self.signing, ".cuts")
+
+    @property
+    def signatures(self) -> Signed:
+        """Its files of signatures, if there are any."""
+        return signed_files(storage.join(self.left.left[self.signing][1], self.left.name), self.shard)
+
+
+@dataclass(frozen=True)
 class Deduplicator:
     """The steps of one deduplication. `inputs` tells the shards once they are there; `index` is a folder."""
 
@@ -139,7 +178,7 @@ class Deduplicator:
             steps.append(ShardStep(self._adopt_tasks, (Link(AGAINST, lambda _: phase),)))
         keys = [(IDS, "id"), *([(EXACT, "exact")] if self.settings.exact else [])]
         for name, key in keys:
-            plan = _Losers(self, name, key)
+            plan = partial(self._equal, name, key)
             steps.append(ExchangeStep(name, plan, self._keys_bytes, self._round_bytes, (HASH, AGAINST)))
         if self._counts_lines:
             least = self.settings.recurring_lines_characters_min
@@ -172,25 +211,20 @@ class Deduplicator:
                 files = star_components(engine, done.folder, edges, key, self._round_bytes, parts)
                 components = ReadComponents(tuple(files), parts)
             round_bytes = total if components is None else self._round_bytes
-            steps.append(ExchangeStep(KEPT, _Kept(self, components), lambda _: total, round_bytes))
-        result = _Result(self, has_members=bool(total))
-        steps.append(ShardStep(result.tasks, (Link(RESULT, result.phase),)))
+            steps.append(ExchangeStep(KEPT, partial(self._kept, components), lambda _: total, round_bytes))
+        steps.append(ShardStep(partial(self._result_tasks, bool(total)), (Link(RESULT, self._result_phase),)))
         if self.index is not None:
             steps.append(ShardStep(self._index_tasks, (Link(INDEX, self._index_phase),)))
         return steps
 
     def result(self, done: Done) -> DeduplicationResult:
         """What it left, once all steps are done."""
-        records, recurring = done.records(RESULT), self.recurring_lines(done)
-        files = self.result_files(done)
+        results, recurring = done.shards(RESULT), self.recurring_lines(done)
+        files = [shard.path(RESULT) for shard in results]
         has_members = sum(step.total_bytes for step in self._found(done)) > 0
-        statistics = _statistics(records, recurring)
+        statistics = _statistics([shard.record(RESULT) for shard in results], recurring)
         statistics |= cluster_statistics(exchanged(done, KEPT).files(STATISTICS) if has_members else [])
-        return DeduplicationResult(files, [record.files[0].digest for record in records], recurring, statistics)
-
-    def result_files(self, done: Done) -> list[str]:
-        """Files in schema `resolve.RESULT`, one a shard in their order."""
-        return [storage.join(done.files(RESULT), record.files[0].path) for record in done.records(RESULT)]
+        return DeduplicationResult(files, [shard.file(RESULT).digest for shard in results], recurring, statistics)
 
     def recurring_lines(self, done: Done) -> dict[str, str]:
         """Source → file of the hashes of its recurring lines."""
@@ -219,29 +253,28 @@ class Deduplicator:
     def _configured(configuration: Any) -> dict[str, Any]:
         return {"version": VERSION, "settings": configuration}
 
-    def _hashed(self, done: Done) -> list[Record]:
-        return [*done.records(HASH), *self._adopted(done)]
+    def ours(self, done: Done, *phases: str) -> list[Compared]:
+        """Our shards, once hashing and these phases have ended."""
+        return [Compared(position, left, HASH, SIGN) for position, left in enumerate(done.shards(HASH, *phases))]
 
-    def _adopted(self, done: Done) -> list[Record]:
-        return done.records(AGAINST) if self.adopted else []
-
-    def shards(self, done: Done) -> list[Shard]:
+    def shards(self, done: Done, *phases: str) -> list[Compared]:
         """Our shards, then those of the finished builds that we are compared with."""
 
-        def make() -> list[Shard]:
-            places = [*([done.files(HASH)] * len(done.records(HASH))), *([done.files(AGAINST)] * len(self.adopted))]
-            return [
-                Shard(position, storage.join(place, record.files[0].path), record.data["count"])
-                for position, (record, place) in enumerate(zip(self._hashed(done), places, strict=True))
-            ]
+        def make() -> list[Compared]:
+            ours, adopted = self.ours(done, *phases), done.shards(AGAINST) if self.adopted else []
+            return [*ours, *(Compared(at, left, AGAINST, AGAINST) for at, left in enumerate(adopted, len(ours)))]
 
-        shards: list[Shard] = done.once("shards", make)
+        shards: list[Compared] = done.once(("shards", phases), make)
         return shards
+
+    def _given(self, done: Done, *phases: str) -> Iterator[tuple[ShardInput, Compared]]:
+        """Our shards with the inputs that they are of."""
+        return zip(self.inputs(done), self.ours(done, *phases), strict=True)
 
     def _losers(self, done: Done) -> list[Exchanged]:
         return [exchanged(done, name) for name in (IDS, *([EXACT] if self.settings.exact else []))]
 
-    def _losers_of(self, done: Done, shard: Shard) -> tuple[tuple[str, ...], str]:
+    def _losers_of(self, done: Done, shard: Compared) -> tuple[tuple[str, ...], str]:
         """Files of the documents of a shard that are dropped for an equal one; a digest of which rows these are."""
         name = shard_file(shard.position)
         losers = self._losers(done)
@@ -257,62 +290,65 @@ class Deduplicator:
         ]
 
     def _keys_bytes(self, done: Done) -> int:
-        return sum(record.data["alive"] for record in self._hashed(done)) * RANKED.itemsize
+        return sum(shard.hashed.data["alive"] for shard in self.shards(done)) * RANKED.itemsize
+
+    def _equal(self, name: str, key: str, done: Done) -> Exchange:
+        """Documents that are dropped for one of equal `key`, by shard; those out by an earlier key don't count."""
+        before = exchanged(done, IDS) if name == EXACT else None
+        shards = self.shards(done)
+        return Exchange(
+            name,
+            self._configured(None),
+            ReadKeys(key),
+            find_losers,
+            sort_edges,
+            [(each.shard, tuple(before.files(shard_file(each.position)) if before else ())) for each in shards],
+            [each.hashed.files[0].digest for each in shards] + ([before.key] if before else []),
+            rows_digest,
+        )
 
     def _line_tasks(self, done: Done) -> list[Task]:
         tasks = []
-        for shard, known in zip(self.inputs(done), self.shards(done), strict=False):
-            lost, digest = self._losers_of(done, known)
-            tasks.append(Task(shard.name, (shard.digest, digest), (shard, known, lost), shard.size))
+        for given, mine in self._given(done):
+            lost, digest = self._losers_of(done, mine)
+            tasks.append(Task(given.name, (given.digest, digest), (given, mine.shard, lost), given.size))
         return tasks
 
     def _line_sources(self, done: Done) -> list[str]:
         return sorted({source for record in done.records(LINES) for source in record.data["sources"]})
 
     def _lines_bytes(self, done: Done) -> int:
-        return sum(record.files[0].documents for record in done.records(LINES)) * LINE.itemsize
+        return sum(record.files[0].documents for record in done.records(LINES)) * PACKED_BYTES
 
     def _recurring(self, done: Done) -> Exchange:
         least = self.settings.recurring_lines_documents_min
         assert least is not None
-        records, sources = done.records(LINES), self._line_sources(done)
+        shards, sources = done.shards(LINES), self._line_sources(done)
         numbers = {source: number for number, source in enumerate(sources)}
-        place = done.files(LINES)
         return Exchange(
             RECURRING,
             self._configured(least),
             ReadLines(numbers),
             FindRecurring(least),
             sort_hashes,
-            [(storage.join(place, record.files[0].path), record.data["sources"]) for record in records],
-            [record.files[0].digest for record in records] + [digest_of(sources)],
+            [(shard.path(LINES, ".lines"), shard.record(LINES).data["sources"]) for shard in shards],
+            [shard.file(LINES, ".lines").digest for shard in shards] + [digest_of(sources)],
         )
 
     def _sign_tasks(self, done: Done) -> list[Task]:
         recurring = self.recurring_lines(done)
         digests = {source: content_digest([path]) for source, path in recurring.items()}
-        lines = done.records(LINES) if self._counts_lines else []
         tasks = []
-        for number, (shard, known) in enumerate(zip(self.inputs(done), self.shards(done), strict=False)):
-            lost, digest = self._losers_of(done, known)
-            sources = lines[number].data["sources"] if lines else []
+        for given, mine in self._given(done, *([LINES] if self._counts_lines else [])):
+            lost, digest = self._losers_of(done, mine)
+            sources = mine.left.record(LINES).data["sources"] if self._counts_lines else []
             cut = {source: recurring[source] for source in sources if source in recurring}
-            inputs = (shard.digest, digest, digest_of({source: digests[source] for source in cut}))
-            tasks.append(Task(shard.name, inputs, SignaturePayload(shard, known, lost, cut), shard.size))
+            inputs = (given.digest, digest, digest_of({source: digests[source] for source in cut}))
+            tasks.append(Task(given.name, inputs, SignaturePayload(given, mine.shard, lost, cut), given.size))
         return tasks
 
-    def signed(self, done: Done) -> list[tuple[Record, str]]:
-        """Records of signatures, with the folders their files lie in."""
-        own = [(record, done.files(SIGN)) for record in done.records(SIGN)]
-        return [*own, *((record, done.files(AGAINST)) for record in self._adopted(done))]
-
-    def signed_files(self, done: Done) -> tuple[Signed, ...]:
-        """Files of signatures, of all shards."""
-        pairs = zip(self.shards(done), self.signed(done), strict=True)
-        return tuple(signed_files(place, record.task, shard) for shard, (record, place) in pairs)
-
     def _bands_bytes(self, done: Done) -> int:
-        return sum(record.data["bands"] for record, _ in self.signed(done)) * KEYED.itemsize
+        return sum(shard.signed.data["bands"] for shard in self.shards(done, SIGN)) * KEYED.itemsize
 
     @property
     def matches_min(self) -> int:
@@ -321,7 +357,8 @@ class Deduplicator:
         return 1 if least is None else max(1, math.ceil(least * self.settings.permutations - 1e-9))
 
     def _pairs(self, done: Done) -> Exchange:
-        files = self.signed_files(done)
+        shards = self.shards(done, SIGN)
+        files = tuple(shard.signatures for shard in shards)
         return Exchange(
             PAIRS,
             self._configured(self.settings.verify_jaccard_min),
@@ -329,7 +366,7 @@ class Deduplicator:
             FindPairs(files, self.settings.permutations, self.matches_min),
             sort_pairs,
             files,
-            [file.digest for record, _ in self.signed(done) for file in record.files],
+            [file.digest for shard in shards for file in shard.signed.files],
         )
 
     def _found(self, done: Done) -> list[Exchanged]:
@@ -355,113 +392,68 @@ class Deduplicator:
         return Phase(INDEX, configuration, WriteIndex(self.settings), self.index, vouchers)
 
     def _index_tasks(self, done: Done) -> list[Task]:
-        signed, results = self.signed(done), done.records(RESULT)
-        everything = zip(self.shards(done), signed, results, self.result_files(done), strict=False)
         return [
             Task(
-                result.task,
-                (*(file.digest for file in record.files), result.files[0].digest),
-                (signed_files(folder, record.task, shard), path),
-                shard.count,
+                shard.left.name,
+                (*(file.digest for file in shard.signed.files), shard.left.file(RESULT).digest),
+                (shard.signatures, shard.left.path(RESULT)),
+                shard.shard.count,
             )
-            for shard, (record, folder), result, path in everything
+            for shard in self.ours(done, SIGN, RESULT)
         ]
 
-
-@dataclass(frozen=True)
-class _Losers:
-    """Documents that are dropped for one of equal `key`, by shard; those that are out by an earlier key don't count."""
-
-    whole: Deduplicator
-    name: str
-    key: str
-
-    def __call__(self, done: Done) -> Exchange:
-        before = exchanged(done, IDS) if self.name == EXACT else None
-        shards, hashed = self.whole.shards(done), self.whole._hashed(done)
-        return Exchange(
-            self.name,
-            {"version": VERSION, "settings": None},
-            ReadKeys(self.key),
-            find_losers,
-            sort_edges,
-            [(shard, tuple(before.files(shard_file(shard.position)) if before else ())) for shard in shards],
-            [record.files[0].digest for record in hashed] + ([before.key] if before else []),
-            rows_digest,
-        )
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What becomes of each document that has duplicates; by components where the graph does not fit in memory."""
-
-    whole: Deduplicator
-    components: ReadComponents | None
-
-    def __call__(self, done: Done) -> Exchange:
-        whole, hashed, signed = self.whole, self.whole._hashed(done), self.whole.signed(done)
-        sources = _sources(hashed)
+    def _kept(self, components: ReadComponents | None, done: Done) -> Exchange:
+        """What becomes of each document that has duplicates; by components where the graph does not fit in memory."""
+        shards, settings = self.shards(done, SIGN), self.settings
+        sources = _sources(shards)
         numbers = {source: number for number, source in enumerate(sources)}
         own = len(done.records(HASH))
         choose = ChooseKept(
             own=own,
-            documents=tuple(shard.documents for shard in whole.shards(done)),
-            cuts=tuple(storage.join(place, f"{record.task}.cuts") for record, place in signed),
-            signed=whole.signed_files(done) if whole.settings.near else (),
-            sources=tuple(tuple(numbers[source] for source in record.data["sources"]) for record in hashed),
-            permutations=whole.settings.permutations,
-            bands=whole.settings.bands,
-            matches_min=whole.matches_min,
+            documents=tuple(shard.shard.documents for shard in shards),
+            cuts=tuple(shard.cuts for shard in shards),
+            signed=tuple(shard.signatures for shard in shards) if settings.near else (),
+            sources=tuple(tuple(numbers[source] for source in shard.hashed.data["sources"]) for shard in shards),
+            permutations=settings.permutations,
+            bands=settings.bands,
+            matches_min=self.matches_min,
         )
-        configuration = {"own": own, "sources": sources, "jaccard_min": whole.settings.verify_jaccard_min}
-        inputs = [whole._found_key(done), *(file.digest for record in hashed for file in record.files)]
-        inputs += [file.digest for record, _ in signed for file in record.files]
-        edges: list[Any] = whole._edges(done)
+        configuration = {"own": own, "sources": sources, "jaccard_min": settings.verify_jaccard_min}
+        inputs = [self._found_key(done), *(file.digest for shard in shards for file in shard.hashed.files)]
+        inputs += [file.digest for shard in shards for file in shard.signed.files]
+        edges: list[Any] = self._edges(done)
         read: Any = read_nothing
-        if self.components is None:
+        if components is None:
             choose, edges = replace(choose, files=tuple(edges)), [None]
         else:
-            read = self.components
-        return Exchange(
-            KEPT, {"version": VERSION, "settings": configuration}, read, choose, merge_members, edges, inputs
-        )  # fmt: skip
+            read = components
+        return Exchange(KEPT, self._configured(configuration), read, choose, merge_members, edges, inputs)
 
+    def _result_phase(self, done: Done) -> Phase:
+        configuration = {**self.context.as_dict(), "sources": _sources(self.shards(done))}
+        return Phase(RESULT, self._configured(configuration), write_result)
 
-@dataclass(frozen=True)
-class _Result:
-    """The end: a row a document. `has_members`: there are documents with duplicates."""
-
-    whole: Deduplicator
-    has_members: bool
-
-    def phase(self, done: Done) -> Phase:
-        sources = _sources(self.whole._hashed(done))
-        configuration = {**self.whole.context.as_dict(), "sources": sources}
-        return Phase(RESULT, {"version": VERSION, "settings": configuration}, write_result)
-
-    def tasks(self, done: Done) -> list[Task]:
-        whole, hashed = self.whole, self.whole._hashed(done)
+    def _result_tasks(self, has_members: bool, done: Done) -> list[Task]:
+        """A row a document. `has_members`: there are documents with duplicates."""
         steps = [
             exchanged(done, IDS),
-            exchanged(done, EXACT) if whole.settings.exact else None,
-            exchanged(done, KEPT) if self.has_members else None,
+            exchanged(done, EXACT) if self.settings.exact else None,
+            exchanged(done, KEPT) if has_members else None,
         ]
-        sources = tuple(_sources(hashed))
+        sources = tuple(_sources(self.shards(done)))
         tasks = []
-        for given, shard, record in zip(whole.inputs(done), whole.shards(done), done.records(SIGN), strict=False):
-            name = shard_file(shard.position)
+        for given, mine in self._given(done, SIGN):
+            name = shard_file(mine.position)
             ids, exact, members = (tuple(step.files(name)) if step else () for step in steps)
-            cuts = next(file for file in record.files if file.path.endswith(".cuts"))
-            digests = [step.digests(name) if step else [] for step in steps]
-            payload = ResultPayload(
-                shard, ids, exact, storage.join(done.files(SIGN), cuts.path), members, sources
-            )  # fmt: skip
-            tasks.append(Task(given.name, (given.digest, digest_of(digests), cuts.digest), payload, shard.count))
+            digests = digest_of([step.digests(name) if step else [] for step in steps])
+            payload = ResultPayload(mine.shard, ids, exact, mine.cuts, members, sources)
+            inputs = (given.digest, digests, mine.left.file(SIGN, ".cuts").digest)
+            tasks.append(Task(given.name, inputs, payload, mine.shard.count))
         return tasks
 
 
-def _sources(hashed: Sequence[Record]) -> list[str]:
-    return sorted({source for record in hashed for source in record.data["sources"]})
+def _sources(shards: Sequence[Compared]) -> list[str]:
+    return sorted({source for shard in shards for source in shard.hashed.data["sources"]})
 
 
 def rows_digest(content: bytes) -> str:

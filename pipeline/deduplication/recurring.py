@@ -1,4 +1,7 @@
-"""Which lines recur: counted in each shard, added up by source, kept where seen in enough documents."""
+"""Which lines recur: counted in each shard, added up by source, kept where seen in enough documents.
+
+Most of what a build shuffles are these counts, hence their own form in `pack_lines`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +56,47 @@ class CountLines:
         return found
 
 
+_FRAME = np.dtype([("source", "<u4"), ("lines", "<u4"), ("repeated", "<u4"), ("first", "<u8"), ("width", "u1")])
+_REPEATED = np.dtype([("place", "<u4"), ("count", "<u4")])
+PACKED_BYTES = 7
+"""About what a line takes when it is shuffled."""
+
+
+def pack_lines(source: int, hashes: np.ndarray, counts: np.ndarray) -> bytes:
+    """Distinct lines of a source as they are shuffled: 6 or 7 bytes each, where a record LINE has 16.
+
+    `hashes` (uint64) are sorted; they go as steps from one to the next, in as many bytes as the largest step takes.
+    `counts` go only where they are above 1, as seldom they are.
+    """
+    steps = np.diff(hashes)
+    width = (int(steps.max()).bit_length() + 7) // 8 if len(steps) else 0
+    repeated = np.flatnonzero(counts > 1)
+    more = np.empty(len(repeated), _REPEATED)
+    more["place"], more["count"] = repeated, counts[repeated]
+    frame = np.array([(source, len(hashes), len(repeated), hashes[0], width)], _FRAME)
+    few = steps.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
+    return frame.tobytes() + few.tobytes() + more.tobytes()
+
+
+def unpack_lines(buffer: bytes) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Source, hashes (uint64) and counts (int64) of all that was packed, one behind the other, in `buffer`."""
+    at = 0
+    while at < len(buffer):
+        frame = np.frombuffer(buffer, _FRAME, 1, at)[0]
+        lines, width = int(frame["lines"]), int(frame["width"])
+        at += _FRAME.itemsize
+        steps = np.zeros((lines, 8), np.uint8)
+        steps[1:, :width] = np.frombuffer(buffer, np.uint8, (lines - 1) * width, at).reshape(lines - 1, width)
+        at += (lines - 1) * width
+        hashes = steps.view("<u8")[:, 0]
+        hashes[0] = frame["first"]
+        more = np.frombuffer(buffer, _REPEATED, int(frame["repeated"]), at)
+        at += more.nbytes
+        counts = np.ones(lines, np.int64)
+        counts[more["place"]] = more["count"]
+        yield int(frame["source"]), np.cumsum(hashes, dtype=np.uint64), counts
+
+
 @dataclass(frozen=True)
 class ReadLines:
     """Gives the counted lines of a shard; `numbers` are the corpus's numbers of sources."""
@@ -62,16 +106,14 @@ class ReadLines:
     def __call__(
         self, payload: tuple[str, Sequence[str]], partitions: int, chosen: range
     ) -> Iterator[tuple[int, bytes]]:
-        """Records LINE by partition of their hash; the payload is a file of lines and the sources it numbers."""
+        """Lines, packed, by partition of their hash; the payload is a file of lines and the sources it numbers."""
         path, sources = payload
-        lines = read_records(path, LINE)
-        where = partition_of(lines["hash"], partitions)
-        mine = (where >= chosen.start) & (where < chosen.stop)
-        lines, where = np.array(lines[mine]), where[mine]
-        numbers = np.array([self.numbers[source] for source in sources], np.uint32)
-        lines["source"] = numbers[lines["source"]] if len(lines) else 0
-        for partition, part in split(lines, where):
-            yield partition, part.tobytes()
+        records = read_records(path, LINE)
+        for number, lines in split(records, records["source"].astype(np.int64)):
+            where = partition_of(lines["hash"], partitions)  # sorted, as hashes are
+            start, stop = np.searchsorted(where, [chosen.start, chosen.stop])
+            for partition, mine in split(lines[start:stop], where[start:stop]):
+                yield partition, pack_lines(self.numbers[sources[number]], mine["hash"], mine["count"])
 
 
 @dataclass(frozen=True)
@@ -82,9 +124,11 @@ class FindRecurring:
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """Hashes (uint64) by source."""
-        lines = np.frombuffer(buffer, LINE)
-        for source, part in split(lines, lines["source"].astype(np.int64)):
-            hashes, counts = count_hashes(part["hash"], part["count"])
+        found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for source, hashes, counts in unpack_lines(buffer):
+            found.setdefault(source, []).append((hashes, counts))
+        for source, parts in sorted(found.items()):
+            hashes, counts = count_hashes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
             recurring = hashes[counts >= self.documents_min]
             if len(recurring):
                 yield f"source-{source:05d}", recurring.astype("<u8").tobytes()

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.report.tally import BINS, Tally, merge, tally_file
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done
 from pipeline.runtime.finished import manifest_records
-from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder, files_of
 
 VERSION = 4

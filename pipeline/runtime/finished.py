@@ -54,6 +54,10 @@ class Record:
     data: dict[str, Any]
     seconds: float = 0.0
 
+    def file(self, ending: str = ".arrow") -> OutputFile:
+        """The file TASK+ending; without one that with a row for each document."""
+        return next(file for file in self.files if file.path == f"{self.task}{ending}")
+
 
 def write_record(path: str, record: Record) -> None:
     """Write a record with a digest of itself."""

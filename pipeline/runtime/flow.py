@@ -9,7 +9,6 @@ On runners that spill, a job is one pipeline. Locally, where Beam holds in memor
 shuffles much is cut into rounds, each a pipeline; see `Step.cut`.
 """
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,56 +20,21 @@ from uuid import uuid4
 import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
 
-from configs.errors import OpenRootsError, StorageError
+from configs.errors import OpenRootsError
 from pipeline.runtime import recall, storage
+from pipeline.runtime.counters import count
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine, carry
-from pipeline.runtime.finished import Record, manifest_records
+from pipeline.runtime.finished import Record
+from pipeline.runtime.follow import Follower, note_of, notes, tell_begin, tell_end
 from pipeline.runtime.lock import check_held
-from pipeline.runtime.phases import Phase, Task, Watch, files_of, records_of
+from pipeline.runtime.phases import Phase, Task, Watch
 from pipeline.runtime.probe import probe
 from pipeline.runtime.spark.options import ONE_KEY
 
-POLL_SECONDS = 0.5
-_STORE_SECONDS, _STORE_SECONDS_MAX = 3.0, 10.0
-"""How often the notes of a running pipeline are looked for; the same in a store, where that is a request: less and less
-often as long as there is no news."""
 _UNPACKED_MAX = 4
 BRIEF_TASKS, BRIEF_BYTES = 500, 16 << 20
 """A step of no more tasks and bytes, whose files lie in a store, keeps no record of each task: seconds are at stake."""
-
-
-@dataclass
-class Done:
-    """What finished steps left in a work folder, read when it is asked for; valid for one run of the pipeline."""
-
-    folder: str
-    memory: dict[Any, Any] = field(default_factory=dict)
-
-    def records(self, phase: str) -> list[Record]:
-        """Records of a finished phase in the order of its tasks."""
-        records: list[Record] = self.once(("records", phase), lambda: self._records(phase))
-        return records
-
-    def summary(self, phase: str) -> Any:
-        """What the step's `summarise` made of the records of a finished phase."""
-        path = storage.join(self.folder, phase, "summary.json")
-        return self.once(("summary", phase), lambda: storage.read_json(path))
-
-    def files(self, phase: str) -> str:
-        """Where the files of a phase lie that has no place of its own."""
-        return files_of(self.folder, phase)
-
-    def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` gives, made once under this key."""
-        if key not in self.memory:
-            self.memory[key] = make()
-        return self.memory[key]
-
-    def _records(self, phase: str) -> list[Record]:
-        records = manifest_records(self.folder, phase)
-        if not records and not storage.exists(storage.join(self.folder, phase, "manifest.json")):
-            raise OpenRootsError(f"{phase} left no manifest in {self.folder}; start again: it resumes")
-        return list(records.values())
 
 
 @dataclass(frozen=True)
@@ -365,9 +329,9 @@ def _elements(begun: Begun) -> list[tuple[int, Any]]:
 
 
 def _write_note(site: Site, begun: Begun, began: float) -> None:
-    path = _note_of(site.done.folder, site.step.name)
-    _notes[path] = {**begun.note, "run": site.run, "began": began}
-    storage.write_json(path, _notes[path])
+    path = note_of(site.done.folder, site.step.name)
+    notes[path] = {**begun.note, "run": site.run, "began": began}
+    storage.write_json(path, notes[path])
 
 
 class _DoTasks(SiteDoFn):
@@ -377,7 +341,11 @@ class _DoTasks(SiteDoFn):
         assert isinstance(step, ShardStep)
         for item in items:
             with carried():
-                yield 0, (number, None if number < 0 else step.do(self.site.done, item))
+                records = None if number < 0 else step.do(self.site.done, item)
+            if isinstance(item, Task):
+                for link, record in zip(step.links, records or (), strict=True):
+                    count(link.name, record)
+            yield 0, (number, records)
 
 
 class _End(SiteDoFn):
@@ -386,32 +354,13 @@ class _End(SiteDoFn):
         with carried():
             results = [result for result in element[1] if result is not None and result[1] is not None]
             note = site.step.end(site.done, results)
-            path = _note_of(site.done.folder, site.step.name)
-            before = _notes.get(path, {})
+            path = note_of(site.done.folder, site.step.name)
+            before = notes.get(path, {})
             if before.get("run") != site.run:  # another process began the step
                 before = storage.read_json(path)
-            _notes[path] = {**before, **note, "ended": time.time()}
-            storage.write_json(path, _notes[path])
+            notes[path] = {**before, **note, "ended": time.time()}
+            storage.write_json(path, notes[path])
         yield 0
-
-
-_notes: dict[str, dict[str, Any]] = {}
-"""The last note of each step that this process has written or read to its end, by path."""
-
-
-def _note_of(folder: str, step: str) -> str:
-    return storage.join(folder, step, "progress.json")
-
-
-def seconds_of(folder: str, step: str) -> float:
-    """How long a step took when it last ran; 0 where that is not known."""
-    try:
-        path = _note_of(folder, step)
-        known = None if storage.is_local(folder) else _notes.get(path)
-        note = known if known and "ended" in known else storage.read_json(path)
-        return max(0.0, float(note["ended"]) - float(note["began"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
 
 
 class Steps(beam.PTransform):
@@ -483,8 +432,8 @@ def run_steps(
 def _end_idle(step: Step, done: Done, begun: Begun, watch: Watch) -> None:
     """End a step of which nothing is left to do: the last run may have been stopped before that."""
     note = step.end(done, begun.elements)
-    _tell_begin(watch, step, done, begun.note)
-    _tell_end(watch, step, Done(done.folder), note, 0.0)
+    tell_begin(watch, step, done, begun.note)
+    tell_end(watch, step, Done(done.folder), note, 0.0)
 
 
 def _group(steps: list[Step], done: Done) -> tuple[list[Step], list[Step]]:
@@ -507,14 +456,14 @@ def _run(
     began: float,
     input_bytes: int | None,
 ) -> None:
-    follower: _Follower | None = None
+    follower: Follower | None = None
 
     def construct(pipeline: beam.Pipeline) -> beam.PCollection:
         nonlocal follower
         sites = Site.pack([steps[0].begun(), *steps[1:]], folder, engine.check)
         if follower is not None:
             follower.stop()
-        follower = _Follower(steps, folder, sites[0].run, watch)
+        follower = Follower(steps, folder, sites[0].run, watch)
         follower.start()
         _write_note(sites[0], begun, began)
         return pipeline | Steps(sites, begun)
@@ -528,85 +477,3 @@ def _run(
         raise
     if follower is not None:
         follower.finish()
-
-
-def _tell_begin(watch: Watch, step: Step, done: Done, note: dict[str, Any]) -> None:
-    if note.get("damaged"):
-        watch.damaged(step.name, note["damaged"])
-    if "sizes" in note:
-        watch.begin(step.name, note["sizes"], set(note["done"]), records_of(done.folder, step.name))
-
-
-def _tell_end(watch: Watch, step: Step, done: Done, note: dict[str, Any], seconds: float) -> None:
-    for place, paths in note.get("foreign", {}).items():
-        watch.foreign(place, paths)
-    phases = step.records(done)
-    worked = [sum(record.seconds for record in records) for _, records in phases]
-    for (name, records), part in zip(phases, worked, strict=True):
-        watch.end(name, records, seconds * (part / sum(worked) if sum(worked) else 1.0 / len(worked)))
-
-
-class _Follower:
-    """Tells the watch of steps as they begin and end, from the notes that they write."""
-
-    def __init__(self, steps: Sequence[Step], folder: str, run: str, watch: Watch) -> None:
-        self._steps, self._folder, self._run, self._watch = list(steps), folder, run, watch
-        self._began: str | None = None
-        self._pauses = (POLL_SECONDS,) * 2 if storage.is_local(folder) else (_STORE_SECONDS, _STORE_SECONDS_MAX)
-        self._stopped = threading.Event()
-        self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop looking."""
-        self._stopped.set()
-        self._thread.join()
-
-    def finish(self) -> None:
-        """Tell the rest: the pipeline has ended well. What the watch raised, of this thread or that, ends the run."""
-        self.stop()
-        if self._failed is not None:
-            raise self._failed
-        while self._steps and self._look():
-            pass
-
-    def _follow(self) -> None:
-        try:
-            pause, longest = self._pauses
-            while self._steps and not self._stopped.wait(pause):
-                before = len(self._steps)
-                while self._steps and self._look():
-                    pass
-                pause = min(longest, pause * 1.3) if len(self._steps) == before else self._pauses[0]
-        except BaseException as failure:
-            self._failed = failure
-
-    def _note(self, path: str) -> dict[str, Any]:
-        known = _notes.get(path, {})  # of a step that this very process has ended
-        if known.get("run") == self._run and "ended" in known:
-            return known
-        return dict(storage.read_json(path))
-
-    def _look(self) -> bool:
-        """Look for news of the first step; whether it has ended."""
-        step = self._steps[0]
-        try:
-            note = self._note(_note_of(self._folder, step.name))
-        except (OSError, ValueError, StorageError):  # the display waits for a store that is away; the work decides
-            return False
-        if note.get("run") != self._run:
-            return False
-        done = Done(self._folder)
-        if self._began != step.name:
-            self._began = step.name
-            _tell_begin(self._watch, step, done, note)
-        if "ended" not in note:
-            return False
-        _notes[_note_of(self._folder, step.name)] = note
-        _tell_end(self._watch, step, done, note, note["ended"] - note["began"])
-        self._steps.pop(0)
-        return True

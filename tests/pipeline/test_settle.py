@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from configs.models import PersonalData
 from pipeline.decide import first_verdict, language_verdict, personal_data_verdict
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.flow import Done
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.sampling import LanguageSample
 from pipeline.settle import ShardFiles, count_phase, fates, histograms_of, settle_phase, sum_histograms
