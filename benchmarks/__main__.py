@@ -21,6 +21,7 @@ PARTS = (
     "end_to_end",
     "scaling",
     "memory",
+    "scale_model",
     "startup",
     "filters",
     "clustering",
@@ -59,6 +60,14 @@ def record(results: dict[str, list[Table]], where: dict[str, str] | None = None)
         }
     path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     (FOLDER / "RESULTS.md").write_text(_markdown(known["parts"]))
+
+
+def recorded(part: str) -> list[dict[str, Any]]:
+    """The tables of a part as they are in results.json; none where it has not run."""
+    path = FOLDER / "results.json"
+    known = json.loads(path.read_text())["parts"] if path.exists() else {}
+    tables: list[dict[str, Any]] = known.get(part, {"tables": []})["tables"]
+    return tables
 
 
 def _markdown(parts: dict[str, Any]) -> str:

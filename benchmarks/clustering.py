@@ -2,7 +2,7 @@
 
     python -m benchmarks clustering
 
-    python -m benchmarks.clustering --edges 100000000     all that fit in memory, at one size; writes no results
+    python -m benchmarks.clustering --edges 100000000 --record     what fits in memory, at one size, beside these
 
 Ours decides more than components: a document is dropped only for one that is kept and similar to it. Edges are made:
 clusters of geometrically distributed sizes, each document linked to a random earlier one of its cluster, and one
@@ -179,30 +179,29 @@ def measure_one(name: str, count: int, folder: Path) -> dict[str, float]:
 
 def measure(settings: Settings) -> list[Table]:
     """Each of RUNS in a process of its own, once."""
-    rows, data = [], {}
-    for name, counts in RUNS:
-        for count in counts:
-            found = _in_process(name, count, settings.work)
-            rows.append(
-                [
-                    NAMES[name],
-                    f"{int(found['edges']):,}",
-                    f"{found['cpu']:.1f}",
-                    f"{found['edges'] / found['cpu'] / 1e6:.2f}",
-                    f"{found['grown'] / 1e9:.2f}",
-                ]
-            )
-            data[f"{name} {count}"] = found
-    columns = ["what", "edges", "processor seconds", "million edges a second", "memory it grew by, GB"]
     return [
-        Table(
-            "Clusters from pairs of similar documents",
-            columns,
-            rows,
-            notes=[(__doc__ or "").split("\n\n")[3]],
-            data=data,
+        _table(
+            {f"{name} {count}": _in_process(name, count, settings.work) for name, counts in RUNS for count in counts}
         )
     ]
+
+
+def _table(data: dict[str, dict[str, float]]) -> Table:
+    """A row for each run, `NAME EDGES`, in the order of NAMES."""
+    rows = []
+    for name, found in sorted(data.items(), key=lambda run: (list(NAMES).index(run[0].split()[0]), run[1]["edges"])):
+        rows.append(
+            [
+                NAMES[name.split()[0]],
+                f"{int(found['edges']):,}",
+                f"{found['cpu']:.1f}",
+                f"{found['edges'] / found['cpu'] / 1e6:.2f}",
+                f"{found['grown'] / 1e9:.2f}",
+            ]
+        )
+    columns = ["what", "edges", "processor seconds", "million edges a second", "memory it grew by, GB"]
+    notes = [(__doc__ or "").split("\n\n")[3]]
+    return Table("Clusters from pairs of similar documents", columns, rows, notes=notes, data=data)
 
 
 def _in_process(name: str, count: int, work: Path) -> dict[str, float]:
@@ -218,14 +217,21 @@ def main() -> None:
     parser.add_argument("--edges", type=int, required=True)
     parser.add_argument("--one", choices=sorted(MAKERS))
     parser.add_argument("--work", type=Path, default=Settings().work)
+    parser.add_argument("--record", action="store_true", help="add the rows to those of the results")
     arguments = parser.parse_args()
-    for name in [arguments.one] if arguments.one else ["greedy", "scipy"]:
-        arguments.work.mkdir(parents=True, exist_ok=True)
-        if not arguments.one:
-            print(name, json.dumps(_in_process(name, arguments.edges, arguments.work)), flush=True)
-            continue
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.one:
         with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
-            print(json.dumps(measure_one(name, arguments.edges, Path(folder))))
+            print(json.dumps(measure_one(arguments.one, arguments.edges, Path(folder))))
+        return
+    found = {}
+    for name in ("greedy", "scipy"):
+        found[f"{name} {arguments.edges}"] = _in_process(name, arguments.edges, arguments.work)
+        print(name, json.dumps(found[f"{name} {arguments.edges}"]), flush=True)
+    if arguments.record:
+        from benchmarks.__main__ import record, recorded
+
+        record({"clustering": [_table({**(recorded("clustering") or [{"data": {}}])[0]["data"], **found})]})
 
 
 if __name__ == "__main__":

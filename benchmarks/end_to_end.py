@@ -7,22 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Settings, Spread, Table, rates, spread
+from benchmarks import ROOT, Settings, Spread, Table, rates, spread
 from benchmarks.process import Run, run
 
 OPENROOTS = (sys.executable, "-m", "openroots.cli")
 
 
-def build(recipe: str | Path, output: Path, settings: Settings, workers: int, *, offline: bool = True) -> Run:
-    """Run `openroots build-corpus` in a process of its own."""
+def build(
+    recipe: str | Path, output: Path, settings: Settings, workers: int, *, offline: bool = True, checkout: Path = ROOT
+) -> Run:
+    """Run `openroots build-corpus` of a checkout in a process of its own."""
     command = [*OPENROOTS, "build-corpus", "--recipe", recipe, "--output", output, "--cache", settings.cache, "--quiet"]
-    return run([*command, "--workers", str(workers), *(["--offline"] if offline else [])])
+    return run([*command, "--workers", str(workers), *(["--offline"] if offline else [])], folder=checkout)
 
 
-def fresh_build(recipe: str | Path, output: Path, settings: Settings, workers: int) -> Run:
+def fresh_build(recipe: str | Path, output: Path, settings: Settings, workers: int, *, checkout: Path = ROOT) -> Run:
     """Build into an empty folder."""
     shutil.rmtree(output, ignore_errors=True)
-    return build(recipe, output, settings, workers)
+    return build(recipe, output, settings, workers, checkout=checkout)
 
 
 def manifest(output: Path) -> Mapping[str, Any]:

@@ -31,13 +31,22 @@ class Run:
     processor: float = 0.0
 
 
-def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, timeout: float = 3600) -> Run:
-    """Run a command in the repository's root and wait for it. Raises RuntimeError with its output if it fails."""
+def run(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 3600,
+    folder: Path = ROOT,
+) -> Run:
+    """Run a command, in the repository's root if not in another, and wait for it.
+
+    Raises RuntimeError with its output if it fails.
+    """
     peak = _Peak()
     started, before = time.perf_counter(), _processor()
     with subprocess.Popen(
         [str(part) for part in command],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

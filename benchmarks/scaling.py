@@ -8,6 +8,7 @@ of them with probability 0.17, in two at the same place with 0.03).
 """
 
 import argparse
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from benchmarks import Settings, Table
+from benchmarks import ROOT, Settings, Table
 from benchmarks.end_to_end import fresh_build, manifest
 from benchmarks.text import megabytes, mixed_text
 from pipeline.text.columns import decode, text_buffers
@@ -183,8 +184,13 @@ def grown(
     workers: list[int],
     title: str = SCALING,
     each: Callable[[Table], None] = _show,
+    beside: Path | None = None,
 ) -> Table:
-    """Time and peak memory of one build for each size in MB and number of workers; `each` sees the table grow."""
+    """Time and peak memory of one build for each size in MB and number of workers; `each` sees the table grow.
+
+    `beside` is another checkout of this repository, which builds the same in turn: a row more.
+    """
+    checkouts = [ROOT] if beside is None else [beside, ROOT]
     table = Table(
         title,
         [
@@ -205,15 +211,16 @@ def grown(
     )
     for size in sizes:
         recipe, megabytes_in = noisy_text(settings, size)
-        for number in workers:
+        for number, checkout in itertools.product(workers, checkouts):
             output = settings.work / "scaling"
-            run = fresh_build(recipe, output, settings, number)
+            run = fresh_build(recipe, output, settings, number, checkout=checkout)
             stages = manifest(output)["stages"]
             kept = stages[-1]["documents_kept"] / stages[0]["documents_in"]
             memory = [f"{run.resident / 1e6:,.0f}", f"{run.proportional / 1e6:,.0f}"]
             speed = [f"{run.seconds:.1f}", f"{megabytes_in / run.seconds:.2f}", f"{run.processor:.1f}"]
-            table.rows.append([f"{megabytes_in:,.0f}", str(number), *speed, *memory, f"{kept:.1%}"])
-            table.data[f"{size}-{number}"] = {
+            who = str(number) if checkout == ROOT else f"{number}, {checkout.name}"
+            table.rows.append([f"{megabytes_in:,.0f}", who, *speed, *memory, f"{kept:.1%}"])
+            table.data[f"{size}-{who}"] = {
                 "megabytes": megabytes_in,
                 "seconds": run.seconds,
                 "processor": run.processor,
@@ -236,10 +243,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="time and memory of builds as the input grows")
     parser.add_argument("--sizes", type=_numbers, default=[500, 2000], help="MB, comma-separated")
     parser.add_argument("--workers", type=_numbers, default=[2], help="numbers of workers, comma-separated")
+    parser.add_argument("--beside", type=Path, help="another checkout of this repository, to build the same in turn")
     arguments = parser.parse_args()
 
     def keep(table: Table) -> None:
         _show(table)
         record({"memory": [table]})
 
-    grown(Settings(), arguments.sizes, arguments.workers, "Memory: whole builds of large input", keep)
+    title = "Whole builds of large input: speed and memory"
+    grown(Settings(), arguments.sizes, arguments.workers, title, keep, arguments.beside)
