@@ -104,6 +104,23 @@ def test_runs_end_with_their_document() -> None:
         assert sieve.IP_ADDRESS not in found[:, 1]
 
 
+@pytest.mark.parametrize(
+    ("text", "passed"),
+    [
+        (b"a passenger with a passport on a passage, and no more", False),
+        (b"what passes there is nothing at all: as was to be shown", False),
+        (b"the password of the day = none that one could guess", True),
+        (b"PASSWORD: none that anyone could guess, or so it is", True),
+        (b"ghp_ begins what an issuer gives out, and gha_ not", True),
+        (b"gha_ begins nothing that any issuer gives to anyone", False),
+    ],
+)
+def test_words_are_passed_that_begin_as_keys_do_or_as_passwords_with_a_sign(text: bytes, passed: bool) -> None:
+    data = np.frombuffer(text, dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    assert (sieve.KEY_START in found[:, 1]) is passed
+
+
 CHARACTERS = st.text(alphabet="ab1.@-_ é中:\n", max_size=40)
 
 
