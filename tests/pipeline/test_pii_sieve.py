@@ -109,7 +109,7 @@ def test_runs_end_with_their_document() -> None:
     [
         (b"a passenger with a passport on a passage, and no more", False),
         (b"what passes there is nothing at all: as was to be shown", False),
-        (b"the password of the day = none that one could guess", True),
+        (b"the password here = none that one could ever guess", True),
         (b"PASSWORD: none that anyone could guess, or so it is", True),
         (b"ghp_ begins what an issuer gives out, and gha_ not", True),
         (b"gha_ begins nothing that any issuer gives to anyone", False),
