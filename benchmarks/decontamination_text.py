@@ -6,6 +6,7 @@ also in other languages: messages and manuals that nobody has translated).
 """
 
 import random
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ LETTERS_MIN, LETTERS_MAX = 60, 300
 TYPOS = 0.03
 """Share of letters that are mistyped."""
 LONG_BYTES = 100_000
+EDITION_MIN = 0.75
 _PUNCTUATION = str.maketrans(
     {
         ",": "，",
@@ -64,6 +66,7 @@ def split_halves(batches: list[pa.RecordBatch]) -> tuple[dict[str, list[str]], d
 def make_items(sources: dict[str, list[str]]) -> list[tuple[str, Item]]:
     """Items with their languages: a sentence for the question, the next one for the answer."""
     found = []
+    known: set[str] = set()  # text repeats itself, and what two items share is found under the first one's name
     for code, texts in sorted(sources.items()):
         number = 0
         for text in texts:
@@ -72,6 +75,9 @@ def make_items(sources: dict[str, list[str]]) -> list[tuple[str, Item]]:
             if not long or number == ITEMS:
                 continue
             place = long[0]
+            if normal(lines[place]) in known:
+                continue
+            known.add(normal(lines[place]))
             found.append((code, Item(code, f"{number}", lines[place], (lines[place + 1][:LETTERS_MAX],))))
             number += 1
     return found
@@ -104,6 +110,20 @@ def clean_pages(items: list[tuple[str, Item]], pages: dict[str, list[str]]) -> I
     for code, texts in sorted(pages.items()):
         held = set(rows_with(pa.array(texts, pa.large_string()), watched).tolist())
         yield code, [text for row, text in enumerate(texts) if row not in held]
+
+
+def is_another_edition(item: Item, page: str) -> bool:
+    """Whether a page holds an item as a reader would say, by another measure than the one that is judged: `EDITION_MIN`
+    of the runs of five letters of the question, or of a long answer."""
+    there = _runs(page)
+    texts = [item.question, *(answer for answer in item.answers if len(answer) >= LETTERS_MIN)]
+    return any(len(_runs(text) & there) >= EDITION_MIN * len(_runs(text)) for text in texts)
+
+
+def _runs(text: str) -> set[str]:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    letters = "".join(letter for letter in plain if letter.isalnum())
+    return {letters[at : at + 5] for at in range(max(len(letters) - 4, 1))}
 
 
 def mistyped(text: str, chance: random.Random) -> str:
