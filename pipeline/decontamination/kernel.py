@@ -27,6 +27,8 @@ EXACT_MIN = np.float32(0.35)
 FILL_TOKENS = 12
 """So far from a run single tokens are compared."""
 PIECE_DISTANCE = 8
+UNSPACED_FROM = 0x0E00
+"""Single letters of alphabets with spaces are before it, as are all digits, which are folded: another is another."""
 FOLLOWING = 3
 """So many tokens further on say where in the page a token belongs."""
 DIAGONALS = 12
@@ -201,6 +203,10 @@ def _covered(
                         covered, anchors, count, hashes, starts, ends, data, fold, several, text_hashes[first:behind],
                         letter_offsets[first : behind + 1], text_letters, is_exact,
                     )  # fmt: skip
+                _forgive(
+                    covered, anchors, hashes, text_hashes[first:behind], letter_offsets[first : behind + 1],
+                    text_letters,
+                )  # fmt: skip
                 share = np.float32(0)
                 against: Any = min(max(np.float32(MISSING_NONE - length) / (MISSING_NONE - MISSING_FULL), 0.0), 1.0)
                 for token in range(length):
@@ -375,6 +381,36 @@ def _fill(
                     covered[beside] = best
                     anchors[beside] = where
                     last = beside
+
+
+@njit(cache=True, nogil=True)
+def _forgive(
+    covered: np.ndarray, anchors: np.ndarray, hashes: np.ndarray, text_hashes: np.ndarray, letter_offsets: np.ndarray,
+    text_letters: np.ndarray,
+) -> None:  # fmt: skip
+    """Mistyped characters of a script without spaces, between characters that are right: one is half there, two that
+    are swapped are there. In other scripts they would be letters of a word that is like the right one.
+    """
+    for token in range(1, len(covered) - 1):
+        page = anchors[token - 1]
+        if covered[token] > 0 or covered[token - 1] < 1 or not _is_single(token, letter_offsets, text_letters):
+            continue
+        if covered[token + 1] == 1:
+            if 1 <= anchors[token + 1] - page <= 3:
+                covered[token] = np.float32(0.5)
+                anchors[token] = page
+            continue
+        if token + 2 == len(covered) or covered[token + 2] < 1 or anchors[token + 2] != page + 3:
+            continue
+        if hashes[page + 1] == text_hashes[token + 1] and hashes[page + 2] == text_hashes[token]:
+            covered[token] = covered[token + 1] = 1
+            anchors[token], anchors[token + 1] = page + 2, page + 1
+
+
+@njit(cache=True, nogil=True)
+def _is_single(token: Any, letter_offsets: np.ndarray, text_letters: np.ndarray) -> bool:
+    begin = letter_offsets[token]
+    return letter_offsets[token + 1] == begin + 1 and text_letters[begin] >= UNSPACED_FROM
 
 
 @njit(cache=True, nogil=True)

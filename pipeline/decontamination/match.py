@@ -21,7 +21,7 @@ THRESHOLD = 0.8
 """Of the score; as in AllenAI's `decon`."""
 WHOLE_WORDS, LONG_WORDS = 5.0, 12.0
 """Up to so many words a text must be there whole; from so many on the threshold holds; in between it falls."""
-QUESTION_WORDS, ANSWER_WORDS = 6.0, 12.0
+QUESTION_WORDS, ANSWER_WORDS = 4.5, 12.0
 """A question, or an answer, of fewer words isn't enough alone."""
 TOGETHER_WORDS, TOGETHER_MIN = 4.0, 0.6
 """A question with its answer must have so many words together; of the question this share must be there."""

@@ -154,3 +154,16 @@ def test_likeness_is_none_where_it_is_less_than_asked_for_and_else_exact() -> No
         whole = likeness(letters[0], len(a), letters[1], len(b), rows, 0.0)
         asked = likeness(letters[0], len(a), letters[1], len(b), rows, 0.6)
         assert asked == (whole if whole > 0.6 - 1e-9 else 0.0)
+
+
+@pytest.mark.parametrize("mistyped", ["请问下列一哪项不属于可再生能源？", "请问下列哪一项不属丁可再生能源？"])
+def test_a_mistyped_or_swapped_character_without_spaces_is_no_other_question(mistyped: str) -> None:
+    matcher = Matcher(build_index([Item("energy", "1", "请问下列哪一项不属于可再生能源？")]))
+    pages = [f"第三题\n{mistyped}\n答案", "第三题\n请问下列哪一种能源属于可再生能源？\n答案"]
+    assert sorted(matcher(pa.array(pages, pa.large_string()))) == [0]
+
+
+def test_a_short_question_alone_must_be_there_whole() -> None:
+    matcher = Matcher(build_index([Item("capitals", "1", "What is the capital of Burkina Faso?", ("Ouagadougou",))]))
+    pages = ["Quiz: WHAT IS THE CAPITAL OF BURKINA FASO", "Quiz: what was the capital of Burkina Faso before?"]
+    assert sorted(matcher(pa.array(pages, pa.large_string()))) == [0]
