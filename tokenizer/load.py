@@ -6,6 +6,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -37,6 +38,8 @@ SPACE_NORMALIZERS = ("Prepend", "Replace")
 """How SentencePiece's models spell spaces, which decoding undoes."""
 VERDICT = "encoder.json"
 """Beside them: who encodes, and of which tokenizer and versions that was found."""
+_TRIAL = "One,  two\tthree; a_b (4) 56.\n\n Ünï 日本 x"
+_FOR_BATCHES = re.compile(r'"(?:truncation|padding|dropout)"\s*:\s*(?!\s|null\b)')
 _REMEDY = "Give a byte-level BPE tokenizer.json, or the folder that holds one"
 _log = logging.getLogger(__name__)
 
@@ -68,12 +71,14 @@ class Tokenizer:
         text = _read(file)
         backend = backend or remembered_backend(folder, text)
         configuration = _read_configuration(storage.join(folder, FILES[1]))
+        roles = _read_configuration(storage.join(folder, FILES[2]))  # older folders say them there alone
+        configuration |= {name: value for name, value in roles.items() if not configuration.get(name)}
         checked = cls(text, configuration, backend or "tokenizers", _read_templates(folder))
         _check(checked, file)
         if backend is None:
             from tokenizer.verify import differing_text
 
-            difference = differing_text(text)
+            difference = differing_text(for_documents(text))
             if difference is None:
                 return replace(checked, backend="fastokens")
             _log.warning("%s: fastokens differs on %s; tokenizers encodes, more slowly", file, difference)
@@ -91,12 +96,12 @@ class Tokenizer:
 
     @cached_property
     def library(self) -> tokenizers.Tokenizer:
-        """The same as an object of `tokenizers`."""
-        return tokenizers.Tokenizer.from_str(self.text)
+        """The same as an object of `tokenizers`, but for what `for_documents` takes out."""
+        return tokenizers.Tokenizer.from_str(for_documents(self.text))
 
     @cached_property
     def _fast(self) -> fastokens.Tokenizer:
-        return fastokens.Tokenizer.from_json_str(self.text)
+        return fastokens.Tokenizer.from_json_str(for_documents(self.text))
 
     @property
     def vocabulary_size(self) -> int:
@@ -164,6 +169,25 @@ class Tokenizer:
     def remember_backend(self, folder: str) -> None:
         """Write who encodes into the folder of this tokenizer, so that it is not checked again. Raises OutputError."""
         storage.write_json(storage.join(folder, VERDICT), _evidence(self.text, self.backend))
+
+
+def for_documents(text: str) -> str:
+    """A `tokenizer.json` as documents need it: no truncation, no padding, and no merges left out at random.
+
+    Files on the Hub often hold those of the batches that a model was last used with: documents would lose their ends,
+    or be filled up to the length of the longest.
+    """
+    if not _FOR_BATCHES.search(text):
+        return text
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return text  # whoever opens it says what is wrong
+    if isinstance(data, dict):
+        data |= {"truncation": None, "padding": None}
+        if isinstance(data.get("model"), dict) and "dropout" in data["model"]:
+            data["model"]["dropout"] = None
+    return json.dumps(data, ensure_ascii=False)
 
 
 def library_ids(library: tokenizers.Tokenizer, strings: Sequence[str], special_tokens: bool) -> pa.LargeListArray:
@@ -243,7 +267,20 @@ def losses(library: tokenizers.Tokenizer) -> str:
         parts.append(f"its vocabulary lacks {len(missing)} of the 256 bytes ({shown})")
     normalizer = library.normalizer and json.loads(library.normalizer.__getstate__())
     changed = changes(normalizer, LOSSLESS_NORMALIZERS)
-    return "; ".join([*parts, changed] if changed else parts)
+    parts += [changed] if changed else []
+    for token in library.get_added_tokens_decoder().values():
+        if not token.special and (token.lstrip or token.rstrip):
+            parts.append(f"its added token `{token.content[:40]}` takes the spaces beside it")
+            break
+    if not parts and (back := _given_back(library, _TRIAL)).removeprefix(" ") != _TRIAL:
+        parts.append(f"it gives back {back[:60]!a} for {_TRIAL!a}")
+    return "; ".join(parts)
+
+
+def _given_back(library: tokenizers.Tokenizer, text: str) -> str:
+    """A text encoded and decoded; special tokens in it are ordinary text."""
+    library.encode_special_tokens = True
+    return str(library.decode(library.encode(text, add_special_tokens=False).ids, skip_special_tokens=False))
 
 
 def changes(
