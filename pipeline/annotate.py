@@ -5,6 +5,7 @@ The shard that is written holds its rows sorted by language, so that whoever wan
 
 import hashlib
 import itertools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,14 +120,16 @@ class Annotator:
 
 
 _loaded: dict[str, Annotator] = {}
+_loading = threading.Lock()
 
 
 def _annotator(digest: str, plan: Plan) -> Annotator:
-    """Models load once a process, not once a shard."""
-    if digest not in _loaded:
-        _loaded.clear()
-        _loaded[digest] = Annotator(plan)
-    return _loaded[digest]
+    """Models load once a process, not once a shard, nor once for each of a runner's threads that come at a time."""
+    with _loading:
+        if digest not in _loaded:
+            _loaded.clear()
+            _loaded[digest] = Annotator(plan)
+        return _loaded[digest]
 
 
 @dataclass

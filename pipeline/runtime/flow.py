@@ -9,6 +9,8 @@ On runners that spill, a job is one pipeline. Locally, where Beam holds in memor
 shuffles much is cut into rounds, each a pipeline; see `Step.cut`.
 """
 
+import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +34,8 @@ from pipeline.runtime.phases import Phase, Task, Watch
 from pipeline.runtime.probe import probe
 from pipeline.runtime.spark.options import ONE_KEY
 
+_at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""Some runners give a worker a thread for each bundle, however many there are; each task holds a shard in memory."""
 _UNPACKED_MAX = 4
 BRIEF_TASKS, BRIEF_BYTES = 500, 16 << 20
 """A step of no more tasks and bytes, whose files lie in a store, keeps no record of each task: seconds are at stake."""
@@ -340,7 +344,7 @@ class _DoTasks(SiteDoFn):
         step = self.site.step
         assert isinstance(step, ShardStep)
         for item in items:
-            with carried():
+            with carried(), _at_work:
                 records = None if number < 0 else step.do(self.site.done, item)
             if isinstance(item, Task):
                 for link, record in zip(step.links, records or (), strict=True):
