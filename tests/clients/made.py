@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from tokenizers import Tokenizer as Library
 
 from configs.load import CONFIGS
 from pipeline.runtime.shards import open_shard
@@ -80,10 +81,10 @@ def _expected(folder: Path) -> dict[str, Any]:
     count, whole = rows_of(folder / "corpus")
     model, tokenizer = load_pretrained(str(folder / "model")), Tokenizer.load(str(folder / "model"), "tokenizers")
 
-    pieces = Tokenizer.load(str(folder / "pieces"), "tokenizers")
+    pieces = Library.from_file(str(folder / "pieces" / "tokenizer.json"))
 
-    def ids(text: str, by: Tokenizer = tokenizer) -> list[int]:
-        return by.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
+    def ids(text: str) -> list[int]:
+        return tokenizer.encode_batch(pa.array([text], pa.large_string()))[0].as_py()
 
     def logits(numbers: list[int]) -> torch.Tensor:
         with torch.no_grad():
@@ -106,7 +107,7 @@ def _expected(folder: Path) -> dict[str, Any]:
         "logits": [logits(ids(text))[-1].tolist() for text in TEXTS],
         "continued": [_greedy(logits, ids(text), 12, tokenizer.eos_id) for text in TEXTS],
         "trials": [[text, ids(text)] for text in trials],
-        "sentencepiece": [[text, ids(text, pieces)] for text in texts],
+        "sentencepiece": [[text, pieces.encode(text, add_special_tokens=False).ids] for text in texts],
         "likelihoods": likelihoods,
         "loss": [TEXTS[0], _loss(logits, [*ids(TEXTS[0]), tokenizer.eos_id])],
     }
