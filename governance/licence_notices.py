@@ -163,7 +163,8 @@ def _weigh(
     if not (_declares(words, lead, start, end, plain, block) or _continues(words, start, before)):
         return None
     if not own and not plain:
-        if wording.ASIDE.search(words[end : end + 120].split(BLOCK.encode(), 1)[0]):
+        after = words[end : end + 120].split(BLOCK.encode(), 1)[0].split(b"||", 1)[0]
+        if wording.ASIDE.search(after) and not wording.LICENCE_LINE.match(lead):
             return None
         if start >= head and not before and not elsewhere.FREE.search(words[block:start]):
             return None

@@ -72,6 +72,7 @@ CASES = [
         '/* Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the "Software"), to deal ... The above copyright notice and this permission notice shall be included in all */',
     ),
     (None, "// Originally GPL, relicensed by agreement.\n"),
+    ("BSD-3-Clause", "# :license: BSD, see LICENSE for details.\n# Split up in functions so it is importable.\n"),
     ("MIT", "// Formerly under the GPL. Now licensed under the MIT License.\n"),
     (
         "LicenseRef-proprietary",
