@@ -92,11 +92,21 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     assert not any(is_alive(worker) for worker in workers)
 
 
-def name_process(task: Task, folder: TaskFolder) -> None:
-    """Say who did it, long enough that both workers come to it."""
-    time.sleep(0.3)
+def write_name(folder: TaskFolder) -> None:
+    """Say who did it."""
     with folder.binary("", documents=1) as stream:
         stream.write(str(os.getpid()).encode())
+
+
+def name_process(task: Task, folder: TaskFolder) -> None:
+    """Say who did it, once two workers are there, and slowly enough that both come to it."""
+    seen, deadline = Path(task.payload) / "seen", time.monotonic() + 20
+    seen.mkdir(exist_ok=True)
+    (seen / str(os.getpid())).touch()
+    while sum(is_alive(int(path.name)) for path in seen.iterdir()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    write_name(folder)
 
 
 def processes(phase: Phase, work: Path) -> set[int]:
@@ -138,7 +148,8 @@ def test_a_worker_that_was_killed_while_idle_is_replaced(tmp_path: Path, kept: s
 def wait_by_size(task: Task, folder: TaskFolder) -> None:
     """Work as long as the task is large, and say who did it."""
     time.sleep(task.size / 10)
-    name_process(task, folder)
+    time.sleep(0.3)
+    write_name(folder)
 
 
 def test_a_worker_that_is_free_takes_the_next_task(tmp_path: Path, kept: set[int]) -> None:
