@@ -8,7 +8,7 @@ import math
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ from trainer.parallel.optimizer import divisor
 from trainer.process import Garbage, Reading, Trace, limit_messages, told_to_stop
 from trainer.schedule import check_batches, learning_rate, next_batch
 from trainer.start import Start, find_start
-from trainer.tasks import TrainingTasks
+
+if TYPE_CHECKING:
+    from trainer.tasks import TrainingTasks
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Run:
         self._metrics: Metrics | None = None
         self._clock = Clock()
         self._saved = -1
-        self._tasks = TrainingTasks(config, self.model) if config.logging.tasks else None
+        self._tasks = _tasks(config, self.model) if config.logging.tasks else None
 
     def train(self) -> State:
         """Train to the end, from the newest checkpoint if there is one. Raises OpenRootsError."""
@@ -411,6 +413,14 @@ def _identity(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
         "data.weights": _weights(config) or {},
         "batch": [config.batch.size, config.batch.ramp_start, config.batch.ramp_step, config.batch.ramp_samples],
     }
+
+
+def _tasks(config: TrainingConfig, model: ParallelModel) -> "TrainingTasks":
+    try:
+        from trainer.tasks import TrainingTasks  # needs the tokenizer's packages, which a bare machine may lack
+    except ImportError as error:
+        raise ConfigurationError(f"logging.tasks needs {error.name}: install it, or leave them out") from error
+    return TrainingTasks(config, model)
 
 
 def _weights(config: TrainingConfig) -> dict[str, float] | None:

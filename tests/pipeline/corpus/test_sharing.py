@@ -109,6 +109,7 @@ def test_git_adds_nothing_of_the_work_folder(shared: Path) -> None:
         script = script.replace(" && git lfs install --local", "").replace("git lfs track", "true")
     own = {f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = {**os.environ, **own, "GIT_CONFIG_GLOBAL": os.devnull}
+    expected = published(shared)
     subprocess.run(["bash", "-ec", script], cwd=shared, check=True, capture_output=True, env=environment)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=shared, check=True, capture_output=True, text=True).stdout
-    assert {name for name in listed.split("\0") if name} - {".gitattributes"} == published(shared)
+    assert {name for name in listed.split("\0") if name} - {".gitattributes"} == expected

@@ -22,41 +22,44 @@ SHARD = [("en", [["one", "two"], ["three"]]), ("sw", [["moja"]]), ("yo", [["á»Ì
 
 
 @pytest.fixture
-def shard(tmp_path: Path) -> tuple[str, dict[str, int]]:
-    """The path of a shard, and where each language begins."""
+def shard(tmp_path: Path) -> tuple[str, dict[str, storage.Span]]:
+    """The path of a shard, and where each language is."""
     folder, places = TaskFolder(str(tmp_path), "shard"), {}
     with folder.arrow(".arrow", batch("en", [""]).schema, writer=Sections) as target:
         for language, batches in SHARD:
             places[language] = target.begin()
             for texts in batches:
                 target.write(batch(language, texts))
-    return str(tmp_path / "shard.arrow"), places
+    path = tmp_path / "shard.arrow"
+    size = path.stat().st_size
+    ends = [*list(places.values())[1:], size]
+    return str(path), {name: storage.Span(at, end, size) for (name, at), end in zip(places.items(), ends, strict=True)}
 
 
-def test_a_language_is_read_without_the_others(shard: tuple[str, dict[str, int]]) -> None:
+def test_a_language_is_read_without_the_others(shard: tuple[str, dict[str, storage.Span]]) -> None:
     path, places = shard
     for language, batches in SHARD:
-        with storage.open_stream(path, at=places[language]) as reader:
+        with storage.open_stream(path, span=places[language]) as reader:
             assert [part["text"].to_pylist() for part in reader] == batches
 
 
 @pytest.mark.parametrize("mapped", [True, False])
-def test_all_languages_are_read_one_after_the_other(shard: tuple[str, dict[str, int]], mapped: bool) -> None:
+def test_all_languages_are_read_one_after_the_other(shard: tuple[str, dict[str, storage.Span]], mapped: bool) -> None:
     with storage.open_stream(shard[0], mapped=mapped) as reader:
         assert [part["text"].to_pylist() for part in reader] == [texts for _, batches in SHARD for texts in batches]
 
 
-def test_readers_of_shards_of_any_format_see_all_languages(shard: tuple[str, dict[str, int]]) -> None:
+def test_readers_of_shards_of_any_format_see_all_languages(shard: tuple[str, dict[str, storage.Span]]) -> None:
     with open_shard(shard[0]) as batches:
         assert [part["language"][0].as_py() for part in batches] == ["en", "en", "sw", "yo"]
 
 
-def test_a_shard_on_an_object_store_is_read_alike(shard: tuple[str, dict[str, int]]) -> None:
+def test_a_shard_on_an_object_store_is_read_alike(shard: tuple[str, dict[str, storage.Span]]) -> None:
     fs, inner = storage.filesystem("memory://shards/shard.arrow")
     fs.pipe_file(inner, Path(shard[0]).read_bytes())
     with storage.open_stream("memory://shards/shard.arrow") as reader:
         assert sum(part.num_rows for part in reader) == 7
-    with storage.open_stream("memory://shards/shard.arrow", at=shard[1]["yo"]) as reader:
+    with storage.open_stream("memory://shards/shard.arrow", span=shard[1]["yo"]) as reader:
         assert sum(part.num_rows for part in reader) == 3
 
 
