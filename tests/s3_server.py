@@ -6,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KEY, SECRET = "openroots", "openroots-secret"
@@ -60,6 +62,14 @@ class S3Server:
         (self.folder / name).mkdir()
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Clients that are killed cut their connections: that is what the tests do to them, and no news."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Proxy:
     """Before a server. What goes wrong is set by its attributes, at any time.
 
@@ -76,7 +86,7 @@ class Proxy:
         self.paths: Counter[tuple[str, str]] = Counter()
         self.bytes_sent = 0
         self._random = random.Random(0)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Quiet(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

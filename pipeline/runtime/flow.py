@@ -9,7 +9,6 @@ On runners that spill, a job is one pipeline. Locally, where Beam holds in memor
 shuffles much is cut into rounds, each a pipeline; see `Step.cut`.
 """
 
-import os
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -34,8 +33,9 @@ from pipeline.runtime.phases import Phase, Task, Watch
 from pipeline.runtime.probe import probe
 from pipeline.runtime.spark.options import ONE_KEY
 
-_at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
-"""Some runners give a worker a thread for each bundle, however many there are; each task holds a shard in memory."""
+_at_work = threading.Lock()
+"""A process works on one task at a time, though some runners give it a thread for each bundle: a task holds a shard in
+memory, and models keep memory to work in. Runners start a process for each core."""
 _UNPACKED_MAX = 4
 BRIEF_TASKS, BRIEF_BYTES = 500, 16 << 20
 """A step of no more tasks and bytes, whose files lie in a store, keeps no record of each task: seconds are at stake."""
