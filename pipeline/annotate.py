@@ -5,7 +5,6 @@ The shard that is written holds its rows sorted by language, so that whoever wan
 
 import hashlib
 import itertools
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,16 +119,14 @@ class Annotator:
 
 
 _loaded: dict[str, Annotator] = {}
-_loading = threading.Lock()
 
 
 def _annotator(digest: str, plan: Plan) -> Annotator:
-    """Models load once a process, not once a shard, nor once for each of a runner's threads that come at a time."""
-    with _loading:
-        if digest not in _loaded:
-            _loaded.clear()
-            _loaded[digest] = Annotator(plan)
-        return _loaded[digest]
+    """Models load once a process, not once a shard. No two threads come here at a time: see `flow`."""
+    if digest not in _loaded:
+        _loaded.clear()
+        _loaded[digest] = Annotator(plan)
+    return _loaded[digest]
 
 
 @dataclass
