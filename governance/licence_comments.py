@@ -7,14 +7,23 @@ comments gone, so that one phrase fits a notice however it is wrapped and framed
 
 import numpy as np
 
-from governance.licence_words import words_of
-
-SLASH, HASH, DASH, TRIPLE, LUA, RUBY, CHARACTERS, BACKTICK, PLAIN, NESTED = (1 << bit for bit in range(10))
-"""What a language has: `//` and `/* */`; `#`; `--`; triple quotes; `--[[ ]]`; `=begin`; `'x'` is one character; strings
-in backticks; no code at all, as in a licence file; comments within comments."""
-
-RUST, CPP, VERBATIM, HEREDOC, DIRECTIVES = (1 << bit for bit in range(10, 15))
-"""Strings of its own: `r#"…"#`; `R"x(…)x"`; `@"…"`; here-documents; `'use strict'`, which is no code yet."""
+from governance.licence_words import (
+    BACKTICK,
+    CHARACTERS,
+    CPP,
+    DASH,
+    DIRECTIVES,
+    HASH,
+    HEREDOC,
+    LUA,
+    NESTED,
+    RUBY,
+    RUST,
+    SLASH,
+    TRIPLE,
+    VERBATIM,
+    words_of,
+)
 
 SYNTAX = {
     "c": SLASH | CHARACTERS, "cpp": SLASH | CHARACTERS | CPP, "csharp": SLASH | CHARACTERS | VERBATIM | TRIPLE,

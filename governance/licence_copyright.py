@@ -8,10 +8,11 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-from governance.licence_comments import PLAIN, comment_words
+from governance.licence_comments import comment_words
 from governance.licence_metadata import said
 from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN, gnu_id, joined, notice_of
+from governance.licence_words import PLAIN
 
 ENTRIES_MAX = 2000
 PATTERN_MAX = 500

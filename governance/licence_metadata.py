@@ -11,9 +11,10 @@ import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from governance.licence_comments import PLAIN, comment_words
+from governance.licence_comments import comment_words
 from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN, joined, notice_of
+from governance.licence_words import PLAIN
 
 SAID_MAX = 400
 """Characters of a name or expression; what is longer is a text."""

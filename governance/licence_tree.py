@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from governance.licence_comments import PLAIN, comment_words
+from governance.licence_comments import comment_words
 from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
 from governance.licence_metadata import is_metadata, metadata_licence
 from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN, joined, notice_of
+from governance.licence_words import PLAIN
 
 EVIDENCE_BYTES_MAX = 512 << 10
 """Of a file that tells of licences no more is read: the GPL has 35 kB."""

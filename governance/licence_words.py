@@ -7,6 +7,13 @@ stand in one file, since numba keeps what it has compiled by the content of the 
 import numpy as np
 from numba import njit
 
+SLASH, HASH, DASH, TRIPLE, LUA, RUBY, CHARACTERS, BACKTICK, PLAIN, NESTED = (1 << bit for bit in range(10))
+"""What a language has: `//` and `/* */`; `#`; `--`; triple quotes; `--[[ ]]`; `=begin`; `'x'` is one character; strings
+in backticks; no code at all, as in a licence file; comments within comments."""
+
+RUST, CPP, VERBATIM, HEREDOC, DIRECTIVES = (1 << bit for bit in range(10, 15))
+"""Strings of its own: `r#"…"#`; `R"x(…)x"`; `@"…"`; here-documents; `'use strict'`, which is no code yet."""
+
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_word(byte: int) -> bool:
@@ -39,13 +46,13 @@ def _behind(data: np.ndarray, at: int, first: int, second: int, count: int, thir
 def _string_end(data: np.ndarray, at: int, syntax: int) -> int:
     """Where a string ends that a language has for itself and that begins at `at`; 0: none does."""
     byte, following = data[at], _byte_at(data, at + 1)
-    if syntax & 1024 and byte == 114 and not _is_word(_byte_at(data, at - 1)):  # r#"…"#
+    if syntax & RUST and byte == 114 and not _is_word(_byte_at(data, at - 1)):  # r#"…"#
         end = at + 1
         while _byte_at(data, end) == 35:
             end += 1
         if _byte_at(data, end) == 34:
             return _behind(data, end + 1, 34, 35, end - at - 1, 0)
-    if syntax & 2048 and byte == 82 and following == 34:  # R"x(…)x"
+    if syntax & CPP and byte == 82 and following == 34:  # R"x(…)x"
         end = at + 2
         while end < at + 19 and _byte_at(data, end) != 40:
             end += 1
@@ -63,7 +70,7 @@ def _string_end(data: np.ndarray, at: int, syntax: int) -> int:
             start += 1
         return len(data)
     if (
-        syntax & 4096 and byte == 64 and (following == 34 or (following == 36 and _byte_at(data, at + 2) == 34))
+        syntax & VERBATIM and byte == 64 and (following == 34 or (following == 36 and _byte_at(data, at + 2) == 34))
     ):  # @"…""…"
         end = at + 2 + (following == 36)
         while end < len(data):
@@ -73,7 +80,7 @@ def _string_end(data: np.ndarray, at: int, syntax: int) -> int:
                 end += 1
             end += 1
         return end
-    if syntax & 32 and byte == 37 and (following == 113 or following == 81) and not _is_word(_byte_at(data, at - 1)):
+    if syntax & RUBY and byte == 37 and (following == 113 or following == 81) and not _is_word(_byte_at(data, at - 1)):
         opening = _byte_at(data, at + 2)  # %q{…}
         closing = (
             125 if opening == 123 else 93 if opening == 91 else 41 if opening == 40 else 62 if opening == 60 else 0
@@ -88,7 +95,7 @@ def _string_end(data: np.ndarray, at: int, syntax: int) -> int:
                 depth -= 1
             end += 1 + (data[end] == 92)
         return end
-    if syntax & 16 and byte == 91 and (following == 91 or following == 61):  # [[…]], [=[…]=]
+    if syntax & LUA and byte == 91 and (following == 91 or following == 61):  # [[…]], [=[…]=]
         end = at + 1
         while _byte_at(data, end) == 61:
             end += 1
@@ -244,13 +251,13 @@ def _break(words: np.ndarray, length: int) -> int:
 
 @njit(cache=True, nogil=True)
 def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int]:
-    slash, hashes, dash = (syntax & 1) != 0, (syntax & 2) != 0, (syntax & 4) != 0
-    nested, heredoc, directives = (syntax & 512) != 0, (syntax & 8192) != 0, (syntax & 16384) != 0
-    triple, lua, ruby, character, backtick = (
-        (syntax & 8) != 0, (syntax & 16) != 0, (syntax & 32) != 0, (syntax & 64) != 0, (syntax & 128) != 0,
-    )  # fmt: skip
+    """Write the words of comments to `words`; returns their bytes, and those of them before the first code."""
+    slash, hashes, dash = (syntax & SLASH) != 0, (syntax & HASH) != 0, (syntax & DASH) != 0
+    nested, heredoc, directives = (syntax & NESTED) != 0, (syntax & HEREDOC) != 0, (syntax & DIRECTIVES) != 0
+    triple, lua, ruby = (syntax & TRIPLE) != 0, (syntax & LUA) != 0, (syntax & RUBY) != 0
+    character, backtick = (syntax & CHARACTERS) != 0, (syntax & BACKTICK) != 0
     size, length, head, at = len(data), 0, -1, 0
-    if syntax & 256:
+    if syntax & PLAIN:
         while at < size:
             length = _put(words, length, data, at)
             at += 1

@@ -3,10 +3,11 @@
 
 import pytest
 
-from governance.licence_comments import CHARACTERS, HASH, SLASH, SYNTAX, TRIPLE, comment_words
+from governance.licence_comments import SYNTAX, comment_words
 from governance.licence_metadata import metadata_licence, said
 from governance.licence_notices import UNKNOWN, notice_of
 from governance.licence_tree import licence_of_text
+from governance.licence_words import CHARACTERS, HASH, SLASH, TRIPLE
 
 CASES = [
     (
