@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import fsspec
@@ -20,7 +20,7 @@ import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import OutputError
-from pipeline.runtime.stores import Spool, open_filesystem
+from pipeline.runtime.stores import Span, Spool, open_filesystem
 
 _BLOCK = 8 << 20
 _THREADS = 16
@@ -285,14 +285,6 @@ def remove_tree(path: str) -> None:
             shutil.rmtree(inner)
     else:
         remove(path, list_files(path))
-
-
-class Span(NamedTuple):
-    """One of several streams in a file: its first byte, the one behind its last, and how many bytes the file has."""
-
-    at: int
-    end: int
-    size: int
 
 
 @contextmanager

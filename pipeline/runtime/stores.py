@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import fsspec
@@ -202,6 +202,14 @@ def attempt(call: Callable[[], T], path: str) -> T:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
+class Span(NamedTuple):
+    """One of several streams in a file: its first byte, the one behind its last, and how many bytes the file has."""
+
+    at: int
+    end: int
+    size: int
+
+
 class Remote(fsspec.AbstractFileSystem):
     """A file system of fsspec, each of whose calls is an `attempt`. Files are opened to read; see `upload` to write.
 
@@ -334,15 +342,15 @@ class Remote(fsspec.AbstractFileSystem):
         if not self.has_buckets:
             self._try("makedirs", path, exist_ok=exist_ok)
 
-    def open(self, path: str, mode: str = "rb", *, span: tuple[int, int, int] | None = None, **kwargs: Any) -> Any:
-        """Open a file to read its bytes; with a `storage.Span`, those alone are asked for where the file is large."""
+    def open(self, path: str, mode: str = "rb", *, span: Span | None = None, **kwargs: Any) -> Any:
+        """Open a file to read its bytes; with a span, those alone are asked for where the file is large."""
         if mode != "rb":
             raise NotImplementedError("files of a store are written by storage.create")
         if self._is_web:
             return _Stream(self._try("open", path, "rb"), path)
-        if span is None or span[2] <= BLOCK:  # small files are asked for whole, and recalled
+        if span is None or span.size <= BLOCK:  # small files are asked for whole, and recalled
             return RangedFile(self, path)
-        return RangedFile(self, path, span[0], span[1])
+        return RangedFile(self, path, span.at, span.end)
 
     def upload(self, source: "Spool", path: str) -> None:
         """Write a file so that it appears whole or not at all.
