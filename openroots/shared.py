@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 """Settings of a command that hands options it does not know to Apache Beam."""
 WORKERS = click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+PLAIN_DOCUMENTS = click.option(
+    "--documents",
+    default="line",
+    show_default=True,
+    type=click.Choice(DOCUMENTS),
+    help="what counts as a document in plain text",
+)
 STRICT = click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,13 +36,7 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
         ),
         click.option("--id", "id_column", default=None, help=id_help),
         click.option("--language", default=None, help=language_help),
-        click.option(
-            "--documents",
-            default="line",
-            show_default=True,
-            type=click.Choice(DOCUMENTS),
-            help="what counts as a document in plain text",
-        ),
+        PLAIN_DOCUMENTS,
     )
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 

@@ -5,10 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from openroots.shared import PASS_THROUGH
+
 _MARKS = {"good": ("✓", "green"), "bad": ("✗", "red"), "unknown": ("?", "yellow")}
 
 
-@click.command("doctor", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command("doctor", context_settings=PASS_THROUGH)
 @click.option("--output", default=None, help="folder or URL that the build is to have")
 @click.option("--no-job", is_flag=True, help="send no small job to the workers")
 @click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")

@@ -6,8 +6,8 @@ import time
 import click
 
 from configs.errors import InputError
-from openroots.shared import PASS_THROUGH, WORKERS
-from tokenizer.settings import DOCUMENTS, Documents
+from openroots.shared import PASS_THROUGH, PLAIN_DOCUMENTS, WORKERS
+from tokenizer.settings import Documents
 
 LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
@@ -19,13 +19,7 @@ LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
     "--text", "files", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
 )
 @click.option("--language", default="und", show_default=True, help="language of the files given by --text")
-@click.option(
-    "--documents",
-    default="line",
-    show_default=True,
-    type=click.Choice(DOCUMENTS),
-    help="what counts as a document in plain text",
-)
+@PLAIN_DOCUMENTS
 @click.option("--output", default="build/tokens", show_default=True, help="folder or URL for the token shards")
 @click.option(
     "--special-tokens", is_flag=True, help="encode `</s>` and the like in the text as special tokens, not as text"

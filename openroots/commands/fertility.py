@@ -5,7 +5,8 @@ import math
 import click
 
 from configs.errors import ConfigurationError
-from tokenizer.settings import DOCUMENTS, Documents
+from openroots.shared import PLAIN_DOCUMENTS
+from tokenizer.settings import Documents
 
 
 def parse_limits(value: str | None) -> dict[str, float]:
@@ -44,13 +45,7 @@ def parse_limits(value: str | None) -> dict[str, float]:
     help="LANGUAGE=FILE, repeated, one of them en: translations line by line, for the premium",
 )
 @click.option("--language", default=None, help="BCP-47 code for files given without one; a corpus has its own")
-@click.option(
-    "--documents",
-    default="line",
-    show_default=True,
-    type=click.Choice(DOCUMENTS),
-    help="what counts as a document in plain text",
-)
+@PLAIN_DOCUMENTS
 @click.option(
     "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes to measure per language"
 )

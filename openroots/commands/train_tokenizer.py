@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
+from openroots.shared import PASS_THROUGH, WORKERS
 from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 
 
-@click.command("train-tokenizer", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command("train-tokenizer", context_settings=PASS_THROUGH)
 @click.option("--corpus", default=None, help="a built corpus, such as build/corpus")
 @click.option(
     "--text", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
@@ -63,7 +64,7 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 @click.option(
     "--licence", default=Training.licence, show_default=True, help="of the tokenizer, for its card: an SPDX id"
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="local worker processes")
+@WORKERS
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, quiet: bool, **settings: Any) -> None:
