@@ -5,20 +5,15 @@ The answers were written before the first run. Notices in other languages, divid
 exceptions; talk about licences; banners; folders with metadata, REUSE and DEP-5.
 """
 
-IN, OUT, EVIDENCE = True, False, None
+from tests.pipeline.licence_files import EVIDENCE, IN, MIT, OUT, File, adder
+
 C = "int add(int first, int second) { return first + second; }\n"
 PY = "def add(first, second):\n    return first + second\n"
 JS = "export function add(first, second) { return first + second; }\n"
 RB = "def add(first, second)\n  first + second\nend\n"
 LUA = "local function add(first, second) return first + second end\n"
-MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-documentation files (the "Software"), to deal in the Software without restriction. The above copyright notice and this
-permission notice shall be included in all copies or substantial portions of the Software."""
-FILES: list[tuple[str, bool | None, str]] = []
-
-
-def f(path: str, verdict: bool | None, text: str) -> None:
-    FILES.append((path, verdict, text))
+FILES: list[File] = []
+f = adder(FILES)
 
 
 # --- root is MIT

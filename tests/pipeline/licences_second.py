@@ -4,7 +4,8 @@
 Headers of well-known projects, languages and formats that the first one lacks. Answers stand before the first run.
 """
 
-IN, OUT, EVIDENCE = True, False, None
+from tests.pipeline.licence_files import EVIDENCE, IN, MIT, OUT, File, adder
+
 C = "static int mul(int x, int y) { return x * y; }\n"
 PY = "def mul(x, y):\n    return x * y\n"
 JS = "export const mul = (x, y) => x * y;\n"
@@ -16,16 +17,10 @@ RS = "pub fn b() -> i32 { 2 }\n"
 PHP = "echo 2;\n"
 CS = "class B { int b; }\n"
 SC = "object B { val b = 2 }\n"
-MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-documentation files (the "Software"), to deal in the Software without restriction. The above copyright notice and this
-permission notice shall be included in all copies or substantial portions of the Software."""
 APACHE = "                                 Apache License\n                           Version 2.0, January 2004\n                        http://www.apache.org/licenses/\n"
 GPL3 = "                    GNU GENERAL PUBLIC LICENSE\n                       Version 3, 29 June 2007\n\n Copyright (C) 2007 Free Software Foundation, Inc. <https://fsf.org/>\n Everyone is permitted to copy and distribute verbatim copies\n of this license document, but changing it is not allowed.\n"
-FILES: list[tuple[str, bool | None, str]] = []
-
-
-def f(path: str, verdict: bool | None, text: str) -> None:
-    FILES.append((path, verdict, text))
+FILES: list[File] = []
+f = adder(FILES)
 
 
 f("q/LICENSE.md", EVIDENCE, "MIT License\n===========\n\nCopyright 2022 Q\n\n" + MIT)

@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline import licences_first, licences_second
+from tests.pipeline.licence_files import File
 from tests.pipeline.test_licences_of_archives import judged, tar
 
 
 @pytest.mark.parametrize("files", [licences_first.FILES, licences_second.FILES], ids=["first", "second"])
-def test_every_file_is_judged_by_what_it_and_its_folders_say(
-    files: list[tuple[str, bool | None, str]], tmp_path: Path
-) -> None:
+def test_every_file_is_judged_by_what_it_and_its_folders_say(files: list[File], tmp_path: Path) -> None:
     found = judged(tar(tmp_path / "a.tar.gz", {path: text for path, _, text in files}))
     wrong = {path: found[path] for path, verdict, _ in files if verdict is not None and found[path][0] != verdict}
     assert not wrong

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import xxhash
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from pipeline.runtime import storage
 from pipeline.text.columns import hex_ids
 from tokenizer.load import Tokenizer as Loaded
+from trainer.config import ModelConfig
 
 Example = tuple[str, str]
 SCHEMA = pa.schema([("id", pa.string()), ("input", pa.string()), ("target", pa.string())])
@@ -31,6 +33,20 @@ def byte_tokenizer(folder: Path) -> Path:
     (folder / "tokenizer_config.json").write_text(json.dumps(roles))
     Loaded.load(str(folder), "tokenizers").remember_backend(str(folder))  # so that nobody checks who may encode
     return folder
+
+
+def tuning(model: ModelConfig, packed: Path, *, start: Path | None, length: int, batch: int) -> dict[str, Any]:
+    """Settings of a fine-tuning of a small model on packed prompts: a step has `batch` sequences of `length` tokens."""
+    return {
+        "name": "tuned",
+        "model": model.model_dump(),
+        "start": str(start) if start else None,
+        "sequence_length": length,
+        "data": {"packed": str(packed), "document_mask": True, "mixture_weights": True},
+        "batch": {"size": batch, "micro": batch},
+        "precision": {"compute": "fp32"},
+        "logging": {"tensorboard": False},
+    }
 
 
 def id_of(example: Example) -> bytes:

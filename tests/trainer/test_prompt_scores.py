@@ -13,7 +13,7 @@ from transformers import BloomForCausalLM
 from configs.errors import InputError
 from configs.mixtures import load_mixture
 from pipeline.prompts.mix import mix_prompts
-from tests.trainer.prompts import byte_tokenizer, some_prompts, write_prompts
+from tests.trainer.prompts import byte_tokenizer, some_prompts, tuning, write_prompts
 from tokenizer.load import Tokenizer
 from trainer.config import ModelConfig, TrainingConfig
 from trainer.export import export
@@ -81,16 +81,9 @@ def test_a_fine_tuned_model_beats_its_base_on_held_out_prompts(
     mix_prompts(load_mixture(str(tmp_path / "mine.toml")), str(tmp_path / "prompts"), offline=True)
     pack_prompts(str(tmp_path / "prompts"), str(model), str(tmp_path / "packed"), PromptPacking(128))
     settings: dict[str, Any] = {
-        "name": "tuned",
-        "model": SHAPE.model_dump(),
-        "start": str(model),
-        "sequence_length": 128,
-        "data": {"packed": str(tmp_path / "packed"), "document_mask": True, "mixture_weights": True},
-        "batch": {"size": 8, "micro": 8},
+        **tuning(SHAPE, tmp_path / "packed", start=model, length=128, batch=8),
         "schedule": {"tokens": 8 * 128 * 40, "learning_rate": 1e-2, "min_learning_rate": 1e-2, "warmup_tokens": 0},
-        "precision": {"compute": "fp32"},
         "checkpoints": {"folder": str(tmp_path / "run")},
-        "logging": {"tensorboard": False},
     }
     train(TrainingConfig.model_validate(settings))
     export(str(tmp_path / "run"), str(tmp_path / "tuned"), dtype="fp32")

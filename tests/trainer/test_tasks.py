@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from configs.errors import ConfigurationError
-from tests.trainer.prompts import byte_tokenizer, some_prompts, write_prompts
+from tests.trainer.prompts import byte_tokenizer, some_prompts, tuning, write_prompts
 from trainer.config import ModelConfig, TrainingConfig
 from trainer.evaluation.run import Options, evaluate
 from trainer.export import export
@@ -32,14 +32,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     prompts = write_prompts(folder / "prompts", some_prompts())
     pack_prompts(str(prompts), str(model), str(folder / "packed"), PromptPacking(512))
     return {
-        "name": "tuned",
-        "model": SHAPE.model_dump(),
-        "start": str(model),
-        "sequence_length": 512,
-        "data": {"packed": str(folder / "packed"), "document_mask": True, "mixture_weights": True},
+        **tuning(SHAPE, folder / "packed", start=model, length=512, batch=4),
         "batch": {"size": 4, "micro": 2},
         "schedule": {"tokens": 4 * 512 * 2, "learning_rate": 1e-2, "min_learning_rate": 1e-2, "warmup_tokens": 0},
-        "precision": {"compute": "fp32"},
         "logging": {"tensorboard": False, "evaluate_every": 1, "tasks": ["bits", "cloze"], "task_languages": ["sw"],
                     "task_items": 8},
     }  # fmt: skip
