@@ -61,7 +61,7 @@ def _model_of(run: str, corpus: str) -> "TrainedModel":
             run, f"was trained on another corpus ({trained_on or 'none is named'})", "Give the corpus it read"
         )
     settings = storage.read_json(storage.join(run, "config.json"))
-    tokens = int((so_far.sizes.sum() if len(so_far.sizes) else 0) * packed["sequence_length"])
+    tokens = int(so_far.sizes.sum()) * packed["sequence_length"]
     about = {
         **settings["model"],
         "seed": so_far.seed,
