@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import re
 import tomllib
 from typing import Any
 
@@ -15,6 +16,10 @@ from configs.shown import shown
 
 BYTES_MAX = 16 << 20
 REMOVALS_MAX = 10_000
+_WORD = re.compile(r"[^\W_]+")
+_PERSONAL = ("text", "key", "uri", "author", "email")
+_REASON_MAX = 2000
+_NAME_MIN = 3  # letters and digits of a name or key that is worth hiding; fewer are in every sentence
 
 
 class Removal(Model):
@@ -39,11 +44,28 @@ class Request(Model):
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="letters, digits, `.`, `_`, `-`")
     received: datetime.date = Field(description="the day it came, such as 2026-11-26")
-    reason: str = Field(max_length=2000, description="what the log says of it; personal data is redacted there")
+    reason: str = Field(max_length=_REASON_MAX, description="what the log says of it; personal data is redacted there")
     near_duplicates: bool = Field(default=True, description="remove what is nearly the same too")
     remove: tuple[Removal, ...] = Field(
         min_length=1, max_length=REMOVALS_MAX, description="a table for each thing asked"
     )
+
+    @property
+    def reason_without_names(self) -> str:
+        """The reason with what was asked for, and each word of an author's name, replaced by its kind: `[author]`.
+
+        Who wants to be forgotten is not to stand in the log of those who were.
+        """
+        said, names = self.reason, set[tuple[tuple[str, ...], str]]()
+        for removal in self.remove:
+            for kind, value in removal.given.items():
+                if kind in _PERSONAL and len(value) <= _REASON_MAX:
+                    found = _WORD.findall(value)
+                    names |= {(tuple(found), kind), *(((word,), kind) for word in found if kind == "author")}
+        for words, kind in sorted(names, key=lambda name: -len("".join(name[0]))):  # an address before the name in it
+            if len("".join(words)) >= (_NAME_MIN if "".join(words).isascii() else 2):
+                said = re.sub(_anywhere(words), f"[{kind}]", said, flags=re.IGNORECASE)
+        return said
 
     @field_validator("remove", mode="before")
     @classmethod
@@ -59,6 +81,13 @@ class Request(Model):
             if not removal.given:
                 raise ValueError(f"table {number} is empty: it would mean every document")
         return value
+
+
+def _anywhere(words: tuple[str, ...]) -> str:
+    """A pattern for words in this order, whatever stands between them; not within others where scripts have spaces."""
+    spaced = [word[0] < "\u2e80" for word in (words[0], words[-1])]
+    pattern = r"[\W_]*".join(map(re.escape, words))
+    return (r"(?<![^\W_])" if spaced[0] else "") + pattern + (r"(?![^\W_])" if spaced[1] else "")
 
 
 def read_request(path: str) -> tuple[Request, str]:

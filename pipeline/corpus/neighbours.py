@@ -4,6 +4,7 @@ These are the tombstones of a takedown, in the form of a build's index, and what
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,32 @@ JACCARD_MIN = 0.7
 """Near, where the recipe does not say."""
 
 _KEPT_INSTEAD = re.compile(r"kept ([0-9a-f]{32})\b")
-_ROWS = 1 << 16
+NOTHING = bytes(16)
+"""In place of the hash of a text that is not known."""
+
+
+class _Signer:
+    """Exact hashes, uint64 (n, 2), signatures, uint32 (n, permutations), and whether there are words, of documents."""
+
+    def __init__(self, manifest: dict[str, Any]) -> None:
+        plan = plan_of(manifest)
+        self._settings = plan.recipe.deduplication
+        unspaced = frozenset(name for name, language in plan.languages.natural.items() if language.unspaced)
+        self._context = DeduplicationContext(unspaced=unspaced, code=frozenset(plan.languages.programming))
+
+    def __call__(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the columns `text` and `language`."""
+        settings, texts = self._settings, batch["text"].cast(pa.large_string())
+        modes = self._context.modes(batch["language"], texts)
+        values, shingles = signatures(
+            texts, modes, count=settings.permutations, seed=settings.seed, ngram=settings.ngram
+        )
+        return self.exact(batch), values, shingles > 0
+
+    def exact(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Exact hashes alone, uint64 (n, 2)."""
+        texts = batch["text"].cast(pa.large_string())
+        return exact_hashes(texts, self._context.modes(batch["language"], texts) == CODE)
 
 
 @dataclass
@@ -40,10 +66,7 @@ class Neighbours:
     @classmethod
     def of(cls, corpus: str, manifest: dict[str, Any], ids: np.ndarray, work: reading.WorkFolder) -> "Neighbours":
         """Of the documents with these ids, whose texts lie in shards or in work files."""
-        plan = plan_of(manifest)
-        settings, code = plan.recipe.deduplication, frozenset(plan.languages.programming)
-        unspaced = frozenset(name for name, language in plan.languages.natural.items() if language.unspaced)
-        context = DeduplicationContext(unspaced=unspaced, code=code)
+        signer = _Signer(manifest)
         exact: dict[bytes, bytes] = {}
         signed: dict[bytes, bytes | None] = {}
         shards = (storage.join(corpus, path) for path in reading.shard_paths(manifest))
@@ -54,48 +77,51 @@ class Neighbours:
                     rows = np.flatnonzero(np.isin(here, ids))
                     if not len(rows):
                         continue
-                    taken = batch.select(["text", "language"]).take(pa.array(rows))
-                    texts = taken["text"].cast(pa.large_string())
-                    modes = context.modes(taken["language"], texts)
-                    hashes = exact_hashes(texts, modes == CODE)
-                    values, shingles = signatures(
-                        texts, modes, count=settings.permutations, seed=settings.seed, ngram=settings.ngram
-                    )
+                    hashes, values, has_words = signer(batch.select(["text", "language"]).take(pa.array(rows)))
                     for place, row in enumerate(rows.tolist()):
                         name = bytes(here[row]).ljust(16, b"\0")
                         if name not in exact:  # that of the shard, without recurring lines, comes first
                             exact[name] = id_bytes(hashes[place, 0], hashes[place, 1])
-                            signed[name] = values[place].astype("<u4").tobytes() if shingles[place] else None
+                            signed[name] = values[place].astype("<u4").tobytes() if has_words[place] else None
         names = [bytes(name).ljust(16, b"\0") for name in ids]
         return cls(manifest, ids, [exact.get(name, bytes(16)) for name in names], [signed.get(name) for name in names])
 
-    def bare(self) -> pa.Table:
-        """The same with ids alone: a site that opts out asks for its own pages, not for others with the same text."""
-        nothing = [bytes(16)] * len(self.exact)
-        return Neighbours(self.manifest, self.ids, nothing, [None] * len(self.signed)).table()
+    def ids_alone(self) -> pa.Table:
+        """The same, but neither hashes nor signatures."""
+        return Neighbours(self.manifest, self.ids, [NOTHING] * len(self.exact), [None] * len(self.signed)).table()
+
+    def without_likeness(self, corpus: str) -> pa.Table:
+        """The same where what is like them stays: no signatures, and no hashes of texts that others have as well."""
+        texts, mine = set(self.exact), set(self.names)
+        for ids, keys, _, _ in _kept(corpus, self.manifest) if any(key != NOTHING for key in texts) else ():
+            for row in np.flatnonzero(np.isin(keys, np.array(sorted(texts), "S16"))).tolist():
+                if bytes.fromhex(hex_ids(ids)[row].as_py()) not in mine:
+                    texts.discard(bytes(keys[row]).ljust(16, b"\0"))
+        exact = [key if key in texts else NOTHING for key in self.exact]
+        return Neighbours(self.manifest, self.ids, exact, [None] * len(self.signed)).table()
+
+    @property
+    def names(self) -> list[bytes]:
+        """Ids as 16 bytes each."""
+        return [bytes(name).ljust(16, b"\0") for name in self.ids]
 
     def table(self) -> pa.Table:
         """As an index that deduplication reads."""
         schema = index_schema(plan_of(self.manifest).recipe.deduplication)
-        columns = [[bytes(name).ljust(16, b"\0") for name in self.ids], self.exact, self.signed]
+        columns = [self.names, self.exact, self.signed]
         return pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema)
 
 
-def near_duplicates(corpus: str, manifest: dict[str, Any], around: Neighbours, ids: np.ndarray) -> dict[str, str]:
-    """Documents that are nearly the same as some of `ids`: id (hexadecimal) → `kept` or `dropped`.
+def near_duplicates(corpus: str, manifest: dict[str, Any], around: Neighbours, ids: np.ndarray) -> set[str]:
+    """Ids (hexadecimal) of documents, kept or dropped, that are nearly the same as some of `ids`.
 
     By the ledger, which names the document kept in place of each duplicate, both ways; and among those kept by their
-    signatures in the index, at the threshold of the recipe.
+    signatures, at the threshold of the recipe.
     """
-    found = dict.fromkeys(_similar(corpus, manifest, around), "kept")
-    known = set(found) | {bytes(name).ljust(16, b"\0").hex() for name in ids}
+    known = set(_similar(corpus, manifest, around)) | {bytes(name).ljust(16, b"\0").hex() for name in ids}
     pairs = _duplicates(corpus)
-    found |= {kept: "kept" for dropped, kept in pairs if dropped in known}
-    known |= set(found)
-    for dropped, kept in pairs:
-        if kept in known and found.get(dropped) != "kept":
-            found[dropped] = "dropped"
-    return found
+    known |= {kept for dropped, kept in pairs if dropped in known}
+    return known | {dropped for dropped, kept in pairs if kept in known}
 
 
 def _duplicates(corpus: str) -> list[tuple[str, str]]:
@@ -110,29 +136,56 @@ def _duplicates(corpus: str) -> list[tuple[str, str]]:
 
 
 def _similar(corpus: str, manifest: dict[str, Any], around: Neighbours) -> list[str]:
-    """Ids of the index whose signatures are near to one of these."""
-    mine = [value for value in around.signed if value is not None]
-    if not mine:
-        return []
+    """Ids of documents whose text is the same as that of one of these, or whose signatures are near."""
     recipe = plan_of(manifest).recipe.deduplication
     least = recipe.verify_jaccard_min or JACCARD_MIN
-    signed = np.frombuffer(b"".join(mine), "<u4").reshape(len(mine), -1)
+    mine = [value for value in around.signed if value is not None]
+    signed = np.frombuffer(b"".join(mine), "<u4").reshape(len(mine), recipe.permutations)
+    exact = np.unique(np.array([value for value in around.exact if value != NOTHING], "S16"))
     found = []
-    for path in reading.files_below(corpus, "index", ".arrow"):
-        with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
-            for batch in batches:
-                found += _near(batch, signed, least)
+    for ids, keys, values, has_words in _kept(corpus, manifest):
+        near = np.isin(keys, exact)
+        for signature in signed if values.shape[1] == signed.shape[1] else ():
+            near |= has_words & (jaccard(values, np.broadcast_to(signature, values.shape)) >= least)
+        found += hex_ids(ids.filter(pa.array(near))).to_pylist()
     return found
 
 
-def _near(batch: pa.RecordBatch, signed: np.ndarray, least: float) -> list[str]:
-    valid = batch.filter(batch["signature"].is_valid())
-    if not valid.num_rows:
-        return []
-    values = np.frombuffer(b"".join(valid["signature"].to_pylist()), "<u4").reshape(valid.num_rows, -1)
-    if values.shape[1] != signed.shape[1]:
-        return []
-    near = np.zeros(valid.num_rows, bool)
-    for signature in signed:
-        near |= jaccard(values, np.broadcast_to(signature, values.shape)) >= least
-    return hex_ids(valid["id"].filter(pa.array(near))).to_pylist()
+def _kept(corpus: str, manifest: dict[str, Any]) -> Iterator[tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]]:
+    """Documents of the corpus: ids, exact hashes (S16), signatures (uint32), and whether they have words.
+
+    From the index; where the recipe wanted no near-duplicates found it has no signatures, and texts are signed now.
+    """
+    files = reading.files_below(corpus, "index", ".arrow") if plan_of(manifest).recipe.deduplication.near else []
+    if files:
+        for path in files:
+            with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
+                for batch in batches:
+                    has_words = batch["signature"].is_valid().to_numpy(zero_copy_only=False)
+                    width = batch["signature"].type.byte_width
+                    values = np.frombuffer(batch["signature"].fill_null(bytes(width)).buffers()[1], "<u4")
+                    values = values.reshape(-1, width // 4)[batch["signature"].offset :][: batch.num_rows]
+                    yield batch["id"], reading.packed_ids(batch["exact"]), values, has_words
+        return
+    signer = _Signer(manifest)
+    for path in reading.shard_paths(manifest):
+        with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
+            for batch in batches:
+                hashes, values, has_words = signer(batch)
+                yield batch["id"], packed_hashes(hashes), values, has_words
+
+
+def packed_hashes(hashes: np.ndarray) -> np.ndarray:
+    """Exact hashes, uint64 (n, 2), in the form of ids, dtype S16."""
+    return np.frombuffer(id_bytes(hashes[:, 0], hashes[:, 1]), "S16")
+
+
+def documents_with_text_of(corpus: str, manifest: dict[str, Any], exact: np.ndarray) -> Iterator[tuple[str, str]]:
+    """Path and id of each document in the shards whose text has one of these exact hashes (S16)."""
+    signer = _Signer(manifest)
+    for path in reading.shard_paths(manifest):
+        with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
+            for batch in batches:
+                mine = np.isin(packed_hashes(signer.exact(batch)), exact)
+                for name in hex_ids(batch["id"].filter(pa.array(mine))).to_pylist():
+                    yield path, name

@@ -53,7 +53,7 @@ def work_folder(corpus: str, work: str | None = None) -> WorkFolder:
     inside = WorkFolder(storage.join(corpus, WORK), WORK)
     if work is None:
         try:
-            note = storage.read_json(storage.join(corpus, ELSEWHERE))
+            note = storage.read_json_as_written(storage.join(corpus, ELSEWHERE))
         except FileNotFoundError:
             return inside
         if not isinstance(note, dict) or note != _note_of(str(note.get("work"))):

@@ -1,5 +1,6 @@
 """Receipts of takedowns: written and signed once, checked by anybody."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.corpus.verify import Verdict
 from pipeline.runtime import storage
 
 FORMAT = 1
+_ID = re.compile("[0-9a-f]{32}")
 
 
 def signed_part(receipt: dict[str, Any]) -> bytes:
@@ -22,8 +24,15 @@ def signed_part(receipt: dict[str, Any]) -> bytes:
 
 
 def is_whole(receipt: Any) -> bool:
-    """Whether a receipt is as it was signed."""
-    return isinstance(receipt, dict) and is_signed(receipt.get("signature") or {}, signed_part(receipt))
+    """Whether a receipt is as it was signed, and says all that one says."""
+    if not isinstance(receipt, dict) or not isinstance(receipt.get("signature"), dict):
+        return False
+    if not all(isinstance(receipt.get(name), str) for name in ("request", "entry", "before", "after", "seal")):
+        return False
+    ids = receipt.get("removed")
+    if not isinstance(ids, list) or not all(isinstance(name, str) and _ID.fullmatch(name) for name in ids):
+        return False
+    return is_signed(receipt["signature"], signed_part(receipt))
 
 
 def check_receipt(corpus: str, path: str, public_key: str | None, verdict: Verdict) -> dict[str, Any]:
@@ -84,17 +93,22 @@ def _seal(corpus: str) -> str:
         return ""
 
 
-def check_receipts(corpus: str, verdict: Verdict) -> None:
-    """Check that the receipts in a corpus are as they were signed: no seal covers them, since they name it."""
+def check_receipts(corpus: str, verdict: Verdict) -> list[dict[str, Any]]:
+    """Check that the receipts in a corpus are as they were signed: no seal covers them, since they name it.
+
+    Returns those that are.
+    """
     keys: set[bytes] = set()
+    whole: list[dict[str, Any]] = []
     others: list[str] = []
     for path in reading.files_below(corpus, RECEIPTS):
         if path.endswith(".json"):
             try:
-                receipt = storage.read_json(storage.join(corpus, path))
+                receipt = storage.read_json_as_written(storage.join(corpus, path))
             except (OSError, ValueError):
                 receipt = None
             if is_whole(receipt):
+                whole.append(receipt)
                 keys.add(public_pem(receipt["signature"]["public_key"]))
             else:
                 verdict.add(path, "is not as it was signed")
@@ -104,3 +118,4 @@ def check_receipts(corpus: str, verdict: Verdict) -> None:
         fs, inner = storage.filesystem(storage.join(corpus, path))
         if fs.cat_file(inner) not in keys:
             verdict.add(path, "is not the public key of a receipt")
+    return whole

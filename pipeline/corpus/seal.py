@@ -129,7 +129,7 @@ def _of_records(work: str, names: Iterable[str]) -> Iterator[tuple[str, str, lis
 
 def read_seal(folder: str) -> dict[str, Any]:
     """The seal of a folder. Raises FileNotFoundError, or ValueError where it is not as it was written."""
-    value = storage.read_json(storage.join(folder, SEAL))
+    value = storage.read_json_as_written(storage.join(folder, SEAL))  # white space is covered, too
     try:
         content = {name: entry for name, entry in value.items() if name != "seal"}
         whole = sha256_of(content) == value["seal"] and isinstance(content["files"], dict)

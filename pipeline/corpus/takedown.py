@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from configs.errors import ConfigurationError, InputError, OutputError
@@ -102,9 +103,8 @@ def takedown(
         folder = reading.work_folder(corpus, work)
         neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
         if request.near_duplicates:
-            near = near_duplicates(corpus, manifest, neighbours, removed.ids)
-            removed.near = set(near) - set(removed.fates)
-            removed.fates |= {name: fate for name, fate in near.items() if name in removed.near}
+            removed.near = near_duplicates(corpus, manifest, neighbours, removed.ids) - set(removed.fates)
+            removed.fates |= _fates(corpus, removed.near)
             neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
         return _write(corpus, folder, manifest, request, digest, removed, neighbours, output, key, progress)
 
@@ -166,6 +166,15 @@ def _look_up(
     return removed
 
 
+def _fates(corpus: str, names: set[str]) -> dict[str, str]:
+    """`kept` or `dropped` of documents, by the ledger."""
+    fates: dict[str, str] = {}
+    for batch in reading.ledger_batches(corpus, ["id", "decision"]) if names else ():
+        mine = batch.filter(pc.is_in(batch["id"], pa.array(sorted(names), pa.string())))
+        fates |= dict(zip(mine["id"].to_pylist(), mine["decision"].to_pylist(), strict=True))
+    return fates
+
+
 def _write(
     corpus: str,
     work: reading.WorkFolder,
@@ -196,7 +205,7 @@ def _write(
             "request": request.id,
             "received": request.received.isoformat(),
             "applied": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "reason": redact(request.reason),
+            "reason": redact(request.reason_without_names),
             "request_sha256": digest,
             "asked": [sorted(removal.given) for removal in request.remove] or [["opt_outs"]],
             "removed_from_corpus": counts["kept"],
@@ -208,7 +217,11 @@ def _write(
             "after": after["digest"],
         },
     )
-    _write_takedowns(corpus, output, entry, neighbours.table() if not removed.details else neighbours.bare())
+    if removed.details:  # a site asks for its own pages alone, not for others with the same text
+        tombstones = neighbours.ids_alone()
+    else:
+        tombstones = neighbours.table() if request.near_duplicates else neighbours.without_likeness(corpus)
+    _write_takedowns(corpus, output, entry, tombstones)
     after["takedowns"] = [*manifest.get("takedowns", ()), {"request": request.id, "entry": entry["entry"]}]
     after["problems"] = [p for p in manifest.get("problems", ()) if not _is_asked(p["file"], request)]
     progress("writing report and cards")

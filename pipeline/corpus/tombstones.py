@@ -28,6 +28,16 @@ def tombstone_ids(corpus: str) -> np.ndarray:
     return np.unique(np.concatenate([*parts, np.zeros(0, "S16")]))
 
 
+def tombstone_texts(corpus: str) -> np.ndarray:
+    """Exact hashes of the texts taken down from a corpus, as far as they are known, sorted, dtype S16."""
+    parts = []
+    for path in reading.files_below(corpus, INDEX, ".arrow"):
+        with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
+            parts += [reading.packed_ids(batch["exact"]) for batch in batches]
+    texts = np.unique(np.concatenate([*parts, np.zeros(0, "S16")]))
+    return texts[texts != b""]  # zeros: not known
+
+
 def read_log(corpus: str) -> list[dict[str, Any]]:
     """Entries of the log of takedowns, oldest first. Raises ValueError where the chain is broken."""
     fs, inner = storage.filesystem(storage.join(corpus, LOG))

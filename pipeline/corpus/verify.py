@@ -18,8 +18,10 @@ from configs.errors import InputError, OpenRootsError
 from configs.shown import shown, shown_list
 from governance.licences import LicenceGate
 from pipeline.corpus import reading, seal
+from pipeline.corpus.neighbours import documents_with_text_of
 from pipeline.corpus.plan import plan_of
-from pipeline.corpus.tombstones import LOG, read_log, tombstone_ids
+from pipeline.corpus.seal import RECEIPTS
+from pipeline.corpus.tombstones import LOG, read_log, tombstone_ids, tombstone_texts
 from pipeline.ingest import trusted_licences
 from pipeline.runtime import storage
 from pipeline.text.columns import decode
@@ -292,8 +294,11 @@ def _check_takedowns(corpus: str, manifest: dict[str, Any], shards: _Shards, ver
     """Nothing taken down is in a shard; the log of takedowns is unbroken."""
     from pipeline.corpus.receipts import check_receipts
 
-    check_receipts(corpus, verdict)
+    receipts = check_receipts(corpus, verdict)
     removed = tombstone_ids(corpus)
+    texts = tombstone_texts(corpus)
+    for path, name in documents_with_text_of(corpus, manifest, texts) if len(texts) else ():
+        verdict.add(path, f"holds a text that was taken down, as document {name}")
     back = np.intersect1d(_joined(shards.ids), removed)
     if len(back):
         verdict.add("data", f"holds {len(back):,} documents that were taken down, {back[0].ljust(16, NUL).hex()} first")
@@ -304,6 +309,11 @@ def _check_takedowns(corpus: str, manifest: dict[str, Any], shards: _Shards, ver
         return
     if len(removed) and not entries:
         verdict.add(LOG, "is missing, though documents were taken down")
+    known = {entry["entry"] for entry in entries}
+    for place, told in (("manifest.json", manifest.get("takedowns", ())), (RECEIPTS, receipts)):
+        for takedown in told:
+            if takedown["entry"] not in known:
+                verdict.add(LOG, f"lacks the takedown {shown(takedown['request'], 80)}, which {place} names")
 
 
 def lines(verdict: Verdict) -> Iterator[str]:

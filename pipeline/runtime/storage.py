@@ -205,14 +205,19 @@ def _jsonable(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else list(value)
 
 
+def json_bytes(value: Any) -> bytes:
+    """A value as `write_json` writes it: sorted keys, UTF-8."""
+    try:
+        data = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as names of files have that are not UTF-8
+        data = json.dumps(value, sort_keys=True, indent=1).encode()
+    return data + b"\n"
+
+
 def write_json(path: str, value: Any) -> None:
     """Write a value as JSON with sorted keys, whole or not at all."""
     with create(path) as stream:
-        try:
-            data = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
-        except UnicodeEncodeError:  # half a surrogate pair, as names of files have that are not UTF-8
-            data = json.dumps(value, sort_keys=True, indent=1).encode()
-        stream.write(data + b"\n")
+        stream.write(json_bytes(value))
 
 
 def write_text(path: str, text: str) -> None:
@@ -245,6 +250,16 @@ def read_json(path: str) -> Any:
     """Read a JSON file; raises FileNotFoundError where there is none, ValueError where it is damaged."""
     fs, inner = filesystem(path)
     return json.loads(fs.cat_file(inner))
+
+
+def read_json_as_written(path: str) -> Any:
+    """Read what `write_json` wrote; raises FileNotFoundError, or ValueError where a single byte differs."""
+    fs, inner = filesystem(path)
+    data = fs.cat_file(inner)
+    value = json.loads(data)
+    if json_bytes(value) != data:
+        raise ValueError("it is not as it was written")
+    return value
 
 
 def hash_file(path: str, digest: Any) -> int:

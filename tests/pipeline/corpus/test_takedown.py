@@ -5,16 +5,19 @@ import shutil
 import unicodedata
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from configs.errors import ConfigurationError, OpenRootsError
 from governance.requests import read_request
-from governance.signing import load_key
+from governance.signing import load_key, sign
 from openroots.cli import main
 from pipeline.corpus.find import Wanted, find
 from pipeline.corpus.reading import open_arrow
+from pipeline.corpus.receipts import signed_part
+from pipeline.corpus.seal import write_seals
 from pipeline.corpus.takedown import takedown
 from pipeline.corpus.verify import verify
 from tests.pipeline.corpus.conftest import PASSAGE, write_inputs
@@ -260,3 +263,109 @@ def test_a_hostile_request_gets_a_clear_error(whole, tmp_path, text, said):
 def test_a_huge_request_is_refused_unread(tmp_path):
     with pytest.raises(ConfigurationError, match="16 MB"):
         read_request(str(ask(tmp_path, "a" * (17 << 20))))
+
+
+def test_the_reason_in_log_and_receipt_names_nobody_who_asked(whole, tmp_path):
+    asked = f'''id = "c"
+received = 2026-11-26
+reason = "Ms INK (Ada Ink, keeper@saltmarsh.org) wants https://site-2.example/page/7 out; also doc-9. 墨爱达也要求。"
+[[remove]]
+text = "{PASSAGE[:60]}"
+[[remove]]
+author = "Ada Ink"
+[[remove]]
+author = "墨爱达"
+[[remove]]
+email = "keeper@saltmarsh.org"
+[[remove]]
+uri = "https://site-2.example/page/7"
+[[remove]]
+key = "doc-9"
+'''
+    receipt = take_down(whole, ask(tmp_path, asked), tmp_path / "corpus-2")
+    assert receipt["reason"] == "Ms [author] ([author], [email]) wants [uri] out; also [key]. [author]也要求。"
+    log = (tmp_path / "corpus-2" / "takedowns" / "log.jsonl").read_text()
+    assert json.loads(log)["reason"] == receipt["reason"]
+
+
+def test_white_space_of_seal_and_receipt_counts_too(taken):
+    output, _ = taken
+    for name in ("seal.json", "takedowns/receipts/2026-014.json"):
+        path = output / name
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"\n ", b"\n\t", 1))
+        assert [problem.file for problem in verify(str(output)).problems] == [name]
+        path.write_bytes(before)
+
+
+def write_likes(folder: Path) -> Path:
+    """Three documents alike, one of them the same but for case, that a recipe without deduplication keeps."""
+    recipe = write_inputs(folder)
+    with (folder / "in" / "a.jsonl").open("a") as stream:
+        row = next(json.loads(line) for line in (folder / "in" / "a.jsonl").open() if '"doc-4"' in line)
+        stream.write(json.dumps({**row, "id": "shouted", "text": row["text"].upper()}) + "\n")
+    recipe.write_text(recipe.read_text().replace("[deduplication]", "[deduplication]\nexact = false\nnear = false"))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def undeduplicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("likes")
+    build(write_likes(folder / "made"), folder / "corpus")
+    return folder / "corpus"
+
+
+BY_KEY = 'id = "k"\nreceived = 2026-11-26\nreason = "-"\nnear_duplicates = {}\n[[remove]]\nkey = "doc-4"\n'
+
+
+def test_near_duplicates_go_along_where_the_recipe_looked_for_none(undeduplicated, tmp_path):
+    receipt = take_down(undeduplicated, ask(tmp_path, BY_KEY.format("true")), tmp_path / "corpus-2")
+    assert (receipt["removed_from_corpus"], receipt["near_duplicates"]) == (3, 2)
+    assert find(str(tmp_path / "corpus-2"), Wanted(text=PASSAGE)).rows == []
+
+
+def test_what_is_like_it_stays_where_that_is_wished_and_the_corpus_is_whole(undeduplicated, tmp_path):
+    receipt = take_down(undeduplicated, ask(tmp_path, BY_KEY.format("false")), tmp_path / "corpus-2")
+    assert (receipt["removed_from_corpus"], receipt["near_duplicates"]) == (1, 0)
+    assert len(find(str(tmp_path / "corpus-2"), Wanted(text=PASSAGE)).rows) == 2
+    assert verify(str(tmp_path / "corpus-2")).problems == []
+
+
+def test_a_text_that_is_back_under_another_id_is_found(taken, whole, tmp_path):
+    output, receipt = taken
+    with open_arrow(str(next((whole / "data" / "en").glob("*.arrow")))) as (schema, batches):
+        [back] = [batch for batch in batches if set(batch["id"].to_pylist()) & set(receipt["removed"])]
+    place = next(i for i, name in enumerate(back["id"].to_pylist()) if name in receipt["removed"])
+    row = back.slice(place, 1).set_column(0, schema.field(0), pa.array(["ab" * 16], schema.field(0).type))
+    shard = next((output / "data" / "en").glob("*.arrow"))
+    with open_arrow(str(shard)) as (_, batches):
+        table = pa.Table.from_batches([*batches, row])
+    shard.unlink()
+    with pa.OSFile(str(shard), "wb") as stream, pa.ipc.new_file(stream, table.unify_dictionaries().schema) as writer:
+        writer.write_table(table.unify_dictionaries().combine_chunks())
+    write_seals(str(output))
+    said = [problem.problem for problem in verify(str(output)).problems]
+    assert f"holds a text that was taken down, as document {'ab' * 16}" in said
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_log_that_was_cut_short_and_sealed_anew_is_found(taken, tmp_path, left):
+    other = ask(tmp_path, 'id = "b"\nreceived = 2026-11-27\nreason = "-"\n[[remove]]\nkey = "doc-7"\n')
+    take_down(taken[0], other, tmp_path / "corpus-3")
+    log = tmp_path / "corpus-3" / "takedowns" / "log.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:left]))
+    write_seals(str(tmp_path / "corpus-3"))
+    said = [problem.problem for problem in verify(str(tmp_path / "corpus-3")).problems]
+    assert "lacks the takedown b, which manifest.json names" in said
+    assert "lacks the takedown b, which takedowns/receipts names" in said
+
+
+@pytest.mark.parametrize("change", [{"removed": None}, {"removed": ["zz"]}, {"entry": 3}, {"after": None}])
+def test_a_receipt_that_is_signed_but_says_too_little_is_refused(taken, tmp_path, change):
+    output, receipt = taken
+    forged = {name: value for name, value in {**receipt, **change}.items() if name != "signature"}
+    forged["signature"] = sign(load_key(None)[0], signed_part(forged))
+    (tmp_path / "forged.json").write_text(json.dumps(forged))
+    run = CliRunner().invoke(main, ["verify", str(output), "--against", str(tmp_path / "forged.json")])
+    assert run.exit_code == 1
+    assert "is not as it was signed" in run.output
