@@ -80,7 +80,13 @@ test-clients: $(VENV)/.installed-dev ## open what we write in the clients people
 	@$(BIN)/python -m tests.clients build/clients docs/clients.md $(CLIENTS)
 
 clusters: $(VENV)/.installed-dev ## build on S3, prism and Spark, with faults, and compare digests (SHORT=1 for tiny only; ONLY=s3,prism)
-	@$(BIN)/python -m tests.clusters build/clusters $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
+ifdef PRESENT
+	@! PATH="$$PATH:build/clusters/bin" command -v versitygw >/dev/null || $(INSTALL) --editable '.[s3]' || true
+else
+	@$(INSTALL) --editable '.[s3]'
+endif
+	@$(BIN)/python -m tests.clusters build/clusters $(if $(SHORT),--short) $(if $(PRESENT),--present) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(SECONDS_MAX),--seconds $(SECONDS_MAX))
 
 lint: $(VENV)/.installed-dev ## check style
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 """`make clusters`: `tiny` and 200 MB on Spark, prism and S3, with faults; every digest must be the laptop's.
 
-python -m tests.clusters FOLDER [--short] [--only spark,…] [--seconds N]
+python -m tests.clusters FOLDER [--short | --present] [--only s3,spark-4.3.0,…] [--seconds N]
 
 Needs no network but for what package managers fetch; where a tool is missing, the table says which, and goes on. Ends
-with status 1 where a build ended other than it should. `--short` builds `tiny` only; what does not end within
+with status 1 where a build ended other than it should. `--short` builds `tiny` only, once on a cluster, with all that
+may happen to it; what does not end within
 `--seconds` counts as not tried.
 """
 
@@ -16,14 +17,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tests.clusters import prism, s3, spark
 from tests.clusters.ground import NOT_TRIED, Ground, MissingToolError, Row
 from tests.clusters.text import recipe_of
+from tests.clusters.tools import SPARK
 
-PARTS = {"s3": s3.rows, "prism": prism.rows, "spark": spark.rows}
+PARTS: dict[str, Callable[[Ground], Iterator[Row]]] = {
+    "s3": s3.rows,
+    "prism": prism.rows,
+    **{f"spark-{release}": partial(spark.rows, release) for release in SPARK},
+}
 """Parts of the table: each yields its rows, and stops what it started."""
+LONG_ONLY = ("spark-3.5.9",)
 RECIPE_BYTES = 200 << 20
 
 
@@ -32,17 +40,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.clusters")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--short", action="store_true", help="tiny only")
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
+    parser.add_argument("--only", help=f"parts, separated by commas: {', '.join(PARTS)}; spark is all of Spark's")
+    parser.add_argument("--present", action="store_true", help="tiny on S3, undisturbed, if a server is here")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin nothing after so many")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # all that was started is stopped on the way out
-    parts = chosen.only.split(",")
-    if not set(parts) <= set(PARTS):
+    parts = ["s3"] if chosen.present else _chosen(chosen.only, chosen.short)
+    if not parts:
         parser.error(f"--only takes {', '.join(PARTS)}")
     folder: Path = chosen.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    recipes = ["tiny"] if chosen.short else ["tiny", recipe_of(folder / "large", RECIPE_BYTES)]
-    ground = Ground(folder, recipes, deadline=time.monotonic() + chosen.seconds)
+    is_short = chosen.short or chosen.present
+    recipes = ["tiny"] if is_short else ["tiny", recipe_of(folder / "large", RECIPE_BYTES)]
+    ground = Ground(folder, recipes, is_short, not chosen.present, deadline=time.monotonic() + chosen.seconds)
+    if chosen.present and (missing := s3.missing(ground)):
+        print(f"Builds on S3 are not tried: {missing}")
+        return 0
     rows: list[Row] = []
     for name, part in (("this machine", _references), *((name, PARTS[name]) for name in parts)):
         for row in _told(name, part, ground):
@@ -51,6 +64,14 @@ def main() -> int:
     bad, idle = sum(not row.is_good for row in rows), sum(row.verdict == NOT_TRIED for row in rows)
     print(f"{len(rows) - bad - idle} passed, {bad} failed, {idle} not tried")
     return bool(bad)
+
+
+def _chosen(only: str | None, is_short: bool) -> list[str]:
+    """Names of parts; empty where one is asked for that is none."""
+    if only is None:
+        return [name for name in PARTS if not is_short or name not in LONG_ONLY]
+    found = [[name for name in PARTS if name == asked or name.startswith(f"{asked}-")] for asked in only.split(",")]
+    return [name for names in found for name in names] if all(found) else []
 
 
 def _references(ground: Ground) -> Iterator[Row]:
@@ -73,11 +94,11 @@ def _told(name: str, part: Callable[[Ground], Iterator[Row]], ground: Ground) ->
 
 def _show(rows: list[Row], row: Row) -> None:
     if not rows:
-        print(f"{'where':<24} {'recipe':<8} {'fault':<28} {'seconds':>7}  verdict")
+        print(f"{'where':<24} {'recipe':<8} {'fault':<36} {'seconds':>7}  verdict")
     rows.append(row)
     recipe = Path(row.recipe).stem
     print(
-        f"{row.where:<24} {recipe:<8} {row.fault:<28} {row.seconds:>7.1f}  {row.verdict}  {row.note}".rstrip(),
+        f"{row.where:<24} {recipe:<8} {row.fault:<36} {row.seconds:>7.1f}  {row.verdict}  {row.note}".rstrip(),
         flush=True,
     )
 

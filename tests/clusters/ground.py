@@ -70,6 +70,10 @@ class Ground:
 
     folder: Path
     recipes: Sequence[str] = ("tiny",)
+    is_short: bool = False
+    """Whether a cluster is to build a recipe once only, with all that may happen to it."""
+    fetches: bool = True
+    """Whether what is missing may be fetched; where not, nothing is done to builds either."""
     digests: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     deadline: float = math.inf
@@ -250,9 +254,9 @@ def answers(port: int) -> bool:
     return True
 
 
-def tool(name: str, remedy: str) -> str:
-    """Path of a program. Raises MissingToolError with the remedy."""
-    found = shutil.which(name)
+def tool(name: str, remedy: str, path: str | None = None) -> str:
+    """Path of a program, looked for in PATH, or in the folders of `path`. Raises MissingToolError with the remedy."""
+    found = shutil.which(name, path=path)
     if not found:
         raise MissingToolError(f"{name} is missing: {remedy}")
     return found

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 
-from tests.clusters.ground import Fault, Ground, Row, has_begun
+from tests.clusters.ground import Fault, Ground, MissingToolError, Row, has_begun
 from tests.clusters.tools import VERSITYGW, go_program
 from tests.s3_server import Proxy, S3Server, store
 
@@ -45,17 +46,30 @@ class Store:
 @contextmanager
 def empty_store(ground: Ground) -> Iterator[Store]:
     """A server over an empty folder; both are gone afterwards. Raises MissingToolError."""
+    if absent := missing(ground):
+        raise MissingToolError(absent)
     program = go_program(VERSITYGW, ground)
     with store(ground.fresh("s3"), program=str(program)) as (server, proxy):
         yield Store(server, proxy)
     ground.fresh("s3")
 
 
+def missing(ground: Ground) -> str:
+    """What is not here that builds on S3 need, in one line; empty where all is."""
+    if not find_spec("s3fs"):
+        return "s3fs is not installed: pip install 'openroots[s3]'"
+    try:
+        go_program(VERSITYGW, ground)
+    except MissingToolError as error:
+        return str(error)
+    return ""
+
+
 def rows(ground: Ground) -> Iterator[Row]:
     """All builds of this machine's own runner on S3."""
     for recipe in ground.recipes:
         yield from _undisturbed(ground, recipe)
-        for fault in (_driver_killed, _store_away):
+        for fault in (_driver_killed, _store_away) if ground.fetches else ():
             with empty_store(ground) as there:
                 row = _build(ground, recipe, there, fault(there))
                 if row.is_good:

@@ -1,4 +1,4 @@
-"""Spark's part of `make clusters`: a master and two workers on this machine, and what may happen to them."""
+"""Spark's parts of `make clusters`: a master and two workers on this machine, and what may happen to them."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from tests.clusters.ground import (
     tool,
     wait_for,
 )
-from tests.clusters.tools import PYSPARK, python_packages
+from tests.clusters.tools import spark_packages
 
 WORKERS = 2
 WORKER_MEMORY = "1g"
@@ -79,26 +79,26 @@ def cluster(folder: Path, packages: Path) -> Iterator[Cluster]:
         yield Cluster(address, workers)
 
 
-def rows(ground: Ground) -> Iterator[Row]:
-    """All builds on Spark."""
-    tool("java", "Spark needs Java 17 or later (apt-get install openjdk-17-jre-headless)")
-    packages = python_packages(PYSPARK, ground)
-    version = PYSPARK[0].partition("==")[2]
+def rows(release: str, ground: Ground) -> Iterator[Row]:
+    """All builds on one release of Spark."""
+    tool("java", "Spark needs Java 17 (apt-get install openjdk-17-jre-headless)")
+    packages = spark_packages(release, ground)
     with cluster(ground.folder / "spark", packages) as spark:
         for recipe in ground.recipes:
-            for fault in (None, *_faults(spark, ground)):
+            for fault in _faults(spark, ground):
                 output, environment = ground.fresh("on-spark"), {"PYTHONPATH": str(packages)}
-                name = f"Spark {version}, {WORKERS} workers"
+                name = f"Spark {release}, {WORKERS} workers"
                 yield ground.build(name, recipe, str(output), spark.options, fault, environment)
         ground.fresh("on-spark")
 
 
-def _faults(spark: Cluster, ground: Ground) -> Sequence[Fault]:
-    begun = ground.folder / "on-spark" / ".work" / "annotate" / "files"
-    return (
-        Fault("a Python worker killed", Killer(spark.python_workers, begun)),
-        Fault("an executor killed", Killer(spark.executors, begun)),
-    )
+def _faults(spark: Cluster, ground: Ground) -> Sequence[Fault | None]:
+    files = ground.folder / "on-spark" / ".work"
+    worker = Killer(spark.python_workers, files / "annotate" / "files")
+    executor = Killer(spark.executors, files / "deduplicate-sign" / "files")
+    if ground.is_short:
+        return (Fault("a Python worker, an executor killed", lambda process: worker(process) & executor(process)),)
+    return None, Fault("a Python worker killed", worker), Fault("an executor killed", executor)
 
 
 class Killer:

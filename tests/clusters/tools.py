@@ -12,8 +12,12 @@ from tests.clusters.ground import Ground, MissingToolError, tool
 
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-PYSPARK = ("pyspark==4.3.0", "pyhamcrest==2.1.0", "tenacity==9.2.1")
-"""Spark, and what Beam's own tests of runners import. They stay apart from the environment that OpenRoots is in."""
+SPARK = {
+    "4.3.0": ("pyspark==4.3.0", "pyhamcrest==2.1.0", "tenacity==9.2.1"),
+    "3.5.9": ("pyspark==3.5.9",),
+}
+"""Releases of Spark: its package, and, with the newest, what Beam's own tests of runners import. They stay apart from
+the environment that OpenRoots is in."""
 FETCH_SECONDS = 900.0
 
 
@@ -21,6 +25,9 @@ def go_program(package: str, ground: Ground) -> Path:
     """A program of Go's, built into `bin` of the work place where it is not there yet. Raises MissingToolError."""
     name = package.partition("@")[0].rpartition("/")[2]
     program = ground.folder / "bin" / name
+    if not ground.fetches:
+        path = os.pathsep.join([str(program.parent), os.environ.get("PATH", "")])
+        return Path(tool(name, "`make clusters SHORT=1 ONLY=s3` fetches it, and tries more", path))
     stamp = program.with_name(f".{name}")
     if program.is_file() and stamp.is_file() and stamp.read_text() == package:
         return program
@@ -30,9 +37,9 @@ def go_program(package: str, ground: Ground) -> Path:
     return program
 
 
-def python_packages(packages: tuple[str, ...], ground: Ground) -> Path:
-    """A folder for `PYTHONPATH` with packages, installed where they are not there yet. Raises MissingToolError."""
-    place = ground.folder / "python"
+def spark_packages(release: str, ground: Ground) -> Path:
+    """A folder for `PYTHONPATH` with PySpark, installed where it is not there yet. Raises MissingToolError."""
+    packages, place = SPARK[release], ground.folder / f"spark-{release}"
     stamp = place / ".packages"
     if stamp.is_file() and stamp.read_text().split() == list(packages):
         return place
