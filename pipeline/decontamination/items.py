@@ -141,8 +141,12 @@ def files_of(one: EvaluationSet) -> list[str]:
 def _matches(pattern: str) -> Iterator[str]:
     if "://" in pattern:
         fs, inner = storage.filesystem(pattern)
-        scheme = pattern.split("://")[0]
-        yield from (f"{scheme}://{path}" for path in fs.glob(inner))
+        for path in fs.glob(inner):
+            url = fs.unstrip_protocol(path)
+            if format_of(path.rsplit("/", 1)[-1]) or not fs.isdir(path):
+                yield url
+            else:
+                yield from (storage.join(url, name) for name in storage.list_files(url) if format_of(name))
         return
     fs, inner = storage.filesystem(pattern)
     paths = [Path(path) for path in fs.glob(inner)]

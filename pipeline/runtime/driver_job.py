@@ -56,7 +56,7 @@ def driver_command(options: PipelineOptions) -> list[str]:
         command += ["--work", asked.work]
     for name in HANDED_ON:
         if all_options.get(name):
-            command += [f"--{name}", str(all_options[name])]
+            command.append(f"--{name}={all_options[name]}")
     try:
         return [*command, *shlex.split(asked.build_options)]
     except ValueError as error:

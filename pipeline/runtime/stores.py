@@ -5,8 +5,10 @@ is done with a StorageError: it is never taken for a missing or damaged file. Al
 none from a listing kept in memory, since others write to it as well.
 """
 
+import difflib
 import errno
 import io
+import json
 import logging
 import os
 import random
@@ -54,6 +56,11 @@ _AWAY_NAMES = (
 _AWAY = frozenset(getattr(errno, name) for name in _AWAY_NAMES if hasattr(errno, name))
 """What the system answers where a mounted network file system is away."""
 _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentials", "TokenRetrieval")
+_SETTINGS = (
+    "AWS_ENDPOINT_URL (http://host:port), AWS_DEFAULT_REGION, AWS_PROFILE or whatever its client reads"
+)
+_WRONG_SETTINGS = ("ParamValidation", "Invalid", "Unsupported", "Unknown", "Config", "NoRegion", "Missing")
+"""How the names of errors of S3's client begin that come from what it was told, not from a network."""
 _PRECONDITIONS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _LOGGER = logging.getLogger("openroots")
 _short: list[float] = []
@@ -73,7 +80,9 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
         remedy = f"install it: pip install 'openroots[{extra}]'" if extra else "install it"
         raise ConfigurationError(f"{shown(path)}: {error}; {remedy}, here and on every worker") from error
     except ValueError as error:
-        raise ConfigurationError(f"{shown(path)}: {error}; give a path, or a URL that fsspec can open") from error
+        near = difflib.get_close_matches(protocol or "", [*_PACKAGES, *fsspec.available_protocols()], n=1)
+        hint = f"did you mean {near[0]}://?" if near else "give a path, or a URL that fsspec can open"
+        raise ConfigurationError(f"{shown(path)}: {error}; {hint}") from error
     except Exception as error:
         if is_outage(error) or _lacks_credentials(error):
             raise _refused(path, error) from error
@@ -141,6 +150,14 @@ def _lacks_credentials(error: BaseException) -> bool:
     return any(sign in type(error).__name__ for sign in _NO_CREDENTIALS)
 
 
+def _is_wrong_setting(error: BaseException) -> bool:
+    """Whether a client refuses what it was told: a name of a bucket, an endpoint, a region."""
+    name, package = type(error).__name__, type(error).__module__.split(".")[0]
+    if package == "botocore" and name.startswith(_WRONG_SETTINGS):
+        return True
+    return isinstance(error, ValueError) and not isinstance(error, UnicodeError | json.JSONDecodeError)
+
+
 def _code(error: BaseException) -> str:
     """What a store calls an error, such as `SlowDown`; "" where it does not say."""
     while error is not None:
@@ -164,6 +181,8 @@ def _refused(path: str, error: BaseException) -> StorageError:
             f"{where}: the store refuses it ({what}); check the key on {socket.gethostname()}, and its rights to list, "
             "read, write and delete there"
         )
+    if _is_wrong_setting(error):
+        return StorageError(f"{where}: {what}; correct the name, or what is set on {socket.gethostname()}: {_SETTINGS}")
     return StorageError(f"{where}: the store refuses it ({what})")
 
 
@@ -182,11 +201,12 @@ def attempt(call: Callable[[], T], path: str) -> T:
             raise
         except Exception as error:
             if not isinstance(error, OSError) and not is_outage(error):
-                if _lacks_credentials(error):
+                if _lacks_credentials(error) or _is_wrong_setting(error):
                     raise _refused(path, error) from error
                 raise
             hopeless = isinstance(error, OSError) and error.errno in _HOPELESS
-            if isinstance(error, PermissionError | StorageError) or hopeless or _lacks_credentials(error):
+            hopeless |= _lacks_credentials(error) or _is_wrong_setting(error)
+            if isinstance(error, PermissionError | StorageError) or hopeless:
                 raise _refused(path, error) from error
             cause, gone = " ".join(str(error).split()) or type(error).__name__, time.monotonic() - began
             if gone + wait > _patience():

@@ -32,7 +32,6 @@ PARTS: dict[str, Callable[[Ground], Iterator[Row]]] = {
 }
 """Parts of the table: each yields its rows, and stops what it started."""
 LONG_ONLY = ("spark-3.5.9",)
-RECIPE_BYTES = 200 << 20
 
 
 def main() -> int:
@@ -40,6 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.clusters")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--short", action="store_true", help="tiny only")
+    parser.add_argument("--large", action="store_true", help="the large recipe only")
+    parser.add_argument("--megabytes", type=int, default=200, help="of the large recipe's text  [200]")
+    parser.add_argument("--known", action="store_true", help="take this machine's digests from the last run")
     parser.add_argument("--only", help=f"parts, separated by commas: {', '.join(PARTS)}; spark is all of Spark's")
     parser.add_argument("--present", action="store_true", help="tiny on S3, undisturbed, if a server is here")
     parser.add_argument("--seconds", type=float, default=math.inf, help="begin nothing after so many")
@@ -51,8 +53,12 @@ def main() -> int:
     folder: Path = chosen.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     is_short = chosen.short or chosen.present
-    recipes = ["tiny"] if is_short else ["tiny", recipe_of(folder / "large", RECIPE_BYTES)]
-    ground = Ground(folder, recipes, is_short, not chosen.present, deadline=time.monotonic() + chosen.seconds)
+    recipes = [] if chosen.large else ["tiny"]
+    if not is_short:
+        recipes.append(recipe_of(folder / f"large-{chosen.megabytes}", chosen.megabytes << 20))
+    ground = Ground(
+        folder, recipes, is_short, not chosen.present, chosen.known, deadline=time.monotonic() + chosen.seconds
+    )
     if chosen.present and (missing := s3.missing(ground)):
         print(f"Builds on S3 are not tried: {missing}")
         return 0
@@ -76,8 +82,10 @@ def _chosen(only: str | None, is_short: bool) -> list[str]:
 
 def _references(ground: Ground) -> Iterator[Row]:
     for recipe in ground.recipes:
-        ground.reference(recipe)
-        yield Row("this machine", recipe, "none", ground.seconds[recipe], "as it should")
+        if ground.knows:
+            ground.recall(recipe)
+        else:
+            yield ground.reference(recipe)
 
 
 def _told(name: str, part: Callable[[Ground], Iterator[Row]], ground: Ground) -> Iterator[Row]:
@@ -94,11 +102,13 @@ def _told(name: str, part: Callable[[Ground], Iterator[Row]], ground: Ground) ->
 
 def _show(rows: list[Row], row: Row) -> None:
     if not rows:
-        print(f"{'where':<24} {'recipe':<8} {'fault':<36} {'seconds':>7}  verdict")
+        head = f"{'where':<24} {'recipe':<9} {'fault':<36} {'seconds':>7}"
+        print(f"{head} {'driver':>7} {'worker':>7}  verdict (memory of processes in MiB)")
     rows.append(row)
-    recipe = Path(row.recipe).stem
+    recipe = Path(row.recipe).parent.name if row.recipe.endswith(".toml") else row.recipe
     print(
-        f"{row.where:<24} {recipe:<8} {row.fault:<36} {row.seconds:>7.1f}  {row.verdict}  {row.note}".rstrip(),
+        f"{row.where:<24} {recipe:<9} {row.fault:<36} {row.seconds:>7.1f} {row.driver_mb:>7} {row.worker_mb:>7}"
+        f"  {row.verdict}  {row.note}".rstrip(),
         flush=True,
     )
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 OPENROOTS = (sys.executable, "-m", "openroots.cli")
@@ -43,7 +43,8 @@ class Fault:
 class Row:
     """A line of the table: where a recipe was built, what was done to it, and how that ended.
 
-    `requests` are those that a store was asked, where it counts them.
+    `requests` are those that a store was asked, where it counts them; `driver_mb` and `worker_mb` the most memory that
+    the driver, and any one Python worker, held.
     """
 
     where: str
@@ -53,6 +54,8 @@ class Row:
     verdict: str
     note: str = ""
     requests: int | None = None
+    driver_mb: int = 0
+    worker_mb: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -74,8 +77,9 @@ class Ground:
     """Whether a cluster is to build a recipe once only, with all that may happen to it."""
     fetches: bool = True
     """Whether what is missing may be fetched; where not, nothing is done to builds either."""
+    knows: bool = False
+    """Whether the digests of this machine's own builds are those of an earlier run."""
     digests: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
     deadline: float = math.inf
     """When to begin nothing more, and to stop what runs, by `time.monotonic`."""
 
@@ -84,12 +88,20 @@ class Ground:
         """Seconds until the deadline."""
         return max(0.0, self.deadline - time.monotonic())
 
-    def reference(self, recipe: str) -> None:
+    def reference(self, recipe: str) -> Row:
         """Build a recipe on this machine's own runner, for the digest that all others must have."""
-        output, began = self.fresh(f"laptop-{Path(recipe).stem}"), time.monotonic()
-        self.command("build-corpus", "--recipe", recipe, "--output", output, "--workers", "2", "--offline", "--quiet")
-        self.seconds[recipe] = time.monotonic() - began
-        self.digests[recipe] = digest_in(str(output))
+        row = self.build("this machine", recipe, str(self.fresh(f"laptop-{Path(recipe).stem}")), ["--workers=2"])
+        if row.verdict == "OTHER BYTES":
+            self.digests[recipe] = digest_in(str(self.folder / f"laptop-{Path(recipe).stem}"))
+            return replace(row, verdict="as it should")
+        return row
+
+    def recall(self, recipe: str) -> None:
+        """Take the digest of a recipe from the reference that an earlier run left. Raises MissingToolError."""
+        try:
+            self.digests[recipe] = digest_in(str(self.folder / f"laptop-{Path(recipe).stem}"))
+        except OSError as error:
+            raise MissingToolError(f"no earlier run has built {recipe} on this machine: leave --known out") from error
 
     def fresh(self, name: str) -> Path:
         """A folder for an output that does not exist yet."""
@@ -124,19 +136,21 @@ class Ground:
         fault: Fault | None = None,
         environment: dict[str, str] | None = None,
         seen_as: str = "",
+        workers: Callable[[], list[int]] | None = None,
     ) -> Row:
         """Build a recipe somewhere and compare its digest with the laptop's.
 
         `fault.strike` is asked again and again while the build runs, until it says that it has done its worst.
-        `seen_as` is where this process finds the output, if not at `output`.
+        `seen_as` is where this process finds the output, if not at `output`; `workers` are the process ids of Python
+        workers, if they are not the driver's own.
         """
-        began = time.monotonic()
+        began, memory = time.monotonic(), Memory(workers)
         arguments = ["build-corpus", "--recipe", recipe, "--output", output, "--offline", "--quiet", *options]
         name, note = fault.name if fault else "none", ""
-        status, has_struck = self._watched(arguments, fault, environment)
+        status, has_struck = self._watched(arguments, fault, environment, memory)
         if status and has_struck and fault and fault.ends:
             note = "ended, and resumed"
-            status, _ = self._watched(arguments, None, environment)
+            status, _ = self._watched(arguments, None, environment, memory)
         seconds = time.monotonic() - began
         if status and not self.left:
             return Row(where, recipe, name, seconds, NOT_TRIED, "no time was left")
@@ -144,23 +158,51 @@ class Ground:
             return Row(where, recipe, name, seconds, f"failed ({status})", self._last_words())
         if fault and not has_struck:
             return Row(where, recipe, name, seconds, "fault never came")
-        same = digest_in(seen_as or output) == self.digests[recipe]
-        return Row(where, recipe, name, seconds, "same bytes" if same else "OTHER BYTES", note)
+        same = digest_in(seen_as or output) == self.digests.get(recipe)
+        verdict = "same bytes" if same else "OTHER BYTES"
+        return Row(where, recipe, name, seconds, verdict, note, None, memory.driver >> 20, memory.worker >> 20)
 
     def _watched(
-        self, arguments: Sequence[str], fault: Fault | None, environment: dict[str, str] | None
+        self, arguments: Sequence[str], fault: Fault | None, environment: dict[str, str] | None, memory: "Memory"
     ) -> tuple[int, bool]:
         """Run `openroots` while a fault lies in wait; its exit status, and whether the fault came."""
         began, has_struck, limit = time.monotonic(), False, self.left
         with running([*OPENROOTS, *arguments], self.folder / "build.log", environment) as process:
             while process.poll() is None and time.monotonic() - began < min(BUILD_SECONDS, limit):
                 time.sleep(0.1)
+                memory.look(process.pid)
                 has_struck = has_struck or (fault is not None and fault.strike(process))
             return (1 if process.poll() is None else process.returncode), has_struck
 
     def _last_words(self) -> str:
         lines = (self.folder / "build.log").read_text(errors="replace").strip().splitlines()
         return (lines or [""])[-1][:300]
+
+
+class Memory:
+    """The most memory, in bytes, that a driver and any one worker have held, as the system remembers it."""
+
+    SECONDS = 1.0
+
+    def __init__(self, workers: Callable[[], list[int]] | None) -> None:
+        self._workers, self._next = workers, 0.0
+        self.driver = self.worker = 0
+
+    def look(self, driver: int) -> None:
+        """Look at the processes, at most once a second."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self.SECONDS
+        workers = self._workers() if self._workers else descendants(driver)
+        self.driver = max(self.driver, _most_held(driver))
+        self.worker = max([self.worker, *map(_most_held, workers)])
+
+
+def _most_held(pid: int) -> int:
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) << 10
+    return 0
 
 
 def digest_in(output: str) -> str:

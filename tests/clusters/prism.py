@@ -114,6 +114,7 @@ def rows(ground: Ground) -> Iterator[Row]:
                         fault,
                         environment,
                         str(there.output),
+                        workers.workers,
                     )
                     yield there.counted(row)
 

@@ -88,7 +88,9 @@ def rows(release: str, ground: Ground) -> Iterator[Row]:
             for fault in _faults(spark, ground):
                 output, environment = ground.fresh("on-spark"), {"PYTHONPATH": str(packages)}
                 name = f"Spark {release}, {WORKERS} workers"
-                yield ground.build(name, recipe, str(output), spark.options, fault, environment)
+                yield ground.build(
+                    name, recipe, str(output), spark.options, fault, environment, workers=spark.python_workers
+                )
         ground.fresh("on-spark")
 
 

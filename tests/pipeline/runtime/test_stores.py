@@ -57,6 +57,8 @@ def test_a_store_that_stays_away_is_an_error_of_its_own_and_no_missing_file(buck
         (type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})("x"), "no credentials"),
         (FileNotFoundError("The specified bucket does not exist"), "create it"),
         (OSError(errno.EINVAL, "Bad"), "refuses it"),
+        (ValueError("Invalid endpoint: host:9000"), r"Invalid endpoint: host:9000; correct .* AWS_ENDPOINT_URL"),
+        (type("ParamValidationError", (Exception,), {"__module__": "botocore.exceptions"})("Bucket x"), "correct the"),
     ],
 )
 def test_what_does_not_pass_is_told_at_once_in_one_line(bucket, error, says):
@@ -118,7 +120,7 @@ def test_a_file_that_ends_early_is_never_taken_for_whole(bucket):
             file.read()
 
 
-@pytest.mark.parametrize("path", ["s3://", "s3:/x", "s3:x", "gs:///folder", "gs:/a/b"])
+@pytest.mark.parametrize("path", ["s3://", "s3:/x", "s3:x", "gs:///folder", "gs:/a/b", "s4://b/x", "S3://b/x"])
 def test_a_url_without_a_bucket_is_refused(path):
     with pytest.raises(ConfigurationError, match=r"no bucket|did you mean"):
         storage.filesystem(path)
