@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import fastokens
@@ -67,7 +66,7 @@ class Tokenizer:
         folder holds the outcome of a check with these very versions, that counts). Raises InputError.
         """
         file = path if path.endswith(".json") else storage.join(path, FILES[0])
-        folder = str(PurePosixPath(file).parent)
+        folder = file.rpartition("/")[0] or "."
         text = _read(file)
         backend = backend or remembered_backend(folder, text)
         configuration = _read_configuration(storage.join(folder, FILES[1]))

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from glob import has_magic
 
 import pyarrow as pa
 import re2
@@ -169,7 +170,7 @@ def read_files(
 
     Raises ConfigurationError where names do not tell the format, or tell more than one.
     """
-    readers = {_reader_of(pattern) for pattern in patterns}
+    readers = {reader for pattern in patterns for reader in _readers_of(pattern)}
     if len(readers) != 1:
         raise ConfigurationError(f"{', '.join(patterns)}: files of several formats; name those of one at a time")
     return Source(
@@ -184,12 +185,17 @@ def read_files(
     )
 
 
-def _reader_of(pattern: str) -> str:
+def _readers_of(pattern: str) -> set[str]:
+    """The reader that a pattern's name tells, or those that the names of all its files tell: `in/*.jsonl*`."""
     if reader := reader_by_name(pattern):
-        return reader
+        return {reader}
     known = ", ".join(dict.fromkeys(suffix for suffixes in SUFFIXES.values() for suffix in suffixes))
     fs, inner = storage.filesystem(pattern)
-    if fs.isdir(inner):
+    found = [reader_by_name(path) for path in fs.glob(inner)] if has_magic(inner) else []
+    if readers := {reader for reader in found if reader}:
+        if all(found):
+            return readers
+    elif fs.isdir(inner):
         raise ConfigurationError(f"{pattern}: is a folder; name its files, such as '{pattern.rstrip('/')}/*.jsonl.gz'")
     hint = "unpack it, or write a recipe" if is_archive(pattern) else f"known endings: {known}"
     raise ConfigurationError(f"{pattern}: its name does not tell the format; {hint}")

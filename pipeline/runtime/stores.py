@@ -56,9 +56,7 @@ _AWAY_NAMES = (
 _AWAY = frozenset(getattr(errno, name) for name in _AWAY_NAMES if hasattr(errno, name))
 """What the system answers where a mounted network file system is away."""
 _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentials", "TokenRetrieval")
-_SETTINGS = (
-    "AWS_ENDPOINT_URL (http://host:port), AWS_DEFAULT_REGION, AWS_PROFILE or whatever its client reads"
-)
+_SETTINGS = "AWS_ENDPOINT_URL (http://host:port), AWS_DEFAULT_REGION, AWS_PROFILE or whatever its client reads"
 _WRONG_SETTINGS = ("ParamValidation", "Invalid", "Unsupported", "Unknown", "Config", "NoRegion", "Missing")
 """How the names of errors of S3's client begin that come from what it was told, not from a network."""
 _PRECONDITIONS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
@@ -80,7 +78,7 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
         remedy = f"install it: pip install 'openroots[{extra}]'" if extra else "install it"
         raise ConfigurationError(f"{shown(path)}: {error}; {remedy}, here and on every worker") from error
     except ValueError as error:
-        near = difflib.get_close_matches(protocol or "", [*_PACKAGES, *fsspec.available_protocols()], n=1)
+        near = difflib.get_close_matches((protocol or "").lower(), [*_PACKAGES, "hdfs", "https", "http"], 1, 0.5)
         hint = f"did you mean {near[0]}://?" if near else "give a path, or a URL that fsspec can open"
         raise ConfigurationError(f"{shown(path)}: {error}; {hint}") from error
     except Exception as error:

@@ -326,6 +326,18 @@ def test_the_format_of_files_is_told_by_their_names():
         read_files(["a.jsonl", "b.csv"])
 
 
+def test_where_a_pattern_does_not_tell_the_format_its_files_do(tmp_path):
+    for name in ("a.jsonl", "b.jsonl.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert read_files([f"{tmp_path}/*.jsonl*"]).reader == read_files([f"{tmp_path}/*"]).reader == "jsonl"
+    (tmp_path / "c.csv").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="several formats"):
+        read_files([f"{tmp_path}/*"])
+    (tmp_path / "d.pdf").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="does not tell the format"):
+        read_files([f"{tmp_path}/*"])
+
+
 def test_links_within_a_folder_are_passed_over_and_links_out_of_it_are_problems(tmp_path):
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "a.txt").write_text("a")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from functools import lru_cache
 from pathlib import Path
 
@@ -172,6 +173,15 @@ def test_a_check_is_remembered_for_the_very_tokenizer_alone(folder: Path, tmp_pa
     path = tmp_path / "tokenizer.json"
     path.write_text(path.read_text() + " ")
     assert Tokenizer.load(str(tmp_path)).backend == "fastokens"
+
+
+@pytest.mark.parametrize("name", ["", "/", "/tokenizer.json"])
+def test_a_tokenizer_is_read_from_a_store(folder: Path, name: str) -> None:
+    place = f"memory://bucket-{uuid.uuid4().hex}/tokenizer"
+    ours = Tokenizer.load(str(folder), "tokenizers")
+    ours.save(place)
+    read = Tokenizer.load(f"{place}{name}")
+    assert (read.digest, read.configuration, read.backend) == (ours.digest, ours.configuration, "tokenizers")
 
 
 def test_the_same_rows_have_the_same_ids_wherever_their_file_lies(folder: Path, tmp_path: Path) -> None:
