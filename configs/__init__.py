@@ -5,9 +5,10 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 CONFIGS = Path(__file__).parent
 """Folder of the TOML files that come with the package."""
@@ -50,12 +51,40 @@ def load_numba() -> None:
 
 
 def load_beam() -> None:
-    """Load Beam as its local runner needs it: without clients of a cloud and pandas, a third of it.
+    """Load Beam as its local runner needs it: without the clients of a cloud and pandas, a third of it.
 
     Not for a driver whose Beam options may name a cloud: Beam would find no file system for its URLs.
     """
-    with _hidden("google.cloud.storage", "pandas"):
+    with _hidden("google.cloud.storage", "google.cloud.dataflow", "google.cloud.bigquery", "pandas"):
         import apache_beam  # noqa: F401
+
+
+def load_arrow() -> None:
+    """Load Arrow as one that has looked for pandas and found none: at the first list it would load it (0.4 s), to see
+    whether that is a Series. From then on Arrow can give no pandas, so this is for processes that are wholly ours.
+    """
+    import pyarrow
+
+    if "pandas" in sys.modules:
+        return
+    absent = _Absent("pandas")
+    sys.meta_path.insert(0, absent)
+    try:
+        pyarrow.array([""])
+    finally:
+        sys.meta_path.remove(absent)
+
+
+class _Absent:
+    """Finds, for the import system, that there is no such module."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Raise for the module, be silent of all others."""
+        if fullname == self._name:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 from configs.shown import shown
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+owns_process = False
+"""Whether the command is all that this process is for."""
 
 
 def guarded(run: Callable[[], Any]) -> Any:
@@ -21,6 +23,8 @@ def guarded(run: Callable[[], Any]) -> Any:
     SIGINT, SIGTERM and SIGHUP end it at once, with one line and status 130, 143 or 129: all files are written whole or
     not at all, so that there is nothing to wait for.
     """
+    global owns_process
+    owns_process = True
     _open_streams()
     _catch_signals(os.dup(2))
     _speak_plainly()

@@ -43,11 +43,14 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
 
 def load_engine(options: Sequence[str]) -> None:
     """Load what a build needs before anything else does; without options for Beam, what its local runner needs."""
-    from configs import load_beam, load_numba
+    from configs import load_arrow, load_beam, load_numba
+    from openroots import guard
 
     load_numba()
     if not any(option.startswith("-") for option in options):
         load_beam()
+        if guard.owns_process:
+            load_arrow()
 
 
 def build_alone(

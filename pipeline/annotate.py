@@ -100,8 +100,9 @@ class Annotator:
 
     def __init__(self, plan: Plan) -> None:
         recipe = plan.recipe
-        self._identify = Identification(plan.languages, language_identifier(plan))
-        self._measures = Measures(plan.languages, recipe.quality)
+        self.identifier = language_identifier(plan)
+        self.measures = Measures(plan.languages, recipe.quality)
+        self._identify = Identification(plan.languages, self.identifier)
         self._redactor = redactor_of(plan)
         self._personal_data = recipe.personal_data
 
@@ -109,7 +110,7 @@ class Annotator:
         """Documents (schema DOCUMENT) with all annotation columns; personal data in `text` treated as the recipe says;
         `bytes` the text's UTF-8 length."""
         batch = self._identify(batch)
-        for name, column in self._measures(batch["text"], batch["language"]).items():
+        for name, column in self.measures(batch["text"], batch["language"]).items():
             batch = batch.append_column(name, column)
         texts, counts = treated(batch, self._redactor, actions_of(batch, self._personal_data))
         batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
@@ -199,14 +200,16 @@ def _policy(settings: PersonalData) -> list[Any]:
 
 def annotate_phase(plan: Plan) -> Phase:
     """The phase that annotates every ingested shard."""
-    recipe = plan.recipe
-    identifier = language_identifier(plan)
+    recipe, annotator = plan.recipe, Annotator(plan)
     configuration: dict[str, Any] = {
         "version": VERSION,
-        "identifier": identifier.digest if identifier else None,
-        "measures": Measures(plan.languages, recipe.quality).configuration,
+        "identifier": annotator.identifier.digest if annotator.identifier else None,
+        "measures": annotator.measures.configuration,
         "pii": [recipe.personal_data.kinds, recipe.personal_data.obfuscated_email, *_policy(recipe.personal_data)],
         "regions": plan.languages.phone_regions,
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }
-    return Phase("annotate", configuration, AnnotateWork(plan, digest_of(configuration)))
+    digest = digest_of(configuration)
+    _loaded.clear()
+    _loaded[digest] = annotator  # whoever asks for the phase is likely to do its tasks
+    return Phase("annotate", configuration, AnnotateWork(plan, digest))

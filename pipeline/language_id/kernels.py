@@ -51,11 +51,10 @@ def fold_table() -> npt.NDArray[np.uint16]:
     (Yoruba is typed with either) become one.
     """
     table = np.zeros(1 << 16, np.uint16)
-    for point in range(1 << 16):
-        character = chr(point)
-        if unicodedata.category(character)[0] in "LM":
-            lower = character.lower()
-            table[point] = ord(lower) if len(lower) == 1 and ord(lower) < 1 << 16 else point
+    kinds = "".join(map(unicodedata.category, map(chr, range(1 << 16)))).encode()  # two letters each
+    for point in np.flatnonzero(np.isin(np.frombuffer(kinds, np.uint8)[::2], list(b"LM"))).tolist():
+        lower = chr(point).lower()
+        table[point] = ord(lower) if len(lower) == 1 and ord(lower) < 1 << 16 else point
     table[0x0329] = 0x0323
     table[0x2019] = table[0x02BC] = table[ord("'")] = ord("'")  # part of words in many orthographies
     return table

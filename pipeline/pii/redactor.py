@@ -375,15 +375,17 @@ def recounted(
     import pyarrow.compute as pc
 
     changed = pc.not_equal(before, after)
-    if not changed.true_count:
-        return dict(counts)
-    shorter, longer = after.filter(changed), before.filter(changed)
-    told = {}
+    told = dict(counts)
     for name, column in counts.items():
+        again = pc.and_(changed, pc.greater(column, 0))  # where nothing was found, nothing can have been lost
+        if not again.true_count:
+            continue
         marker = f"PI:{name.removeprefix('pii_').upper()}"
-        lost = pc.subtract(pc.count_substring(longer, marker), pc.count_substring(shorter, marker))
-        left = pc.max_element_wise(pc.subtract(column.filter(changed), lost), pa.scalar(0, pa.int32()))
-        told[name] = pc.replace_with_mask(column, changed, left.cast(pa.int32()))
+        longer, shorter = (pc.count_substring(texts.filter(again), marker) for texts in (before, after))
+        left = pc.subtract(column.filter(again), pc.subtract(longer, shorter))
+        told[name] = pc.replace_with_mask(
+            column, again, pc.max_element_wise(left, pa.scalar(0, pa.int32())).cast(pa.int32())
+        )
     return told
 
 

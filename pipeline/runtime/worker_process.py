@@ -1,10 +1,11 @@
 """`python -m pipeline.runtime.worker_process PARENT`: a worker of the local engine; see `workers`."""
 
-from configs import load_beam, load_numba
+from configs import load_arrow, load_beam, load_numba
 
 if __name__ == "__main__":
     load_beam()
     load_numba()
+    load_arrow()
     from pipeline.runtime.workers import main
 
     main()

@@ -91,6 +91,8 @@ def _tables() -> _Tables:
     pairs: list[int] = []
     for code in (code for block in _NOT_SIMPLE for code in block):
         character = chr(code)
+        if not (unicodedata.decomposition(character) or unicodedata.combining(character)):
+            continue  # nearly all; syllables of Hangul among them, which begin and end with letters
         decomposed = unicodedata.normalize("NFD", character)
         classes[code], last_classes[code] = unicodedata.combining(character), unicodedata.combining(decomposed[-1])
         parts = unicodedata.decomposition(character)

@@ -355,6 +355,11 @@ def test_counts_follow_the_lines_that_are_cut_later() -> None:
     assert recounted(counts, before, before) == counts
 
 
+def test_markers_that_a_source_wrote_itself_are_not_counted_when_they_are_cut() -> None:
+    before, after = pa.array(["PI:EMAIL\nx"], pa.large_string()), pa.array(["x"], pa.large_string())
+    assert recounted({"pii_email": pa.array([0], pa.int32())}, before, after)["pii_email"].to_pylist() == [0]
+
+
 def test_a_redactor_travels_to_a_worker() -> None:
     assert pickle.loads(pickle.dumps(ALL)).redact_text("jane@acme.com", "en") == "PI:EMAIL"
 
