@@ -6,17 +6,27 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from configs import CONFIGS
 from configs.errors import ConfigurationError
 from configs.load import read_toml, validate
 from configs.models import Model
+from configs.places import on_disk
 
 Attention = Literal["auto", "plain", "sdpa", "flex"]
 """How attention is computed; see `trainer.attention`."""
+
+
+def _is_here(path: str) -> str:
+    on_disk(path)
+    return path
+
+
+Folder = Annotated[str, AfterValidator(_is_here)]
+"""A folder on this machine's disk."""
 
 
 class _Finite(Model):
@@ -63,7 +73,7 @@ class ModelConfig(_Finite):
 class Data(Model):
     """Where sequences come from."""
 
-    packed: str = Field(default="build/packed", description="output of `openroots pack`")
+    packed: Folder = Field(default="build/packed", description="output of `openroots pack`")
     weights: dict[str, float] = Field(default={}, description="of languages; left out: as many as there are")
     mixture_weights: bool = Field(default=False, description="languages have the weights of the mixture of prompts")
     document_mask: bool = Field(default=False, description="attention stays inside a document")
@@ -164,7 +174,7 @@ class Parallel(Model):
 class Checkpoints(Model):
     """When and where the state is saved."""
 
-    folder: str = Field(default="runs/default", description="of the run: checkpoints and logs")
+    folder: Folder = Field(default="runs/default", description="of the run: checkpoints and logs")
     every: int = Field(default=1000, ge=1, description="steps")
     keep: int = Field(default=2, ge=1, description="newest ones to keep")
     keep_every: int | None = Field(default=None, ge=1, description="steps; such ones are kept for ever")
@@ -213,7 +223,7 @@ class TrainingConfig(Model):
     name: str = Field(min_length=1)
     model: ModelConfig = Field(description="or the name of one in `configs/models`, or a path")
     seed: int = Field(default=42, ge=0, description="of initial weights and of the order of the data")
-    start: str | None = Field(
+    start: Folder | None = Field(
         default=None, min_length=1, description="model's folder or checkpoint that a new run has its weights from"
     )
     data: Data = Data()

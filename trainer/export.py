@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from configs.errors import OutputError
+from configs.places import on_disk
 from trainer.card import model_card
 from trainer.checkpoint import SafeReader, locate, read_checkpoint
 from trainer.config import TrainingConfig
@@ -43,8 +44,8 @@ def export(
     write `model.gguf` as well. Raises InputError where the checkpoint is damaged, OutputError where the folder is not
     empty or cannot be written, ConfigurationError where there can be no GGUF file.
     """
-    source = read_checkpoint(locate(Path(checkpoint)))
-    target = Path(output)
+    source = read_checkpoint(locate(on_disk(checkpoint)))
+    target = on_disk(output)
     if target.exists() and not target.is_dir():
         raise OutputError(f"{output} is a file; choose another --output")
     if target.exists() and any(target.iterdir()):

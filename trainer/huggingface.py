@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from configs.errors import ConfigurationError, InputError, ModelError
 from configs.load import validate
+from configs.places import on_disk
 from trainer.config import ModelConfig
 from trainer.model import Bloom
 
@@ -132,7 +133,7 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
 
 def read_config(folder: str) -> ModelConfig:
     """Shape of the model in a folder of Hugging Face's form. Raises InputError, ConfigurationError."""
-    place = Path(folder)
+    place = on_disk(folder)
     return from_config(_read_json(place / "config.json"), place.name)
 
 
@@ -142,7 +143,7 @@ def read_weights(folder: str, wanted: Mapping[str, Tensor]) -> Iterator[tuple[st
     Raises InputError for missing or damaged files, ModelError for tensors that are missing or do not fit.
     """
     missing = dict(wanted)
-    for file in _weight_files(Path(folder)):
+    for file in _weight_files(on_disk(folder)):
         for theirs, tensor in _tensors(file, lambda name: from_name(name) in wanted):
             name = from_name(theirs)
             assert name is not None
@@ -160,7 +161,7 @@ def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str |
     Weights have the dtype they are stored in, unless `dtype` is given. Tensors are read one by one. Raises InputError
     for missing or damaged files, ModelError for tensors that do not fit, naming file and tensor.
     """
-    place = Path(folder)
+    place = on_disk(folder)
     config = from_config(_read_json(place / "config.json"), place.name)
     with torch.device("meta"):
         model = Bloom(config)

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from configs.errors import ConfigurationError, InputError, OpenRootsError, OutputError
+from configs.places import on_disk
 from pipeline.runtime import storage
 from pipeline.runtime.shards import open_shard
 from trainer.order import Order
@@ -78,7 +79,7 @@ def train_mt0(settings: Mt0Settings, say: Any = print) -> dict[str, Any]:
     from accelerate import Accelerator
     from transformers.optimization import Adafactor
 
-    target = Path(settings.output)
+    target = on_disk(settings.output)
     accelerator = Accelerator()
     if accelerator.is_main_process and target.exists() and any(target.iterdir()):
         raise OutputError(f"{settings.output} is not empty; choose another --output, or remove it")

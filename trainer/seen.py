@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import InputError
+from configs.places import on_disk
 from pipeline.runtime import storage
 from trainer.config import Batch
 from trainer.order import PARTS, Order
@@ -71,7 +72,7 @@ def packed_of(run: str) -> str:
 
 def read_run(run: str) -> RunSoFar:
     """The newest checkpoint's word on what a run has seen. Raises InputError."""
-    manifests = sorted(Path(run).glob("step-*/manifest.json"))
+    manifests = sorted(on_disk(run).glob("step-*/manifest.json"))
     if not manifests:
         raise InputError(run, "holds no checkpoint", "Give the folder of a run (checkpoints.folder)")
     path = manifests[-1]
@@ -109,7 +110,7 @@ def find_in_packed(packed: str, ids: Iterable[str], run: RunSoFar | None = None)
     for language, parts in sorted(manifest["languages"].items()):
         for part in PARTS:
             if parts[part]["documents"]:
-                place = str(Path(packed, "data", language, part))
+                place = str(on_disk(packed) / "data" / language / part)
                 for identifier, seen in _places(
                     place, language, part, parts[part], manifest["sequence_length"], wanted
                 ):

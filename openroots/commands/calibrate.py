@@ -1,11 +1,11 @@
 """`openroots calibrate`: the thresholds of one language, from good text that a speaker of it has."""
 
 import re
-from pathlib import Path
 
 import click
 
 from configs.errors import OpenRootsError, OutputError
+from configs.places import on_disk
 
 CODE = "[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
 """Of a language, as in recipes."""
@@ -33,7 +33,7 @@ def calibrate_command(language: str, good: tuple[str, ...], junk: tuple[str, ...
 
     if not re.fullmatch(CODE, language):
         raise click.UsageError(f"`{language}` is no language code, such as sw or sr-Latn")
-    folder = Path(output)
+    folder = on_disk(output)
     table, plots, model = (folder / f"{language}{ending}" for ending in (".toml", ".html", ".letters.npz"))
     for path, sign in ((table, f"[natural.{language}.quality]"), (plots, "<title>Thresholds of "), (model, ".weights")):
         check_file(str(path), "--output", signs=(sign.encode(),))

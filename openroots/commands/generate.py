@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from configs.errors import ConfigurationError, InputError
+from configs.places import on_disk
 
 if TYPE_CHECKING:
     from tokenizer.load import Tokenizer
@@ -106,7 +107,7 @@ def generate_command(
     need("torch", "train")
     from trainer.generate import Sampling, stream
 
-    _check_model(Path(folder))
+    _check_model(on_disk(folder))
     given = _prompts(prompts, language)
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
     model, tokenizer = load_model(folder, device)
@@ -131,7 +132,7 @@ def load_model(folder: str, device: str | None) -> "tuple[Bloom, Tokenizer]":
     from tokenizer.load import Tokenizer
     from trainer.huggingface import load_pretrained
 
-    _check_model(Path(folder))
+    _check_model(on_disk(folder))
     tokenizer = Tokenizer.load(folder, "tokenizers")
     model = load_pretrained(folder, device=_device(device))
     if tokenizer.vocabulary_size > model.config.vocabulary_size:

@@ -22,6 +22,7 @@ import pyarrow as pa
 from configs.errors import ModelError
 from configs.load import load_languages
 from configs.models import Languages
+from configs.places import on_disk
 from configs.shown import shown
 from pipeline.language_id.bayes import MODEL, Bayes, from_counts
 from pipeline.language_id.kernels import (
@@ -141,7 +142,7 @@ def train_command(output: str, archive: str | None = None) -> None:
 
     Raises ModelError where the archive cannot be fetched or read.
     """
-    folder = Path(output)
+    folder = on_disk(output)
     check_output(output, "language-id")
     with tempfile.TemporaryDirectory() as fetched:
         declarations = read_declarations(fetch_archive(fetched) if archive is None else archive, load_languages())
