@@ -8,7 +8,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from configs import CONFIGS
 from configs.errors import ConfigurationError
@@ -223,7 +223,7 @@ class TrainingConfig(Model):
     name: str = Field(min_length=1)
     model: ModelConfig = Field(description="or the name of one in `configs/models`, or a path")
     seed: int = Field(default=42, ge=0, description="of initial weights and of the order of the data")
-    start: Folder | None = Field(
+    start: str | None = Field(
         default=None, min_length=1, description="model's folder or checkpoint that a new run has its weights from"
     )
     data: Data = Data()
@@ -236,6 +236,11 @@ class TrainingConfig(Model):
     logging: Logging = Logging()
     faults: Faults = Faults()
     sequence_length: int = Field(default=2048, ge=1, description="tokens; that of the packed text")
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_here(cls, value: str | None) -> str | None:
+        return value and _is_here(value)
 
     @model_validator(mode="after")
     def _is_tied(self) -> "TrainingConfig":
