@@ -1,9 +1,10 @@
 """Run a program that a model wrote, where it can do little harm: a process of its own without network, with limits.
 
 The child is a fresh interpreter in isolated mode, in an empty folder of its own, without our environment. It gets
-processor time, memory, file size and open files by `setrlimit`, no children of its own, and no network: by a network
-namespace where the system lets us make one, else by a Python whose sockets are taken away. This keeps the mistakes of
-a model from the machine. It isn't proof against a program that means harm: for that, use a container without network.
+processor time, memory, file size and open files by `setrlimit`; no file but those of its folder, and Python's own to
+read; no children; and no network. An audit hook sees to that (`sandbox_child`), and a network namespace where the
+system lets us make one. This keeps the mistakes of a model from the machine. It isn't proof against a program that
+means harm: for that, use a container without network.
 """
 
 import json
@@ -23,38 +24,7 @@ FILE_BYTES = 1 << 20
 OPEN_FILES = 32
 OUTPUT_MAX = 2000
 
-_CHILD = r"""
-import builtins, json, os, resource, sys
-limits, _done = json.loads(sys.argv[1]), int(sys.argv[2])
-for kind, value in limits.items():
-    hard = value + 1 if kind == "RLIMIT_CPU" else value  # the soft one says what it was
-    resource.setrlimit(getattr(resource, kind), (value, hard))
-def _refused(*_, **__):
-    raise PermissionError("not in the sandbox")
-import socket, subprocess, shutil
-for name in ("socket", "create_connection", "getaddrinfo", "socketpair", "create_server"):
-    setattr(socket, name, _refused)
-import _socket
-_socket.socket = _refused
-for name in ("system", "fork", "forkpty", "popen", "execv", "execve", "posix_spawn", "posix_spawnp", "kill", "killpg",
-             "remove", "unlink", "rmdir", "rename", "renames", "chmod", "chown", "setuid", "truncate", "removedirs",
-             "symlink", "link", "putenv"):
-    if hasattr(os, name):
-        setattr(os, name, _refused)
-subprocess.Popen = _refused
-shutil.rmtree = shutil.move = _refused
-_open, _here = builtins.open, os.getcwd()
-def _near(file, mode="r", *rest, **named):
-    if any(letter in mode for letter in "wax+") and not (
-        isinstance(file, str) and os.path.realpath(file).startswith(_here + os.sep)):
-        raise PermissionError("not in the sandbox")
-    return _open(file, mode, *rest, **named)
-builtins.open = _near
-program = sys.stdin.read()
-sys.stdin = None
-exec(compile(program, "program", "exec"), {"__name__": "__main__"})
-os.write(_done, b"passed")
-"""
+_CHILD = str(Path(__file__).with_name("sandbox_child.py"))
 
 
 @dataclass(frozen=True)
@@ -74,9 +44,10 @@ def run_program(program: str, *, seconds: float = SECONDS, memory: int = MEMORY)
         "RLIMIT_FSIZE": FILE_BYTES,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_CORE": 0,
+        "RLIMIT_NPROC": 0,
     }
     reading, writing = os.pipe()
-    command = [*_without_network(), sys.executable, "-I", "-S", "-c", _CHILD, json.dumps(limits), f"{writing}"]
+    command = [*_without_network(), sys.executable, "-I", "-S", _CHILD, json.dumps(limits), f"{writing}"]
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     with tempfile.TemporaryDirectory(prefix="openroots-sandbox-") as folder, tempfile.TemporaryFile() as output:
         child = subprocess.Popen(

@@ -13,6 +13,13 @@ def test_a_program_that_ends_well_has_passed() -> None:
     assert run_program("import math\nassert math.gcd(4, 6) == 2\nopen('note', 'w').write('here')").passed
 
 
+def test_what_a_program_may_need_is_there() -> None:
+    names = "asyncio, concurrent.futures, csv, doctest, hashlib, multiprocessing, subprocess, unittest"
+    own = "import tempfile\nwith tempfile.NamedTemporaryFile() as file: file.write(b'x')"
+    outcome = run_program(f"import {names}, urllib.request\nassert hashlib.md5(b'').hexdigest()[:4] == 'd41d'\n{own}")
+    assert outcome.passed, outcome.words
+
+
 @pytest.mark.parametrize(
     ("program", "cause"),
     [
@@ -23,6 +30,17 @@ def test_a_program_that_ends_well_has_passed() -> None:
         ("import subprocess; subprocess.run(['true'])", "out of bounds"),
         ("import socket; socket.create_connection(('127.0.0.1', 1))", "out of bounds"),
         ("open('/tmp/openroots-outside', 'w')", "out of bounds"),
+        ("import pathlib; pathlib.Path('/tmp/openroots-outside').write_text('x')", "out of bounds"),
+        ("import os; os.open('/tmp/openroots-outside', os.O_CREAT | os.O_WRONLY)", "out of bounds"),
+        ("import sqlite3; sqlite3.connect('/tmp/openroots-outside')", "out of bounds"),
+        ("open('/etc/passwd')", "out of bounds"),
+        ("import os; open(f'/proc/{os.getppid()}/environ', 'rb')", "out of bounds"),
+        ("import os; os.kill(os.getppid(), 0)", "out of bounds"),
+        ("import os\nwhile True: os.fork()", "out of bounds"),
+        ("import ctypes; ctypes.CDLL(None).fork()", "out of bounds"),
+        ("import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))", "out of bounds"),
+        ("for n in range(1000): open(f'{n}', 'w').write('x' * 1000)", "out of bounds"),
+        ("while True: print('x' * 100_000)", "failed"),
         ("import os; os.remove('/etc/hostname')", "out of bounds"),
         ("x = bytearray(8 << 30)", "out of bounds"),
     ],
@@ -34,6 +52,8 @@ def test_what_is_not_allowed_fails(program: str, cause: str) -> None:
 
 def test_an_endless_program_is_stopped() -> None:
     assert run_program("while True: pass", seconds=1).cause == "timed out"
+    stubborn = "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
+    assert not run_program(stubborn, seconds=1).passed
 
 
 def test_a_file_without_end_is_stopped() -> None:
