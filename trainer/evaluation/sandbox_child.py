@@ -39,7 +39,7 @@ class Guard:
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.realpath(folder)
-        library = {os.path.realpath(path) for path in (Path(os.__file__).parent, *sys.path)}
+        library = {os.path.realpath(path) for path in (str(Path(os.__file__).parent), *sys.path)}
         self.readable = (self.folder, *library, "/usr/share/zoneinfo")
         self.written = 0
 
