@@ -17,6 +17,7 @@ from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN as UNKNOWN_TEXT
 from governance.licence_notices import joined, notice_of
 from governance.licence_tree import AGGREGATE, FILE, NESTED, OVERRIDE, Nearby, families
+from governance.licence_words import PLAIN
 from governance.licences import CONFLICT, DENIED, LicenceGate, Verdict
 
 ITSELF = "the file itself"
@@ -136,13 +137,19 @@ def own_notices(texts: pa.LargeStringArray, languages: Sequence[str | None]) -> 
 
 ASSIGNED_BYTES = 1 << 16
 """How far into a file what it assigns is looked for."""
+_DOC = re2.compile(rb"(?m)^__doc__[ \t]*=[ \t]*[ruRU]?(\"{3}|'{3})")
 _ASSIGNED = re2.compile(
     rb"(?m)^(?:__licen[cs]e__[ \t]*=[ \t]*[bru]?[\"']{1,3}|MODULE_LICENSE[ \t]*\([ \t]*\")([^\"'\r\n]{2,80})[\"']"
 )
 
 
 def _assigned(text: bytes) -> str | None:
-    """The licence that code assigns to itself: `__license__ = "MIT"`, `MODULE_LICENSE("GPL v2");`."""
+    """The licence that code assigns to itself: `__license__ = "MIT"`, `MODULE_LICENSE("GPL v2");`, `__doc__ = …`."""
+    if b"__doc__" in text and (doc := _DOC.search(text)):
+        end = text.find(doc.group(1), doc.end())
+        words, head = comment_words(text[doc.end() : end if end >= 0 else len(text)], PLAIN)
+        if found := notice_of(words, head):
+            return found
     if b"__licen" not in text and b"MODULE_LICENSE" not in text:
         return None
     match = _ASSIGNED.search(text)

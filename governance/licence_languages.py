@@ -21,7 +21,7 @@ LEAD = compiled(
     r"|лицензи(?:я|ей|и|ю|ями)[ :]*|лицензиар\w*|ліцензі(?:я|єю|ї)[ :]*|услови(?:ям|ях)|под"
     r"|ライセンス(?:は|:)?|使用許諾:?|许可(?:证|协议)?:?|許可(?:證)?:?|协议:?|協議:?|授权:?|授權:?"
     r"|基于|基於|根据|根據|依据|依據|采用|採用|遵循|遵守|按照|以|使用|在|라이선스:?|라이센스:?"
-    r"|gi..?y~ph..?p|رخصة|ترخيص|مجوز|רישיון|רשיון|लाइसेंस|লাইসেন্স|உரிமம்|สัญญาอนุญาต|..?δεια|\blicenc(?:a|ija)?[ :]|\blisenssi|\blicen..?..?|\blitsents|\bleyfi|\bleseni|лиценц[аи]"
+    r"|gi..?y~ph..?p|(?:رخصة|مرخصة?|ترخيص|بموجب)[ \x{600}-\x{6ff}]{0,40}|مجوز|רישיון|רשיון|लाइसेंस|লাইসেন্স|உரிமம்|สัญญาอนุญาต|..?δεια|\blicenc(?:a|ija)?[ :]|\blisenssi|\blicen..?..?|\blitsents|\bleyfi|\bleseni|лиценц[аи]"
     r")[^a-z0-9\n\x{80}-\x{10ffff}]*$"
 )
 """What stands before a licence's name and makes it a declaration."""
@@ -31,7 +31,7 @@ TAIL = compiled(
     r"ライセンス|使用許諾|の(?:下|もと|条件|条項|定め)|に(?:従|基|準|より)|で(?:公開|配布|提供|ライセンス)|です"
     r"|协议|協議|许可|許可|授权|授權|条款|條款|开源|發布|发布"
     r"|라이선스|라이센스|허가|으로|로~|에~따라|하에"
-    r"|(?:s..?r..?m~?[0-9.]*~)?(?:lisans|ile|alt..?nda)\b|लाइसेंस|лицензи|-lizenz|-licen[tcs]"
+    r"|(?:s..?r..?m~?[0-9.]*~)?(?:lisans|ile|alt..?nda)\b|लाइसेंस|лицензи|-(?:lizenz|licens|licentie|licenc)\b|-licensier|-lisenss|licenc~alatt"
     r")"
 )
 """What stands behind a licence's name and makes it a declaration."""

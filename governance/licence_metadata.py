@@ -151,7 +151,7 @@ _POM_NAME = re.compile(r"(?is)<(?:name|url)>\s*([^<]{1,300}?)\s*</")
 _COMMENT = re.compile(r"(?s)<!--.{0,20000}?-->")
 _NUSPEC = re.compile(r"(?is)<license\s+type=[\"']expression[\"']>\s*([^<]{1,300}?)\s*</license>")
 _TABLE = re.compile(
-    r"(?m)\blicen[cs]e\s*=?>?\s*[=:]\s*[\"']([^\"'\n]{1,200})|licen[cs]e\s*=>?\s*[\"']([^\"'\n]{1,200})"
+    r"(?m)\blicen[cs]e\s*=?>?\s*[=:]\s*(?:\{\s{0,9}:type\s{0,9}=>\s{0,9})?[\"']([^\"'\n]{1,200})|licen[cs]e\s*=>?\s*[\"']([^\"'\n]{1,200})"
 )
 
 
@@ -213,6 +213,8 @@ _SBT = _first(
 _MESON = _first(re.compile(r"\blicense[ \t]{0,9}:\s{0,99}(\[[^\]]{1,400}\]|[\"'][^\"'\n]{1,200}[\"'])"))
 _GRADLE = _first(re.compile(r"\blicense\s{0,9}\{[^}]{0,200}?\bname[ =(.set\t]{0,19}([\"'][^\"'\n]{1,200}[\"'])"))
 _MIX = _first(re.compile(r"\blicenses:\s{0,99}(\[[^\]]{1,400}\])"))
+_ODOO = _first(re.compile(r"(?m)^\s{0,12}[\"']license[\"']\s{0,9}:\s{0,9}[\"']([^\"'\n]{1,200})"))
+_CPACK = _first(re.compile(r"(?i)\bset\s{0,9}\(\s{0,9}CPACK_\w{2,20}_LICENSE\s{1,9}[\"']([^\"'\n]{1,200})"))
 _FIELD = _first(re.compile(r"(?mi)^ ? ?[\"']?licen[cs]e[\"']?[ \t]{0,99}[=:][ \t]{0,99}([^\n]{1,300})"))
 
 
@@ -225,7 +227,8 @@ _READERS: dict[str, Callable[[bytes], str | None]] = {
     "package.json": _of_json, "composer.json": _of_json, "bower.json": _of_json, "cargo.toml": _of_toml,
     "pyproject.toml": _of_toml, "pkg-info": _of_pkg_info, "metadata": _of_pkg_info, "setup.py": _of_setup,
     "setup.cfg": _of_setup, "pom.xml": _of_pom, "meta.yml": _FIELD, "citation.cff": _FIELD, "description": _FIELD,
-    "library.properties": _FIELD, "shard.yml": _FIELD, "conanfile.py": _FIELD, "opam": _FIELD,
+    "library.properties": _FIELD, "dist.ini": _FIELD, "__manifest__.py": _ODOO, "__openerp__.py": _ODOO,
+    "cmakelists.txt": _CPACK, "shard.yml": _FIELD, "conanfile.py": _FIELD, "opam": _FIELD,
     "directory.build.props": _MSBUILD, "package.xml": _ELEMENT, "build.sbt": _SBT, "meson.build": _MESON,
     "build.gradle": _GRADLE, "build.gradle.kts": _GRADLE, "mix.exs": _MIX,
     **dict.fromkeys(("meta.json", "codemeta.json", "vcpkg.json", "deno.json", "jsr.json", "library.json"), _of_json),

@@ -13,7 +13,7 @@ from configs.load import spdx_list
 
 _WORDS = re.compile(r"gnu|licence|license|version|the|[\s_,-]|v(?=[0-9])")
 _GNU = re.compile(r"(?P<kind>[al]?)gpl(?P<number>[1-3](?:\.[01])?)(?:only|(?P<later>\+|orlater))?")
-_CREATIVE_COMMONS = re.compile(r"ccby(?P<parts>(?:sa|nc|nd|ncsa|ncnd)?)(?P<number>[1-4]\.[05])")
+_CREATIVE_COMMONS = re.compile(r"ccby(?P<parts>(?:sa|nc|nd|ncsa|ncnd)?)(?P<number>[1-4]\.[05])(?P<port>[a-z]{2,3})?")
 _PLAIN = {
     "afl3": "AFL-3.0", "apache2": "Apache-2.0", "apache2.0": "Apache-2.0", "artistic2": "Artistic-2.0",
     "boost1.0": "BSL-1.0", "bsd2": "BSD-2-Clause", "bsd3": "BSD-3-Clause", "bsd2clause": "BSD-2-Clause",
@@ -60,6 +60,8 @@ def _known_words() -> frozenset[str]:
 def _of_name(said: str) -> str | None:
     plain = _WORDS.sub("", said.casefold())
     plain = plain.replace("generalpublic", "gpl").replace("attribution", "by").replace("creativecommons", "cc")
+    for word, short in (("sharealike", "sa"), ("noncommercial", "nc"), ("noderivatives", "nd"), ("noderivs", "nd")):
+        plain = plain.replace(word, short)
     plain = plain.replace("lessergpl", "lgpl").replace("librarygpl", "lgpl").replace("afferogpl", "agpl")
     if plain in _PLAIN:
         return _PLAIN[plain]
@@ -70,5 +72,6 @@ def _of_name(said: str) -> str | None:
     if match := _CREATIVE_COMMONS.fullmatch(plain):
         parts = {"ncsa": "-NC-SA", "ncnd": "-NC-ND"}.get(match["parts"], f"-{match['parts'].upper()}".rstrip("-"))
         spdx = f"CC-BY{parts}-{match['number']}"
-        return spdx if spdx in spdx_list().known_symbols else None
+        ported = f"{spdx}-{match['port'].upper()}" if match["port"] else spdx
+        return next((name for name in (ported, spdx) if name in spdx_list().known_symbols), None)
     return None

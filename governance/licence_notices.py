@@ -159,7 +159,7 @@ def _weigh(
     block = words.rfind(BLOCK.encode(), 0, start) + 1
     sentence = _sentence_start(words, max(block, start - _BEFORE), start)
     lead = words[sentence:start]
-    own = wording.STRONG.search(words[sentence:end])
+    own = wording.STRONG.search(words[sentence:end]) or wording.LICENSED_BEHIND.search(words[end : end + 20])
     if not (_declares(words, lead, start, end, plain, block) or _continues(words, start, before)):
         return None
     if not own and not plain:
@@ -168,7 +168,7 @@ def _weigh(
             return None
         if start >= head and not before and not elsewhere.FREE.search(words[block:start]):
             return None
-    spdx = _id_of(words, start, end, name)
+    spdx = id_of_name(words, start, end, name)
     return Notice(spdx, start, end) if spdx else None
 
 
@@ -203,13 +203,21 @@ def _declares(words: bytes, lead: bytes, start: int, end: int, plain: bool, bloc
     ):
         if len(words[start:end].split()) > 1 or b"licen" in words[start : end + 20] or plain:
             return True
-        if wording.BANNER.search(words[block:start]):
+        signed = wording.COPYRIGHT.search(words[max(block, start - 200) : start])
+        if signed or wording.BANNER.search(words[block:start]) or _is_paragraph(words, start, end):
             return True
     if wording.TAGGED.search(words[max(block, start - 200) : start]):
         return True
     talk = wording.OTHER_PARTS.sub(b" ", lead)
+    ends = wording.REST_OF_TITLE.search(words[end : end + 60])
+    if ends and (wording.HEADLINE.search(lead) or wording.COPYRIGHT_LINE.search(line)):
+        return True
     if wording.INDEFINITE.search(lead) or wording.NOT.search(talk):
         return False
+    if wording.LICENSED_BEHIND.search(words[end : end + 20]):
+        return True
+    if wording.STATEMENT.search(lead) and ends and not words[block : start - len(lead)].strip(b" |"):
+        return True
     if (said := _declares_elsewhere(words, lead, end, block)) is not None:
         return said
     whole = lead
@@ -223,6 +231,12 @@ def _declares(words: bytes, lead: bytes, start: int, end: int, plain: bool, bloc
             return False
         lead = lead[: match.start()]
     return False
+
+
+def _is_paragraph(words: bytes, start: int, end: int) -> bool:
+    """Whether a name, in parentheses perhaps, is all that stands between two blank lines: `(LGPL)`."""
+    before, after = words[:start].rstrip(b" ("), words[end : end + 40].lstrip(b" ).")
+    return before[-2:] in (b"", b"||") and (not after or after[:1] == b"\n" or after[:2] == b"||" or after == b"|")
 
 
 def _declares_elsewhere(words: bytes, lead: bytes, end: int, block: int) -> bool | None:
@@ -243,7 +257,8 @@ def _continues(words: bytes, start: int, before: list[Notice]) -> bool:
     return bool(wording.BETWEEN_OR.search(between) or wording.CONTINUES.search(between))
 
 
-def _id_of(words: bytes, start: int, end: int, name: Name) -> str | None:
+def id_of_name(words: bytes, start: int, end: int, name: Name) -> str | None:
+    """The SPDX id of a licence whose name stands from `start` to `end`; what follows may tell the version."""
     kind: str = name.spdx
     if kind == "GNU":
         return _gnu(words, start, end)

@@ -36,7 +36,7 @@ _CC = r"(?:cc|creative~commons)~?"
 NAMES: tuple[Name, ...] = (
     # the GNU family is told apart by `_gnu` in licence_notices
     Name(r"(?:gnu~)?(?:(?:affero|lesser|library)~)?(?:gnu~)?(?:(?:affero|lesser|library)~)?general~?public~?licen[cs]e", "GNU"),
-    Name(r"(?:gnu[ -/])?[al]?gpl(?:v?[1-3])?", "GNU"),
+    Name(r"(?:gnu[ -/])?[al]?gpl(?:v?[1-3]|e?d\b)?", "GNU"),
     Name(r"gnu~(?:(?:affero|lesser|library)~)?(?:public~)?licen[cs]e", "GNU"),
     Name(r"server~side~public~licen[cs]e", "SSPL-1.0"),
     Name(r"business~source~licen[cs]e", "BUSL-1.1"),
@@ -78,6 +78,7 @@ NAMES: tuple[Name, ...] = (
     Name(_CC + r"(?:zero|0(?:~1\.0)?)|cc0", "CC0-1.0"),
     Name(_CC + r"(?:by|attribution)(?:~(?:nc|non-?commercial|sa|share-?~?alike|nd|no-?~?deriv(?:ative)?s?(?:~works)?)){0,2}", "CC"),
     Name(r"creativecommons\.org/licenses/[a-z-]+/[1-4]\.[05]|creativecommons\.org/publicdomain/zero", "CC"),
+    Name(r"cc[ -]wiki", "CC-BY-SA-3.0"),  # of Stack Overflow
     Name(r"public~domain", "LicenseRef-public-domain"),
     # licences' own texts
     Name(r"permission~is~hereby~granted~free~of~charge~to~any~person~obtaining~a~copy", "MIT", full=True),
@@ -93,7 +94,7 @@ NAMES: tuple[Name, ...] = (
     Name(r"may~you~do~good~and~not~evil", "blessing", full=True),
     Name(r"if~we~meet~some~day~and~you~think~this~stuff~is~worth~it", "Beerware", full=True),
     # what nobody but its owner may use
-    Name(r"unauthori[sz]ed~(?:copying|use|reproduction|distribution)~(?:or~\w+~)?of~this|proprietary~and~confidential|confidential~and~proprietary|unpublished~(?:proprietary~)?source~code|trade~secrets?~of|all~rights~are~reserved~no~part", "LicenseRef-proprietary", full=True),
+    Name(r"unauthori[sz]ed~(?:copying|use|reproduction|distribution)~(?:or~\w+~)?of~this|proprietary~and~confidential|confidential~and~proprietary|unpublished~(?:proprietary~)?source~code|trade~secrets?~of|all~rights~are~reserved~no~part|all~rights~reserved~(?:for~)?internal~use~only", "LicenseRef-proprietary", full=True),
     Name(r"(?:may|must|can)~not~be~used~(?:for~|in~(?:any~)?)commercial|(?:for~|only~for~)(?:non-?commercial|academic|personal|educational)(?:~(?:and|or)~(?:non-?commercial|academic|personal|educational|research))?~(?:use|purposes?)~only|free~for~(?:non-?commercial|academic|personal)~use|not~for~commercial~use|commercial~use~is~(?:prohibited|forbidden|not~(?:allowed|permitted))|commercial~use~(?:of~this~\w+~)?requires~a", "LicenseRef-noncommercial", full=True),
 )  # fmt: skip
 """Longer ones first: of two that begin at one place the first of the table is taken."""
@@ -108,7 +109,7 @@ def any_name() -> "re2.Regexp":
 
 
 TRIGGER = compiled(
-    r"licen|gpl|general public|public[ |]domain|redistribut|permission|spdx|permitted|commons|proprietary|gnu"
+    r"licen|gpl|internal use|\b[em]pl\b|cddl|eupl|cecill|sspl|general public|public[ |]domain|redistribut|permission|spdx|permitted|commons|proprietary|gnu"
     r"|confidential|unauthori|commercial|trade secret|unpublished|lizen|lisans|lisensi|лиценз|ліценз|ライセンス|許諾|许可|許可|协议"
     r"|协議|授权|授權|라이선스|라이센스|허가"
 )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from governance.licence_comments import comment_words
+from governance.licence_comments import SYNTAX, comment_words
 from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
 from governance.licence_metadata import is_metadata, metadata_licence
 from governance.licence_names import spdx_of
@@ -27,6 +27,8 @@ _TEXT = re.compile(
     r"|(?:[al]?gpl|mit|apache|bsd|mpl)(?:[._-]?v?\d(?:\.\d)?)?|notice[._-]licen[cs]e"
 )
 _TEXT_ENDINGS = ("", ".txt", ".md", ".markdown", ".rst", ".html", ".htm", ".adoc", ".rtf", ".lesser", ".lib", ".old")
+_OF_BUNDLE = re.compile(r"(?<=js)\.LICENSE(?:\.txt)?$")
+"""`app.min.js.LICENSE.txt`: where bundlers put the notices of what they put together."""
 _README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt|adoc))?")
 _SECTION = re.compile(
     r"(?mi)^(?:#{1,6} *|=+ +)?(?:\d+\.? +)?"
@@ -60,6 +62,7 @@ def is_evidence(path: str) -> bool:
     name = posixpath.basename(path)
     return (
         name.endswith(".license")
+        or bool(_OF_BUNDLE.search(name))
         or name in ("REUSE.toml", "dep5")
         or is_metadata(path)
         or _is_licence_text(name)
@@ -105,6 +108,11 @@ class LicenceTree:
             words, head = comment_words(_text(data).encode(), PLAIN)
             if found := notice_of(words, head, plain=True):
                 self._beside[path.removesuffix(".license")] = (found, path)
+            return
+        if _OF_BUNDLE.search(name):
+            words, _ = comment_words(data, SYNTAX["javascript"])
+            if found := notice_of(words, len(words)):
+                self._beside[_OF_BUNDLE.sub("", path)] = (found, path)
             return
         if name == "REUSE.toml":
             self._entries.setdefault(folder, []).append((path, False, reuse_entries(data)))

@@ -6,14 +6,14 @@ RE2 over the words of `governance.licence_comments`; `~` is what may lie between
 
 from governance.licence_phrases import compiled
 
-SPDX = compiled(r"spdx-license-identifier[: ] ?([^|\n]{1,300})")
+SPDX = compiled(r"spdx-license-identifier[: ][ |]?([^|\n]{1,300})")
 IGNORED = compiled(r"(?s)reuse-ignorestart.*?(?:reuse-ignoreend|$)")
-SNIPPET_OR_FILE = compiled(r"^[\w./-]+\.\w{1,5}[ :]*$|copyright|\(c\)|^[*# ]*$")
+SNIPPET_OR_FILE = compiled(r"^[\w./-]+\.\w{1,5}[ :]*$|copyright|\(c\)|^[*# ]*$|@licen[cs]e[ :]*$")
 LEAD = compiled(
     r"(?:under|subject~to|licen[cs]ed?(?:~(?:as|by|with|using|is|type|name|information))?[ |]?:?|@licen[cs]e[: ]?|licen[cs]e~(?:is|for"
     r"~this~\w+~is|text~is)|governed~by|covered~by|protected~by|released~(?:to|into|in)|(?:placed|put)~(?:in|into|under)|(?:is|are)~(?:in|now)"
     r"|dedicated~to|donated~to|according~to|accordance~with|compliance~with|pursuant~to|per|via|terms~of|conditions~of|(?:is|are)"
-    r"|available~(?:as|in)|choose(?:~(?:either|between|from))?(?:~the)?|dual[ -]licen[cs]ed?|redistribute~(?:it|them)|copying~(?:policy|conditions)[: ]|released~as)[ |\"(:]{0,4}$"
+    r"|available~(?:as|in)|choose(?:~(?:either|between|from))?(?:~the)?|dual[ -]licen[cs]ed?|redistribute~(?:it|them)|received~a~copy~of|(?:requirements|obligations)~of|copying~(?:policy|conditions)[: ]|released~as)[ |\"(:]{0,4}$"
 )
 GLUE = compiled(
     r"(?:\b(?:the|an?|gnu|of|version|versions|either|both|all|and|or|and/or|terms|conditions|new|same|following|any|open~source|free"
@@ -35,12 +35,22 @@ INDEFINITE = compiled(
     r"|anything|everything|someone|people|users|authors|developers|companies|also|see|note|todo|fixme)\b)"
 )
 TITLE_ONLY = compiled(r"^[^a-z0-9\x{80}-\x{10ffff}]*(?:the[ -])?[^a-z0-9\x{80}-\x{10ffff}]*$")
-BANNER = compiled(r"^[^|\n]{2,80}\bv?\d+\.\d[^|\n]*\|")
+BANNER = compiled(r"^[^|\n]{2,80}\b(?:v\d|\d+\.\d)[^|\n]*\|")
 TAGGED = compiled(r"@licen[cs]e\b[^|\n]*$")
 ASIDE = compiled(
     r"\b(?:therefore|hence|thus|so|our~(?:code|own)|no~code|we~(?:only|do|dont|never|cannot|cant|use|call|run|just|avoid|link|ship"
     r"|depend|must|need|copy|wont|have)|but~(?:not|we|our|this|it~is))\b"
 )
+COPYRIGHT = compiled(r"(?:copyright|\(c\)|©)[^\n]{0,160}$")
+COPYRIGHT_LINE = compiled(r"^[^a-z0-9]*(?:copyright|\(c\))[^|]*\b(?:19|20)\d\d\b[^|]*$")
+STATEMENT = compiled(r"^[^a-z0-9]*(?:[\w.-]+[ |]){1,3}(?:is|are)[ |\"(:]*(?:the )?$")
+"""`Frob is GPL.`: all that stands before the name, where a comment begins with it."""
+HEADLINE = compiled(
+    r"^[^a-z]*(?:code|software|files|packages|libraries|programs|works)~(?:(?:is|are)~)?(?:licen[cs]ed|released|distributed|available|published)"
+    r"~under~(?:(?:the|an?)~)?$"
+)
+LICENSED_BEHIND = compiled(r"^(?:[ -]?v?\d[\d.]*\+?)?[ -]licen[cs]ed?\b[^a-z0-9|\n]*(?:[|\n]|$)")
+"""`Part two - LGPL-3.0 licensed`"""
 COPULA = compiled(r"(?:is|are)[ |\"(:]{0,4}$")
 NAMED = compiled(r"(?:mit|bsd|apache|public|isc|zlib|mozilla|boost|eclipse|artistic)~licen[cs]e[ |]*$")
 LICENCE_LINE = compiled(
@@ -54,14 +64,14 @@ GOES_ON = compiled(
 )
 OTHER_PARTS = compiled(r"\bother~(?:parts|portions|sections|functions|pieces)\b")
 REST_OF_TITLE = compiled(
-    r"^[ \"():+-]*(?:v(?:er(?:sion)?)?[ .]*)?(?:[0-9][0-9.]*\+?)?(?:[ -]only|[ -]or[ -]later)?[ \"():.-]*"
+    r"^[ \"():+-]*(?:v(?:er(?:sion)?)?[ .]*)?(?:[0-9][0-9.]*\+?)?(?:[ -]only|[ -]or[ -](?:any[ -])?later)?[ \"():.-]*"
     r"(?:licen[cs]ed?|notice|terms|expat|mit|x11|\d{4})?[ \"():.-]*(?:[|\n]|$|;? \(?see )"
 )
 CHOICE = compiled(
     r"alternatively|dual[ -]licen[cs]|dually[ -]licen[cs]|tri[ -]licen[cs]|tri[ -]?licen|multi[ -]licen[cs]|double[ -]licen[cs]"
     r"|(?:your|its|their|users?)~(?:choice|option|discretion|election)(?:~of|~either)?[^a-z]|choose|either~(?:the~)?(?:terms|licen[cs]e"
     r"|apache|mit|bsd|gpl|lgpl|gnu|of|under|a\b|artistic|mozilla)|one~of~the~(?:following|two)|whichever|disjunction|either~of"
-    r"|licen[cs]es?~(?:of~)?your~choi"
+    r"|licen[cs]es?~(?:of~)?your~choi|take~your~pick|pick~(?:one|either|any|whichever)"
 )
 OPTION_LATER = compiled(r"at~(?:your|its)~option[^a-z0-9]*(?:any|or)?~?(?:later|newer|greater)")
 BETWEEN_OR = compiled(

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from license_expression import ExpressionError, LicenseWithExceptionSymbol, Licensing
 
 from configs.models import LicencePolicy
-from governance.licence_names import spdx_of
+from governance.licence_rows import row_licence
 
 EXPRESSION_CHARACTERS_MAX = 1000
 """Longer ones are refused unread: they come from files, and the parser holds a tree of them in memory."""
@@ -124,7 +124,7 @@ class LicenceGate:
             return parse_expression(expression)
         if len(expression) > EXPRESSION_CHARACTERS_MAX:
             raise LicenceSyntaxError(f"`{expression[:40]}…` is too long for an SPDX expression")
-        spdx = spdx_of(expression)
+        spdx = row_licence(expression)
         if spdx is None:
             raise LicenceSyntaxError(
                 f"`{_shown(expression)}` is not a licence of the SPDX list, nor an expression of such"

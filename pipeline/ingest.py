@@ -18,7 +18,7 @@ from configs.load import Plan
 from configs.models import Source
 from governance.consent import block_list_digests
 from governance.licence_detection import Judged, LicenceJudge, own_notices
-from governance.licence_names import spdx_of
+from governance.licence_rows import row_licence
 from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.readers import Unit, read_unit
@@ -29,7 +29,7 @@ from pipeline.text.columns import constant_column, decode, document_ids, encode,
 from pipeline.text.normal_form import to_nfc
 from pipeline.text.schema import DOCUMENT, LEDGER
 
-VERSION = 12
+VERSION = 13
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000
@@ -49,8 +49,8 @@ def to_documents(
     what is to be said of each row's licence.
 
     Languages are codes of ours or BCP-47, licences SPDX where what the row says can be told; see `LanguageCodes` and
-    `spdx_of`. A language that is refused is `und`. Ids are made of the keys that documents have; what is written beside
-    the texts is without personal data.
+    `row_licence`. A language that is refused is `und`. Ids are made of the keys that documents have; what is written
+    beside the texts is without personal data.
     """
     texts = batch["text"] if source.kind == "code" else to_nfc(batch["text"])
     languages, refused = _languages(batch["language"], codes, outward)
@@ -128,7 +128,7 @@ def _licences(column: pa.StringArray, source: Source, outward: Outward) -> pa.Di
     spdx = [
         value
         if value in trusted
-        else (spdx_of(value) if len(value) <= EXPRESSION_CHARACTERS_MAX else None) or outward.name(value)
+        else (row_licence(value) if len(value) <= EXPRESSION_CHARACTERS_MAX else None) or outward.name(value)
         for value in said.dictionary.to_pylist()
     ]
     return encode(pa.array(spdx, pa.string()).take(said.indices))

@@ -26,7 +26,7 @@ from pipeline.corpus.neighbours import Neighbours, near_duplicates
 from pipeline.corpus.opt_outs import OptOuts, refused
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.receipts import FORMAT, is_whole, signed_part
-from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log
+from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log, tombstone_ids
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.runtime import storage
 from pipeline.runtime.lock import build_lock
@@ -92,6 +92,10 @@ def takedown(
         progress("comparing addresses with opt-outs")
         for name, (fate, rule) in refused(corpus, opt_outs).items():
             removed.fates[name], removed.details[name] = fate, rule
+    already = set(map(bytes.hex, (bytes(name).ljust(16, b"\0") for name in tombstone_ids(corpus))))
+    if removed.fates and already.issuperset(removed.fates):
+        raise ConfigurationError("all that fits the request was taken down already; nothing was removed")
+    removed.fates = {name: fate for name, fate in removed.fates.items() if name not in already}
     if not removed.fates:
         raise ConfigurationError(
             "no document of the corpus fits the request; nothing was removed"
@@ -103,7 +107,7 @@ def takedown(
         folder = reading.work_folder(corpus, work)
         neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
         if request.near_duplicates:
-            removed.near = near_duplicates(corpus, manifest, neighbours, removed.ids) - set(removed.fates)
+            removed.near = near_duplicates(corpus, manifest, neighbours, removed.ids) - set(removed.fates) - already
             removed.fates |= _fates(corpus, removed.near)
             neighbours = Neighbours.of(corpus, manifest, removed.ids, folder)
         return _write(corpus, folder, manifest, request, digest, removed, neighbours, output, key, progress)

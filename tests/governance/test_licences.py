@@ -70,13 +70,15 @@ def test_spellings_with_one_meaning_become_spdx(said, spdx):
     assert spdx_of(said) == spdx
 
 
-@pytest.mark.parametrize("said", ["other", "unknown", "NONE", "BSD", "MIT/GPL-3.0", "MIT, ISC", "['mit']", "-"])
+@pytest.mark.parametrize("said", ["other", "unknown", "NONE", "BSD", "MIT, ISC", "mit?", "-"])
 def test_what_spdx_does_not_know_is_refused_by_name(said):
     verdict = DEFAULT.judge(said, code=True)
     assert not verdict.admitted and said in verdict.detail
 
 
-@pytest.mark.parametrize("said", ["GPLv3", "gpl3", "GPL", "LGPLv2.1", "AGPLv3", "GNU-GPL-3.0", "GNU GPL v3"])
+@pytest.mark.parametrize(
+    "said", ["GPLv3", "gpl3", "GPL", "LGPLv2.1", "AGPLv3", "GNU-GPL-3.0", "GNU GPL v3", "MIT/GPL-3.0"]
+)
 def test_copyleft_is_denied_for_code_however_it_is_written(said):
     verdict = DEFAULT.judge(said, code=True)
     assert not verdict.admitted and "denied for code" in verdict.detail

@@ -369,3 +369,18 @@ def test_a_receipt_that_is_signed_but_says_too_little_is_refused(taken, tmp_path
     run = CliRunner().invoke(main, ["verify", str(output), "--against", str(tmp_path / "forged.json")])
     assert run.exit_code == 1
     assert "is not as it was signed" in run.output
+
+
+def test_what_was_taken_down_already_keeps_its_row(taken, whole, tmp_path):
+    output, receipt = taken
+    again = ask(tmp_path, REQUEST.format(text=PASSAGE[:60]).replace("2026-014", "again"))
+    run = CliRunner().invoke(main, ["takedown", str(output), "--request", str(again), "--output", f"{tmp_path}/c3"])
+    assert run.exit_code == 1
+    asked = "".join(f'[[remove]]\nid = "{name}"\n' for name in receipt["removed"])
+    again.write_text(f'id = "again"\nreceived = 2026-11-27\nreason = "-"\n{asked}')
+    run = CliRunner().invoke(main, ["takedown", str(output), "--request", str(again), "--output", f"{tmp_path}/c3"])
+    assert "taken down already" in run.output
+    again.write_text(f'{again.read_text()}[[remove]]\nkey = "doc-7"\n')
+    assert len(take_down(output, again, tmp_path / "c3")["removed"]) == 1
+    details = {row["detail"] for name in receipt["removed"] for row in find(f"{tmp_path}/c3", Wanted(id=name)).rows}
+    assert "request 2026-014" in details and "request again" not in details
