@@ -24,7 +24,7 @@ from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.runtime.shards import Sections
 from pipeline.text.columns import decode, encode, string_bytes, unify
 
-VERSION = 9
+VERSION = 10
 
 
 Settled = tuple[str, str, float | None, float | None, str | None, str | None]

@@ -80,7 +80,8 @@ _NETWORK_WORD = _over_bytes(
     r"(?i)\b(?:ip|ips|ipv4|ip4|host|hosts|hostname|server|servers|addr|address|addresses|adresse|direcci|endere|"
     r"adre|alamat|ping|https?://$|dns|nameserver|router|gateway|port|ssh|ftp|from|client|remote|login|logged|connect|"
     r"proxy|peer|node at|subnet|bind|listen|visitor|anonymous|user|edit|seva|anwani)"
-    r"|地址|位址|عنوان|IP"
+    r"|地址|位址|عنوان|IP|आईपी|आयपी|আইপি|ਆਈਪੀ|આઈપી|ଆଇପି|ஐபி|ఐపి|ఐపీ|ಐಪಿ|ഐപി"
+    r"|آي بي|آئی پی|خادم|سرور|सर्वर|সার্ভার|服务器|伺服器|主机"
 )
 _NETWORK_AFTER = _over_bytes(r"^(?:(?::[0-9]{2,5}|/(?:[12][0-9]|3[0-2]|8))\b| - (?:-|\S+) \[)")
 
@@ -136,6 +137,11 @@ def find_obfuscated(text: str) -> Iterator[Span]:
             yield found.start(), found.end()
 
 
+def in_ascii(number: str) -> str:
+    """A number with its digits, of whatever script, as `0` to `9`, and full-width stops as `.`; of the same length."""
+    return "".join(str(int(sign)) if sign.isdecimal() else "." if sign == "．" else sign for sign in number)
+
+
 def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     """Whether an IP address may lead to a person.
 
@@ -144,7 +150,7 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     before, by what is joined to them, or by small numbers without a word of networks near.
     """
     try:
-        address = ipaddress.ip_interface(found).ip
+        address = ipaddress.ip_interface(found if found.isascii() else in_ascii(found)).ip
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):

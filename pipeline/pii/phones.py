@@ -13,6 +13,7 @@ from typing import Any
 
 import re2
 
+from pipeline.pii.addresses import in_ascii
 from pipeline.pii.words import PHONE_BEGINNINGS, PHONE_WORDS
 
 Span = tuple[int, int]
@@ -55,6 +56,12 @@ _OTHER = re2.compile(
 )
 _JOINED_BEFORE = re2.compile(r"(?:[\p{L}\p{N}_]|[\p{N}][.,:/=-]|[-=#$%&/\\@.,*^])$")
 _NATIONAL_JOIN = re2.compile(r"[\p{Latin}\p{N}_]$|[#$%&\\@*^=]$|\p{N}[.,:/-]$|/$")
+# Addresses that call or write to the number behind them, a country's code first, with `+`, `%2B` or neither.
+_LINK = re2.compile(
+    r"(?i)(?:\bwa\.me/(?:c/|p/[0-9]{1,20}/)?|\bwhatsapp(?:\.com|:/)/send/?\?(?:[^\s#?]*&)?phone=|\bviber://[a-z]+/?\?number=|"
+    r"\bsignal\.me/#p/|[?&](?:phone|tel|mobile|msisdn)=)(?:[+＋]|%2B)?$"
+)
+_ENCODED_PLUS = re2.compile(r"(?i)%2B$")
 _DATE_OR_RANGE = re2.compile(
     r"(?:(?:1[5-9]|20)[0-9]{2}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}.*"
     r"|[0-9]{1,2}[-./ ]{1,2}[0-9]{1,2}[-./ ]{1,2}(?:1[5-9]|20)[0-9]{2}.*"
@@ -213,22 +220,19 @@ def is_national(digits: str, regions: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of digits: its groups as spans of characters, with the digits in 0 to 9."""
+    """A row of digits, 0 to 9: its groups as spans of characters."""
 
     text: str
     groups: tuple[tuple[int, int, str], ...]
 
 
-_GROUP = re.compile(r"\d+")
+_GROUP = re.compile(r"[0-9]+")
 
 
 def row_of(text: str) -> Row:
     """The groups of digits of a row; digits of any script."""
-    groups = []
-    for found in _GROUP.finditer(text):
-        digits = found[0] if found[0].isascii() else "".join(str(int(digit)) for digit in found[0])
-        groups.append((found.start(), found.end(), digits))
-    return Row(text, tuple(groups))
+    plain = text if text.isascii() else in_ascii(text)
+    return Row(plain, tuple((found.start(), found.end(), found[0]) for found in _GROUP.finditer(plain)))
 
 
 def find_phones(
@@ -245,6 +249,11 @@ def find_phones(
         code: whether the document is source code: there a national number needs a word such as "phone".
     """
     row = row_of(text)
+    linked = _LINK.search(before) is not None
+    encoded = _ENCODED_PLUS.search(before)
+    if encoded is not None:
+        before = before[: encoded.start()]
+    plus = plus or linked or encoded is not None
     whole = "".join(group for _, _, group in row.groups)
     whole_is_valid = DIGITS_MIN <= len(whole) <= DIGITS_MAX and _is_valid(whole, regions)
     if not plus and not whole_is_valid and len(row.groups) == 1:
@@ -253,7 +262,8 @@ def find_phones(
         return
     if plus and before.rstrip("+＋(")[-1:].isalnum() and before.rstrip("+＋(")[-1:].isascii():
         return
-    if after[:1].isascii() and (after[:1].isalnum() or after[:1] in ("_", "%")) and not after.startswith(("x", "ext")):
+    goes_on = after[:1].isascii() and (after[:1].isalnum() or after[:1] == "_" or (after[:1] == "%" and not linked))
+    if goes_on and not after.startswith(("x", "ext")):
         return
     if after[:1] in (".", ",", "-", "/") and after[1:2].isdigit():
         return

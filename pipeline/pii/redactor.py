@@ -109,7 +109,7 @@ def _phone(at: Candidate) -> Iterator[Span]:
         if start == at.start:
             while opening > 0 and start - opening < 4 and at.document[opening - 1 : opening] in (b"+", b"("):
                 opening -= 1
-            if at.document[opening - 3 : opening] == "＋".encode():
+            if opening >= 3 and at.document[opening - 3 : opening] in ("＋".encode(), b"%2B", b"%2b"):
                 opening -= 3
         yield opening, end
 
@@ -410,7 +410,7 @@ def _replace(document: bytes, found: list[tuple[int, int, PiiKind]], key: bytes 
 
 def _pseudonym(value: bytes, kind: PiiKind, key: bytes) -> bytes:
     """The same digits for the same value, however it is spaced and in whatever case; unknowable without the key."""
-    plain = unicodedata.normalize("NFKC", value.decode("utf-8", "replace")).casefold()
+    plain = addresses.in_ascii(unicodedata.normalize("NFKC", value.decode("utf-8", "replace")).casefold())
     if kind not in ("EMAIL", "USER", "IP_ADDRESS"):  # groups of digits
         plain = "".join(filter(str.isalnum, plain))
     digest = hashlib.blake2b(f"{kind}\0{plain.strip()}".encode(), key=key, digest_size=PSEUDONYM_DIGITS // 2)

@@ -110,7 +110,7 @@ ACCOUNT_LENGTHS = _account_lengths()
 
 @njit(cache=True, nogil=True)
 def _digit(data: np.ndarray, i: int, hi: int) -> int:
-    """Bytes of the decimal digit at `i`, of any script that our languages use; 0 if there is none."""
+    """Bytes of the decimal digit at `i`, of any script that people write numbers in today; 0 if there is none."""
     byte = data[i]
     if byte < 0x80:
         return 1 if 0x30 <= byte <= 0x39 else 0
@@ -124,8 +124,16 @@ def _digit(data: np.ndarray, i: int, hi: int) -> int:
     if i + 2 >= hi:
         return 0
     third = data[i + 2]
-    if byte == 0xE0 and 0xA6 <= third <= 0xAF and 0xA5 <= second <= 0xB5 and second & 1:
-        return 3  # Devanagari to Malayalam
+    if byte == 0xE0:
+        if 0xA6 <= third <= 0xAF and 0xA5 <= second <= 0xB5 and second & 1:
+            return 3  # Devanagari to Malayalam
+        if 0x90 <= third <= 0x99 and (second == 0xB9 or second == 0xBB):
+            return 3  # Thai, Lao
+        return 3 if second == 0xBC and 0xA0 <= third <= 0xA9 else 0  # Tibetan
+    if byte == 0xE1:
+        if second == 0x81 and 0x80 <= third <= 0x89:
+            return 3  # Burmese
+        return 3 if second == 0x9F and 0xA0 <= third <= 0xA9 else 0  # Khmer
     if byte == 0xEF and second == 0xBC and 0x90 <= third <= 0x99:
         return 3  # full width
     return 0
@@ -251,15 +259,18 @@ def _user(data: np.ndarray, at: int, lo: int, hi: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _ip4(data: np.ndarray, start: int, lo: int, hi: int) -> int:
-    """End of exactly four dotted numbers of up to three digits that begin at `start`, or -1."""
+    """End of exactly four dotted numbers of up to three digits, of any script, that begin at `start`, or -1."""
     if start > lo and _joined_before(data, start, lo):
         return -1
     i, groups = start, 0
     while True:
         digits = 0
-        while i < hi and CLASSES[data[i]] & DIGIT:
+        while i < hi:
+            size = _digit(data, i, hi)
+            if size == 0:
+                break
             digits += 1
-            i += 1
+            i += size
             if digits > 3:
                 return -1
         if digits == 0:
@@ -267,22 +278,35 @@ def _ip4(data: np.ndarray, start: int, lo: int, hi: int) -> int:
         groups += 1
         if groups == 4:
             break
-        if i >= hi or data[i] != 0x2E:
+        size = _dot(data, i, hi)
+        if size == 0:
             return -1
-        i += 1
-    if i < hi and (CLASSES[data[i]] & (DIGIT | UPPER | LOWER) or data[i] == 0x5F):
+        i += size
+    if i < hi and (CLASSES[data[i]] & (UPPER | LOWER) or data[i] == 0x5F):
         return -1
-    if i + 1 < hi and data[i] == 0x2E and CLASSES[data[i + 1]] & (DIGIT | UPPER | LOWER):
+    size = _dot(data, i, hi)
+    if size and i + size < hi and (CLASSES[data[i + size]] & (UPPER | LOWER) or _digit(data, i + size, hi)):
         return -1
     return i
 
 
 @njit(cache=True, nogil=True)
+def _dot(data: np.ndarray, i: int, hi: int) -> int:
+    """Bytes of the full stop at `i`, ASCII or full width; 0 if there is none."""
+    if i >= hi:
+        return 0
+    if data[i] == 0x2E:
+        return 1
+    return 3 if i + 2 < hi and data[i] == 0xEF and data[i + 1] == 0xBC and data[i + 2] == 0x8E else 0
+
+
+@njit(cache=True, nogil=True)
 def _joined_before(data: np.ndarray, start: int, lo: int) -> bool:
-    """Whether a Latin letter, a digit, `_` or `.` stands right before `start`; letters of other scripts part words."""
+    """Whether a Latin letter, an ASCII digit, `_` or a full stop stands right before `start`; letters of other scripts
+    part words."""
     byte = data[start - 1]
     if byte >= 0x80:
-        return _latin_tail(data, start - 1, lo)
+        return _latin_tail(data, start - 1, lo) or (start - 3 >= lo and _dot(data, start - 3, start) == 3)
     return byte == 0x2E or byte == 0x5F or (CLASSES[byte] & (DIGIT | UPPER | LOWER)) != 0
 
 
@@ -380,6 +404,12 @@ def _row(data: np.ndarray, start: int, hi: int) -> tuple[int, int, bool]:
 
 
 @njit(cache=True, nogil=True)
+def _encoded_plus(data: np.ndarray, i: int, lo: int) -> bool:
+    """Whether `%2B`, a `+` in the address of a page, stands right before `i`."""
+    return i - 3 >= lo and data[i - 3] == 0x25 and data[i - 2] == 0x32 and data[i - 1] | 0x20 == 0x62
+
+
+@njit(cache=True, nogil=True)
 def _password_address(data: np.ndarray, colon: int, lo: int, hi: int) -> int:
     """End of `//name:password@` behind the `:` at `colon`, or -1."""
     if colon + 8 > hi or data[colon + 1] != 0x2F or data[colon + 2] != 0x2F:
@@ -460,7 +490,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
     number = enabled[PHONE] or enabled[CREDIT_CARD]
     for document in range(len(offsets) - 1):
         lo, hi = offsets[document], offsets[document + 1]
-        run, identifier_until, colon_until, row_until = lo, lo, lo, lo
+        run, identifier_until, colon_until, row_until, digit_until = lo, lo, lo, lo, lo - 1
         before = np.uint16(0)
         for i in range(lo, hi + 1):
             # One step past the end closes the last run.
@@ -499,14 +529,18 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                         n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
                     elif byte == 0x42 and _is_begin(data, i, lo, hi):
                         n = _put(out, n, document, KEY, i, i + 6)
-            if kinds & DIGIT and not before & DIGIT and enabled[IP_ADDRESS]:
-                end = _ip4(data, i, lo, hi)
-                if end >= 0:
-                    n = _put(out, n, document, IP_ADDRESS, i, end)
-            if number and i >= row_until and kinds & (DIGIT | HIGH) and _digit(data, i, hi):
+            size = _digit(data, i, hi) if kinds & (DIGIT | HIGH) else 0
+            if size and enabled[IP_ADDRESS]:
+                if i != digit_until:
+                    end = _ip4(data, i, lo, hi)
+                    if end >= 0:
+                        n = _put(out, n, document, IP_ADDRESS, i, end)
+                digit_until = i + size
+            if size and number and i >= row_until:
                 end, digits, fraction = _row(data, i, hi)
                 row_until = end
-                joined = before & (UPPER | LOWER) or (i > lo and data[i - 1] == 0x5F)
+                joined = before & (UPPER | LOWER) and not _encoded_plus(data, i, lo)
+                joined |= i > lo and data[i - 1] == 0x5F
                 if NUMBER_MIN <= digits <= NUMBER_MAX and end - i <= ROW_MAX and not joined:
                     if enabled[PHONE] and not (fraction and not (i > lo and data[i - 1] == 0x2B)):
                         n = _put(out, n, document, PHONE, i, end)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import pyarrow as pa
 import zstandard
 
 from configs.errors import InputError
+from pipeline.readers.lz4_brotli import DAMAGED, LZ4_MAGIC, Brotli, Lz4, Source, is_skippable
 
 XZ_MEMORY = 512 << 20
 ZSTD_WINDOW_LOG_MAX = 29
@@ -29,16 +29,7 @@ _PIECE = 1 << 16
 _ZSTD_PIECE = 8 << 10
 """A zstd block of 4 bytes may stand for 128 KiB, and the library gives all that a piece holds: 256 MiB at most."""
 
-_DAMAGED = "fetch or make the file again; what came before the damage has been read"
 _REMAKE = "pack the file with gzip, xz, bzip2 or zstd, or exclude it"
-
-
-class Source(Protocol):
-    """Bytes in order, such as a `streams.Stream`."""
-
-    name: str
-
-    def read(self, size: int) -> bytes: ...
 
 
 class _Decoder(Protocol):
@@ -124,9 +115,7 @@ BZIP2 = Format("bzip2", b"BZh", bz2.BZ2Decompressor)
 ZSTD = Format("zstd", b"\x28\xb5\x2f\xfd", _ZstdFrame, 256 << 10)
 LZMA = Format("lzma", b"", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_MEMORY))
 
-_SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte 0x50 … 0x5f (RFC 8878, section 3.1.2)
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")  # of a file with text, and of an empty one
-_LZ4 = b"\x04\x22\x4d\x18"
 _HEAD = 18  # the longest header of a zstd frame
 
 UNREADABLE = {
@@ -137,6 +126,7 @@ UNREADABLE = {
     b"MSCF\0\0\0\0": "a cabinet archive",
     b"\xff\x06\x00\x00sNaPpY": "a snappy file",
     b"\x89LZO\x00\r\n": "an lzop file",
+    b"\x02\x21\x4c\x18": "a file of lz4's legacy format",
 }
 """First bytes of formats that are told rather than read."""
 
@@ -156,18 +146,13 @@ def decompress(source: Source, head: bytes, path: str) -> Callable[[int], bytes]
     for form in (GZIP, XZ, BZIP2, ZSTD):
         if head.startswith(form.magic) and (form is not BZIP2 or head[4:10] in _BZIP2_BLOCKS):
             return Members(source, form)
-    if head.startswith(_LZ4) or is_skippable(head):
-        return _arrow(source, "lz4")
+    if head.startswith(LZ4_MAGIC) or is_skippable(head):
+        return Lz4(source)
     if head and path.lower().endswith(".br"):
-        return _arrow(source, "brotli")
+        return Brotli(source)
     if head.startswith(b"\x5d\x00\x00") and path.lower().endswith((".lzma", ".tlz")):
         return Members(source, LZMA)
     return None
-
-
-def is_skippable(head: bytes) -> bool:
-    """Whether a skippable frame begins here, as pzstd writes them."""
-    return len(head) >= 4 and head[0] & 0xF0 == 0x50 and head[1:4] == _SKIPPABLE
 
 
 class Members:
@@ -231,7 +216,7 @@ class Members:
                 continue
             if not self._data.startswith(self._format.magic):
                 cause = f"what stands behind the end of its {self._format.name} data is none"
-                raise InputError(self._source.name, cause, _DAMAGED)
+                raise InputError(self._source.name, cause, DAMAGED)
             if self._format is ZSTD:
                 self._check_window()
             self._decoder = self._format.decoder()
@@ -302,20 +287,7 @@ class Members:
             raise InputError(self._source.name, cause, remedy)
 
     def _fault(self, why: str) -> InputError:
-        return InputError(self._source.name, f"damaged or truncated {self._format.name} data ({why})", _DAMAGED)
-
-
-def _arrow(source: Source, codec: str) -> Callable[[int], bytes]:
-    reader = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), codec)
-
-    def read(size: int) -> bytes:
-        try:
-            return bytes(reader.read(min(size, _PIECE)))
-        except OSError as error:
-            cause = f"damaged or truncated {codec} data ({str(error)[:200]})"
-            raise InputError(source.name, cause, _DAMAGED) from error
-
-    return read
+        return InputError(self._source.name, f"damaged or truncated {self._format.name} data ({why})", DAMAGED)
 
 
 def refuse_unreadable(name: str, head: bytes) -> None:

@@ -1,6 +1,7 @@
 """Compressed files are read as far as they are whole; what is behind a fault is told, never passed over in silence."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -11,9 +12,11 @@ import zlib
 import brotli
 import pyarrow as pa
 import pytest
+import xxhash
 import zstandard
 
-from pipeline.readers import compression, streams
+from configs.errors import InputError
+from pipeline.readers import compression, lz4_brotli, streams
 from tests.pipeline.readers_help import make_source, read, texts
 
 
@@ -125,11 +128,46 @@ def test_other_kinds_cut_short_are_told(tmp_path, name, pack):
 
 
 @pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.jsonl.lz4", lambda data: pa.compress(data, "lz4", asbytes=True)), ("a.jsonl.br", brotli.compress)],
+)
+@pytest.mark.parametrize(("tail", "stray"), [(b"", False), (b"\0" * 700, False), (b"\n", True), (b"behind" * 99, True)])
+def test_what_stands_behind_lz4_and_brotli_takes_nothing_with_it(tmp_path, name, pack, tail, stray):
+    whole = pack(line("one") + line("two")) + pack(b"") + pack(line("three"))
+    found, problems = read_file(tmp_path, name, whole + tail)
+    assert found == ["one", "two", "three"]
+    assert [problem.file.endswith(name) and "behind the end" in problem.cause for problem in problems] == [True] * stray
+
+
+@pytest.mark.parametrize("flags", [{}, {"block": True}, {"content": True}, {"block": True, "content": True}])
+def test_frames_of_lz4_with_checksums_are_read_to_their_end(tmp_path, flags):
+    """The frame's own head, its block uncompressed, as `lz4_Frame_format.md` has them."""
+    xxh32 = lambda data: struct.pack("<I", xxhash.xxh32_intdigest(data))  # noqa: E731
+    said = line("one")
+    head = bytes([0x60 | 16 * flags.get("block", False) | 8 | 4 * flags.get("content", False), 0x40])
+    head += struct.pack("<Q", len(said))
+    frame = b"\x04\x22\x4d\x18" + head + bytes([xxh32(head)[1]]) + struct.pack("<I", len(said) | 1 << 31) + said
+    frame += (xxh32(said) if "block" in flags else b"") + bytes(4) + (xxh32(said) if "content" in flags else b"")
+    assert read_file(tmp_path, "a.jsonl.lz4", frame + skippable(b"x") + frame) == (["one", "one"], [])
+
+
+@pytest.mark.parametrize("tail", [b"", b"behind"])
+def test_brotli_unpacks_in_bounded_steps(tail):
+    reader = lz4_brotli.Brotli(streams.Stream(io.BytesIO(brotli.compress(bytes(9_000_000)) + tail).read, "a"))
+    sizes = []
+    with pytest.raises(InputError) if tail else contextlib.nullcontext():
+        while part := reader(1 << 20):
+            sizes.append(len(part))
+    assert sum(sizes) == 9_000_000 and max(sizes) < 1 << 20
+
+
+@pytest.mark.parametrize(
     ("name", "data", "cause"),
     [
         ("a.jsonl.7z", b"7z\xbc\xaf\x27\x1c" + bytes(50), "7-Zip"),
         ("a.jsonl.rar", b"Rar!\x1a\x07\x01\x00" + bytes(50), "RAR"),
         ("a.jsonl.Z", b"\x1f\x9d\x90" + bytes(50), "Unix compress"),
+        ("a.jsonl.lz4", b"\x02\x21\x4c\x18" + bytes(50), "legacy"),
         ("a.jsonl.gz", b"\x1f\x8c" + gzip.compress(line("one"))[2:], "nor text"),
         ("a.jsonl.gz", gzip.compress(gzip.compress(gzip.compress(gzip.compress(line("one"))))), "more than 3 times"),
         ("a.jsonl.gz", gzip.compress(b"Rar!\x1a\x07\x01\x00" + bytes(50)), "RAR"),
