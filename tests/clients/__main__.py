@@ -58,10 +58,11 @@ ENVIRONMENTS = {
         f"{_TABLES} {_FRAMES} raw",
     ),
     "corpus-newest": Environment(
-        "datasets pyarrow pandas polars duckdb zstandard", f"{_TABLES} {_FRAMES} polars-written raw"
+        "datasets pyarrow pandas polars duckdb zstandard", f"{_TABLES} {_FRAMES} polars-written polars-csv raw"
     ),
     "croissant": Environment("mlcroissant pyarrow", "mlcroissant"),
-    "ray": Environment("ray[data]", "ray ray-arrow ray-ledger"),
+    "ray": Environment("ray[data]", "ray ray-arrow ray-json ray-ledger ray-ledger-json"),
+    "datatrove": Environment("datatrove[io] zstandard", "datatrove"),
     "tokenizers": Environment("tiktoken sentencepiece tokenizers", "tokenizers tiktoken sentencepiece", "probe_ids.py"),
     "node": Environment("@huggingface/transformers", "transformers.js", "probe_node.mjs", needs="npm"),
     "transformers-oldest": Environment("transformers==4.45.2 numpy<2.3", _TRANSFORMERS, "probe_model.py", torch=True),
@@ -115,14 +116,15 @@ def environment(place: Path, about: Environment, lent: Path) -> Path:
 
 
 def _make_python(place: Path, about: Environment, lent: Path) -> None:
-    venv.create(place, with_pip=True, clear=True)
+    venv.create(place, clear=True)
     constraint = []
     if about.torch:
         [site] = place.glob("lib/python*/site-packages")
         (site / "lent.pth").write_text(f"{lent.resolve()}\n")
         (place / "constraint.txt").write_text("".join(f"torch=={v}\n" for v in _torch_versions()))
         constraint = ["--constraint", str(place / "constraint.txt")]
-    install = [place / "bin" / "python", "-m", "pip", "install", "-q", "--prefer-binary", *constraint]
+    python = str(place / "bin" / "python")
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--prefer-binary", *constraint]
     subprocess.run([*install, *about.packages.split()], check=True)
 
 

@@ -44,7 +44,7 @@ def make(folder: Path) -> None:
         _run(packed / form / "manifest.json", "pack", *options)
     if find_spec("gguf") and not (model / "model.gguf").exists():
         shutil.rmtree(model, ignore_errors=True)
-    short = ("--set", "schedule.tokens=50_000")
+    short = ("--set", "schedule.tokens=20_000")
     _run(model / "README.md", "train", "--config", "tiny", "--packed", packed, "--output", run, *short)
     options = ("--dtype", "fp32", *(["--gguf"] if find_spec("gguf") else []))
     _run(model / "README.md", "export", "--checkpoint", run, "--output", model, *options)

@@ -5,6 +5,7 @@ python probe_corpus.py INPUTS CLIENT …    INPUTS/corpus, corpus-parquet, corpu
 
 import json
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from probe_run import digest, inputs, run
@@ -61,6 +62,19 @@ def polars_written() -> dict:
             return of([json.loads(line) for line in lines])
 
 
+def polars_csv() -> dict:
+    """What `write_csv` writes of the rows, read by Python."""
+    import csv
+
+    import polars
+
+    csv.field_size_limit(1 << 30)
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        polars.scan_ipc(f"{place()}/data/*/*.arrow").select("id", "text", "source").collect().write_csv(file.name)
+        with open(file.name, encoding="utf-8", newline="") as lines:
+            return of(csv.DictReader(lines))
+
+
 def pandas(form: str) -> dict:
     import pandas
 
@@ -86,28 +100,38 @@ def duckdb() -> dict:
     return of(dict(zip(found.columns, row, strict=True)) for row in found.fetchall())
 
 
-def ray(form: str) -> dict:
-    import ray
-
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
+def ray(form: str, written: bool = False) -> dict:
+    with _ray() as data:
         if form == "parquet":
-            return of(ray.data.read_parquet(paths(form)).take_all())
-        return of(ray.data.from_items(paths("arrow")).flat_map(_arrow_rows).take_all())
-    finally:
-        ray.shutdown()
+            opened = data.read_parquet(paths(form))
+            return of(_written_by_ray(opened) if written else opened.take_all())
+        return of(data.from_items(paths("arrow")).flat_map(_arrow_rows).take_all())
 
 
-def ray_ledger() -> dict:
-    import ray
-
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
-        rows = ray.data.read_parquet(str(Path(place(), "ledger"))).take_all()
-    finally:
-        ray.shutdown()
+def ray_ledger(written: bool = False) -> dict:
+    with _ray() as data:
+        opened = data.read_parquet(str(Path(place(), "ledger")))
+        rows = _written_by_ray(opened) if written else opened.take_all()
     kept = {row["id"] for row in rows if row["decision"] == "kept"}
     return {"rows": len(rows), "difference": len(kept ^ {row["id"] for row in _arrow(paths("arrow"))})}
+
+
+@contextmanager
+def _ray():
+    import ray
+
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        yield ray.data
+    finally:
+        ray.shutdown()
+
+
+def _written_by_ray(opened) -> list[dict]:
+    """The rows of the files that its `write_json` makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened.write_json(folder)
+        return [json.loads(line) for path in Path(folder).rglob("*.json") for line in path.open(encoding="utf-8")]
 
 
 def _arrow(found: list[str]):
@@ -132,6 +156,13 @@ def mlcroissant() -> dict:
                 plain = {name.rpartition("/")[2]: value for name, value in row.items()}
                 rows.append({name: _text(plain[name]) for name in ("id", "text", "source")})
     return of(rows)
+
+
+def datatrove() -> dict:
+    from datatrove.pipeline.readers import JsonlReader
+
+    documents = JsonlReader(f"{place('jsonl.zst')}/data", compression="zstd", recursive=True)()
+    return of({"id": one.id, "text": one.text, "source": one.metadata["source"]} for one in documents)
 
 
 def _text(value) -> str:
@@ -240,6 +271,7 @@ PROBES = {
     "pandas-dolma": ("pandas", "`read_json(lines=True)`", lambda: pandas("jsonl.zst")),
     "polars": ("polars", "`scan_ipc`", lambda: polars("arrow")),
     "polars-written": ("polars", "`scan_ipc`, `write_ndjson`", polars_written),
+    "polars-csv": ("polars", "`scan_ipc`, `write_csv`", polars_csv),
     "polars-parquet": ("polars", "`scan_parquet`", lambda: polars("parquet")),
     "polars-dolma": ("polars", "`read_ndjson`", lambda: polars("jsonl.zst")),
     "pyarrow": ("pyarrow", "`pyarrow.dataset`", lambda: pyarrow("arrow")),
@@ -248,6 +280,9 @@ PROBES = {
     "ray": ("ray", "`read_parquet`", lambda: ray("parquet")),
     "ray-arrow": ("ray", "`from_items` of Arrow files", lambda: ray("arrow")),
     "ray-ledger": ("ray", "`read_parquet` of the ledger", ray_ledger),
+    "ray-json": ("ray", "`read_parquet`, `write_json`", lambda: ray("parquet", written=True)),
+    "ray-ledger-json": ("ray", "`read_parquet` of the ledger, `write_json`", lambda: ray_ledger(written=True)),
+    "datatrove": ("datatrove", "`JsonlReader`", datatrove),
     "mlcroissant": ("mlcroissant", "`Dataset.records`, Parquet", mlcroissant),
     "raw": ("numpy", "`memmap` of `pack --format raw`", raw),
     "megatron": ("megatron-core", "`IndexedDataset`", megatron),
