@@ -51,7 +51,7 @@ class Environment:
 ENVIRONMENTS = {
     "corpus-oldest": Environment(
         "datasets==2.14.7 pyarrow==14.0.2 pandas==2.1.4 polars==0.20.31 duckdb==0.10.3 numpy<2 zstandard",
-        f"{_TABLES} {_FRAMES} raw",
+        f"datasets-parquet datasets-parquet-streaming datasets-parquet-json {_FRAMES} raw",
     ),
     "corpus-older": Environment(
         "datasets==2.21.0 pyarrow==19.0.1 pandas<3 polars==1.9.0 duckdb==1.1.3 numpy<2.3 zstandard",

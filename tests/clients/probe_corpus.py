@@ -5,7 +5,8 @@ python probe_corpus.py INPUTS CLIENT …    INPUTS/corpus, corpus-parquet, corpu
 
 import json
 import tempfile
-from contextlib import contextmanager
+from functools import cache
+from inspect import signature
 from pathlib import Path
 
 from probe_run import digest, inputs, run
@@ -34,11 +35,11 @@ def datasets(form: str = "arrow", streaming: bool = False) -> dict:
         return of(load_dataset(place(form), split="train", streaming=streaming, cache_dir=cache))
 
 
-def datasets_to_json() -> dict:
+def datasets_to_json(form: str = "arrow") -> dict:
     from datasets import load_dataset
 
     with tempfile.TemporaryDirectory() as cache:
-        load_dataset(place(), split="train", cache_dir=cache).to_json(f"{cache}/rows.jsonl")
+        load_dataset(place(form), split="train", cache_dir=cache).to_json(f"{cache}/rows.jsonl")
         with open(f"{cache}/rows.jsonl", encoding="utf-8") as file:
             return of([json.loads(line) for line in file])
 
@@ -47,7 +48,10 @@ def polars(form: str) -> dict:
     import polars
 
     if form == "jsonl.zst":
-        return of(row for path in paths(form) for row in polars.read_ndjson(path, infer_schema_length=None).to_dicts())
+        whole = (
+            {"infer_schema_length": None} if "infer_schema_length" in signature(polars.read_ndjson).parameters else {}
+        )
+        return of(row for path in paths(form) for row in polars.read_ndjson(path, **whole).to_dicts())
     scan = {"arrow": polars.scan_ipc, "parquet": polars.scan_parquet}[form]
     return of(scan(f"{place(form)}/data/*/*.{form}").collect().to_dicts())
 
@@ -101,30 +105,27 @@ def duckdb() -> dict:
 
 
 def ray(form: str, written: bool = False) -> dict:
-    with _ray() as data:
-        if form == "parquet":
-            opened = data.read_parquet(paths(form))
-            return of(_written_by_ray(opened) if written else opened.take_all())
-        return of(data.from_items(paths("arrow")).flat_map(_arrow_rows).take_all())
+    data = _ray()
+    if form == "parquet":
+        opened = data.read_parquet(paths(form))
+        return of(_written_by_ray(opened) if written else opened.take_all())
+    return of(data.from_items(paths("arrow")).flat_map(_arrow_rows).take_all())
 
 
 def ray_ledger(written: bool = False) -> dict:
-    with _ray() as data:
-        opened = data.read_parquet(str(Path(place(), "ledger")))
-        rows = _written_by_ray(opened) if written else opened.take_all()
+    opened = _ray().read_parquet(str(Path(place(), "ledger")))
+    rows = _written_by_ray(opened) if written else opened.take_all()
     kept = {row["id"] for row in rows if row["decision"] == "kept"}
     return {"rows": len(rows), "difference": len(kept ^ {row["id"] for row in _arrow(paths("arrow"))})}
 
 
-@contextmanager
+@cache
 def _ray():
+    """Ray's data; it is started once, and ends with the process."""
     import ray
 
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
-        yield ray.data
-    finally:
-        ray.shutdown()
+    return ray.data
 
 
 def _written_by_ray(opened) -> list[dict]:
@@ -265,6 +266,12 @@ PROBES = {
     "datasets-streaming": ("datasets", "`load_dataset(streaming=True)`", lambda: datasets(streaming=True)),
     "datasets-json": ("datasets", "`to_json`", datasets_to_json),
     "datasets-parquet": ("datasets", "`load_dataset`, Parquet", lambda: datasets("parquet")),
+    "datasets-parquet-streaming": (
+        "datasets",
+        "`load_dataset(streaming=True)`, Parquet",
+        lambda: datasets("parquet", streaming=True),
+    ),
+    "datasets-parquet-json": ("datasets", "`to_json`, Parquet", lambda: datasets_to_json("parquet")),
     "datasets-dolma": ("datasets", "`load_dataset`, JSON lines", lambda: datasets("jsonl.zst")),
     "pandas": ("pandas", "`read_feather`", lambda: pandas("arrow")),
     "pandas-parquet": ("pandas", "`read_parquet`", lambda: pandas("parquet")),
