@@ -6,6 +6,7 @@ space and decodes to one; tabs and line ends are not learnt, they are bytes; a n
 """
 
 import io
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,10 @@ from tokenizer.settings import Training
 SPACE = "▁"
 COVERAGE = 0.9995
 """Share of characters that become entries of their own; SentencePiece's default."""
+_SCORE_STEP = 2.0**-8
+"""Of logarithms of probabilities. 32 bits hold sums of these to 65,536, of some 7,000 entries, without rounding."""
+_PIECE, _PIECE_TEXT, _PIECE_SCORE = 0x0A, 0x0A, 0x15
+"""Field and type of `pieces` in SentencePiece's ModelProto, of `piece` and `score` in each."""
 _ROLES = ("<unk>", "<s>", "</s>", "<pad>")
 
 
@@ -84,8 +89,41 @@ def train_sentencepiece(words: pa.RecordBatch, training: Training) -> SentencePi
         cause = str(error).rsplit("]", 1)[-1].strip() or str(error)
         remedy = "Train on more text, or ask for another --vocab-size"
         raise ConfigurationError(f"SentencePiece refuses {training.vocab_size:,} entries: {cause} {remedy}") from error
-    proto = target.getvalue()
-    return SentencePiece(proto, exported(proto, training.model.endswith("unigram")), special)
+    is_unigram = training.model.endswith("unigram")
+    proto = _with_even_scores(target.getvalue()) if is_unigram else target.getvalue()
+    return SentencePiece(proto, exported(proto, is_unigram), special)
+
+
+def _with_even_scores(proto: bytes) -> bytes:
+    """A model file whose scores are multiples of `_SCORE_STEP`.
+
+    SentencePiece adds scores in 32 bits, `tokenizers` in 64: where two ways to cut a text differ by less than the
+    rounding, each takes another. Multiples add up without rounding in both, and of equal ways both take the first.
+    """
+    data, at = bytearray(proto), 0
+    while at < len(data) and data[at] == _PIECE:
+        size, start = _varint(data, at + 1)
+        at = start + size
+        length, text = _varint(data, start + 1)
+        score = text + length
+        if data[start] != _PIECE_TEXT or data[score] != _PIECE_SCORE:
+            raise ConfigurationError(
+                "SentencePiece wrote a model whose form is unknown; install the version in the lock"
+            )
+        (value,) = struct.unpack_from("<f", data, score + 1)
+        struct.pack_into("<f", data, score + 1, round(value / _SCORE_STEP) * _SCORE_STEP)
+    return bytes(data)
+
+
+def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
+    """A number of Protocol Buffers, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
 
 
 def exported(proto: bytes, is_unigram: bool) -> Tokenizer:

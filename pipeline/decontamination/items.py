@@ -109,11 +109,20 @@ def evaluation_sets(
         raise ConfigurationError("there is nothing to look for; name evaluation sets")
     files: dict[str, list[str]] = {}
     for pattern in against:
+        _check_name(pattern)
         for path in files_of(EvaluationSet(name=pattern[:100] or "?", files=(pattern,))):
+            _check_name(path)
             files.setdefault(stem_of(path), []).append(path)
     return tuple(
         EvaluationSet(name=name, files=tuple(paths), fields=tuple(fields), id=key) for name, paths in files.items()
     )
+
+
+def _check_name(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(path, "its name is not UTF-8, and cards and ledgers could not tell it", "rename it") from None
 
 
 def stem_of(path: str) -> str:

@@ -211,15 +211,21 @@ def _values(stream: Stream, on_problem: Callable[[InputError], None]) -> Iterato
         where = f"{stream.name}, value {splitter.number}"
         cause = f"not valid JSON: it is not closed; {splitter.held} bytes to the end of the file are lost"
         on_problem(InputError(where, cause, "repair the file"))
+    elif splitter.in_array:
+        cause = f"not valid JSON: its array is not closed after {splitter.number} values; there may have been more"
+        on_problem(InputError(stream.name, cause, "repair the file, or fetch it again"))
 
 
 class _Splitter:
-    """Where in a stream of JSON values it is. `number` counts them, `held` is the size of the one that is open."""
+    """Where in a stream of JSON values it is. `number` counts them, `held` is the size of the one that is open.
+
+    `in_array`: an array around them is open.
+    """
 
     def __init__(self, name: str) -> None:
         self._name, self._parts = name, list[bytes]()
         self.number = self.held = self.depth = 0
-        self.in_string = self._escaped = self._in_array = False
+        self.in_string = self._escaped = self.in_array = False
 
     def feed(self, data: bytes) -> Iterator[bytes | InputError]:
         """Take bytes; gives the values that they complete, and problems."""
@@ -260,10 +266,10 @@ class _Splitter:
         """Go to where the next value, or what is none, begins; -1 where the data ends before."""
         while match := _BETWEEN.search(data, at):
             mark, at = match.group(), match.end()
-            if mark == b"[" and not self._in_array:
-                self._in_array = True
+            if mark == b"[" and not self.in_array:
+                self.in_array = True
             elif mark in (b"]", b"}"):
-                self._in_array = False
+                self.in_array = False
             else:
                 self.number += 1
                 self.depth = int(mark in (b"{", b"["))

@@ -3,14 +3,17 @@
 A target gives whole files of its format, made by code, and a check that must hold whatever the bytes are:
 
     def check(data: bytes) -> None: ...            # raises AssertionError where an invariant fails
-    fuzz(samples, check, count=300, seed=0)        # a few hundred in `make test`, 100,000 marked slow
+    fuzz(samples, check, count=300, seed=0)        # a few hundred in `make test`, MANY marked slow
 """
 
 import faulthandler
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+MANY = int(os.environ.get("MUTATIONS", "3000"))
+"""Mutated files of each slow test; with MUTATIONS=100000 `make test-all` takes hours."""
 SECONDS_MAX = 10.0
 """Processor time that one mutated file may take; a real hang ends the process with a traceback after ten times that."""
 

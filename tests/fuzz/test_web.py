@@ -14,7 +14,7 @@ from pipeline.readers.html import html_to_text
 from pipeline.readers.rows import Context, Row
 from pipeline.readers.streams import Stream, unpack
 from pipeline.readers.web import read_warc, read_wet
-from tests.fuzz.mutate import fuzz
+from tests.fuzz.mutate import MANY, fuzz
 from tests.pipeline.readers_help import make_source
 from tests.pipeline.warc_help import answer, gzipped, page, record
 
@@ -100,4 +100,4 @@ def test_damage_is_survived_and_told(target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_any_damage_is_survived_and_told(target):
     samples, check = TARGETS[target]
-    fuzz(samples, check, count=100_000, seed=1)
+    fuzz(samples, check, count=MANY, seed=1)

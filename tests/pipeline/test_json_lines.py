@@ -105,6 +105,23 @@ def test_an_array_goes_on_behind_broken_elements(tmp_path):
     assert "bytes to the end" in problems[-1].cause
 
 
+@pytest.mark.parametrize(
+    "text", ['[{"text": "a"}, {"text": "b"}', '[{"text": "a"}, {"text": "b"},\n', '[\n{"text": "a"}, {"text": "b"}\n']
+)
+def test_an_array_cut_off_between_elements_is_a_problem(tmp_path, text):
+    rows, problems = read_text(tmp_path, text)
+    assert texts(rows) == ["a", "b"]
+    assert [problem.cause for problem in problems] == [
+        "not valid JSON: its array is not closed after 2 values; there may have been more"
+    ]
+
+
+def test_an_array_that_holds_nothing_and_is_not_closed_is_a_problem(tmp_path):
+    _, problems = read_text(tmp_path, "[\n\n")
+    assert len(problems) == 1
+    assert read_text(tmp_path, "[]\n") == ([], [])
+
+
 def test_a_large_element_is_skipped_unheld(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "DOCUMENT_BYTES_MAX", 1 << 20)
     rows, problems = read_text(tmp_path, json.dumps([{"text": "a"}, {"text": "x" * (3 << 20)}, {"text": "b"}]))
