@@ -11,16 +11,24 @@ from configs.models import Model
 Answer = Literal["yes", "no", "not applicable"]
 
 ATTESTATIONS: dict[str, str] = {
-    "licensed_data": "data licensed commercially by rightsholders or their representatives",
-    "other_private_data": "private data obtained from other third parties",
-    "crawlers": "crawlers or scrapers run by the provider or on its behalf",
-    "user_data_model": "data from users' interactions with the model",
-    "user_data_services": "data from users' interactions with the provider's other services",
-    "synthetic_data": "synthetic data made by AI, by the provider or on its behalf",
-    "other_data": "data from other sources",
-    "code_of_practice": "signatory to the Code of Practice with its commitment to respect reservations of rights",
+    "licensed_data": "Have you concluded transactional commercial licensing agreement(s) with rightsholder(s) or with "
+    "their representatives?",
+    "other_private_data": "Have you obtained private datasets from third parties that are not licensed as described in "
+    "Section 2.2.1?",
+    "crawlers": "Were crawlers used by the provider or on its behalf?",
+    "user_data_model": "Was data from user interactions with the AI model (e.g. user input and prompts) used to train "
+    "the model?",
+    "user_data_services": "Was data collected from user interactions with the provider's other services or products "
+    "used to train the model?",
+    "synthetic_data": "Was synthetic AI-generated data created by the provider or on its behalf to train the model?",
+    "other_data": "Have data sources other than those described in Sections 2.1 to 2.5 been used to train the model?",
+    "code_of_practice": "Are you a Signatory to the Code of Practice for general-purpose AI models that includes "
+    "commitments to respect reservations of rights from the TDM exception or limitation?",
 }
-"""Questions that a person answers, and what each is about."""
+"""Questions that a person answers, in the words of the template."""
+
+COMMENTED = ("1.3", "2.1", "2.2.2", "2.3", "2.4", "2.5", "2.6", "3.1")
+"""Sections that end with `Additional comments (optional)`."""
 
 
 DESCRIPTIONS = (
@@ -28,6 +36,7 @@ DESCRIPTIONS = (
     "illegal_content",
     "other_processing",
     "public_data",
+    "known_private_data",
     "synthetic_models",
     "synthetic_other_models",
 )
@@ -113,6 +122,7 @@ class Statements(Model):
     )
     crawling: Crawling = Crawling()
     sources: SourceKinds = SourceKinds()
+    comments: dict[str, str] = Field(default={}, description="additional comments, by number of the section")
     document: Document = Document()
     changes: tuple[Change, ...] = Field(default=(), description="versions of the summary, the newest last")
 
@@ -127,4 +137,7 @@ def read_provider(path: str) -> Statements:
         for name in getattr(statements, table):
             if name not in names:
                 raise ConfigurationError(f"{path}: unknown key `{table}.{name}`; there are {', '.join(sorted(names))}")
+    for number in statements.comments:
+        if number not in COMMENTED:
+            raise ConfigurationError(f"{path}: unknown key `comments.{number}`; there are {', '.join(COMMENTED)}")
     return statements

@@ -13,7 +13,7 @@ from configs.errors import ConfigurationError
 from configs.models import ConsentPolicy
 from governance import figures
 from governance.cards import markdown
-from governance.provider import ATTESTATIONS, Statements
+from governance.provider import ATTESTATIONS, COMMENTED, Statements
 from pipeline.corpus import reading
 from pipeline.corpus.audit import refused
 from pipeline.corpus.concentration import all_domains, domains, top_domains
@@ -30,6 +30,14 @@ EU_LANGUAGES = frozenset((
     "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt", "ro", "sk", "sl", "sv",
 ))  # fmt: skip
 """Official languages of the Union (Regulation No 1/58)."""
+
+PARTS = {
+    "1.1": ["1 General information"],
+    "2.1": ["2 List of data sources"],
+    "2.2.1": ["2.2 Private non-publicly available datasets obtained from third parties"],
+    "3.1": ["3 Data processing aspects"],
+}
+"""Headings of the template that stand above a section."""
 
 LARGE = 0.03
 """Share of the public datasets from which one is named."""
@@ -56,6 +64,8 @@ class Section:
     number: str
     title: str
     entries: list[Entry] = field(default_factory=list)
+    headings: list[str] = field(default_factory=list)
+    """Of the parts of the template that begin with this section, outermost first."""
 
 
 def public_summary(corpus: str, said: Statements) -> dict[str, Any]:
@@ -68,6 +78,10 @@ def public_summary(corpus: str, said: Statements) -> dict[str, Any]:
         *_sources(corpus, statistics, kinds, said),
         *_processing(corpus, manifest, said),
     ]
+    for section in sections:
+        section.headings = PARTS.get(section.number, [])
+        if section.number in COMMENTED and (comment := said.comments.get(section.number)):
+            section.entries.append(Entry("Additional comments (optional)", comment, PROVIDER))
     missing = [
         f"{section.number} {entry.question}"
         for section in sections
@@ -120,14 +134,29 @@ def _said(question: str, answer: object, basis: str = PROVIDER) -> Entry:
     return Entry(question, text or "not answered", basis if text else MISSING)
 
 
+DESCRIBED = {
+    "other_private_data": "General description of non-publicly known private datasets obtained from third parties",
+    "user_data_services": "General description of the provider's services or products that were used to collect the "
+    "user data",
+    "other_data": "Narrative description of these data sources and the data",
+}
+"""What is asked of those who answer yes."""
+
+
 def _attested(name: str, said: Statements) -> list[Entry]:
     """Yes, no or not applicable, with the description that belongs to a yes."""
     answer = said.attestations.get(name)
-    entries = [_said(f"Used: {ATTESTATIONS[name]}", answer)]
+    entries = [_said(ATTESTATIONS[name], answer)]
     if answer == "yes":
-        entries.append(Entry("Modalities", "text", CORPUS))
-    if answer == "yes" or name in said.descriptions:
-        entries.append(_said("Description", said.descriptions.get(name)))
+        entries.append(Entry("Modality(ies) of the content covered", "text", CORPUS))
+    if name == "other_private_data" and answer == "yes":
+        entries.append(
+            Entry(
+                "List of publicly known private datasets", said.descriptions.get("known_private_data", "none"), PROVIDER
+            )
+        )
+    if (answer == "yes" and name in DESCRIBED) or name in said.descriptions:
+        entries.append(_said(DESCRIBED.get(name, "Description"), said.descriptions.get(name)))
     return entries
 
 
@@ -136,8 +165,15 @@ def _synthetic(said: Statements) -> list[Entry]:
     entries = _attested("synthetic_data", said)
     if said.attestations.get("synthetic_data") == "yes":
         for key, question in (
-            ("synthetic_models", "General-purpose AI models on the market that made it, with links to their summaries"),
-            ("synthetic_other_models", "Other models that made it, and what they were trained on"),
+            (
+                "synthetic_models",
+                "General-purpose AI model(s) used to generate the synthetic data, if available on the "
+                "market, with links to their summaries",
+            ),
+            (
+                "synthetic_other_models",
+                "Other AI models used to generate the synthetic data, and what they were trained on",
+            ),
         ):
             entries.append(_said(question, said.descriptions.get(key)))
     return entries
@@ -151,6 +187,9 @@ def _characteristics(natural: Sequence[Mapping[str, Any]]) -> str:
         scripts[entry["script"] or "Zyyy"] = scripts.get(entry["script"] or "Zyyy", 0) + entry["bytes"]
     ordered = sorted(scripts.items(), key=lambda item: (-item[1], item[0]))
     return "Scripts (ISO 15924): " + ", ".join(f"{name} {figures.percent(size / total)}" for name, size in ordered)
+
+
+OTHER_CHARACTERISTICS = "Other relevant characteristics of the overall training data"
 
 
 def _general(statistics: Mapping[str, Any], manifest: Mapping[str, Any], said: Statements) -> list[Section]:
@@ -171,34 +210,39 @@ def _general(statistics: Mapping[str, Any], manifest: Mapping[str, Any], said: S
     held = sorted([*natural, *code], key=lambda entry: -entry["bytes"])
     rows += [[entry["name"], figures.size(entry["bytes"]), figures.percent(entry["share"])] for entry in held]
     return [
-        Section("1.1", "Provider", [
-            _said("Name and contact", f"{provider.name}, {provider.contact}"),
-            Entry("Authorised representative", provider.representative or "none is named", PROVIDER),
+        Section("1.1", "Provider identification", [
+            _said("Provider name and contact details", f"{provider.name}, {provider.contact}"),
+            Entry("Authorised representative name and contact details",
+                  provider.representative or "none is named", PROVIDER),
         ]),
-        Section("1.2", "Model", [
-            _said("Versioned names", ", ".join(model.names)),
-            _said("Depends on", model.dependencies),
+        Section("1.2", "Model identification", [
+            _said("Versioned model name(s)", ", ".join(model.names)),
+            _said("Model dependencies", model.dependencies),
             _said(
-                "Placed on the Union market", f"{model.placed_on_market:%d/%m/%Y}" if model.placed_on_market else None
+                "Date of placement of the model on the Union market",
+                f"{model.placed_on_market:%d/%m/%Y}" if model.placed_on_market else None,
             ),
         ]),
-        Section("1.3", "Modalities, size and characteristics of the training data", [
-            Entry("Modalities", "text" + (", source code among it" if code else ""), CORPUS),
-            Entry("Images, audio, video, other", "none in the corpus", CORPUS),
-            Entry("Size of text", f"{band} (about {tokens:,}, {how}; {figures.size(statistics['bytes'])} of text in "
+        Section("1.3", "Modalities, overall training data size and other characteristics", [
+            Entry("Modality", "text" + (", source code among it" if code else "")
+                  + "; no images, audio, video or other", CORPUS),
+            Entry("Training data size",
+                  f"{band} (about {tokens:,}, {how}; {figures.size(statistics['bytes'])} of text in "
                   f"{figures.counted(statistics['documents'], 'document')})", CORPUS),
-            _said("Kinds of content", model.content),
+            _said("Types of content", model.content),
             _said(
-                "Latest date of data acquisition",
+                "Latest date of data acquisition/collection for model training",
                 f"{model.latest_acquisition:%m/%Y}" if model.latest_acquisition else None,
             ),
-            _said("Trained on new data after that date", model.continuous),
-            Entry("Languages", f"{len(natural)} natural languages, {len(code)} programming languages; of the "
+            _said("Continuously trained on new or dynamic data after that date", model.continuous),
+            Entry("Description of the linguistic characteristics of the overall training data",
+                  f"{figures.counted(len(natural), 'natural language')}, "
+                  f"{figures.counted(len(code), 'programming language')}; of the "
                   f"{len(EU_LANGUAGES)} official languages of the Union {len(european)}"
                   + (f": {', '.join(european)}" if european else ""), CORPUS, rows),
-            *([Entry("Other characteristics", _characteristics(natural), CORPUS)] if natural else []),
-            *([Entry("Other characteristics", model.characteristics, PROVIDER)] if model.characteristics else []),
-            *([Entry("Comments", model.comments, PROVIDER)] if model.comments else []),
+            *([Entry(OTHER_CHARACTERISTICS, _characteristics(natural), CORPUS)] if natural else []),
+            *([Entry(OTHER_CHARACTERISTICS, model.characteristics, PROVIDER)] if model.characteristics else []),
+            *([Entry("Additional comments (optional)", model.comments, PROVIDER)] if model.comments else []),
         ]),
     ]  # fmt: skip
 
@@ -212,29 +256,33 @@ def _sources(corpus: str, statistics: Mapping[str, Any], kinds: Mapping[str, str
     total = sum(entry["bytes"] for entry in public.values()) or 1
     large = {name: entry for name, entry in public.items() if entry["bytes"] / total >= LARGE}
     small = {name: entry for name, entry in public.items() if name not in large}
-    public_entries = [Entry("Used", "yes" if public else "no", CORPUS)]
+    used = "yes" if public else "no"
+    public_entries = [Entry("Have you used publicly available datasets to train the model?", used, CORPUS)]
     if public:
         public_entries += [
-            Entry("Modalities", "text", CORPUS),
-            Entry(
-                f"Large ones, from {LARGE:.0%} of the public datasets", f"{len(large)}", CORPUS, _listed(large, total)
-            ),
-            Entry("Others", _described(small) if small else "none", CORPUS),
-        ]
+            Entry("Modality(ies) of the content covered by the datasets concerned", "text", CORPUS),
+            Entry("List of large publicly available datasets",
+                  f"{len(large)} of at least {100 * LARGE:.0f} % of all publicly available datasets",
+                  CORPUS, _listed(large, total)),
+            Entry("General description of other publicly available datasets not listed above",
+                  _described(small) if small else "there are none", CORPUS),
+        ]  # fmt: skip
     if "public_data" in said.descriptions:
-        public_entries.append(_said("Description", said.descriptions["public_data"]))
+        public_entries.append(_said("Further description", said.descriptions["public_data"]))
     return [
         Section("2.1", "Publicly available datasets", public_entries),
-        Section("2.2.1", "Data licensed by rightsholders", [*_attested("licensed_data", said), *_of(of, "licensed")]),
-        Section("2.2.2", "Private data from other third parties", [
+        Section("2.2.1", "Datasets commercially licensed by rightsholders or their representatives", [
+            *_attested("licensed_data", said), *_of(of, "licensed"),
+        ]),
+        Section("2.2.2", "Private datasets obtained from other third parties", [
             *_attested("other_private_data", said), *_of(of, "private"),
         ]),
-        Section("2.3", "Data crawled and scraped from the web", _crawled(corpus, of.get("crawled", {}), said)),
+        Section("2.3", "Data crawled and scraped from online sources", _crawled(corpus, of.get("crawled", {}), said)),
         Section("2.4", "User data", [
             *_attested("user_data_model", said), *_attested("user_data_services", said), *_of(of, "user"),
         ]),
         Section("2.5", "Synthetic data", [*_synthetic(said), *_of(of, "synthetic")]),
-        Section("2.6", "Other sources", [*_attested("other_data", said), *_of(of, "other")]),
+        Section("2.6", "Other sources of data", [*_attested("other_data", said), *_of(of, "other")]),
     ]  # fmt: skip
 
 
@@ -258,18 +306,21 @@ def _of(of: Mapping[str, Mapping[str, Any]], kind: str) -> list[Entry]:
 
 def _crawled(corpus: str, sources: Mapping[str, Mapping[str, Any]], said: Statements) -> list[Entry]:
     crawling = said.crawling
-    entries = [_said("Used: " + ATTESTATIONS["crawlers"], said.attestations.get("crawlers"))]
+    entries = [_said(ATTESTATIONS["crawlers"], said.attestations.get("crawlers"))]
     if not sources and said.attestations.get("crawlers") != "yes":
         return [*entries, Entry("Web archives in the corpus", "none", CORPUS)]
-    names = "; ".join(f"{each.name}: {each.purpose}".rstrip(": ") for each in crawling.crawlers)
+    names = "; ".join(each.name for each in crawling.crawlers)
+    purposes = "; ".join(f"{each.name}: {each.purpose}" for each in crawling.crawlers if each.purpose)
     total = sum(source["bytes"] for source in sources.values()) or 1
     period = f"{crawling.begin:%m/%Y} to {crawling.end:%m/%Y}" if crawling.begin and crawling.end else ""
     entries += [
-        _said("Crawlers and their purposes", names),
-        _said("Behaviour of the crawlers", crawling.behaviour),
-        _said("Period of collection", period),
-        _said("Content and sources", said.descriptions.get("crawlers")),
-        Entry("Modalities", "text", CORPUS),
+        _said("Crawler name(s)/identifier(s)", names),
+        _said("Purposes of the crawler(s)", purposes),
+        _said("General description of crawler behaviour", crawling.behaviour),
+        _said("Period of data collection", period),
+        _said("Comprehensive description of the type of content and online sources crawled",
+              said.descriptions.get("crawlers")),
+        Entry("Type of modality covered", "text", CORPUS),
         Entry("Web archives in the corpus", f"{len(sources)}", CORPUS, _listed(sources, total)),
     ]  # fmt: skip
     amounts = all_domains(domains(corpus))
@@ -277,7 +328,8 @@ def _crawled(corpus: str, sources: Mapping[str, Mapping[str, Any]], said: Statem
     top = top_domains(amounts, share, most)
     which = "5 %, at most 1,000" if said.provider.sme else "10 %"
     rows = [["Domain", "Text"], *([name, figures.size(size)] for name, size in top)] if top else []
-    entries.append(Entry(f"Domains, the largest {which} of {len(amounts):,}", f"{len(top):,}", CORPUS, rows))
+    said_of = f"{len(top):,} of {figures.counted(len(amounts), 'domain')}: the largest {which}, by size of text"
+    entries.append(Entry("Summary of the most relevant domain names crawled", said_of, CORPUS, rows))
     return entries
 
 
@@ -297,21 +349,23 @@ def _processing(corpus: str, manifest: Mapping[str, Any], said: Statements) -> l
     flagged = reasons.get("flagged_words_max", 0)
     kinds = ", ".join(map(figures.kind, manifest["recipe"].get("personal_data", {}).get("kinds", ()))) or "none"
     return [
-        Section("3.1", "Respect of reservations of rights", [
-            _said(ATTESTATIONS["code_of_practice"].capitalize(), said.attestations.get("code_of_practice")),
-            _said("Measures", said.descriptions.get("reservations")),
+        Section("3.1", "Respect of reservation of rights from text and data mining exception or limitation", [
+            _said(ATTESTATIONS["code_of_practice"], said.attestations.get("code_of_practice")),
+            _said("Measures implemented before model training to respect reservations of rights, with the opt-out "
+                  "protocols and solutions honoured", said.descriptions.get("reservations")),
             Entry("Opt-outs that the build heeds", _protocols(manifest), CORPUS),
             Entry("Enforced by the build", "; ".join(counted) or "nothing was left out for licence or consent", CORPUS),
             Entry("Licences denied", denied, CORPUS),
             Entry("Taken down", f"{figures.counted(taken, 'document')}; requests: {len(log):,}", CORPUS),
         ]),
         Section("3.2", "Removal of illegal content", [
-            _said("Measures", said.descriptions.get("illegal_content")),
+            _said("General description of measures taken", said.descriptions.get("illegal_content")),
             Entry("Filtered by lists of flagged words", figures.counted(flagged, "document"), CORPUS),
             Entry("Personal data replaced", kinds, CORPUS),
         ]),
-        Section("3.3", "Other", [
-            Entry("Other information", said.descriptions.get("other_processing", "none"), PROVIDER),
+        Section("3.3", "Other information (optional)", [
+            Entry("Other relevant information about data processing",
+                  said.descriptions.get("other_processing", "none"), PROVIDER),
         ]),
     ]  # fmt: skip
 
@@ -337,10 +391,12 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     lines = [f"# {markdown(summary['title'])}", "", f"Template: {summary['template']}."]
     lines.append(f"Corpus {markdown(summary['corpus']['name'])}, digest `{summary['corpus']['digest']}`.")
     if summary["version"]:
-        lines.append(f"Version {markdown(summary['version'])}, last update {summary['updated']}.")
+        lines += ["", f"Version of the Summary: {markdown(summary['version'])}. Last update: {summary['updated']}."]
     lines += [f"{markdown(name.capitalize())}: {markdown(at)}." for name, at in summary["document"].items() if at]
     for section in summary["sections"]:
-        lines += ["", f"## {section['number']} {markdown(section['title'])}", ""]
+        lines += [line for heading in section["headings"] for line in ("", f"{_level(heading)} {markdown(heading)}")]
+        heading = f"{section['number']} {markdown(section['title'])}"
+        lines += ["", f"{_level(heading)} {heading}", ""]
         for entry in section["entries"]:
             lines.append(f"- **{markdown(entry['question'])}**: {markdown(entry['answer'])} *({entry['basis']})*")
             if entry["rows"]:
@@ -351,6 +407,11 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     if summary["missing"]:
         lines += ["", "## Not answered", "", *(f"- {markdown(name)}" for name in summary["missing"])]
     return "\n".join(lines) + "\n"
+
+
+def _level(heading: str) -> str:
+    """The marks of a heading by its number: `##` of 1, `###` of 1.1."""
+    return "##" + "#" * heading.split(" ", 1)[0].count(".")
 
 
 def _table(rows: Iterable[list[str]]) -> Iterable[str]:
