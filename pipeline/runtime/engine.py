@@ -30,7 +30,7 @@ from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
 from pipeline.runtime.local_runner import LocalRunner
-from pipeline.runtime.remote import cancellable, check_reachable, explained
+from pipeline.runtime.remote import cancellable, check_reachable, explained, quiet_threads
 from pipeline.runtime.workers import WorkerProcesses, death_after, deaths, idle_workers
 
 _LOGGER = logging.getLogger("openroots")
@@ -113,6 +113,7 @@ class Engine:
             options.view_as(DirectOptions).direct_running_mode = "in_memory"
         if not self.is_local:
             check_reachable(flags)
+            quiet_threads()
         pipeline = beam.Pipeline(_local_runner(options, log if processes else None) if self.is_local else None, options)
         try:
             construct(pipeline)
@@ -129,7 +130,7 @@ class Engine:
             if isinstance(failure, NotImplementedError) and not self.is_local:
                 raise errors.ConfigurationError(str(failure)) from failure
             if carried is None and not self.is_local:
-                carried = explained(failure, self._note(failure))
+                carried = explained(failure, self._note(failure), flags)
             raise (carried or failure) from failure
         if state is not None and str(state) not in ("DONE", "UNKNOWN"):
             name = options.view_as(GoogleCloudOptions).job_name

@@ -23,6 +23,19 @@ ADDRESSES = {
 }
 """Options that name where something must answer, and what to do where nothing does."""
 _running: list[Any] = []
+_hooks: list[Any] = []
+
+
+def quiet_threads() -> None:
+    """Keep the traces of Beam's threads that listen to a job server off the terminal: the job's own failure tells."""
+    if not _hooks:
+        _hooks.append(threading.excepthook)
+        threading.excepthook = _unless_rpc
+
+
+def _unless_rpc(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_type.__module__.split(".")[0] != "grpc":
+        _hooks[0](failed)
 
 
 def check_reachable(options: Sequence[str]) -> None:
@@ -129,16 +142,37 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 )
 
 
-def explained(failure: BaseException, trace: str = "") -> errors.OpenRootsError:
+def explained(failure: BaseException, trace: str = "", options: Sequence[str] = ()) -> errors.OpenRootsError:
     """A failure on a cluster in one line: what, and what to do, or where its whole `trace` is."""
     text = str(failure)
     for pattern, meaning in _MEANINGS:
         found = re.search(pattern, text)
         if found:
             return errors.OpenRootsError(meaning.format(*(shown(group or "", 200) for group in found.groups())))
+    if call := _RPC.search(text):
+        return _broken_off(call[1], call[2], said(options))
     cause = shown(_last_cause(text) or type(failure).__name__, 600)
     where = f"; the whole trace is in {shown(trace)}" if trace else ""
     return errors.OpenRootsError(f"the job failed on the cluster: {cause}{where}")
+
+
+_RPC = re.compile(r"status = StatusCode\.(\w+)\s+details = \"([^\"\n]*)")
+"""What gRPC says of a call to the job server that broke off."""
+
+
+def _broken_off(status: str, details: str, options: dict[str, str]) -> errors.OpenRootsError:
+    """The job server refuses, or has ended: prism, for one, ends where a worker pool does not answer."""
+    server, pool = options.get("job_endpoint", ""), options.get("environment_config", "")
+    told = f"the job server{f' at {shown(server)}' if server else ''}"
+    if status not in ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"):
+        return errors.OpenRootsError(f"{told} refuses the job: {shown(details or status)}")
+    told += f" broke off ({shown(details or status)})"
+    absent = [f"{shown(host)}:{port}" for host, port in endpoints(pool) if unreachable(host, port, 2.0)]
+    if options.get("environment_type", "").upper() == "EXTERNAL" and absent:
+        remedy = f"nothing answers at {absent[0]} either, where --environment_config has the worker pool: start both"
+    else:
+        remedy = "see its log, and start it again if it has ended"
+    return errors.OpenRootsError(f"{told}; {remedy}; the same command resumes")
 
 
 def _last_cause(text: str) -> str:

@@ -9,7 +9,7 @@ import apache_beam as beam
 import pytest
 
 from configs.errors import ConfigurationError, OpenRootsError
-from pipeline.runtime import probe, storage
+from pipeline.runtime import probe, remote, storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.remote import cancel_jobs, cancellable, check_reachable, endpoints, explained, said
 from tests.small_build import build, write_inputs
@@ -94,6 +94,36 @@ def test_a_failure_on_a_cluster_is_explained_in_one_line(raised: str, expected: 
     assert "\n" not in str(error)
     with pytest.raises(OpenRootsError, match=expected):
         raise error
+
+
+RPC = """<_MultiThreadedRendezvous of RPC that terminated with:
+	status = StatusCode.{}
+	details = "{}"
+	debug_error_string = "x"
+>"""
+
+
+def test_a_job_server_that_ended_and_a_worker_pool_that_is_not_there_are_named() -> None:
+    pool, server = f"127.0.0.1:{closed_port()}", f"127.0.0.1:{closed_port()}"
+    options = [f"--job_endpoint={server}", "--environment_type=EXTERNAL", f"--environment_config={pool}"]
+    told = str(explained(RuntimeError(RPC.format("UNAVAILABLE", "Socket closed")), "", options))
+    assert told.startswith(f"the job server at {server} broke off (Socket closed); nothing answers at {pool} either")
+    assert "\n" not in told
+    alone = str(explained(RuntimeError(RPC.format("UNAVAILABLE", "Socket closed")), "", options[:1]))
+    assert "see its log" in alone and "pool" not in alone
+
+
+def test_what_a_job_server_refuses_is_told_in_its_words() -> None:
+    told = str(explained(RuntimeError(RPC.format("INVALID_ARGUMENT", "no such environment")), "", []))
+    assert told == "the job server refuses the job: no such environment"
+
+
+def test_threads_that_listen_to_a_job_server_end_quietly_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(remote, "_hooks", [told.append])
+    for kind in (type("RpcError", (Exception,), {"__module__": "grpc"}), ValueError):
+        remote._unless_rpc(threading.ExceptHookArgs((kind, kind("x"), None, None)))
+    assert [failed.exc_type for failed in told] == [ValueError]
 
 
 class Job:
