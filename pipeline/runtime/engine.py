@@ -211,7 +211,12 @@ def _worker_output(log: str) -> Iterator[None]:
 def quiet_beam() -> None:
     """Keep Beam's own chatter out of the terminal: it logs every exception that it also raises."""
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_not_beams)  # what a job server says, whole traces, Beam gives to the root logger
     warnings.filterwarnings("ignore", module="apache_beam")
+
+
+def _not_beams(record: logging.LogRecord) -> bool:
+    return "apache_beam" not in Path(record.pathname).parts
 
 
 def carry(error: errors.OpenRootsError) -> RuntimeError:

@@ -1,16 +1,19 @@
 """Runners elsewhere: addresses are tried first, failures become one line, jobs are cancelled."""
 
+import logging
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.runners.portability import portable_runner
 
 from configs.errors import ConfigurationError, OpenRootsError
 from pipeline.runtime import probe, remote, storage
-from pipeline.runtime.engine import Engine
+from pipeline.runtime.engine import Engine, quiet_beam
 from pipeline.runtime.remote import cancel_jobs, cancellable, check_reachable, endpoints, explained, said
 from tests.small_build import build, write_inputs
 
@@ -124,6 +127,19 @@ def test_threads_that_listen_to_a_job_server_end_quietly_and_others_do_not(monke
     for kind in (type("RpcError", (Exception,), {"__module__": "grpc"}), ValueError):
         remote._unless_rpc(threading.ExceptHookArgs((kind, kind("x"), None, None)))
     assert [failed.exc_type for failed in told] == [ValueError]
+
+
+def test_what_a_job_server_says_of_a_failure_is_not_printed_as_well(capfd: pytest.CaptureFixture[str]) -> None:
+    quiet_beam()
+    handler = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(handler)
+    try:
+        theirs = ("root", logging.ERROR, portable_runner.__file__, 1, "Traceback of a job server", None, None)
+        logging.getLogger().handle(logging.LogRecord(*theirs))
+        logging.getLogger().error("ours")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capfd.readouterr().err == "ours\n"
 
 
 class Job:
