@@ -148,7 +148,7 @@ def build_corpus_command(
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
 
-    load_engine(ctx.args)
+    load_engine(ctx.args, workers)
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.phases import Watch

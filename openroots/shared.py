@@ -41,13 +41,21 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 
 
-def load_engine(options: Sequence[str]) -> None:
-    """Load what a build needs before anything else does; without options for Beam, what its local runner needs."""
+def load_engine(options: Sequence[str], workers: int = 1) -> None:
+    """Load what a build needs before anything else does; without options for Beam, what its local runner needs.
+
+    Where the local runner is to have workers, the process that they come from loads the same at the same time.
+    """
     from configs import load_arrow, load_beam, load_numba
     from openroots import guard
 
+    is_local = not any(option.startswith("-") for option in options)
+    if is_local and workers > 1 and guard.owns_process:
+        from pipeline.runtime.nursery import prepare
+
+        prepare(["pipeline.jobs"])
     load_numba()
-    if not any(option.startswith("-") for option in options):
+    if is_local:
         load_beam()
         if guard.owns_process:
             load_arrow()
@@ -66,7 +74,7 @@ def build_alone(
     """Run the one stage of a plan, made of the patterns among `files`, and tell what became of the documents."""
     from openroots.beam_options import split_arguments, worker_log
 
-    load_engine(ctx.args)
+    load_engine(ctx.args, workers)
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.progress import ProgressWatch

@@ -1,5 +1,7 @@
 """`python -m pipeline.runtime.worker_process PARENT`: a worker of the local engine; see `workers`."""
 
+import sys
+
 from configs import load_arrow, load_beam, load_numba
 
 if __name__ == "__main__":
@@ -8,4 +10,4 @@ if __name__ == "__main__":
     load_arrow()
     from pipeline.runtime.workers import main
 
-    main()
+    main(int(sys.argv[1]))

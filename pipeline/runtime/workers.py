@@ -5,8 +5,8 @@ they are started without one and, within `keep_workers`, wait between pipelines 
 compiled and read. Where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are
 stopped, since a bundle is part of a phase.
 
-`python -m pipeline.runtime.worker_process PARENT` is the worker itself. For each pipeline it reads one line of JSON
-from its standard input, an `Assignment`, and writes one line to its standard output once it is free.
+A worker is forked (`nursery`), or is `python -m pipeline.runtime.worker_process PARENT`. For each pipeline it reads one
+line of JSON from its standard input, an `Assignment`, and writes one line to its standard output once it is free.
 """
 
 import ctypes
@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
@@ -32,13 +31,15 @@ from apache_beam.transforms import environments
 from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 from google.protobuf import json_format
 
+from pipeline.runtime import nursery
+
 ENVIRONMENT = "openroots:environment:worker_process:v1"
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0
 _STATE_CACHE_BYTES = 100 << 20
 """For side inputs; Beam's default."""
 
-Process = subprocess.Popen[bytes]
+Process = subprocess.Popen[bytes] | nursery.Forked
 Assignment = dict[str, str]
 """Address of the pipeline's `control` server, the pipeline's `options` as JSON, the name of the `worker` there, and the
 file `log` to write to."""
@@ -50,8 +51,6 @@ _because: dict[Process, str] = {}
 """What the death of another worker meant, for those that were stopped for it."""
 _deaths: list[str] = []
 _keepers = 0
-_starter = ThreadPoolExecutor(1, "worker-start")
-"""Starts all workers: to Linux the parent of a process is a thread, and this one lasts."""
 
 
 @contextmanager
@@ -68,6 +67,8 @@ def keep_workers() -> Iterator[None]:
             ended = [] if _keepers else [_idle.pop() for _ in range(len(_idle))]
         for process in ended:
             _end(process)
+        if not _keepers:
+            nursery.close()
 
 
 def death_after(count: int, seconds: float = 0.0) -> str | None:
@@ -116,12 +117,17 @@ def _take(log: str) -> Process:
             if process.poll() is None:
                 return process
             _forget(process)
-    command = [sys.executable, "-m", "pipeline.runtime.worker_process", str(os.getpid())]
-    with open(log, "ab") as stream:
-        pipe = subprocess.PIPE
-        process = _starter.submit(lambda: subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stream)).result()
+    process = nursery.fork(log) or _started(log)
     _running.add(process)
     return process
+
+
+def _started(log: str) -> Process:
+    """A worker that loads all it needs by itself."""
+    command, pipe = [sys.executable, "-m", "pipeline.runtime.worker_process", str(os.getpid())], subprocess.PIPE
+    with open(log, "ab") as stream:
+        start = lambda: subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stream)  # noqa: E731
+        return nursery.starter.submit(start).result()
 
 
 def _leave(process: Process) -> None:
@@ -233,24 +239,35 @@ class _WatchedWorker(GrpcWorkerHandler):
                 future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
 
 
+def die_with(parent: int) -> None:
+    """Let Linux end this process when its parent does; at once if it has."""
+    with suppress(OSError, AttributeError):
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def die_with_parent(parent: int) -> None:
     """End this process when its parent ends, however that happens.
 
     Linux tells the child at once; elsewhere, and where a thread of the parent has ended first, a thread looks
     every second.
     """
-    with suppress(OSError, AttributeError):
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, int(signal.SIGKILL))
 
     def look() -> None:
         while os.getppid() == parent:
             time.sleep(1.0)
         os._exit(1)
 
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with(parent)
     threading.Thread(target=look, daemon=True, name="parent-watch").start()
+
+
+def freeze() -> None:
+    """Tidy up; what is there from now on lasts, and is not looked through again, nor copied after a fork."""
+    gc.collect()
+    gc.freeze()
 
 
 def serve(assignment: Assignment) -> None:
@@ -270,17 +287,16 @@ def _take_options(options: str) -> None:
     sdk_worker_main.create_harness(environment, dry_run=True)
 
 
-def main() -> None:
-    """Be a worker."""
+def main(parent: int) -> None:
+    """Be a worker of that process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    die_with_parent(int(sys.argv[1]))
+    die_with_parent(parent)
     with os.fdopen(os.dup(0), "rb") as assignments, os.fdopen(os.dup(1), "wb", 0) as answers:
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)  # what libraries print must not look like an answer
         for line in assignments:
             serve(json.loads(line))
-            gc.collect()  # the channels of the pipeline
-            gc.freeze()  # what lasts is not looked through again
+            freeze()  # the channels of the pipeline are gone
             answers.write(b"free\n")
     os._exit(0)  # the parent has closed the pipe; threads of gRPC may still linger

@@ -1,0 +1,212 @@
+"""Where workers of the local engine come from: a process that has loaded what they need, and forks for each of them.
+
+To load Beam, numba and the stages takes some seconds a process; a fork takes milliseconds, and shares what is loaded.
+`prepare` starts that process early, beside the command that itself has the same to load. It has no threads of ours and
+opens no connection, so that it can be forked. On other systems than Linux, or where it has died, there is none, and
+workers start by themselves.
+
+`python -m pipeline.runtime.nursery PARENT SOCKET` is the process. For each byte that it gets over the socket, with
+descriptors for a worker's standard streams and for its end, it forks, and answers with the number of the child; when a
+child has ended, its exit status is written to that last descriptor.
+"""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import IO
+
+_ANSWER_BYTES = 8
+_STATUS_BYTES = 16
+_STREAMS = 4
+
+starter = ThreadPoolExecutor(1, "worker-start")
+"""Starts all processes: to Linux the parent of a process is a thread, and this one lasts."""
+
+
+class Forked:
+    """A child of the nursery, with what `subprocess.Popen` has of a child of ours."""
+
+    def __init__(self, pid: int, stdin: IO[bytes], stdout: IO[bytes], ended: int) -> None:
+        self.pid, self.stdin, self.stdout = pid, stdin, stdout
+        self.returncode: int | None = None
+        self._ended, self._lock = ended, threading.Lock()
+
+    def poll(self) -> int | None:
+        """Exit status, as `subprocess` gives it; None as long as it runs."""
+        if self.returncode is None and select.select([self._ended], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for its end; returns its exit status. That of a child whose nursery was killed is that of a kill."""
+        with self._lock:
+            if self.returncode is None:
+                told = os.read(self._ended, _STATUS_BYTES)
+                os.close(self._ended)
+                self.returncode = int(told) if told else -signal.SIGKILL
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+@dataclass
+class _Nursery:
+    process: "subprocess.Popen[bytes]"
+    socket: socket.socket
+
+    def fork(self, log: str) -> Forked:
+        """A worker that writes to the file `log`. Raises OSError where the process is gone."""
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        ours_end, theirs_end = os.pipe()
+        with open(log, "ab") as stream:
+            theirs = [theirs_in, theirs_out, stream.fileno(), theirs_end]
+            try:
+                socket.send_fds(self.socket, [b"f"], theirs)
+                answer = self.socket.recv(_ANSWER_BYTES)
+            except OSError:
+                answer = b""
+            for descriptor in (theirs_in, theirs_out, theirs_end):
+                os.close(descriptor)
+        if len(answer) < _ANSWER_BYTES:
+            for descriptor in (ours_in, ours_out, ours_end):
+                os.close(descriptor)
+            raise ChildProcessError("the process that workers are forked from is gone")
+        pid = int.from_bytes(answer, "little")
+        return Forked(pid, os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb"), ours_end)
+
+    def end(self) -> None:
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+
+_lock = threading.Lock()
+_current: _Nursery | None = None
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Start, on Linux, the process that workers are forked from; it loads these modules beforehand."""
+    global _current
+    if sys.platform != "linux":
+        return
+    with _lock:
+        if _current is not None:
+            return
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", __name__, str(os.getpid()), str(theirs.fileno()), *modules]
+
+        def start() -> "subprocess.Popen[bytes]":
+            nothing = subprocess.DEVNULL
+            return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, pass_fds=[theirs.fileno()])
+
+        with theirs:
+            _current = _Nursery(starter.submit(start).result(), ours)
+
+
+def fork(log: str) -> Forked | None:
+    """A worker that writes to the file `log`; None where there is no process to fork it from."""
+    with _lock:
+        if _current is None:
+            return None
+        try:
+            return _current.fork(log)
+        except ChildProcessError:
+            pass
+    close()
+    return None
+
+
+def close() -> None:
+    """End the process that workers are forked from, and with it all that are left of them."""
+    global _current
+    with _lock:
+        if _current is not None:
+            _current.end()
+        _current = None
+
+
+def _serve(connection: socket.socket, work: Callable[[int], None]) -> None:
+    """Fork for each request until the parent is gone; `work` is what a child does, given the number of this process."""
+    ended: dict[int, int] = {}
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        readable, _, _ = select.select([connection, woken], [], [])
+        if woken in readable:
+            os.read(woken, 1 << 12)
+            _tell_ends(ended)
+        if connection not in readable:
+            continue
+        request, descriptors, _, _ = socket.recv_fds(connection, 1, _STREAMS)
+        if not request:
+            os._exit(0)
+        nursery, pid = os.getpid(), os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            connection.close()
+            for descriptor in (woken, wake, *ended.values()):
+                os.close(descriptor)
+            for number, descriptor in enumerate(descriptors[:3]):
+                os.dup2(descriptor, number)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            work(nursery)
+            os._exit(0)
+        for descriptor in descriptors[:3]:
+            os.close(descriptor)
+        ended[pid] = descriptors[3]
+        connection.sendall(pid.to_bytes(_ANSWER_BYTES, "little"))
+
+
+def _tell_ends(ended: dict[int, int]) -> None:
+    while ended:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        descriptor = ended.pop(pid)
+        with suppress(OSError):  # nobody waits
+            os.write(descriptor, str(os.waitstatus_to_exitcode(status)).encode())
+        os.close(descriptor)
+
+
+def main() -> None:
+    """Be the process that workers are forked from."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    parent, number, *modules = sys.argv[1:]
+    connection = socket.socket(fileno=int(number))
+    from configs import load_arrow, load_beam, load_numba
+
+    load_beam()
+    load_numba()
+    load_arrow()
+    from pipeline.runtime import workers
+
+    workers.die_with(int(parent))
+    for module in modules:
+        import_module(module)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of threads that the libraries of numpy start
+    workers.freeze()
+    _serve(connection, workers.main)
+
+
+if __name__ == "__main__":
+    main()
