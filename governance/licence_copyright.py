@@ -7,6 +7,7 @@ import fnmatch
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from governance.licence_comments import comment_words
 from governance.licence_metadata import said
@@ -86,8 +87,9 @@ def is_dep5(text: str) -> bool:
     return bool(re.search(r"(?mi)^files:", text) and re.search(r"(?mi)^(?:format|format-specification|license):", head))
 
 
-def dep5_entries(text: str) -> list[Entry]:
-    """The entries of a DEP-5 file, in its order."""
+@lru_cache(16)
+def dep5_entries(text: str) -> tuple[Entry, ...]:
+    """The entries of a DEP-5 file, in its order. The packages of one source have the same file."""
     paragraphs = [_paragraph(part) for part in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n"))[: 2 * ENTRIES_MAX]]
     bodies = {
         entry["license"].split("\n", 1)[0].strip().lower(): entry["license"]
@@ -102,7 +104,7 @@ def dep5_entries(text: str) -> list[Entry]:
         licence = dep5_expression(short, body or bodies.get(short.strip().lower(), "").partition("\n")[2])
         for pattern in entry["files"].split()[: ENTRIES_MAX - len(entries)]:
             entries.append(Entry(_dep5_pattern(pattern), pattern.rstrip("/") in ("*", "./*"), licence or UNKNOWN))
-    return entries
+    return tuple(entries)
 
 
 def _paragraph(part: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ their bytes and names alone; paths are keys here and never opened.
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from governance.licence_comments import SYNTAX, comment_words
 from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
@@ -21,6 +22,9 @@ EVIDENCE_BYTES_MAX = 512 << 10
 
 EVIDENCE_FILES_MAX = 20_000
 """Of one archive or folder; what comes behind is not known."""
+
+ENDS_MAX = 12
+"""Ends of a path, from its folders on, that are compared with the patterns of entries."""
 
 _TEXT = re.compile(
     r"(?i)(?:un)?licen[cs]es?|lizenz(?:en)?|licencia|licen[cç]a|licenza|licentie|eula|copying|copyrights?|licen[cs]e[._-]\w+|copying[._-]\w+|copyright[._-]\w+|\w+[._-]licen[cs]e"
@@ -92,12 +96,40 @@ class _Folder:
 
 
 @dataclass
+class _Entries:
+    """The entries of one file, `basis`. `by_end`: they are for installed files, whose paths in the sources are the ends
+    of theirs."""
+
+    basis: str
+    by_end: bool
+    entries: Sequence[Entry]
+
+    @cached_property
+    def _specific(self) -> re.Pattern[str]:
+        """All patterns but the general ones, as one: files that none is for are many."""
+        return re.compile(
+            "|".join(f"(?s:{entry.pattern.pattern})" for entry in self.entries if not entry.general) or "(?!)"
+        )
+
+    def fitting(self, path: str) -> Entry | None:
+        """The last entry that is for a path; of installed files a general one only where no other is."""
+        if not self.by_end:
+            return next((entry for entry in reversed(self.entries) if entry.pattern.match(path)), None)
+        parts = path.split("/")
+        ends = ["/".join(parts[start:]) for start in range(max(1, min(len(parts), ENDS_MAX)))]
+        if any(map(self._specific.match, ends)):
+            specific = (entry for entry in reversed(self.entries) if not entry.general)
+            return next(entry for entry in specific if any(map(entry.pattern.match, ends)))
+        return next((entry for entry in reversed(self.entries) if entry.general and entry.pattern.match(path)), None)
+
+
+@dataclass
 class LicenceTree:
     """Gathers the evidence of an archive or folder, then answers for paths. Paths are relative, with `/`."""
 
     _folders: dict[str, _Folder] = field(default_factory=dict)
     _beside: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _entries: dict[str, list[tuple[str, bool, list[Entry]]]] = field(default_factory=dict)
+    _entries: dict[str, list[_Entries]] = field(default_factory=dict)
     _known: dict[str, Nearby | None] = field(default_factory=dict)
 
     def add(self, path: str, data: bytes) -> None:
@@ -115,7 +147,7 @@ class LicenceTree:
                 self._beside[_OF_BUNDLE.sub("", path)] = (found, path)
             return
         if name == "REUSE.toml":
-            self._entries.setdefault(folder, []).append((path, False, reuse_entries(data)))
+            self._entries.setdefault(folder, []).append(_Entries(path, False, reuse_entries(data)))
             return
         if name == "dep5" or (name.lower().startswith("copyright") and is_dep5(_text(data))):
             self._add_dep5(path, _text(data))
@@ -144,7 +176,7 @@ class LicenceTree:
         installed = _DOC.match(folder)
         base = _holder(folder)
         by_end = bool(installed) or posixpath.basename(folder) not in (".reuse", "debian")
-        self._entries.setdefault(base, []).append((path, by_end, dep5_entries(text)))
+        self._entries.setdefault(base, []).append(_Entries(path, by_end, dep5_entries(text)))
 
     def of(self, path: str) -> Nearby | None:
         """What is said of a file; None where nothing is."""
@@ -160,14 +192,9 @@ class LicenceTree:
     def _by_entry(self, path: str) -> Nearby | None:
         for folder in _upwards(posixpath.dirname(path)):
             inner = path.removeprefix(f"{folder}/") if folder else path
-            for basis, by_end, entries in self._entries.get(folder, ()):
-                fitting = [entry for entry in entries if _fits(entry, inner, by_end)]
-                if by_end and any(not entry.general for entry in fitting):
-                    fitting = [entry for entry in fitting if not entry.general]
-                if not fitting:
-                    continue
-                entry = fitting[-1]
-                if entry.licence == UNKNOWN and entry.general:
+            for held in self._entries.get(folder, ()):
+                entry, basis = held.fitting(inner), held.basis
+                if entry is None or (entry.licence == UNKNOWN and entry.general):
                     continue
                 level = {"override": OVERRIDE, "aggregate": AGGREGATE}.get(entry.precedence, FILE)
                 if entry.general and level == FILE:
@@ -201,16 +228,6 @@ def _upwards(folder: str) -> Iterator[str]:
 
 def _depth(path: str) -> int:
     return path.count("/")
-
-
-def _fits(entry: Entry, path: str, by_end: bool) -> bool:
-    """Whether an entry is for a path; `by_end`: an installed file, whose path in the sources is the end of it."""
-    if entry.pattern.match(path):
-        return True
-    if not by_end or entry.general:
-        return False
-    parts = path.split("/")
-    return any(entry.pattern.match("/".join(parts[start:])) for start in range(1, min(len(parts), 12)))
 
 
 def _holder(folder: str) -> str:

@@ -7,7 +7,7 @@ anywhere but in `text` passes through here; files are opened, and ids made, by t
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +23,7 @@ from pipeline.pii.redactor import Redactor
 CHARACTERS_MAX = 4000
 """Of a name or message; what is longer ends in `…`."""
 DEPTH_MAX = 60  # of metadata; deeper, it is one string
+ROUNDS_MAX = 4  # what is left of a name is looked at again
 
 Finding = tuple[int, int, PiiKind]
 
@@ -55,21 +56,15 @@ class Outward:
         self._redactor = redactor
         self._last_name: tuple[str | None, str | None] = (None, None)
 
-    def name(self, value: str, before: str = "", clean: Set[str] = frozenset()) -> str:
+    def name(self, value: str, before: str = "", known: Mapping[tuple[str, str], str] | None = None) -> str:
         """A name or message without personal data, of at most `CHARACTERS_MAX` characters.
 
         `before` is what stands before it where it is shown, such as the key of a value; it is not part of the answer.
-        `clean` are texts in which nothing was found; see `_clean`.
+        `known` are answers already; see `_shown`.
         """
-        value = _shortened(value)
-        if before + value in clean or not self._suspicious([before + value])[0]:
-            return value
-        redacted = self._redacted(value, before)
-        decoded = unquote(redacted)
-        if decoded == redacted:
-            return redacted
-        redacted_twice = self._redacted(decoded, before)
-        return redacted if redacted_twice == decoded else redacted_twice
+        told = before, _shortened(value)
+        found = (known or {}).get(told)
+        return self._shown([told])[told] if found is None else found
 
     def names(self, values: pa.StringArray) -> pa.StringArray:
         """A column of names, each as `name` has it; the same array where all are clean."""
@@ -78,8 +73,8 @@ class Outward:
             shown = self._one_name(distinct[0])
             return values if shown == distinct[0] else pa.array([shown] * len(values), values.type)
         suspects = self._suspects(distinct)
-        clean = self._clean(("", _shortened(value)) for value in suspects)
-        known = {value: self.name(value, clean=clean) for value in suspects}
+        shown_as = self._shown(("", _shortened(value)) for value in suspects)
+        known = {value: shown_as["", _shortened(value)] for value in suspects}
         if all(old == new for old, new in known.items()) and all(
             len(value or "") <= CHARACTERS_MAX for value in distinct
         ):
@@ -96,8 +91,8 @@ class Outward:
     def metadata(self, values: pa.StringArray) -> pa.StringArray:
         """A column of JSON objects without personal data in keys or values; valid JSON stays so."""
         suspects = self._suspects(pc.unique(values).to_pylist())
-        clean = self._clean(told for value in suspects for told in _told(value))
-        known = {value: self._metadata(value, clean) for value in suspects}
+        shown_as = self._shown(told for value in suspects for told in _told(value))
+        known = {value: self._metadata(value, shown_as) for value in suspects}
         if all(old == new for old, new in known.items()):
             return values
         return pa.array([known.get(value, value) for value in values.to_pylist()], values.type)
@@ -108,6 +103,8 @@ class Outward:
 
     def _suspicious(self, values: list[str]) -> list[bool]:
         """Which values have a place of the right shape in one of their forms: one pass of the sieve for all."""
+        if not values:
+            return []
         found = np.zeros(len(values), dtype=bool)
         decoded = [unquote(value) if "%" in value else value for value in values]
         spread = [_spread(value) for value in decoded]
@@ -115,50 +112,63 @@ class Outward:
             found |= self._redactor.sieve(forms)
         return list(found)
 
-    def _clean(self, told: Iterable[tuple[str, str]]) -> Set[str]:
-        """Of pairs of what stands before a name and the name, one after the other, those in which nothing is found,
-        encoded or decoded: in one pass over all, since names of files often have numbers in them, but nobody's."""
-        decoded = {before + value: before + unquote(value) for before, value in told}
-        texts = list(dict.fromkeys([*decoded, *decoded.values()]))
-        dirty = {text for text, found in zip(texts, self._found_in(texts), strict=True) if found}
-        return {text for text, other in decoded.items() if text not in dirty and other not in dirty}
+    def _shown(self, told: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """How names are shown, by pairs of what stands before each and the name, `_shortened`. In a few passes over
+        all, since names of files often have numbers in them, but nobody's."""
+        shown = {pair: pair[1] for pair in told}
+        suspicious = self._suspicious([before + value for before, value in shown])
+        suspects = [pair for pair, is_one in zip(shown, suspicious, strict=True) if is_one]
+        encoded = []
+        for (before, value), redacted in zip(suspects, self._redacted(suspects), strict=True):
+            shown[before, value] = redacted
+            if (decoded := unquote(redacted)) != redacted:
+                encoded.append(((before, value), (before, decoded)))
+        again = self._redacted([decoded for _, decoded in encoded])
+        shown |= {
+            pair: redacted for (pair, (_, decoded)), redacted in zip(encoded, again, strict=True) if redacted != decoded
+        }
+        return shown
 
-    def _metadata(self, value: str, clean: Set[str]) -> str:
+    def _metadata(self, value: str, known: Mapping[tuple[str, str], str]) -> str:
         try:
-            return json.dumps(self._walked(json.loads(value), "", 0, clean), ensure_ascii=False, sort_keys=True)
+            return json.dumps(self._walked(json.loads(value), "", 0, known), ensure_ascii=False, sort_keys=True)
         except (ValueError, RecursionError):
             return json.dumps({"metadata": self.name(value)}, ensure_ascii=False)
 
-    def _walked(self, value: Any, key: str, depth: int, clean: Set[str]) -> Any:
+    def _walked(self, value: Any, key: str, depth: int, known: Mapping[tuple[str, str], str]) -> Any:
         if depth > DEPTH_MAX:
             return self.name(str(value))
         if isinstance(value, dict):
             return {
-                self.name(name, clean=clean): self._walked(item, name, depth + 1, clean) for name, item in value.items()
+                self.name(name, known=known): self._walked(item, name, depth + 1, known) for name, item in value.items()
             }
         if isinstance(value, list):
-            return [self._walked(item, key, depth + 1, clean) for item in value]
+            return [self._walked(item, key, depth + 1, known) for item in value]
         if isinstance(value, bool) or value is None:
             return value
-        written = self.name(str(value), _before(key), clean)
+        written = self.name(str(value), _before(key), known)
         return value if written == str(value) else written
 
-    def _redacted(self, value: str, before: str) -> str:
-        whole = before + value
-        for _ in range(4):
-            found = [finding for finding in self._found(whole) if finding[1] > len(before)]
-            if not found:
-                break
-            for start, end, kind in reversed(found):
-                whole = f"{whole[: max(start, len(before))]}PI:{kind}{whole[end:]}"
-        return whole[len(before) :]
-
-    def _found(self, text: str) -> list[Finding]:
-        """Findings in all forms of a text, in order, without overlap."""
-        return self._found_in([text])[0]
+    def _redacted(self, told: Sequence[tuple[str, str]]) -> list[str]:
+        """Names without what is found in them and what stands before them, until nothing is."""
+        texts = [before + value for before, value in told]
+        waiting = list(range(len(texts)))
+        for _ in range(ROUNDS_MAX):
+            changed = []
+            for row, found in zip(waiting, self._found_in([texts[row] for row in waiting]), strict=True):
+                first, whole = len(told[row][0]), texts[row]
+                found = [finding for finding in found if finding[1] > first]
+                for start, end, kind in reversed(found):
+                    whole = f"{whole[: max(start, first)]}PI:{kind}{whole[end:]}"
+                texts[row] = whole
+                changed += [row] if found else []
+            waiting = changed
+        return [text[len(before) :] for text, (before, _) in zip(texts, told, strict=True)]
 
     def _found_in(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """The same of each of many texts."""
+        """Findings in all forms of each text, in order, without overlap."""
+        if not texts:
+            return []
         found = self._redactor.find_in(texts, None)
         spread = [_spread(text) for text in texts]
         for forms in (spread, [form.replace("-", " ") for form in spread]):
