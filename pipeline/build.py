@@ -86,7 +86,7 @@ def build_corpus(
         with _work_folder(output, work):
             remove_half_written(storage.join(output, "cards"), [f"{code}.md" for code in plan.languages.codes])
             started = time.perf_counter()
-            fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched)
+            fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched, on_waiting=watch.fetching)
             seconds = time.perf_counter() - started
             units = _units(plan, (output, work, cache), fetched)
             request = "" if storage.is_local(output) or clean else request_key(plan, fetched, units)

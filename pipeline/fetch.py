@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,9 +28,25 @@ CONCURRENT_CLIENTS = 4
 APT_BATCH = 20
 """Packages that one call of apt-get downloads: it reads its lists (about 0.5 s) once a call."""
 CLIENT_SECONDS_MAX = 900
+WAITING_SECONDS = 15.0
+"""How often it is told what is waited for while nothing arrives."""
+UNREACHED_MAX = 3
+"""So many calls of a client in a row that could not reach its registry; then the others are not tried."""
+_PATIENCE = {
+    "PIP_DEFAULT_TIMEOUT": "30",
+    "PIP_RETRIES": "2",
+    "npm_config_fetch_timeout": "60000",
+    "npm_config_fetch_retries": "1",
+    "npm_config_fetch_retry_maxtimeout": "10000",
+}
+"""How long clients wait for a registry that is silent, unless the environment says otherwise: npm waits for 5 minutes,
+three times. apt-get gets options instead (`_APT_PATIENCE`)."""
+_APT_PATIENCE = ("-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "Acquire::Retries=1")
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a package that is done, how many are done, and how many there are."""
+Waiting = Callable[[list[str], int, int], None]
+"""Called with the names of packages that are waited for, how many are done, and how many there are."""
 
 
 class Key(NamedTuple):
@@ -72,14 +88,21 @@ class FetchReport:
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, caught here, not an error of the user
-    """A package cannot be had; the build continues without it."""
+    """A package cannot be had; the build continues without it. `unreached`: its registry could not be reached."""
 
-    def __init__(self, cause: str, remedy: str) -> None:
+    def __init__(self, cause: str, remedy: str, *, unreached: bool = False) -> None:
         super().__init__(cause)
-        self.cause, self.remedy = cause, remedy
+        self.cause, self.remedy, self.unreached = cause, remedy, unreached
 
 
-def fetch(plan: Plan, cache: str, *, offline: bool = False, on_progress: Progress | None = None) -> FetchReport:
+def fetch(
+    plan: Plan,
+    cache: str,
+    *,
+    offline: bool = False,
+    on_progress: Progress | None = None,
+    on_waiting: Waiting | None = None,
+) -> FetchReport:
     """Bring every package of the plan's sources into `cache/CLIENT/`, at most four clients at a time.
 
     What the cache holds is not fetched again: `cache/fetched.json` says which archive is which package, with version,
@@ -97,7 +120,12 @@ def fetch(plan: Plan, cache: str, *, offline: bool = False, on_progress: Progres
         failures = dict.fromkeys(missing, absent)
     else:
         done = len(wanted) - len(missing)
-        for key, failure in _download(missing, store):
+
+        def tell(names: list[str]) -> None:
+            if on_waiting:
+                on_waiting(names, done, len(wanted))
+
+        for key, failure in _download(missing, store, tell):
             done += 1
             if failure:
                 failures[key] = failure
@@ -180,31 +208,66 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _download(keys: list[Key], store: _Store) -> Iterator[tuple[Key, Unavailable | None]]:
-    """Fetch packages; yield each with why it is unavailable, or None."""
+def _download(
+    keys: list[Key], store: _Store, tell: Callable[[list[str]], None]
+) -> Iterator[tuple[Key, Unavailable | None]]:
+    """Fetch packages; yield each with why it is unavailable, or None. `tell` hears what is waited for meanwhile."""
     apt = [key for key in keys if key.client == "apt"]
     batches = [[key] for key in keys if key.client != "apt"]
     batches += [apt[start : start + APT_BATCH] for start in range(0, len(apt), APT_BATCH)]
     if not batches:
         return
+    reach = _Reach()
     with ThreadPoolExecutor(CONCURRENT_CLIENTS) as pool:
-        futures = [pool.submit(_download_batch, batch, store) for batch in batches]
+        futures = {pool.submit(_download_batch, batch, store, reach): batch for batch in batches}
+        waiting: set[Future[list[tuple[Key, Unavailable | None]]]] = set(futures)
         try:
-            for future in as_completed(futures):
-                yield from future.result()
+            while waiting:
+                ended, waiting = wait(waiting, WAITING_SECONDS, FIRST_COMPLETED)
+                for future in ended:
+                    yield from future.result()
+                if not ended:
+                    tell([futures[future][0].name for future in futures if future.running()])
         finally:
             for future in futures:
                 future.cancel()
 
 
-def _download_batch(keys: list[Key], store: _Store) -> list[tuple[Key, Unavailable | None]]:
+class _Reach:
+    """Which registries could not be reached, several calls in a row."""
+
+    def __init__(self) -> None:
+        self._lock, self._in_a_row = threading.Lock(), dict[str, int]()
+
+    def check(self, client: str) -> None:
+        """Raise Unavailable where one more call would only wait."""
+        if self._in_a_row.get(client, 0) >= UNREACHED_MAX:
+            raise _unreached(client)
+
+    def note(self, client: str, results: list[tuple[Key, Unavailable | None]]) -> None:
+        """Take in what became of a call."""
+        failed = all(failure is not None and failure.unreached for _, failure in results)
+        with self._lock:
+            self._in_a_row[client] = self._in_a_row.get(client, 0) + 1 if failed else 0
+
+
+def _unreached(client: str) -> Unavailable:
+    return Unavailable(f"{client} cannot reach its registry", "check the network, and build again", unreached=True)
+
+
+def _download_batch(keys: list[Key], store: _Store, reach: _Reach) -> list[tuple[Key, Unavailable | None]]:
+    client = keys[0].client
     scratch = store.scratch()
+    results: list[tuple[Key, Unavailable | None]]
     try:
-        return list(_CLIENTS[keys[0].client](keys, scratch, store))
+        reach.check(client)
+        results = list(_CLIENTS[client](keys, scratch, store))
     except Unavailable as failure:
-        return [(key, failure) for key in keys]
+        results = [(key, failure) for key in keys]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    reach.note(client, results)
+    return results
 
 
 def _pip(keys: list[Key], scratch: Path, store: _Store) -> Iterator[tuple[Key, Unavailable | None]]:
@@ -241,7 +304,7 @@ def _apt(keys: list[Key], scratch: Path, store: _Store) -> Iterator[tuple[Key, U
     if not there:
         return
     try:
-        _run(there[0], ["apt-get", "download", "-qq", *map(_apt_argument, there)], scratch)
+        _run(there[0], ["apt-get", "download", "-qq", *_APT_PATIENCE, *map(_apt_argument, there)], scratch)
     except Unavailable as failure:
         if len(there) == 1:
             yield there[0], failure
@@ -297,13 +360,12 @@ def _run(key: Key, command: list[str], folder: Path, check: bool = True) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=CLIENT_SECONDS_MAX,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env={**_PATIENCE, **os.environ, "LC_ALL": "C.UTF-8"},
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"{key.client} did not finish in {CLIENT_SECONDS_MAX} s", "check the network, and build again"
-        ) from None
+        cause = f"{key.client} did not finish in {CLIENT_SECONDS_MAX} s"
+        raise Unavailable(cause, "check the network, and build again", unreached=True) from None
     if check and done.returncode:
         raise _explain(key, done.returncode, done.stderr.decode(errors="replace").lower())
     return done.stdout.decode(errors="replace")
@@ -315,9 +377,7 @@ def _explain(key: Key, status: int, message: str) -> Unavailable:
         return Unavailable("pip is not installed", _CLIENT_REMEDIES["pip"])
     if any(sign in message for sign in ("no space left", "enospc")):
         return Unavailable("the disk is full", "free some room, or choose another --cache, and build again")
-    if any(sign in message for sign in ("no matching distribution", "e404", "etarget", "unable to locate")):
-        return Unavailable(f"{key.client} knows no such package or version", "check name and version in the source")
-    signs = (
+    signs = (  # before what follows: pip that reached no registry says in the end that it knows no such package
         "could not resolve",
         "enotfound",
         "econn",
@@ -325,9 +385,13 @@ def _explain(key: Key, status: int, message: str) -> Unavailable:
         "connection",
         "temporary failure",
         "failed to fetch",
+        "timed out",
+        "timeout",
     )
     if any(sign in message for sign in signs):
-        return Unavailable(f"{key.client} cannot reach its registry", "check the network, and build again")
+        return _unreached(key.client)
+    if any(sign in message for sign in ("no matching distribution", "e404", "etarget", "unable to locate")):
+        return Unavailable(f"{key.client} knows no such package or version", "check name and version in the source")
     return Unavailable(f"{key.client} failed with status {status}", f"try by hand to download {key.name} with it")
 
 

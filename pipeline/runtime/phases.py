@@ -308,6 +308,9 @@ class Watch:
     def fetched(self, package: str, done: int, total: int) -> None:
         """A package has been fetched, or could not be: `done` of `total` are through."""
 
+    def fetching(self, packages: Sequence[str], done: int, total: int) -> None:
+        """For some time no package has arrived; these are waited for."""
+
     def begin(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
         """A phase begins: sizes of its tasks, those that are done, the folder where records of finished ones appear."""
 

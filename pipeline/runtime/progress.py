@@ -48,6 +48,10 @@ class ProgressWatch(Watch):
             self._said = now
             self.console.print(f"fetch        {done}/{total} packages · {package}")
 
+    def fetching(self, packages: Sequence[str], done: int, total: int) -> None:
+        """Say what is waited for."""
+        self.console.print(f"fetch        {done}/{total} packages · waiting for {shown_list(packages)}", markup=False)
+
     def begin(self, phase: str, sizes: Mapping[str, int], done: set[str], records: str) -> None:
         """Start to follow a phase."""
         self._stop.clear()

@@ -133,6 +133,34 @@ def test_a_client_that_is_missing_is_named(client, program, tmp_path, monkeypatc
     assert report.unavailable[0]["cause"] == f"{program} is not installed"
 
 
+@pytest.fixture
+def silent_registry(tmp_path, monkeypatch):
+    """An npm that waits for a registry in vain, and notes each call."""
+    client = tmp_path / "bin" / "npm"
+    client.parent.mkdir()
+    client.write_text(
+        f"#!/bin/sh\necho called >> {tmp_path}/calls\nsleep 0.5\necho 'npm error code ETIMEDOUT' >&2\nexit 1\n"
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(client.parent), prepend=":")
+    return tmp_path / "calls"
+
+
+def test_a_registry_that_is_away_is_asked_a_few_times_not_once_a_package(silent_registry, tmp_path):
+    packages = [{"name": f"words-{number}"} for number in range(30)]
+    report = fetch(plan(words={"client": "npm", "packages": packages}), str(tmp_path / "cache"))
+    assert {entry["cause"] for entry in report.unavailable} == {"npm cannot reach its registry"}
+    assert len(report.unavailable) == 30 and len(silent_registry.read_text().split()) <= 8
+
+
+def test_what_is_waited_for_is_told(silent_registry, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.fetch.WAITING_SECONDS", 0.1)
+    told = []
+    source = {"client": "npm", "packages": [{"name": "words"}]}
+    fetch(plan(words=source), str(tmp_path / "cache"), on_waiting=lambda *call: told.append(call))
+    assert (["words"], 0, 1) in told
+
+
 def test_files_of_the_user_need_no_fetching(tmp_path):
     assert fetch(load_recipe("tiny"), str(tmp_path / "cache")).packages == []
     assert not (tmp_path / "cache").exists()
