@@ -43,19 +43,24 @@ def load_numba() -> None:
     any of these.
     """
     with _hidden("cffi"):
+        import numba.core.entrypoints
         import numba.core.typing.cffi_utils
         import numba.np.linalg
 
         with _hidden("scipy.linalg.cython_blas"):
-            import numba.np.arraymath  # noqa: F401
+            import numba.np.arraymath
+    # Nor does any kernel use extensions, for which numba would read the metadata of all that is installed (0.2 s).
+    numba.core.entrypoints._already_initialized = True
 
 
 def load_beam() -> None:
-    """Load Beam as its local runner needs it: without the clients of a cloud and pandas, a third of it.
+    """Load Beam as its local runner needs it: without clients of a cloud and a database, and pandas: a third of it.
 
     Not for a driver whose Beam options may name a cloud: Beam would find no file system for its URLs.
     """
-    with _hidden("google.cloud.storage", "google.cloud.dataflow", "google.cloud.bigquery", "pandas"):
+    logging.getLogger("apache_beam.io.mongodbio").setLevel(logging.ERROR)  # it says that it misses one
+    google = ("google.cloud.storage", "google.cloud.dataflow", "google.cloud.bigquery")
+    with _hidden(*google, "pymongo", "bson", "pandas"):
         import apache_beam  # noqa: F401
 
 

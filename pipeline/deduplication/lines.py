@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 
 from pipeline.deduplication.characters import SIZE, SPACE, WORD, decode, tables
@@ -58,6 +59,13 @@ def cut_lines(texts: pa.LargeStringArray, recurring: np.ndarray) -> pa.LargeStri
     if not cut:
         return texts
     return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]].copy()))
+
+
+def cut_lines_of(texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: np.ndarray) -> pa.LargeStringArray:
+    """The same for some rows; the others stay as they are."""
+    if rows.true_count == len(texts):
+        return cut_lines(texts, recurring)
+    return pc.replace_with_mask(texts, rows, cut_lines(texts.filter(rows), recurring))
 
 
 @njit(cache=True, nogil=True)

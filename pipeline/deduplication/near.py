@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from configs.models import Deduplication
 from pipeline.deduplication.keys import ShardInput, still_in
-from pipeline.deduplication.lines import cut_lines
+from pipeline.deduplication.lines import cut_lines_of
 from pipeline.deduplication.minhash import CODE, band_hashes, signatures
 from pipeline.deduplication.records import (
     BAND,
@@ -61,8 +61,9 @@ class SignDocuments:
         with storage.open_stream(payload.shard_input.path) as reader:
             for batch in reader:
                 here = row + np.flatnonzero(taken[row : row + batch.num_rows])
-                texts = batch["text"].take(pa.array(here - row))
-                sources = batch["source"].take(pa.array(here - row))
+                texts, sources = batch["text"], batch["source"]
+                if len(here) < batch.num_rows:
+                    texts, sources = (column.take(pa.array(here - row)) for column in (texts, sources))
                 left = _without_lines(texts, decode(sources), modes[here], recurring)
                 cuts.append(_cuts(texts, left, here))
                 if self.settings.near:
@@ -104,7 +105,7 @@ def _without_lines(
     for source in pc.unique(sources).to_pylist():
         if source in recurring:
             mine = pc.and_(pc.equal(sources, source), pa.array(modes != CODE))
-            texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), recurring[source]))
+            texts = cut_lines_of(texts, mine, recurring[source])
     return texts
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.deduplication.keys import ShardInput, still_in
-from pipeline.deduplication.lines import count_hashes, cut_lines, line_hashes
+from pipeline.deduplication.lines import count_hashes, cut_lines_of, line_hashes
 from pipeline.deduplication.minhash import CODE
 from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
 from pipeline.runtime import storage
@@ -147,5 +147,5 @@ def cut_recurring(
         if source in recurring:
             mine = pc.equal(sources, source)
             lines = np.frombuffer(storage.read_bytes(recurring[source]), "<u8")
-            texts = pc.replace_with_mask(texts, mine, cut_lines(texts.filter(mine), lines))
+            texts = cut_lines_of(texts, mine, lines)
     return texts
