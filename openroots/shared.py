@@ -53,7 +53,7 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
     if is_local and workers > 1 and guard.owns_process:
         from pipeline.runtime.nursery import prepare
 
-        prepare(["pipeline.jobs"])
+        prepare(["pipeline.warm"])
     load_numba()
     if is_local:
         load_beam()

@@ -29,6 +29,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import python_sdk_capabilities
 
 from configs import errors
+from pipeline.runtime import nursery
 from pipeline.runtime.local_runner import LocalRunner
 from pipeline.runtime.remote import cancellable, check_reachable, explained, quiet_threads
 from pipeline.runtime.workers import WorkerProcesses, death_after, deaths, idle_workers
@@ -45,6 +46,8 @@ RUNNERS = {
 """Runners that Beam knows by their full names only."""
 SMALL_BYTES = 32 << 20
 """Below this much input, starting worker processes (about 3 s) costs more than it saves."""
+SMALL_BYTES_FORKED = 8 << 20
+"""The same where they are forked from a process that has loaded all (`nursery`)."""
 SMALL_BYTES_STARTED = 1 << 20
 """The same where they wait already: a pipeline then costs about 0.1 s more than in this process."""
 
@@ -143,7 +146,8 @@ class Engine:
             name = re.sub("[^a-z0-9]+", "-", label.lower())
             return flags if said.job_name else [*flags, f"--job_name=openroots-{name}"]
         workers = workers or self.workers
-        least = SMALL_BYTES_STARTED if idle_workers() >= workers else SMALL_BYTES
+        least = SMALL_BYTES_FORKED if nursery.is_prepared() else SMALL_BYTES
+        least = SMALL_BYTES_STARTED if idle_workers() >= workers else least
         if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
             flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]

@@ -100,9 +100,12 @@ _current: _Nursery | None = None
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Start, on Linux, the process that workers are forked from; it loads these modules beforehand."""
+    """Start, on Linux, the process that workers are forked from; it loads these modules beforehand.
+
+    Not on a single processor, which this process needs to load the same.
+    """
     global _current
-    if sys.platform != "linux":
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return
     with _lock:
         if _current is not None:
@@ -116,6 +119,11 @@ def prepare(modules: Sequence[str]) -> None:
 
         with theirs:
             _current = _Nursery(starter.submit(start).result(), ours)
+
+
+def is_prepared() -> bool:
+    """Whether there is a process that workers are forked from."""
+    return _current is not None
 
 
 def fork(log: str) -> Forked | None:
