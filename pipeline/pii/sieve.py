@@ -487,7 +487,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
     """Fill `out` with candidates as `candidates` says; how many there are, whether or not `out` had room."""
     # No array is made or reassigned in here: reference counting in the loop would cost nine tenths of the speed.
     n = 0
-    number = enabled[PHONE] or enabled[CREDIT_CARD]
+    number, national = enabled[PHONE] or enabled[CREDIT_CARD], enabled[NATIONAL_ID]
+    letter, alphanumeric = np.uint16(UPPER | LOWER), np.uint16(DIGIT | UPPER | LOWER)
     for document in range(len(offsets) - 1):
         lo, hi = offsets[document], offsets[document + 1]
         run, identifier_until, colon_until, row_until, digit_until = lo, lo, lo, lo, lo - 1
@@ -496,6 +497,13 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
             # One step past the end closes the last run.
             byte = data[i] if i < hi else np.uint8(0)
             kinds = CLASSES[byte] if i < hi else np.uint16(0)
+            # Most bytes by far are these, at which nothing begins or ends: within a word, within a character.
+            if kinds & letter and before & alphanumeric and (i < identifier_until or not national):
+                before = kinds
+                continue
+            if 0x80 <= byte < 0xC0:
+                run, before = i + 1, kinds
+                continue
             if not kinds & KEY_CHARACTER:
                 if enabled[KEY] and i - run >= KEY_MIN and _is_secret_shape(data, run, i):
                     n = _put(out, n, document, KEY, run, i)
