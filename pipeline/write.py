@@ -23,7 +23,7 @@ from pipeline.pii.redactor import recounted
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard, Rows
-from pipeline.text.columns import decode, filter_batch, hex_ids, string_bytes, with_dictionary
+from pipeline.text.columns import decode, hex_ids, string_bytes, with_dictionary
 from pipeline.text.schema import LEDGER_WRITTEN
 
 VERSION = 4
@@ -119,8 +119,9 @@ class WriteWork:
                 fate, *found = (each.take(batch.num_rows) for each in rows)
                 mask = pc.greater(fate["epochs"], 0)
                 if mask.true_count:
-                    batch, fate, *kept = (filter_batch(rows, mask) for rows in (batch, fate, *found))
-                    yield self._finished(batch, fate, kept, language)
+                    # Even where all are kept: only what is copied has buffers, and so bytes in the file, of its size.
+                    kept = [each.filter(mask) for each in found]
+                    yield self._finished(batch.filter(mask), fate.filter(mask), kept, language)
 
     def _finished(
         self, batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], language: str
