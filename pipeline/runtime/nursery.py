@@ -157,11 +157,11 @@ def _serve(connection: socket.socket, work: Callable[[int], None]) -> None:
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        readable, _, _ = select.select([connection, woken], [], [])
+        readable, _, _ = select.select([connection.fileno(), woken], [], [])
         if woken in readable:
             os.read(woken, 1 << 12)
             _tell_ends(ended)
-        if connection not in readable:
+        if connection.fileno() not in readable:
             continue
         request, descriptors, _, _ = socket.recv_fds(connection, 1, _STREAMS)
         if not request:
