@@ -1,21 +1,25 @@
-"""`croissant.json`: the corpus in MLCommons Croissant 1.0 (JSON-LD), for search engines and loaders that know it.
+"""`croissant.json`: the corpus in MLCommons Croissant 1.1 (JSON-LD), for search engines and loaders that know it.
 
 Files: one FileSet for each language's shards and one for the ledger. Record sets: one for each language, its fields
-the columns of the shards.
+the columns of the shards. What it says on responsible AI, provenance and terms of use is in `croissant_responsible`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from configs.load import Plan
+from governance.croissant_responsible import provenance, responsible, terms_of_use
 from governance.figures import shard_ending
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
+    "annotation": "cr:annotation",
+    "arrayShape": "cr:arrayShape",
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
@@ -23,6 +27,7 @@ CONTEXT: dict[str, Any] = {
     "dct": "http://purl.org/dc/terms/",
     "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "excludes": "cr:excludes",
     "extract": "cr:extract",
     "field": "cr:field",
     "fileProperty": "cr:fileProperty",
@@ -30,12 +35,16 @@ CONTEXT: dict[str, Any] = {
     "fileSet": "cr:fileSet",
     "format": "cr:format",
     "includes": "cr:includes",
+    "isArray": "cr:isArray",
     "isLiveDataset": "cr:isLiveDataset",
     "jsonPath": "cr:jsonPath",
     "key": "cr:key",
     "md5": "cr:md5",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
     "parentField": "cr:parentField",
     "path": "cr:path",
+    "prov": "http://www.w3.org/ns/prov#",
+    "readLines": "cr:readLines",
     "recordSet": "cr:recordSet",
     "references": "cr:references",
     "regex": "cr:regex",
@@ -43,12 +52,15 @@ CONTEXT: dict[str, Any] = {
     "replace": "cr:replace",
     "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
+    "sdVersion": "cr:sdVersion",
     "separator": "cr:separator",
     "source": "cr:source",
     "subField": "cr:subField",
     "transform": "cr:transform",
+    "unArchive": "cr:unArchive",
+    "value": "cr:value",
 }
-"""The JSON-LD context that the specification prescribes (Croissant 1.0, appendix)."""
+"""The JSON-LD context that the specification prescribes (Croissant 1.1, appendix), with PROV-O and ODRL."""
 
 PARQUET = "application/x-parquet"
 JSON_LINES = "application/jsonlines"
@@ -99,7 +111,13 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     held = {code: entry for code, entry in statistics["languages"].items() if entry["documents"]}
     shards = {path: file for path, file in statistics["files"].items() if path.startswith("data/")}
     parts = {path: file for path, file in statistics["files"].items() if path.startswith("ledger/")}
-    licences = sorted({licence for entry in held.values() for licence in entry["licences"]})
+    held_under: dict[str, dict[str, int]] = {}
+    for entry in held.values():
+        for licence, amount in entry["licences"].items():
+            total = held_under.setdefault(licence, {"documents": 0, "bytes": 0})
+            for unit in total:
+                total[unit] += amount[unit]
+    licences = sorted(held_under)
     ending = shard_ending(shards)
     encoding = ENCODINGS[ending]
     distribution = [_file(path, file, encoding) for path, file in shards.items()]
@@ -117,7 +135,7 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": statistics["name"],
         "description": statistics["description"] or statistics["title"],
         "alternateName": statistics["title"],
@@ -129,6 +147,9 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
         "creator": {"@type": "sc:Organization", "name": "OpenRoots"},
         "citeAs": f"{statistics['title']}, built with OpenRoots, digest {statistics['digest']}",
         "isAccessibleForFree": True,
+        "usageInfo": terms_of_use(held_under, {licence: _licence_url(licence) for licence in held_under}),
+        **responsible(statistics, plan),
+        **provenance(statistics, plan, manifest["versions"].get("openroots", "")),
         "distribution": distribution,
         "recordSet": records,
     }

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from configs.load import load_recipe
 from governance.croissant import CONTEXT
+from governance.croissant_responsible import provenance, responsible, terms_of_use
 from tests.pipeline.small_corpus import SmallCorpus, plausible
 
 DATA_TYPES = {"sc:Text", "sc:Integer", "sc:Float"}
@@ -32,7 +34,7 @@ def test_mlcroissant_validates_it(described):
 def test_required_properties_are_there(described):
     data = described[1]
     assert data["@type"] == "sc:Dataset"
-    assert data["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert data["conformsTo"] == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
     assert all(data[name] for name in ("name", "description", "license", "version", "creator", "distribution"))
     assert data["@context"] == CONTEXT
 
@@ -83,3 +85,36 @@ def test_fields_are_columns_of_the_shards(described):
 
 def test_licences_are_pages_of_the_spdx_list(described):
     assert described[1]["license"] == ["https://spdx.org/licenses/MIT.html"]
+
+
+def test_it_says_what_it_was_made_of_and_by_what(described):
+    data = described[1]
+    statistics = json.loads((described[0].folder / "statistics.json").read_text("utf-8"))
+    sources = {entry["@id"].rsplit(":", 1)[1] for entry in data["prov:wasDerivedFrom"]}
+    assert sources and sources <= set(statistics["sources"])
+    stages = [stage["@id"].rsplit(":", 1)[1] for stage in data["prov:wasGeneratedBy"]["prov:wasInformedBy"]]
+    assert stages == [stage["stage"] for stage in statistics["stages"]]
+    assert len(data["rai:dataPreprocessingProtocol"]) == len(stages)
+    assert "Secondary Data Analysis" in data["rai:dataCollectionType"]
+    assert any("Largest shares" in line for line in data["rai:dataBiases"])
+
+
+def test_terms_of_use_are_those_of_the_documents(described):
+    corpus, data = described
+    statistics = json.loads((corpus.folder / "statistics.json").read_text("utf-8"))
+    [offer] = data["usageInfo"]
+    assert offer["name"].startswith(f"MIT: {statistics['documents']:,} documents")
+    assert offer["odrl:permission"]["odrl:duty"]["odrl:action"] == {"@id": "odrl:attribute"}
+
+
+def test_nothing_is_said_of_what_is_not_known():
+    statistics = {
+        "digest": "0" * 32, "sources": {}, "stages": [], "languages": {}, "personal_data": {},
+        "fairness": {"flagged": []},
+    }  # fmt: skip
+    plan = load_recipe("tiny")
+    said = responsible(statistics, plan)
+    assert not {"rai:dataBiases", "rai:personalSensitiveInformation", "rai:dataPreprocessingProtocol"} & set(said)
+    assert provenance(statistics, plan, "1")["prov:wasDerivedFrom"] == []
+    offers = terms_of_use({"CC0-1.0": {"documents": 1, "bytes": 5}}, {"CC0-1.0": "https://spdx.org/licenses/CC0-1.0"})
+    assert "odrl:duty" not in offers[0]["odrl:permission"]
