@@ -54,6 +54,13 @@ def test_the_end_of_a_forked_worker_is_told_with_its_cause(tmp_path: Path, sourc
     assert worker.wait() == -signal.SIGSEGV == worker.poll()
 
 
+def test_what_a_build_needs_can_be_loaded_beforehand(tmp_path: Path) -> None:
+    with keep_workers():
+        nursery.prepare(["pipeline.warm"])
+        worker = nursery.fork(str(tmp_path / "log"))  # none, had it failed
+        assert worker is not None and worker.poll() is None
+
+
 @pytest.mark.slow
 def test_a_forked_worker_that_always_crashes_ends_the_phase(tmp_path: Path, source: int) -> None:
     engine = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log"))
