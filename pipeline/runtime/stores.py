@@ -171,8 +171,8 @@ def _refused(path: str, error: BaseException) -> StorageError:
     where, what = shown(path), " ".join(str(error).split()) or type(error).__name__
     if _lacks_credentials(error):
         return StorageError(
-            f"{where}: no credentials are known on {socket.gethostname()}; set them there, such as AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY"
+            f"{where}: no credentials are known on {socket.gethostname()} ({what}); set them there, such as "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     if isinstance(error, PermissionError):
         return StorageError(
