@@ -208,7 +208,8 @@ def megatron() -> dict:
         opened = IndexedDataset(str(Path(inputs(), "packed", "megatron", language, "train")))
         rights = numpy.split(one["tokens"], one["starts"][1:])
         assert len(opened) == len(rights)
-        pairs += [(opened[number], right) for number, right in enumerate(rights)]
+        # Copies: what it gives is in the file that it maps, and gone with it.
+        pairs += [(numpy.array(opened[number]), right) for number, right in enumerate(rights)]
     return _compared(pairs)
 
 
