@@ -25,7 +25,7 @@ from tests.clients.made import make
 
 TOLERANCE = 1e-3
 """Of logits and log-probabilities; ids and numbers of rows must be the same."""
-_TABLES = "datasets datasets-streaming datasets-json datasets-parquet datasets-dolma"
+_TABLES = "datasets datasets-streaming datasets-json datasets-parquet"
 _FRAMES = "pandas pandas-parquet pandas-dolma polars polars-parquet polars-dolma pyarrow pyarrow-parquet duckdb"
 _TRANSFORMERS = "tokenizer logits generate batch"
 _SECONDS = 1200

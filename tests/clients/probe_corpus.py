@@ -107,7 +107,7 @@ def duckdb() -> dict:
 def ray(form: str, written: bool = False) -> dict:
     data = _ray()
     if form == "parquet":
-        opened = data.read_parquet(paths(form))
+        opened = data.read_parquet(f"{place(form)}/data")
         return of(_written_by_ray(opened) if written else opened.take_all())
     return of(data.from_items(paths("arrow")).flat_map(_arrow_rows).take_all())
 
@@ -273,7 +273,6 @@ PROBES = {
         lambda: datasets("parquet", streaming=True),
     ),
     "datasets-parquet-json": ("datasets", "`to_json`, Parquet", lambda: datasets_to_json("parquet")),
-    "datasets-dolma": ("datasets", "`load_dataset`, JSON lines", lambda: datasets("jsonl.zst")),
     "pandas": ("pandas", "`read_feather`", lambda: pandas("arrow")),
     "pandas-parquet": ("pandas", "`read_parquet`", lambda: pandas("parquet")),
     "pandas-dolma": ("pandas", "`read_json(lines=True)`", lambda: pandas("jsonl.zst")),
