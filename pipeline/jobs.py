@@ -20,7 +20,8 @@ from pipeline.corpus.passages import sketch_phase, sketch_tasks
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
 from pipeline.decide import decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
-from pipeline.deduplication import DeduplicationContext, Deduplicator, ShardInput, hash_task
+from pipeline.deduplication.keys import DeduplicationContext, ShardInput
+from pipeline.deduplication.phase import Deduplicator, hash_task
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.readers import Unit
 from pipeline.report import sum_tallies, tally_phase, tally_tasks

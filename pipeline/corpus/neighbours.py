@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from pipeline.corpus import reading
 from pipeline.corpus.plan import plan_of
-from pipeline.deduplication import DeduplicationContext
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.index import index_schema
+from pipeline.deduplication.keys import DeduplicationContext
 from pipeline.deduplication.minhash import CODE, jaccard, signatures
 from pipeline.deduplication.records import id_bytes
 from pipeline.runtime import storage

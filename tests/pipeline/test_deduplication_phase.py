@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
-from pipeline.deduplication import DeduplicationContext, DeduplicationResult, ShardInput, cut_lines, deduplicate
 from pipeline.deduplication import pairs as pairs_module
 from pipeline.deduplication.clusters import star_components
+from pipeline.deduplication.keys import DeduplicationContext, ShardInput
+from pipeline.deduplication.lines import cut_lines
 from pipeline.deduplication.minhash import band_hashes, jaccard, signatures
 from pipeline.deduplication.pairs import BUCKET_ALL_PAIRS_MAX
+from pipeline.deduplication.phase import DeduplicationResult, deduplicate
 from pipeline.deduplication.records import EDGE, EdgeFile, read_all
 from pipeline.deduplication.resolve import RESULT
 from pipeline.runtime import storage

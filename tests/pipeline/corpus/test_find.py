@@ -3,6 +3,8 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -132,3 +134,9 @@ def test_folding_agrees_with_python_for_every_character():
     folded, _ = passages.fold(pa.array(characters, pa.large_string()))
     expected = ["".join(c for c in x.casefold() if passages.tables().fold[ord(c)]) for x in characters]
     assert folded.tobytes().decode().split("\n")[:-1] == expected
+
+
+def test_searching_a_corpus_does_not_wait_for_beam_to_load():
+    script = "import sys, pipeline.corpus.find, pipeline.corpus.takedown, pipeline.corpus.verify\n"
+    script += "sys.exit('apache_beam' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
