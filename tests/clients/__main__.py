@@ -176,6 +176,8 @@ def answer(row: dict[str, Any], expected: dict[str, Any]) -> str:
     """`yes`, how far off, or why not."""
     if "error" in row:
         return "**no**: " + " ".join(row["error"].replace("|", "\\|").split())
+    if not row["rows"]:
+        return "**no**: nothing was opened"
     if "digest" in row:
         return "yes" if (row["rows"], row["digest"]) == (expected["rows"], expected["digest"]) else "**no**"
     off = row["difference"]
