@@ -2,11 +2,13 @@
 
 There is no model code here: any folder that `AutoModelForSeq2SeqLM` opens will do. The encoder reads the input, the
 decoder writes the target; losses are normalised by example, as in `trainer.pack_prompts`, and the order of examples is
-that of `trainer.order`. On many GPUs, and with FSDP, `accelerate launch -m trainer.mt0 …` starts it.
+that of `trainer.order`. On many GPUs, and with FSDP, `accelerate launch -m trainer.mt0 …` starts it. A run that was
+killed resumes from its newest checkpoint.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from configs.errors import ConfigurationError, InputError, OpenRootsError, Outpu
 from configs.places import on_disk
 from pipeline.runtime import storage
 from pipeline.runtime.shards import open_shard
+from trainer.mt0_checkpoint import Mt0Checkpoints
 from trainer.order import Order
 from trainer.pack_prompts import read_prompts_manifest
 
@@ -34,6 +37,7 @@ class Mt0Settings:
     batch, micro            examples a step over all processes, and of a forward pass
     learning_rate           constant; Adafactor's, as for mT5 (Xue et al. 2021)
     input_max, target_max   tokens; longer examples are passed over, not cut
+    save_every              steps between checkpoints
     """
 
     model: str
@@ -47,6 +51,7 @@ class Mt0Settings:
     input_max: int = 1024
     target_max: int = 256
     evaluate: int = 64
+    save_every: int = 100
 
 
 class PromptTable:
@@ -79,10 +84,11 @@ def train_mt0(settings: Mt0Settings, say: Any = print) -> dict[str, Any]:
     from accelerate import Accelerator
     from transformers.optimization import Adafactor
 
-    target = on_disk(settings.output)
+    output = on_disk(settings.output)
     accelerator = Accelerator()
-    if accelerator.is_main_process and target.exists() and any(target.iterdir()):
-        raise OutputError(f"{settings.output} is not empty; choose another --output, or remove it")
+    manifest = read_prompts_manifest(settings.prompts)
+    checkpoints = Mt0Checkpoints(output, _identity(settings, manifest["digest"]))
+    newest = checkpoints.newest()
     ranks = accelerator.num_processes
     if settings.batch % (ranks * settings.micro):
         raise ConfigurationError(
@@ -90,28 +96,45 @@ def train_mt0(settings: Mt0Settings, say: Any = print) -> dict[str, Any]:
         )
     model, tokenizer = _load(settings.model)
     data, held_out = (PromptTable(settings.prompts, part) for part in ("train", "held_out"))
-    weights = read_prompts_manifest(settings.prompts)["weights"]
-    order = Order(data.counts, settings.seed, {k: v for k, v in weights.items() if data.counts.get(k)} or None)
+    weights = {name: weight for name, weight in manifest["weights"].items() if data.counts.get(name)}
+    order = Order(data.counts, settings.seed, weights or None)
     optimizer = Adafactor(
         model.parameters(), lr=settings.learning_rate, scale_parameter=False, relative_step=False, warmup_init=False
     )
     model, optimizer = accelerator.prepare(model, optimizer)
     held = _held_out_batches(held_out, tokenizer, settings)
-    figures: dict[str, Any] = {"held_out_before": _evaluate(model, held, accelerator), "losses": []}
+    begun = checkpoints.load(accelerator, newest) if newest else None
+    if begun and accelerator.is_main_process:
+        say(f"resumed from {newest}")
+    figures: dict[str, Any] = (
+        begun["figures"] if begun else {"held_out_before": _evaluate(model, held, accelerator), "too_long": 0}
+    )
     share = settings.batch // ranks
-    passed_over = 0
-    for step in range(settings.steps):
+    for step in range(begun["step"] if begun else 0, settings.steps):
         begin = step * settings.batch + accelerator.process_index * share
         languages, numbers = order.at(np.arange(begin, begin + share, dtype=np.int64))
         pairs = [data.pair(order.languages[i], int(n)) for i, n in zip(languages, numbers, strict=True)]
         kept = [one for one in (_encoded(tokenizer, pair, settings) for pair in pairs) if one]
-        passed_over += len(pairs) - len(kept)
-        figures["losses"].append(_step(model, optimizer, accelerator, kept, share, settings, tokenizer))
+        loss, read = _step(model, optimizer, accelerator, kept, share, settings, tokenizer)
+        figures["too_long"] += settings.batch - read
+        figures["loss"] = loss
         if accelerator.is_main_process and (step == 0 or (step + 1) % 10 == 0):
-            say(f"step {step + 1:>6,} of {settings.steps:,} · loss {figures['losses'][-1]:.4f}")
-    figures |= {"held_out_after": _evaluate(model, held, accelerator), "too_long": passed_over}
-    _save(model, tokenizer, accelerator, target)
+            say(f"step {step + 1:>6,} of {settings.steps:,} · loss {loss:.4f}")
+        if (step + 1) % settings.save_every == 0 and step + 1 < settings.steps:
+            checkpoints.save(accelerator, step + 1, figures)
+    figures["held_out_after"] = _evaluate(model, held, accelerator)
+    _save(model, tokenizer, accelerator, checkpoints.output)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        checkpoints.remove()
+    accelerator.end_training()
     return figures
+
+
+def _identity(settings: Mt0Settings, prompts_digest: str) -> dict[str, Any]:
+    """What a run must keep to be resumed; it may be longer, and on another number of processes."""
+    kept = ("model", "batch", "learning_rate", "seed", "input_max", "target_max")
+    return {"prompts": prompts_digest, **{name: getattr(settings, name) for name in kept}}
 
 
 def _step(
@@ -122,13 +145,14 @@ def _step(
     share: int,
     settings: Mt0Settings,
     tokenizer: Any,
-) -> float:
-    """One step on a process's examples; returns the mean loss over all processes.
+) -> tuple[float, int]:
+    """One step on a process's examples; returns the mean loss, and the examples, of all processes.
 
     Every process makes the same number of passes, with examples or without: the others would wait for it.
     """
     count = torch.tensor(float(len(examples)), device=accelerator.device)
-    total = accelerator.reduce(count, "sum").clamp(min=1)
+    read = int(accelerator.reduce(count, "sum"))
+    total = max(read, 1)
     summed = torch.zeros((), device=accelerator.device)
     passes = -(-share // settings.micro)
     for number in range(passes):
@@ -142,7 +166,7 @@ def _step(
     accelerator.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    return float(accelerator.reduce(summed, "sum") / total)
+    return float(accelerator.reduce(summed, "sum") / total), read
 
 
 @torch.no_grad()
@@ -233,6 +257,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         ("input-max", "tokens; longer examples are passed over and counted"),
         ("target-max", "tokens; the same"),
         ("evaluate", "held-out prompts whose loss is taken before and after"),
+        ("save-every", "steps between checkpoints, from which a run that was killed resumes"),
     ):
         value = getattr(default, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{help} ({value})")
@@ -248,15 +273,15 @@ def main(arguments: Sequence[str] | None = None, program: str = "trainer.mt0") -
         need("accelerate", "mt0")
         need("transformers", "mt0")
         given = parser.parse_args(arguments)
-        for name in ("steps", "batch", "micro", "input_max", "target_max"):
+        for name in ("steps", "batch", "micro", "input_max", "target_max", "save_every"):
             if getattr(given, name) < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1")
         figures = train_mt0(Mt0Settings(**vars(given)))
     except OpenRootsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    figures["losses"] = figures["losses"][-1:]
-    print(json.dumps(figures))
+    if os.environ.get("RANK", "0") == "0":
+        print(json.dumps(figures))
     return 0
 
 

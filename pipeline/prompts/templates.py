@@ -1,23 +1,36 @@
 """Templates in promptsource's Jinja, rendered in a sandbox (Bach et al. 2022, "PromptSource").
 
 A template renders to `input ||| target`. It may use the fields of an item, `answer_choices`, and promptsource's
-`choice`, `most_frequent` and `zip`. What could make a short template write without end is refused: multiplied strings,
-padding to a width, long ranges, and more text than the mixture allows.
+`choice`, `most_frequent` and `zip`. What could make a short template run or write without end is refused: multiplied
+strings, padding to a width, long ranges, `STEPS_MAX` turns of loops and calls, values of more than `SIZE_MAX`, and more
+text than the mixture allows.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, pass_context
+from jinja2 import (
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    Undefined,
+    nodes,
+    pass_context,
+    pass_eval_context,
+)
+from jinja2.filters import do_join, do_replace
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
 
 from configs.errors import ConfigurationError, InputError
 from configs.mixtures import PromptSet, PromptTemplate
@@ -26,8 +39,12 @@ SEPARATOR = "|||"
 _ESCAPED = "\ufdd0\ufdd0\ufdd0"
 """Stands for the separator in fields; these are no characters, so that no text holds them."""
 _RANGE_MAX = 1000
+STEPS_MAX = 20_000
+"""Turns of loops, and calls, of one rendering: loops in loops may write nothing and yet never end."""
+SIZE_MAX = 1_000_000
+"""Characters, or elements, of a value on the way: texts that are put together over and over double each time."""
 _PADDING = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "zfill"})
-_FILTERS_REFUSED = ("center", "format", "indent", "wordwrap", "pprint", "xmlattr", "urlize")
+_FILTERS_REFUSED = ("center", "format", "indent", "wordwrap", "pprint", "xmlattr", "urlize", "batch", "slice")
 
 
 class Prompt(NamedTuple):
@@ -77,6 +94,8 @@ class Compiled:
 
     def _split(self, template: Template, fields: Mapping[str, Any]) -> tuple[str, ...]:
         size, pieces = 0, []
+        if isinstance(template.environment, _Sandbox):
+            template.environment.steps = 0
         for piece in template.generate(**fields):
             size += len(piece)
             if size > 2 * self.characters_max + 1000:
@@ -91,10 +110,64 @@ class Compiled:
         return parts
 
 
+class _Bounded(NodeTransformer):
+    """Makes loops count their turns, and `~` what it puts together."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  Jinja's name
+        node.iter = _call("counted", [cast(nodes.Expr, node.iter)])
+        self.generic_visit(node)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _call("joined", node.nodes)
+
+
+def _call(name: str, given: list[nodes.Expr]) -> nodes.Call:
+    """A call of a method of the environment."""
+    return nodes.Call(nodes.EnvironmentAttribute(name), given, [], None, None)
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
+    steps = 0
+
+    def _parse(self, *arguments: Any) -> nodes.Template:
+        tree: nodes.Template = _Bounded().visit(super()._parse(*arguments))
+        return tree
+
+    def step(self) -> None:
+        """Count a turn or a call of this rendering."""
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise SecurityError(f"it takes more than {STEPS_MAX:,} turns and calls")
+
+    def counted(self, values: Iterable[Any]) -> Iterator[Any]:
+        """The values of a loop."""
+        for value in values:
+            self.step()
+            yield value
+
+    def joined(self, *values: Any) -> str:
+        """Texts put together."""
+        texts = [str(value) for value in values]
+        _fits(sum(map(len, texts)))
+        return "".join(texts)
+
+    def call(self, context: Any, called: Any, /, *arguments: Any, **named: Any) -> Any:
+        self.step()
+        text, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
+        if isinstance(text, str) and name == "join" and len(arguments) == 1:
+            arguments = (_joinable(arguments[0], text),)
+        elif isinstance(text, str) and name == "replace" and len(arguments) > 1:
+            _fits(_replaced_size(text, str(arguments[0]), str(arguments[1])))
+        return super().call(context, called, *arguments, **named)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+":
+            if isinstance(left, Sized) and isinstance(right, Sized):
+                _fits(len(left) + len(right))
+            return super().call_binop(context, operator, left, right)
         if not all(isinstance(side, int | float) and abs(side) < 1e9 for side in (left, right)):
             raise SecurityError(f"`{operator}` takes numbers only")
         if operator == "**" and abs(right) > 8:
@@ -105,6 +178,35 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, str | bytes) and attr in _PADDING:
             return False
         return super().is_safe_attribute(obj, attr, value)
+
+
+def _fits(size: int) -> None:
+    if size > SIZE_MAX:
+        raise SecurityError(f"it makes a value of more than {SIZE_MAX:,} characters or elements")
+
+
+def _joinable(values: Iterable[Any], between: str) -> list[Any]:
+    """The values, if they are short enough to be joined."""
+    kept = list(islice(values, SIZE_MAX + 1))
+    _fits(sum(len(value) if isinstance(value, str) else 1 for value in kept) + len(between) * len(kept))
+    return kept
+
+
+def _replaced_size(text: str, old: str, new: str) -> int:
+    return len(text) + text.count(old) * len(new)
+
+
+@pass_eval_context
+def _join(context: Any, values: Iterable[Any], between: str = "", attribute: Any = None) -> str:
+    """`join` as a filter."""
+    return do_join(context, _joinable(values, between), between, attribute)
+
+
+@pass_eval_context
+def _replace(context: Any, text: str, old: str, new: str, count: int | None = None) -> str:
+    """`replace` as a filter."""
+    _fits(_replaced_size(str(text), str(old), str(new)))
+    return do_replace(context, text, old, new, count)
 
 
 def _environment(undefined: type[Undefined]) -> _Sandbox:
@@ -120,6 +222,7 @@ def _environment(undefined: type[Undefined]) -> _Sandbox:
     for name in _FILTERS_REFUSED:
         made.filters.pop(name, None)
     made.filters |= {"choice": _choose, "random": _choose, "most_frequent": _most_frequent, "highlight": str}
+    made.filters |= {"join": _join, "replace": _replace}
     return made
 
 

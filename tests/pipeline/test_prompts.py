@@ -219,11 +219,41 @@ def compiled(jinja: str, choices: str | None = None) -> Compiled:
         "{{ missing }} ||| a",
         "{{ text[0][0].x.y }} ||| a",
         "a ||| b ||| c",
+        "{% for i in range(999) %}{% for j in range(999) %}{% endfor %}{% endfor %} a ||| a",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }} a ||| a",
+        "{% import 'os' as os %}{{ os }} ||| a",
     ],
 )
 def test_templates_cannot_leave_the_sandbox_or_write_without_end(jinja: str) -> None:
     with pytest.raises(PromptError):
         compiled(jinja).render({"text": "abc"}, "seed")
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        "n.x + n.x",
+        "n.x ~ n.x",
+        "n.x|replace('a', n.x + 'a')",
+        "n.x.replace('a', n.x + 'a')",
+        "n.x|list|join(n.x)",
+        "n.x.join(n.x|list)",
+    ],
+)
+def test_texts_that_double_each_time_are_stopped(grown: str) -> None:
+    turns = f"{{% for i in range(60) %}}{{% set n.x = {grown} %}}{{% endfor %}}"
+    with pytest.raises(PromptError, match="a value of more than 1,000,000"):
+        compiled(f"{{% set n = namespace(x=text) %}}{turns}{{{{ n.x[0] }}}} ||| a").render({"text": "abc"}, "seed")
+
+
+def test_loops_texts_and_filters_of_a_template_work_as_in_jinja() -> None:
+    template = """{% for word in text.split() %}{{ loop.index }}/{{ loop.length }} {{ word ~ "-" ~ loop.index0 }}
+{%- if not loop.last %}, {% endif %}{% else %}none{% endfor %}; {{ text|replace("a", "e") }}
+{{ text.replace("b", "d") }} {{ ["x", "y"]|join("+") }} {{ "+".join(["x", "y"]) }}
+{{ text + "!" }} {{ [1] + [2] }} {{ 2 + 3 }} ||| ok"""
+    made = compiled(template).render({"text": "ab b"}, "seed")
+    assert made is not None
+    assert made.input == "1/2 ab-0, 2/2 b-1; eb b\nad d x+y x+y\nab b! [1, 2] 5"
 
 
 @pytest.mark.parametrize("name", ["lipsum", "cycler", "self", "config", "request"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import torch
 import xxhash
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -13,6 +14,7 @@ from pipeline.runtime import storage
 from pipeline.text.columns import hex_ids
 from tokenizer.load import Tokenizer as Loaded
 from trainer.config import ModelConfig
+from trainer.data import Batch
 
 Example = tuple[str, str]
 SCHEMA = pa.schema([("id", pa.string()), ("input", pa.string()), ("target", pa.string())])
@@ -47,6 +49,20 @@ def tuning(model: ModelConfig, packed: Path, *, start: Path | None, length: int,
         "precision": {"compute": "fp32"},
         "logging": {"tensorboard": False},
     }
+
+
+def examples_of(batch: Batch) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(ids, labels with -100 for the input), int64, of each example of a batch by itself."""
+    assert batch.loss_weights is not None
+    weights = torch.cat([torch.zeros(len(batch), 1), batch.loss_weights[:, :-1]], 1)  # beside the tokens themselves
+    found = []
+    for row in range(len(batch)):
+        for number in batch.documents[row].unique():
+            mine = batch.documents[row] == number
+            if weights[row][mine].any():
+                ids = batch.input_ids[row][mine]
+                found.append((ids, ids.masked_fill(weights[row][mine] == 0, -100)))
+    return found
 
 
 def id_of(example: Example) -> bytes:

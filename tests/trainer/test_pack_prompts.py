@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from transformers import BloomForCausalLM
 
 from configs.errors import ConfigurationError, InputError
-from tests.trainer.prompts import byte_tokenizer, id_of, some_prompts, write_prompts
+from tests.trainer.prompts import byte_tokenizer, examples_of, id_of, some_prompts, tuning, write_prompts
 from tokenizer.load import Tokenizer
 from trainer.config import ModelConfig, TrainingConfig
-from trainer.data import Batch, TrainingData
+from trainer.data import TrainingData
 from trainer.huggingface import to_config, to_name, to_state
 from trainer.model import Bloom, build_model
 from trainer.pack_prompts import PromptPacking, best_fit, joined, pack_prompts
@@ -138,26 +138,12 @@ def test_steps_are_those_of_a_model_of_transformers_under_torchs_adamw(packed: P
         loss = made.forward_backward(batch)
         made.step(1e-3, divisor=divisor(made.gradient_norm(), clip=1.0))
         made.zero_grad()
-        alone = [reference(input_ids=ids, labels=labels).loss for ids, labels in _examples_of(batch)]
+        alone = [reference(input_ids=ids[None], labels=labels[None]).loss for ids, labels in examples_of(batch)]
         torch.stack(alone).mean().backward()
         assert loss.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5), step
         torch.nn.utils.clip_grad_norm_(reference.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-
-
-def _examples_of(batch: Batch) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(ids, labels) of each example by itself, as `transformers` takes them."""
-    assert batch.loss_weights is not None
-    weights = torch.cat([torch.zeros(len(batch), 1), batch.loss_weights[:, :-1]], 1)  # beside the tokens themselves
-    found = []
-    for row in range(len(batch)):
-        for number in batch.documents[row].unique():
-            mine = batch.documents[row] == number
-            if weights[row][mine].any():
-                ids = batch.input_ids[row][mine][None]
-                found.append((ids, ids.masked_fill(weights[row][mine][None] == 0, -100)))
-    return found
 
 
 def test_what_is_longer_than_a_sequence_is_left_out_and_counted(tokenizer: Path, tmp_path: Path) -> None:
@@ -203,21 +189,14 @@ def test_prompts_are_not_trained_on_with_attention_across_examples(packed: Path,
         train(_settings(packed, tmp_path / "run", document_mask=False))
 
 
-def _settings(packed: Path, run: Path, *, document_mask: bool = True, start: str | None = None) -> TrainingConfig:
-    return TrainingConfig.model_validate(
-        {
-            "name": "tuned",
-            "model": SHAPE.model_dump(),
-            "start": start,
-            "sequence_length": LENGTH,
-            "data": {"packed": str(packed), "document_mask": document_mask, "mixture_weights": True},
-            "batch": {"size": 8, "micro": 4},
-            "schedule": {"tokens": 8 * LENGTH * 12, "learning_rate": 3e-3, "min_learning_rate": 3e-3},
-            "precision": {"compute": "fp32"},
-            "checkpoints": {"folder": str(run), "every": 5},
-            "logging": {"every": 1, "tensorboard": False},
-        }
-    )
+def _settings(packed: Path, run: Path, *, document_mask: bool = True, start: Path | None = None) -> TrainingConfig:
+    settings = tuning(SHAPE, packed, start=start, length=LENGTH, batch=8)
+    settings["batch"]["micro"] = 4
+    settings["data"]["document_mask"] = document_mask
+    settings["schedule"] = {"tokens": 8 * LENGTH * 12, "learning_rate": 3e-3, "min_learning_rate": 3e-3}
+    settings["checkpoints"] = {"folder": str(run), "every": 5}
+    settings["logging"]["every"] = 1
+    return TrainingConfig.model_validate(settings)
 
 
 def _losses(run: Path) -> list[float]:
@@ -234,7 +213,7 @@ def test_a_run_starts_from_a_model_or_a_checkpoint_with_a_fresh_optimizer(packed
     assert losses[-1] < losses[0] - 0.3
     export(str(tmp_path / "first"), str(tmp_path / "model"), dtype="fp32")
     for name, start in (("model", tmp_path / "model"), ("checkpoint", tmp_path / "first")):
-        train(_settings(packed, tmp_path / f"from-{name}", start=str(start)))
+        train(_settings(packed, tmp_path / f"from-{name}", start=start))
     both = [_losses(tmp_path / f"from-{name}") for name in ("model", "checkpoint")]
     assert both[0] == both[1]
     assert both[0][0] < losses[0] - 0.3
@@ -244,13 +223,13 @@ def test_a_start_that_does_not_fit_is_refused(packed: Path, tmp_path: Path) -> N
     from trainer.train import train
 
     with pytest.raises(InputError, match="no such folder"):
-        train(_settings(packed, tmp_path / "run", start=str(tmp_path / "nowhere")))
+        train(_settings(packed, tmp_path / "run", start=tmp_path / "nowhere"))
     (tmp_path / "other").mkdir()
     other = SHAPE.model_copy(update={"layers": 3})
     described = to_config(other, dtype=torch.float32, eos_id=2, pad_id=3, bos_id=1)
     (tmp_path / "other" / "config.json").write_text(json.dumps(described))
     with pytest.raises(ConfigurationError, match=r"layers 3 \(model\.layers: 2\)"):
-        train(_settings(packed, tmp_path / "run", start=str(tmp_path / "other")))
+        train(_settings(packed, tmp_path / "run", start=tmp_path / "other"))
 
 
 def _in_all_layouts(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
