@@ -17,7 +17,7 @@ from configs.shown import shown, shown_list
 from governance.licence_report import licence_rows
 from pipeline.corpus.reading import note_work_folder
 from pipeline.corpus.seal import write_seals
-from pipeline.decontamination.items import check_sets
+from pipeline.decontamination.stage import check_sets
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
@@ -78,7 +78,7 @@ def build_corpus(
     resumes from it. With `clean` it is removed at the end; a later build then starts anew. Raises OpenRootsError.
     """
     watch = watch or Watch()
-    check_sets(plan.recipe.decontamination)
+    too_short = check_sets(plan.recipe.decontamination)
     if not engine.is_local:  # workers have other working directories
         output, work = storage.absolute(output), work and storage.absolute(work)
     work = (work or "").rstrip("/") or storage.join(output, WORK)
@@ -97,7 +97,8 @@ def build_corpus(
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)
             times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
-            manifest = _finish(jobs, fetched, {"read_whole": whole, "phases": times})
+            about = {"read_whole": whole, "phases": times, "items_too_short": too_short}
+            manifest = _finish(jobs, fetched, about)
             write_seals(output, work, request)
         if clean:
             storage.remove_tree(work)

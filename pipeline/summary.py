@@ -39,6 +39,8 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     for file in manifest.get("read_whole", [])[:5]:
         read = f"in {file['parts']} parts" if file["parts"] else "by one worker"
         console.print(f"{file['file']} ({file['bytes'] / 1e6:,.0f} MB) was read {read}: {file['cause']}")
+    for one in manifest.get("items_too_short", []):
+        console.print(f"{one['set']}: {one['too_short']:,} of {one['items']:,} items are too short to be looked for")
     problems = manifest["problems"]
     for problem in problems[:5]:
         console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}")

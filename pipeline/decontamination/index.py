@@ -150,6 +150,14 @@ def build_index(items: Iterable[Item]) -> Index:
     return Index(whole, seeds, tuple(watched))
 
 
+def words_of(texts: Sequence[str]) -> np.ndarray:
+    """How long texts are in English words, float64 (n,)."""
+    found, sizes = _tokens([text.encode("utf-8", "replace").decode() for text in texts])
+    summed = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    words: np.ndarray = np.diff(summed[found.offsets]) / 100
+    return words
+
+
 def _tokens(texts: Sequence[str]) -> tuple[Texts, np.ndarray]:
     """Texts as tokens, not yet weighed; and the sizes of these."""
     known = folding()

@@ -91,13 +91,6 @@ def read_items(sets: Sequence[EvaluationSet]) -> Iterator[Item]:
             raise ConfigurationError(f"evaluation set `{one.name}`: no item has text{asked}: {', '.join(one.files)}")
 
 
-def check_sets(settings: Decontamination) -> None:
-    """Read all items once, so that a build with an unreadable set stops before it begins."""
-    if settings.is_on:
-        for _ in read_items(watched_sets(settings)):
-            pass
-
-
 def evaluation_sets(
     against: Sequence[str], fields: Sequence[str] = (), key: str | None = None
 ) -> tuple[EvaluationSet, ...]:

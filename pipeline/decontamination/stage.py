@@ -1,5 +1,6 @@
 """The stage: each document is compared with all items of the evaluation sets, after deduplication, before sampling."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.models import Decontamination, EvaluationSet
-from pipeline.decontamination.index import Index, build_index
+from pipeline.decontamination.index import Index, build_index, words_of
 from pipeline.decontamination.items import files_of, read_items, watched_sets
-from pipeline.decontamination.match import Match, Matcher, cut_pieces, merged
+from pipeline.decontamination.match import TOGETHER_WORDS, Match, Matcher, cut_pieces, merged
 from pipeline.deduplication.recurring import cut_recurring
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder
@@ -24,6 +25,8 @@ REASON = "contaminated"
 MATCHES_ENDING = ".matches.arrow"
 NAMED_MAX = 3
 """Items of a document that the ledger names."""
+SHORT_CHARACTERS = 100
+"""A longer item isn't too short to be found."""
 EXCERPT_BYTES = 300
 """Of the page, before and after the item, for `openroots decontaminate review`."""
 
@@ -56,6 +59,19 @@ MATCHES = pa.schema(
     ]
 )
 """A row for every item found: what `review` shows. It stays in the work folder, beside the texts."""
+
+
+def check_sets(settings: Decontamination) -> list[dict[str, Any]]:
+    """Read all items once, so that a build with an unreadable set stops before it begins.
+
+    Returns a row for each set with items that are too short to be found: `set`, `items`, and how many are `too_short`.
+    """
+    counts, short = Counter[str](), Counter[str]()
+    for item in read_items(watched_sets(settings)) if settings.is_on else ():
+        counts[item.set] += 1
+        text = "\n".join([item.question, max(item.answers, key=len, default=""), item.passage])
+        short[item.set] += not item.is_mark and len(text) <= SHORT_CHARACTERS and words_of([text])[0] < TOGETHER_WORDS
+    return [{"set": name, "items": counts[name], "too_short": count} for name, count in short.items() if count]
 
 
 @dataclass

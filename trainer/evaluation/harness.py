@@ -14,15 +14,22 @@ def is_there() -> bool:
     return find_spec(PACKAGE) is not None and find_spec("transformers") is not None
 
 
-def run(folder: str, task: str, shots: int, limit: int | None, seed: int) -> list[dict[str, Any]]:
-    """Figures of a task: `task`, `metric`, `value`, `low`, `high`, `items`. Raises ConfigurationError."""
+def run(
+    folder: str, task: str, shots: int, limit: int | None, seed: int, own: str | None = None
+) -> list[dict[str, Any]]:
+    """Figures of a task: `task`, `metric`, `value`, `low`, `high`, `items`. Raises ConfigurationError.
+
+    `own` is a folder with tasks of the user's own, as YAML in the harness's form; its data may be files there.
+    """
     import lm_eval
+    from lm_eval.tasks import TaskManager
 
     try:
         found = lm_eval.simple_evaluate(
             model="hf",
             model_args={"pretrained": folder, "trust_remote_code": False},
             tasks=[task],
+            task_manager=TaskManager(include_path=own) if own else None,
             num_fewshot=shots or None,
             limit=limit,
             random_seed=seed,

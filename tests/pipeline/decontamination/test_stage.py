@@ -10,6 +10,7 @@ from datasets import load_dataset
 from configs.models import Decontamination, EvaluationSet
 from openroots.cli import main
 from pipeline.build import build_corpus
+from pipeline.decontamination.stage import check_sets
 from pipeline.ledger import look_up
 from pipeline.runtime.engine import Engine
 from pipeline.standalone import decontamination_plan
@@ -44,6 +45,13 @@ def test_a_contaminated_document_is_dropped_and_the_ledger_says_for_which_item(f
     (row,) = look_up(str(folder / "out"), "held")
     assert (row["decision"], row["stage"], row["reason"]) == ("dropped", "decontaminate", "contaminated")
     assert row["detail"].startswith("riddles r-7, score 1.00: question 1.00, answer 1.00")
+
+
+def test_items_that_are_too_short_to_be_looked_for_are_counted(folder: Path) -> None:
+    items = [{"question": "2 + 2?", "answer": "4"}, {"question": "是吗？", "answer": "是"}, {"question": QUESTION}]
+    (folder / "sums.jsonl").write_text("\n".join(map(json.dumps, items)))
+    sets = (EvaluationSet(name="sums", files=(f"{folder}/sums.jsonl",)),)
+    assert check_sets(Decontamination(sets=sets)) == [{"set": "sums", "items": 3, "too_short": 2}]
 
 
 def test_the_item_alone_is_cut_where_that_is_asked(folder: Path) -> None:
