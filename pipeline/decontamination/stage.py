@@ -70,7 +70,8 @@ def check_sets(settings: Decontamination) -> list[dict[str, Any]]:
     for item in read_items(watched_sets(settings)) if settings.is_on else ():
         counts[item.set] += 1
         text = "\n".join([item.question, max(item.answers, key=len, default=""), item.passage])
-        short[item.set] += not item.is_mark and len(text) <= SHORT_CHARACTERS and words_of([text])[0] < TOGETHER_WORDS
+        is_short = not item.is_mark and len(text) <= SHORT_CHARACTERS and words_of([text])[0] < TOGETHER_WORDS
+        short[item.set] += int(is_short)
     return [{"set": name, "items": counts[name], "too_short": count} for name, count in short.items() if count]
 
 

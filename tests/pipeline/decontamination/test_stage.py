@@ -51,7 +51,8 @@ def test_items_that_are_too_short_to_be_looked_for_are_counted(folder: Path) -> 
     items = [{"question": "2 + 2?", "answer": "4"}, {"question": "是吗？", "answer": "是"}, {"question": QUESTION}]
     (folder / "sums.jsonl").write_text("\n".join(map(json.dumps, items)))
     sets = (EvaluationSet(name="sums", files=(f"{folder}/sums.jsonl",)),)
-    assert check_sets(Decontamination(sets=sets)) == [{"set": "sums", "items": 3, "too_short": 2}]
+    found = check_sets(Decontamination(sets=sets))
+    assert json.loads(json.dumps(found)) == [{"set": "sums", "items": 3, "too_short": 2}]
 
 
 def test_the_item_alone_is_cut_where_that_is_asked(folder: Path) -> None:
