@@ -17,7 +17,7 @@ from configs.load import read_toml, validate
 from configs.models import Model
 from pipeline.decontamination.items import format_of, records, stem_of
 from trainer.evaluation.scorer import TextScorer
-from trainer.evaluation.statistics import Interval, interval
+from trainer.evaluation.statistics import Interval, share
 
 UNKNOWN = "und"
 _LETTERS = "ABCDEFGHIJ"
@@ -90,12 +90,12 @@ class Ranked:
     @property
     def accuracy(self) -> Interval:
         """Share of items whose right answer is the likeliest."""
-        return interval(self.correct)
+        return share(self.correct)
 
     @property
     def accuracy_normalised(self) -> Interval:
         """Share of items whose right answer is the likeliest for its length."""
-        return interval(self.normalised)
+        return share(self.normalised)
 
     @property
     def chance(self) -> float:

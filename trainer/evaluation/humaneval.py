@@ -13,7 +13,7 @@ from configs.models import EvaluationSet
 from pipeline.decontamination.items import files_of, records
 from trainer.evaluation.sandbox import run_program
 from trainer.evaluation.scorer import Scorer
-from trainer.evaluation.statistics import Interval, interval, pass_at_k
+from trainer.evaluation.statistics import Interval, pass_at_k, share
 from trainer.generate import Sampling
 
 STOPS = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\n```", "\n@")
@@ -46,7 +46,7 @@ class Passed:
 
     def at(self, k: int) -> Interval:
         """pass@k, with its interval over problems."""
-        return interval([pass_at_k(self.samples, correct, k) for correct in self.correct])
+        return share([pass_at_k(self.samples, correct, k) for correct in self.correct])
 
 
 def read_problems(files: Sequence[str] = (PACKAGE,)) -> list[Problem]:

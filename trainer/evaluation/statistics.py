@@ -31,6 +31,19 @@ def interval(values: Sequence[float]) -> Interval:
     return ratio(data, np.ones(len(data)))
 
 
+def share(values: Sequence[float]) -> Interval:
+    """The mean of items between 0 and 1, with its interval.
+
+    Where all are wrong, or all right, every resample is too, and says nothing of how far the rest may be: there the
+    interval is the exact one of Clopper and Pearson (1934).
+    """
+    found = interval(values)
+    if len(values) and found.low == found.high and found.value in (0.0, 1.0):
+        far = ((1 - COVERAGE) / 2) ** (1 / len(values))
+        return Interval(1.0, far, 1.0) if found.value else Interval(0.0, 0.0, 1 - far)
+    return found
+
+
 def ratio(above: Sequence[float] | np.ndarray, below: Sequence[float] | np.ndarray) -> Interval:
     """Sum of `above` over the sum of `below`, items drawn together; such as bits over bytes."""
     return statistic(np.stack([np.asarray(above, float), np.asarray(below, float)], axis=1), _ratio)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.evaluation import difference, interval, pass_at_k, ratio
+from trainer.evaluation.statistics import share
 
 
 def test_an_interval_covers_the_mean_about_as_often_as_it_says() -> None:
@@ -24,6 +25,13 @@ def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
     after = np.minimum(before + (np.arange(100) % 10 == 0), 1)
     gain = difference(after, before)
     assert gain.value == pytest.approx(0.1) and gain.excludes_zero
+
+
+def test_all_wrong_of_a_few_items_may_still_be_chance() -> None:
+    assert share([0] * 8).high == pytest.approx(0.369, abs=1e-3)
+    assert share([1] * 8).low == pytest.approx(0.631, abs=1e-3)
+    assert share([0] * 1000).high < 0.004
+    assert share([0, 1, 1, 0]) == interval([0, 1, 1, 0])
 
 
 def test_a_ratio_weighs_items_by_what_is_below() -> None:
