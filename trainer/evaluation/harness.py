@@ -15,7 +15,7 @@ def is_there() -> bool:
 
 
 def run(
-    folder: str, task: str, shots: int, limit: int | None, seed: int, own: str | None = None
+    folder: str, task: str, shots: int, limit: int | None, seed: int, own: str | None = None, device: str = "cpu"
 ) -> list[dict[str, Any]]:
     """Figures of a task: `task`, `metric`, `value`, `low`, `high`, `items`. Raises ConfigurationError.
 
@@ -30,6 +30,7 @@ def run(
             model_args={"pretrained": folder, "trust_remote_code": False},
             tasks=[task],
             task_manager=TaskManager(include_path=own) if own else None,
+            device=device,  # left out, it would be a GPU, there or not
             num_fewshot=shots or None,
             limit=limit,
             random_seed=seed,
@@ -46,7 +47,7 @@ def run(
         items = (found or {}).get("n-samples", {}).get(name, {}).get("effective", 0)
         for key, value in figures.items():
             metric, _, kind = key.partition(",")
-            if not isinstance(value, int | float) or metric.endswith("_stderr") or metric == "alias":
+            if not isinstance(value, int | float) or metric.endswith("_stderr") or metric in ("alias", "sample_len"):
                 continue
             deviation = figures.get(f"{metric}_stderr,{kind}")
             width = _NORMAL * deviation if isinstance(deviation, int | float) else float("nan")

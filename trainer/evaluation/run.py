@@ -237,7 +237,8 @@ def _humaneval(options: Options) -> Run:
 def _harness(name: str, options: Options) -> Run:
     def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         assert isinstance(scorer, Scorer)
-        found = harness.run(scorer.folder, name, options.shots, options.limit, options.seed, options.data)
+        device = str(next(scorer.model.parameters()).device)
+        found = harness.run(scorer.folder, name, options.shots, options.limit, options.seed, options.data, device)
         notes.append(f"{name}: run by lm-evaluation-harness {version('lm_eval')}; intervals are 1.96 standard errors")
         return [
             Figure(row["task"], "und", row["metric"], row["value"], row["low"], row["high"], row["items"])
