@@ -15,21 +15,31 @@ import click
     type=click.IntRange(0, 10_000_000),
     help="look at so many documents' text: personal data left, words that stand near groups of people",
 )
+@click.option(
+    "--ner",
+    multiple=True,
+    metavar="LANGUAGE=MODEL",
+    help="with --sample: a model of spaCy that finds names of people in a language (`*`: all others); may be repeated",
+)
 @click.option("--json", "as_json", is_flag=True, help="all figures, as JSON")
-def audit_command(corpus: str, html: str | None, sample: int, as_json: bool) -> None:
+def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ...], as_json: bool) -> None:
     """What is in a corpus, by whose right, with what personal data, what bias.
 
     \b
     openroots audit build/corpus --html audit.html --sample 10000
+    openroots audit build/corpus --sample 1000 --ner en=en_core_web_sm --ner '*=xx_ent_wiki_sm'
     """
     from pipeline.corpus.audit import audit
     from pipeline.corpus.pages import MARK, audit_page
+    from pipeline.corpus.persons import Persons, models_of
     from pipeline.runtime.ownership import check_file
     from pipeline.runtime.storage import write_text
 
     if html:
         check_file(html, "--html", signs=(MARK,))
-    found = audit(corpus, sample)
+    if ner and not sample:
+        raise click.UsageError("--ner reads a sample of the documents; say how many with --sample")
+    found = audit(corpus, sample, Persons(models_of(ner)) if ner else None)
     if html:
         write_text(html, audit_page(found))
     if as_json:
@@ -76,6 +86,13 @@ def _print_sample(found: dict[str, Any], console: Any) -> None:
     interval = f"95 % interval {figures.percent(left['low'])} to {figures.percent(left['high'])}"
     share = figures.percent(left["share"])
     console.print(f"a second look at {look['documents']:,} documents finds some in {share} ({interval})")
+    if look["persons"]:
+        table = plain_table("language", "model", "documents", "with a name", "95 %")
+        for language, row in look["persons"].items():
+            interval = f"{figures.percent(row['low'])} to {figures.percent(row['high'])}"
+            share = figures.percent(row["share"])
+            table.add_row(language, row["model"], f"{row['looked_at']:,}", share, interval)
+        console.print(table)
     strong = [row for row in found["associations"]["effects"] if row["low"] > 0 or row["high"] < 0]
     if strong:
         table = plain_table("language", "group", "words near", "log odds", "95 %")

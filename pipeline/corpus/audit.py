@@ -13,6 +13,7 @@ from configs.errors import InputError
 from pipeline.corpus import reading
 from pipeline.corpus.associations import associations
 from pipeline.corpus.concentration import all_domains, concentration, domains
+from pipeline.corpus.persons import Persons
 from pipeline.corpus.second_look import second_look
 from pipeline.corpus.tombstones import read_log
 from pipeline.runtime import storage
@@ -28,8 +29,10 @@ def speakers() -> dict[str, int]:
     return known
 
 
-def audit(corpus: str, sample: int = 0) -> dict[str, Any]:
+def audit(corpus: str, sample: int = 0, persons: Persons | None = None) -> dict[str, Any]:
     """All figures of the audit, JSON-able; with `sample`, also what takes a look at so many documents' text.
+
+    `persons`: models that find names of people in the sample.
 
     Raises InputError where the corpus is not whole enough to tell.
     """
@@ -82,7 +85,7 @@ def audit(corpus: str, sample: int = 0) -> dict[str, Any]:
             "sources": concentration({name: entry["bytes"] for name, entry in sources.items() if entry["bytes"]}),
             "domains": concentration(all_domains(by_domain)),
         },
-        "second_look": second_look(corpus, manifest, sample) if sample else None,
+        "second_look": second_look(corpus, manifest, sample, persons) if sample else None,
         "associations": associations(corpus, manifest, sample) if sample else None,
         "flagged": statistics["fairness"]["flagged"],
         "drops": manifest["drops"],

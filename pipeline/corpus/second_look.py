@@ -2,7 +2,7 @@
 
 The text is looked at by recognisers that did not make it: Presidio's, without the rules that spare versions, dates and
 the like, and ours for all kinds, written-out addresses included. They find false ones too, so that the shares are
-nearer to the most that is left than to what is.
+nearer to the most that is left than to what is. Names of people are looked for where a model is given; see `persons`.
 """
 
 import re
@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from configs.models import PII_KINDS
+from pipeline.corpus.persons import Persons
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.sampled import sampled_batches, wilson
 from pipeline.pii.redactor import Redactor
@@ -50,29 +51,47 @@ def _presidio() -> dict[str, Look]:
     return {kind: look(kind) for kind in found}
 
 
-def second_look(corpus: str, manifest: dict[str, Any], documents: int) -> dict[str, Any]:
-    """Shares of sampled documents in which something is found, by kind and of any, each with an interval of 95 %."""
+def second_look(
+    corpus: str, manifest: dict[str, Any], documents: int, persons: Persons | None = None
+) -> dict[str, Any]:
+    """Shares of sampled documents in which something is found, by kind and of any, each with an interval of 95 %.
+
+    `persons`, by language: the same of names of people, among the sampled documents of that language.
+    """
     plan = plan_of(manifest)
     ours = Redactor(
         PII_KINDS, plan.languages.phone_regions, frozenset(plan.languages.programming), obfuscated_email=True
     )
     hits = dict.fromkeys((*PII_KINDS, "any"), 0)
+    named: dict[str, list[bool]] = {}
     looked = size = 0
     for language, batch in sampled_batches(corpus, manifest, documents):
+        plain = []
         for text in batch["text"].to_pylist():
             looked += 1
             size += len(text.encode())
-            plain = _MARKER.sub(" ", text[:CHARACTERS_MAX])
-            found: set[str] = {kind for _, _, kind in ours.find(plain, language)} | _by_presidio(plain)
+            plain.append(_MARKER.sub(" ", text[:CHARACTERS_MAX]))
+            found: set[str] = {kind for _, _, kind in ours.find(plain[-1], language)} | _by_presidio(plain[-1])
             for kind in found:
                 hits[kind] += 1
             hits["any"] += bool(found)
-    kinds: dict[str, dict[str, float]] = {}
-    for kind, documents_with in hits.items():
-        low, high = wilson(documents_with, looked)
-        share = documents_with / max(looked, 1)
-        kinds[kind] = {"documents": documents_with, "share": share, "low": low, "high": high}
-    return {"documents": looked, "bytes": size, "kinds": kinds}
+        if persons is not None and persons.model(language):
+            named.setdefault(language, []).extend(persons.has_names(plain, language))
+    return {
+        "documents": looked,
+        "bytes": size,
+        "kinds": {kind: _share(documents_with, looked) for kind, documents_with in hits.items()},
+        "persons": {
+            language: {"model": persons.model(language), "looked_at": len(has), **_share(sum(has), len(has))}
+            for language, has in sorted(named.items())
+            if persons is not None
+        },
+    }
+
+
+def _share(hits: int, looked: int) -> dict[str, float]:
+    low, high = wilson(hits, looked)
+    return {"documents": hits, "share": hits / max(looked, 1), "low": low, "high": high}
 
 
 def _by_presidio(text: str) -> set[str]:
