@@ -111,13 +111,11 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     held = {code: entry for code, entry in statistics["languages"].items() if entry["documents"]}
     shards = {path: file for path, file in statistics["files"].items() if path.startswith("data/")}
     parts = {path: file for path, file in statistics["files"].items() if path.startswith("ledger/")}
-    held_under: dict[str, dict[str, int]] = {}
-    for entry in held.values():
-        for licence, amount in entry["licences"].items():
-            total = held_under.setdefault(licence, {"documents": 0, "bytes": 0})
-            for unit in total:
-                total[unit] += amount[unit]
-    licences = sorted(held_under)
+    held_under = {
+        licence: {"documents": counted["kept"], "bytes": counted["bytes"]}
+        for licence, counted in sorted(statistics["licences"]["by_licence"].items())
+        if counted["kept"]
+    }
     ending = shard_ending(shards)
     encoding = ENCODINGS[ending]
     distribution = [_file(path, file, encoding) for path, file in shards.items()]
@@ -141,7 +139,7 @@ def croissant(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
         "alternateName": statistics["title"],
         "version": "1.0.0",
         "identifier": f"xxh3-128:{statistics['digest']}",
-        "license": [_licence_url(licence) for licence in licences] or [_licence_url(plan.recipe.licence)],
+        "license": [_licence_url(licence) for licence in held_under] or [_licence_url(plan.recipe.licence)],
         "inLanguage": [code for code, entry in held.items() if entry["kind"] == "natural"],
         "keywords": ["text corpus", "multilingual", "language modelling"],
         "creator": {"@type": "sc:Organization", "name": "OpenRoots"},

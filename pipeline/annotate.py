@@ -124,10 +124,14 @@ _loaded: dict[str, Annotator] = {}
 
 def _annotator(digest: str, plan: Plan) -> Annotator:
     """Models load once a process, not once a shard. No two threads come here at a time: see `flow`."""
-    if digest not in _loaded:
-        _loaded.clear()
-        _loaded[digest] = Annotator(plan)
-    return _loaded[digest]
+    return _loaded.get(digest) or _kept(digest, Annotator(plan))
+
+
+def _kept(digest: str, annotator: Annotator) -> Annotator:
+    """The annotator, in place of the one that was loaded."""
+    _loaded.clear()
+    _loaded[digest] = annotator
+    return annotator
 
 
 @dataclass
@@ -210,6 +214,5 @@ def annotate_phase(plan: Plan) -> Phase:
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }
     digest = digest_of(configuration)
-    _loaded.clear()
-    _loaded[digest] = annotator  # whoever asks for the phase is likely to do its tasks
+    _kept(digest, annotator)  # whoever asks for the phase is likely to do its tasks
     return Phase("annotate", configuration, AnnotateWork(plan, digest))

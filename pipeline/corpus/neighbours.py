@@ -78,13 +78,12 @@ class Neighbours:
                     if not len(rows):
                         continue
                     hashes, values, has_words = signer(batch.select(["text", "language"]).take(pa.array(rows)))
-                    for place, row in enumerate(rows.tolist()):
-                        name = bytes(here[row]).ljust(16, b"\0")
+                    for place, name in enumerate(reading.unpacked(here[rows])):
                         if name not in exact:  # that of the shard, without recurring lines, comes first
                             exact[name] = id_bytes(hashes[place, 0], hashes[place, 1])
                             signed[name] = values[place].astype("<u4").tobytes() if has_words[place] else None
-        names = [bytes(name).ljust(16, b"\0") for name in ids]
-        return cls(manifest, ids, [exact.get(name, bytes(16)) for name in names], [signed.get(name) for name in names])
+        names = reading.unpacked(ids)
+        return cls(manifest, ids, [exact.get(name, NOTHING) for name in names], [signed.get(name) for name in names])
 
     def ids_alone(self) -> pa.Table:
         """The same, but neither hashes nor signatures."""
@@ -92,23 +91,20 @@ class Neighbours:
 
     def without_likeness(self, corpus: str) -> pa.Table:
         """The same where what is like them stays: no signatures, and no hashes of texts that others have as well."""
-        texts, mine = set(self.exact), set(self.names)
+        texts, mine = set(self.exact), set(reading.unpacked(self.ids))
         for ids, keys, _, _ in _kept(corpus, self.manifest) if any(key != NOTHING for key in texts) else ():
-            for row in np.flatnonzero(np.isin(keys, np.array(sorted(texts), "S16"))).tolist():
-                if bytes.fromhex(hex_ids(ids)[row].as_py()) not in mine:
-                    texts.discard(bytes(keys[row]).ljust(16, b"\0"))
+            same = np.isin(keys, np.array(sorted(texts), "S16"))
+            names = reading.unpacked(reading.packed_ids(ids)[same])
+            texts.difference_update(
+                key for name, key in zip(names, reading.unpacked(keys[same]), strict=True) if name not in mine
+            )
         exact = [key if key in texts else NOTHING for key in self.exact]
         return Neighbours(self.manifest, self.ids, exact, [None] * len(self.signed)).table()
-
-    @property
-    def names(self) -> list[bytes]:
-        """Ids as 16 bytes each."""
-        return [bytes(name).ljust(16, b"\0") for name in self.ids]
 
     def table(self) -> pa.Table:
         """As an index that deduplication reads."""
         schema = index_schema(plan_of(self.manifest).recipe.deduplication)
-        columns = [self.names, self.exact, self.signed]
+        columns = [reading.unpacked(self.ids), self.exact, self.signed]
         return pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema)
 
 
@@ -118,7 +114,7 @@ def near_duplicates(corpus: str, manifest: dict[str, Any], around: Neighbours, i
     By the ledger, which names the document kept in place of each duplicate, both ways; and among those kept by their
     signatures, at the threshold of the recipe.
     """
-    known = set(_similar(corpus, manifest, around)) | {bytes(name).ljust(16, b"\0").hex() for name in ids}
+    known = set(_similar(corpus, manifest, around)) | set(map(bytes.hex, reading.unpacked(ids)))
     pairs = _duplicates(corpus)
     known |= {kept for dropped, kept in pairs if dropped in known}
     return known | {dropped for dropped, kept in pairs if kept in known}

@@ -35,7 +35,7 @@ class Persons:
 
     def __init__(self, models: Mapping[str, str]) -> None:
         self.models = dict(models)
-        self._loaded = {name: _load(name) for name in dict.fromkeys(self.models.values())}
+        self._loaded: dict[str | None, Any] = {name: _load(name) for name in dict.fromkeys(self.models.values())}
 
     def model(self, language: str) -> str | None:
         """The name of the model for a language."""
@@ -43,7 +43,7 @@ class Persons:
 
     def has_names(self, texts: Sequence[str], language: str) -> list[bool]:
         """Whether each text names a person; `language` has a model."""
-        pipeline = self._loaded[self.models.get(language) or self.models[ANY]]
+        pipeline = self._loaded[self.model(language)]
         return [any(entity.label_ in _LABELS for entity in document.ents) for document in pipeline.pipe(texts)]
 
 

@@ -142,6 +142,12 @@ def packed_ids(column: pa.Array) -> np.ndarray:
     return np.frombuffer(ids.buffers()[1], "S16")[ids.offset : ids.offset + len(ids)]
 
 
+def unpacked(ids: np.ndarray) -> list[bytes]:
+    """Ids of dtype S16 as 16 bytes each: numpy gives them without the zeros at their ends."""
+    data = ids.astype("S16").tobytes()
+    return [data[start : start + 16] for start in range(0, len(data), 16)]
+
+
 def shard_paths(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Shards that a manifest names: path → its entry with `language`, in the order of languages."""
     return {

@@ -63,7 +63,7 @@ def second_look(
         PII_KINDS, plan.languages.phone_regions, frozenset(plan.languages.programming), obfuscated_email=True
     )
     hits = dict.fromkeys((*PII_KINDS, "any"), 0)
-    named: dict[str, list[bool]] = {}
+    named: dict[tuple[str, str], list[bool]] = {}
     looked = size = 0
     for language, batch in sampled_batches(corpus, manifest, documents):
         plain = []
@@ -75,16 +75,15 @@ def second_look(
             for kind in found:
                 hits[kind] += 1
             hits["any"] += bool(found)
-        if persons is not None and persons.model(language):
-            named.setdefault(language, []).extend(persons.has_names(plain, language))
+        if persons is not None and (model := persons.model(language)):
+            named.setdefault((language, model), []).extend(persons.has_names(plain, language))
     return {
         "documents": looked,
         "bytes": size,
         "kinds": {kind: _share(documents_with, looked) for kind, documents_with in hits.items()},
         "persons": {
-            language: {"model": persons.model(language), "looked_at": len(has), **_share(sum(has), len(has))}
-            for language, has in sorted(named.items())
-            if persons is not None
+            language: {"model": model, "looked_at": len(has), **_share(sum(has), len(has))}
+            for (language, model), has in sorted(named.items())
         },
     }
 

@@ -92,7 +92,7 @@ def takedown(
         progress("comparing addresses with opt-outs")
         for name, (fate, rule) in refused(corpus, opt_outs).items():
             removed.fates[name], removed.details[name] = fate, rule
-    already = set(map(bytes.hex, (bytes(name).ljust(16, b"\0") for name in tombstone_ids(corpus))))
+    already = set(map(bytes.hex, reading.unpacked(tombstone_ids(corpus))))
     if removed.fates and already.issuperset(removed.fates):
         raise ConfigurationError("all that fits the request was taken down already; nothing was removed")
     removed.fates = {name: fate for name, fate in removed.fates.items() if name not in already}

@@ -21,21 +21,21 @@ INDEX = f"{FOLDER}/index"
 
 def tombstone_ids(corpus: str) -> np.ndarray:
     """Ids of all documents taken down from a corpus, sorted, dtype S16."""
-    parts = []
-    for path in reading.files_below(corpus, INDEX, ".arrow"):
-        with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
-            parts += [reading.packed_ids(batch["id"]) for batch in batches]
-    return np.unique(np.concatenate([*parts, np.zeros(0, "S16")]))
+    return _column(corpus, "id")
 
 
 def tombstone_texts(corpus: str) -> np.ndarray:
     """Exact hashes of the texts taken down from a corpus, as far as they are known, sorted, dtype S16."""
+    texts = _column(corpus, "exact")
+    return texts[texts != b""]  # zeros: not known
+
+
+def _column(corpus: str, name: str) -> np.ndarray:
     parts = []
     for path in reading.files_below(corpus, INDEX, ".arrow"):
         with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
-            parts += [reading.packed_ids(batch["exact"]) for batch in batches]
-    texts = np.unique(np.concatenate([*parts, np.zeros(0, "S16")]))
-    return texts[texts != b""]  # zeros: not known
+            parts += [reading.packed_ids(batch[name]) for batch in batches]
+    return np.unique(np.concatenate([*parts, np.zeros(0, "S16")]))
 
 
 def read_log(corpus: str) -> list[dict[str, Any]]:

@@ -27,8 +27,6 @@ from pipeline.runtime import storage
 from pipeline.text.columns import decode
 from pipeline.write import corpus_digest_of
 
-NUL = b"\0"
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -301,7 +299,8 @@ def _check_takedowns(corpus: str, manifest: dict[str, Any], shards: _Shards, ver
         verdict.add(path, f"holds a text that was taken down, as document {name}")
     back = np.intersect1d(_joined(shards.ids), removed)
     if len(back):
-        verdict.add("data", f"holds {len(back):,} documents that were taken down, {back[0].ljust(16, NUL).hex()} first")
+        first = reading.unpacked(back[:1])[0].hex()
+        verdict.add("data", f"holds {len(back):,} documents that were taken down, {first} first")
     try:
         entries = read_log(corpus)
     except ValueError as error:

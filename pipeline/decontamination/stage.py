@@ -66,13 +66,15 @@ def check_sets(settings: Decontamination) -> list[dict[str, Any]]:
 
     Returns a row for each set with items that are too short to be found: `set`, `items`, and how many are `too_short`.
     """
-    counts, short = Counter[str](), Counter[str]()
+    counts, brief = Counter[str](), list[tuple[str, str]]()
     for item in read_items(watched_sets(settings)) if settings.is_on else ():
         counts[item.set] += 1
         text = "\n".join([item.question, max(item.answers, key=len, default=""), item.passage])
-        is_short = not item.is_mark and len(text) <= SHORT_CHARACTERS and words_of([text])[0] < TOGETHER_WORDS
-        short[item.set] += int(is_short)
-    return [{"set": name, "items": counts[name], "too_short": count} for name, count in short.items() if count]
+        if not item.is_mark and len(text) <= SHORT_CHARACTERS:
+            brief.append((item.set, text))
+    words = words_of([text for _, text in brief]) if brief else ()
+    short = Counter(name for (name, _), length in zip(brief, words, strict=True) if length < TOGETHER_WORDS)
+    return [{"set": name, "items": counts[name], "too_short": count} for name, count in short.items()]
 
 
 @dataclass
