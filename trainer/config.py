@@ -41,11 +41,11 @@ class ModelConfig(_Finite):
     name: str = Field(min_length=1)
     layers: int = Field(ge=1)
     hidden: int = Field(ge=1, description="width of the residual stream")
-    heads: int = Field(ge=1, description="of attention")
+    heads: int = Field(ge=1, description="attention heads")
     vocabulary_size: int = Field(default=250_880, ge=1, description="rows of the embedding, padding included")
-    epsilon: float = Field(default=1e-5, gt=0, description="of layer norms")
+    epsilon: float = Field(default=1e-5, gt=0, description="of the layer norms")
     tied: bool = Field(default=True, description="the embedding is the output matrix; training needs it")
-    initializer_std: float | None = Field(default=None, gt=0, description="of weights; left out: sqrt(1 / (3 hidden))")
+    initializer_std: float | None = Field(default=None, gt=0, description="of weights; default: sqrt(1 / (3 hidden))")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "ModelConfig":
@@ -74,19 +74,19 @@ class Data(Model):
     """Where sequences come from."""
 
     packed: Folder = Field(default="build/packed", description="output of `openroots pack`")
-    weights: dict[str, float] = Field(default={}, description="of languages; left out: as many as there are")
-    mixture_weights: bool = Field(default=False, description="languages have the weights of the mixture of prompts")
-    document_mask: bool = Field(default=False, description="attention stays inside a document")
+    weights: dict[str, float] = Field(default={}, description="of languages; default: by the number of sequences")
+    mixture_weights: bool = Field(default=False, description="weight languages as the prompt mixture does")
+    document_mask: bool = Field(default=False, description="attention stays within a document")
 
 
 class Batch(Model):
     """Sequences a step. With `ramp_samples` the batch grows from `ramp_start` by `ramp_step` over that many samples."""
 
-    size: int = Field(ge=1, description="sequences a step, over all ranks")
-    micro: int = Field(default=1, ge=1, description="sequences a forward pass, a rank")
-    ramp_start: int | None = Field(default=None, ge=1, description="sequences of the first step; left out: no ramp-up")
-    ramp_step: int = Field(default=16, ge=1, description="sequences that the batch grows by")
-    ramp_samples: int = Field(default=0, ge=0, description="samples until the batch has its size")
+    size: int = Field(ge=1, description="sequences per step, over all ranks")
+    micro: int = Field(default=1, ge=1, description="sequences per forward pass and rank")
+    ramp_start: int | None = Field(default=None, ge=1, description="sequences of the first step; default: no ramp-up")
+    ramp_step: int = Field(default=16, ge=1, description="sequences added at each increase")
+    ramp_samples: int = Field(default=0, ge=0, description="samples until the batch reaches `size`")
 
 
 WARMUP_TOKENS = 375_000_000
@@ -101,17 +101,17 @@ class Schedule(_Finite):
     min_learning_rate: float = Field(
         default_factory=lambda data: min(1e-5, data.get("learning_rate", 0.0) / 10),
         ge=0,
-        description="at the end of the cosine, and after; left out: 1e-5, at most a tenth of the peak",
+        description="at the end of the cosine and after; default: 1e-5, at most a tenth of the peak",
     )
     warmup_tokens: int = Field(
         default_factory=lambda data: min(WARMUP_TOKENS, data.get("tokens", 0) // 20),
         ge=0,
-        description="until the peak; left out: BLOOM's 375,000,000, at most a twentieth of `tokens`",
+        description="until the peak; default: BLOOM's 375,000,000, at most a twentieth of `tokens`",
     )
     decay_tokens: int = Field(
         default_factory=lambda data: data.get("tokens", 1),
         ge=1,
-        description="from the start to the end of the cosine; left out: `tokens`",
+        description="from the start to the end of the cosine; default: `tokens`",
     )
 
     @model_validator(mode="after")
@@ -141,43 +141,45 @@ class Optimizer(_Finite):
     beta2: float = Field(default=0.95, ge=0, lt=1)
     epsilon: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
-    clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
+    clip: float = Field(default=1.0, gt=0, description="largest global gradient norm")
 
 
 class Precision(_Finite):
     """Number formats. Parameters and optimizer states are kept in fp32 (master weights); `compute` is autocast's."""
 
-    compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="of matrix products (autocast)")
+    compute: Literal["fp32", "bf16", "fp16"] = Field(default="bf16", description="format of matrix products (autocast)")
     attention: Attention = Field(
-        default="auto", description="how it is computed; all give the same numbers, softmax in fp32"
+        default="auto", description="which implementation; all give the same numbers, softmax in fp32"
     )
     loss_scale: float = Field(default=65536.0, gt=0, description="initial; fp16 only")
-    loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are held at once")
+    loss_chunk: int = Field(default=1024, ge=1, description="positions whose logits are in memory at once")
 
 
 class Parallel(Model):
     """How the model is spread. `data` is what remains of the ranks where it is left out."""
 
     tensor: int = Field(default=1, ge=1, description="ranks that share each layer")
-    pipeline: int = Field(default=1, ge=1, description="ranks that share out the layers")
+    pipeline: int = Field(default=1, ge=1, description="ranks that the layers are divided over")
     data: int | None = Field(default=None, ge=1, description="ranks that see different sequences")
-    sharding: Literal["none", "zero1", "fsdp"] = Field(default="zero1", description="of states over data ranks")
-    replicas: int = Field(default=1, ge=1, description="groups of data ranks that each share all states out (HSDP)")
-    sequence_parallel: bool = Field(default=False, description="norms on a share of the sequence each (tensor ranks)")
-    schedule: Literal["1f1b", "interleaved"] = Field(default="1f1b", description="of micro-batches over stages")
-    stages_per_rank: int = Field(default=1, ge=1, description="of the interleaved schedule")
+    sharding: Literal["none", "zero1", "fsdp"] = Field(default="zero1", description="of training state over data ranks")
+    replicas: int = Field(default=1, ge=1, description="groups of data ranks, each sharding a full copy (HSDP)")
+    sequence_parallel: bool = Field(default=False, description="each tensor rank norms its part of the sequence")
+    schedule: Literal["1f1b", "interleaved"] = Field(
+        default="1f1b", description="order of micro-batches in the pipeline"
+    )
+    stages_per_rank: int = Field(default=1, ge=1, description="for the interleaved schedule")
     checkpointing: Literal["none", "selective", "full"] = Field(default="none", description="of activations")
     compile: bool = Field(default=False, description="torch.compile each layer")
-    timeout: float = Field(default=600.0, gt=0, description="seconds that a message may take after the first step")
+    timeout: float = Field(default=600.0, gt=0, description="seconds allowed per collective after the first step")
 
 
 class Checkpoints(Model):
     """When and where the state is saved."""
 
-    folder: Folder = Field(default="runs/default", description="of the run: checkpoints and logs")
+    folder: Folder = Field(default="runs/default", description="the run's folder, for checkpoints and logs")
     every: int = Field(default=1000, ge=1, description="steps")
-    keep: int = Field(default=2, ge=1, description="newest ones to keep")
-    keep_every: int | None = Field(default=None, ge=1, description="steps; such ones are kept for ever")
+    keep: int = Field(default=2, ge=1, description="newest checkpoints to keep")
+    keep_every: int | None = Field(default=None, ge=1, description="steps; checkpoints at multiples are never removed")
     asynchronous: bool = Field(default=True, description="write while training continues")
 
 
@@ -185,18 +187,18 @@ class Logging(Model):
     """What is told, and when."""
 
     every: int = Field(default=10, ge=1, description="steps")
-    evaluate_every: int = Field(default=1000, ge=0, description="steps; 0: at the end only")
-    held_out_sequences: int = Field(default=8, ge=1, description="a language")
-    tasks: tuple[str, ...] = Field(default=(), description="of `openroots evaluate`, at each evaluation")
-    task_languages: tuple[str, ...] = Field(default=(), description="left out: all that a task has")
-    task_data: str | None = Field(default=None, min_length=1, description="folder of items, as `--data` takes")
-    task_items: int = Field(default=50, ge=1, description="of a task and language, at most")
-    tensorboard: bool = Field(default=True, description="write its events too")
-    wandb: str | None = Field(default=None, min_length=1, description="project of Weights & Biases; left out: none")
+    evaluate_every: int = Field(default=1000, ge=0, description="steps; 0: only at the end")
+    held_out_sequences: int = Field(default=8, ge=1, description="per language")
+    tasks: tuple[str, ...] = Field(default=(), description="tasks of `openroots evaluate` to run at each evaluation")
+    task_languages: tuple[str, ...] = Field(default=(), description="default: all that a task has")
+    task_data: str | None = Field(default=None, min_length=1, description="folder of items, as for `--data`")
+    task_items: int = Field(default=50, ge=1, description="at most, per task and language")
+    tensorboard: bool = Field(default=True, description="also write TensorBoard events")
+    wandb: str | None = Field(default=None, min_length=1, description="Weights & Biases project; default: none")
     profile: str | None = Field(
         default=None, pattern=r"^[1-9][0-9]*(-[1-9][0-9]*)?$", description="steps to trace, such as `10-12`"
     )
-    peak_tflops: float | None = Field(default=None, gt=0, description="a device's, for MFU; left out: by its name")
+    peak_tflops: float | None = Field(default=None, gt=0, description="of one device, for MFU; default: by its name")
 
     @model_validator(mode="after")
     def _profile_is_forward(self) -> "Logging":
@@ -209,22 +211,24 @@ class Logging(Model):
 class Faults(Model):
     """What happens when the loss or the gradient is not a number, or jumps."""
 
-    policy: Literal["skip", "stop", "roll-back"] = Field(default="skip", description="with the batch at fault")
-    spike: float = Field(default=3.0, gt=0, description="jump over the running median of the loss, in nats")
-    norm_spike: float = Field(default=20.0, gt=1, description="jump of the gradient's norm, times its running median")
-    most: int = Field(default=10, ge=1, description="faults before the run stops; they count until it has recovered")
-    recovery: int = Field(default=100, ge=1, description="good steps in a row, not counted before, that clear faults")
-    window: int = Field(default=100, ge=1, description="batches left out by a roll-back, half of them before the fault")
+    policy: Literal["skip", "stop", "roll-back"] = Field(default="skip", description="what a fault does to the run")
+    spike: float = Field(default=3.0, gt=0, description="nats above the running median of the loss")
+    norm_spike: float = Field(default=20.0, gt=1, description="multiple of the running median of the gradient norm")
+    most: int = Field(default=10, ge=1, description="faults allowed before the run stops; recovery resets the count")
+    recovery: int = Field(
+        default=100, ge=1, description="good steps in a row, repeated ones not counted, that reset it"
+    )
+    window: int = Field(default=100, ge=1, description="batches skipped by a roll-back, half of them before the fault")
 
 
 class TrainingConfig(Model):
     """A run."""
 
     name: str = Field(min_length=1)
-    model: ModelConfig = Field(description="or the name of one in `configs/models`, or a path")
-    seed: int = Field(default=42, ge=0, description="of initial weights and of the order of the data")
+    model: ModelConfig = Field(description="a shape; or the name of one in `configs/models`, or a path")
+    seed: int = Field(default=42, ge=0, description="for initial weights and data order")
     start: str | None = Field(
-        default=None, min_length=1, description="model's folder or checkpoint that a new run has its weights from"
+        default=None, min_length=1, description="a model's folder or a checkpoint that initialises a new run's weights"
     )
     data: Data = Data()
     batch: Batch
@@ -235,7 +239,7 @@ class TrainingConfig(Model):
     checkpoints: Checkpoints = Checkpoints()
     logging: Logging = Logging()
     faults: Faults = Faults()
-    sequence_length: int = Field(default=2048, ge=1, description="tokens; that of the packed text")
+    sequence_length: int = Field(default=2048, ge=1, description="tokens; must match the packed text")
 
     @field_validator("start")
     @classmethod

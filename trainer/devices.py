@@ -34,7 +34,7 @@ class Device:
     """Of the efficiency."""
 
 
-_NONE = "assumed: no run of this kind is published"
+_NONE = "assumed: no comparable run is published"
 
 DEVICES = {
     device.name: device
@@ -48,7 +48,7 @@ DEVICES = {
             25e9,
             400.0,
             0.54,
-            "BLOOM-176B's 150 TFLOP/s (Scao et al. 2022), 0.48, without its messages and its pipeline's waiting",
+            "BLOOM-176B's 150 TFLOP/s (Scao et al. 2022), 48%, less communication and the pipeline bubble",
         ),
         Device(
             "H100",
@@ -59,9 +59,9 @@ DEVICES = {
             50e9,
             700.0,
             0.45,
-            "Llama 3 405B had 0.38 to 0.43 (Dubey et al. 2024, table 4); without its messages about so much: assumed",
+            "Llama 3 405B's 38 to 43% (Dubey et al. 2024, table 4), less communication: assumed",
         ),
-        Device("H200", 989.0, 141 * GB, 8, 450e9, 50e9, 700.0, 0.45, "as H100: the same processor"),
+        Device("H200", 989.0, 141 * GB, 8, 450e9, 50e9, 700.0, 0.45, "as H100: the same GPU"),
         Device("GB200", 2500.0, 186 * GB, 72, 900e9, 50e9, 1200.0, 0.40, _NONE),
         Device("B200", 2250.0, 180 * GB, 8, 900e9, 50e9, 1000.0, 0.40, _NONE),
         Device("MI300X", 1307.0, 192 * GB, 8, 448e9, 50e9, 750.0, 0.33, _NONE),
@@ -76,4 +76,4 @@ def find_device(name: str) -> Device:
     for known, device in DEVICES.items():
         if name.upper() in (known, known.rstrip("X")):
             return device
-    raise ConfigurationError(f"no figures of `{name}`; known are {', '.join(DEVICES)}")
+    raise ConfigurationError(f"no figures of `{name}`; known: {', '.join(DEVICES)}")

@@ -1,6 +1,7 @@
 """`openroots plan`."""
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -16,37 +17,37 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.option("--config", "name", default=None, help="a name in configs/training or a .toml file; by default all sizes")
+@click.option("--config", "name", default=None, help="a name in configs/training or a .toml file; default: all sizes")
 @click.option(
     "--gpus",
     default=None,
     type=click.IntRange(1),
-    help="number of GPUs; by default the product of the axes in the file",
+    help="number of GPUs; default: the product of the file's axes",
 )
-@click.option("--memory", default=None, help="of a GPU, such as 80GB (80 · 10^9 bytes) or 80GiB")
+@click.option("--memory", default=None, help="memory of a GPU, such as 80GB (80 · 10^9 bytes) or 80GiB")
 @click.option("--device", default="A100", show_default=True, help="A100, H100, H200, B200, GB200, MI300X or L40S")
 @click.option(
     "--efficiency",
     default=None,
     type=click.FloatRange(0, 1, min_open=True),
-    help="share of peak FLOP/s reached while computing; by default the device's, see docs/training.md",
+    help="share of peak FLOP/s reached while computing; default: the device's, see docs/training.md",
 )
 @click.option(
     "--network",
     default=None,
-    help="bytes per second and GPU, one way, such as 50GB; by default the usual for the device",
+    help="bytes per second per GPU, one way, such as 50GB; default: the device's usual rate",
 )
 @click.option(
-    "--storage", default=None, help="bytes per second that all GPUs can write; by default 2GB per node of eight"
+    "--storage", default=None, help="bytes per second that all GPUs together can write; default: 2GB per node of eight"
 )
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="override a setting of the file")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="override a setting")
 @click.option("--search", is_flag=True, help="try all layouts and show the three fastest")
 @click.option(
     "--instantiate",
     is_flag=True,
-    help="build every distinct rank without memory and trace a step; with --search, of the best layout",
+    help="build every distinct rank without memory and trace a step; with --search, for the best layout",
 )
-@click.option("--json", "as_json", is_flag=True, help="print it as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
 def plan_command(
     name: str | None,
     gpus: int | None,
@@ -60,7 +61,7 @@ def plan_command(
     instantiate: bool,
     as_json: bool,
 ) -> None:
-    """What a training run takes: memory, communication, days, energy, checkpoints. Needs no GPU.
+    """Estimate a training run: memory, communication, days, energy, checkpoints. Needs no GPU.
 
     \b
     openroots plan --config 176b --gpus 384 --memory 80GB
@@ -124,7 +125,7 @@ def _print_search(config: "TrainingConfig", gpus: int, memory: int, machine: "Ma
     if not plans:
         console.print(f"[red]no layout fits[/] {gpus:,} × {machine.device.name} with {memory / 1e9:.0f} GB")
         return
-    table = _table("", "step", "days", "messages", "waiting", "GB a GPU")
+    table = _table("", "step", "days", "communication", "bubble", "GB per GPU")
     for number, plan in enumerate(plans, 1):
         step = plan.step
         shown = sum(step.messages.values()) - step.hidden
@@ -135,7 +136,7 @@ def _print_search(config: "TrainingConfig", gpus: int, memory: int, machine: "Ma
     for number, plan in enumerate(plans, 1):
         words = " ".join(f"--set {key}={value}" for key, value in _layout_settings(plan).items())
         console.print(f"\n{number}: {words}", soft_wrap=True)
-    console.print("\nmessages: what is not hidden behind computing · waiting: for the pipeline to fill and drain")
+    console.print("\ncommunication: not overlapped with computation · bubble: the pipeline fills and drains")
 
 
 def _layout_settings(plan: "Plan") -> dict[str, str]:
@@ -203,7 +204,7 @@ def _print_plan(plan: "Plan") -> None:
     table.add_row("states", f"{shared} · {' · '.join(more)}")
     table.add_row("step", _step(plan))
     if parallel.pipeline > 1:
-        table.add_row("pipeline", f"{parallel.schedule}, idle {plan.bubble:.1%} of the time while it fills and drains")
+        table.add_row("pipeline", f"{parallel.schedule}, bubble {plan.bubble:.1%} of the time")
     console.print(table)
     console.print()
     _print_memory(plan, console)
@@ -213,12 +214,12 @@ def _print_plan(plan: "Plan") -> None:
 
 def _step(plan: "Plan") -> str:
     batch = plan.config.batch
-    ramp = f" (from {batch.ramp_start:,} on)" if batch.ramp_start else ""
-    return f"{batch.size:,} sequences{ramp} in {plan.micro_batches:,} micro-batches of {batch.micro} a data rank"
+    ramp = f" (ramping up from {batch.ramp_start:,})" if batch.ramp_start else ""
+    return f"{batch.size:,} sequences{ramp}; per data rank, {plan.micro_batches:,} micro-batches of {batch.micro}"
 
 
 def _print_memory(plan: "Plan", console: "Console") -> None:
-    table = _table("pipeline rank", "layers", "parameters", "activations", "GB a GPU", left=2)
+    table = _table("pipeline rank", "layers", "parameters", "activations", "GB per GPU", left=2)
     for rank in plan.ranks:
         memory = rank.memory
         mark = " *" if rank is plan.fullest else "  "
@@ -230,14 +231,14 @@ def _print_memory(plan: "Plan", console: "Console") -> None:
     table.columns[2].justify = "left"
     for name, bytes_, what in items(plan.fullest):
         table.add_row(name, gigabytes(bytes_), what)
-    table.add_row("[bold]together[/]", f"[bold]{gigabytes(plan.fullest.memory.total)}[/]", _verdict(plan))
+    table.add_row("[bold]total[/]", f"[bold]{gigabytes(plan.fullest.memory.total)}[/]", _verdict(plan))
     console.print(table)
     if plan.fits is False:
         if plan.suggestion:
             words = " ".join(f"--set {key}={str(value).lower()}" for key, value in plan.suggestion.items())
             console.print(f"[yellow]what would make it fit, cheapest first:[/] {words}")
         else:
-            console.print("[yellow]no change of up to three settings makes it fit; give more GPUs[/]")
+            console.print("[yellow]no change of up to three settings makes it fit; use more GPUs[/]")
     console.print()
 
 
@@ -248,15 +249,15 @@ def items(rank: "Rank") -> list[tuple[str, int, str]]:
         ("weights", memory.weights, "fp32, its share"),
         ("optimizer states", memory.optimizer, "two moments, fp32, its share"),
         ("gradients", memory.gradients, "fp32"),
-        ("gathered weights", memory.gathered, "in the format of products"),
+        ("gathered weights", memory.gathered, "in the compute format"),
     ]
     if memory.is_fullest_at_reduction:
         rows.append(("reduction", memory.reduction, "gradients summed over data ranks"))
     else:
-        rows.append(("activations", memory.activations, "wait for backward passes"))
+        rows.append(("activations", memory.activations, "kept for the backward pass"))
         if memory.is_fullest_in_layer:
-            rows.append(("a layer at work", memory.layer, "computed again, and its gradients"))
-            rows.append(("communication", memory.communication, "messages on their way"))
+            rows.append(("current layer", memory.layer, "recomputed, with its gradients"))
+            rows.append(("communication", memory.communication, "buffers in flight"))
         else:
             rows.append(("loss", memory.loss, "a chunk of logits, gradient of the output matrix"))
     return [row for row in rows if row[1]]
@@ -275,13 +276,13 @@ def _print_messages(plan: "Plan", console: "Console") -> None:
     sent, seconds = plan.sent, plan.step.messages
     if not any(sent.values()):
         return
-    table = _table("sent a step by a GPU, at most", "GB", "seconds", "", left=1)
+    table = _table("sent per step", "GB", "seconds", "", left=1)
     table.columns[3].justify = "left"
     what = {
         "tensor": "hidden states summed over heads",
-        "pipeline": "hidden states on, gradients back",
+        "pipeline": "hidden states forward, gradients back",
         "data": "gradients, weights",
-        "replica": "gradients of the share",
+        "replica": "gradients of its share",
         "tied": "the embedding's gradient",
     }
     for axis, count in sent.items():
@@ -290,26 +291,27 @@ def _print_messages(plan: "Plan", console: "Console") -> None:
     console.print(table)
     machine = plan.machine
     fast, network = machine.fast / 1e9, machine.network / 1e9
-    console.print(f"at 80% of {fast:.0f} GB/s within {machine.device.together} GPUs, {network:g} GB/s a GPU beyond\n")
+    links = f"{fast:.0f} GB/s within {machine.device.together} GPUs, {network:g} GB/s per GPU beyond"
+    console.print(f"by the busiest GPU, at 80% of {links}\n")
 
 
 def _print_work(plan: "Plan", console: "Console") -> None:
     config, step = plan.config, plan.step
     table = _table("time", "", left=2)
-    hidden = f", {step.hidden:.2f} of it hidden" if step.hidden else ""
-    parts = f"computing {step.computing:.2f}, messages {sum(step.messages.values()):.2f}{hidden}"
-    table.add_row("step", f"[bold]{step.total:.2f} s[/]: {parts}, waiting {step.waiting:.2f}")
+    hidden = f" ({step.hidden:.2f} overlapped)" if step.hidden else ""
+    parts = f"computation {step.computing:.2f}, communication {sum(step.messages.values()):.2f}{hidden}"
+    table.add_row("step", f"[bold]{step.total:.2f} s[/]: {parts}, bubble {step.waiting:.2f}")
     peak = f"{plan.machine.efficiency:.0%} of {plan.machine.device.name}'s peak, {plan.tflops_per_device:,.0f} TFLOP/s"
-    table.add_row("computing", f"at {peak} (assumed)")
-    again = ", the second forward pass included" if config.parallel.checkpointing == "full" else ""
-    table.add_row("FLOPs", f"{plan.flops_per_step:.3e} a step, {plan.flops_per_token:.3e} a token{again}")
+    table.add_row("computation", f"at {peak} (assumed)")
+    again = ", recomputation included" if config.parallel.checkpointing == "full" else ""
+    table.add_row("FLOPs", f"{plan.flops_per_step:.3e} per step, {plan.flops_per_token:.3e} per token{again}")
     table.add_row("tokens", f"{config.schedule.tokens:,} = {plan.samples:,} sequences in {plan.steps:,} steps")
     ramp, waits = plan.ramp
     if ramp:
-        table.add_row("ramp-up", f"{ramp / 86400:,.1f} days, {waits / ramp:.0%} of it waiting for the pipeline")
-    table.add_row("days", f"[bold]{plan.days:,.1f}[/] without checkpoints, evaluations and faults")
+        table.add_row("ramp-up", f"{ramp / 86400:,.1f} days, {waits / ramp:.0%} of it pipeline bubble")
+    table.add_row("days", f"[bold]{plan.days:,.1f}[/], not counting checkpoints, evaluations and faults")
     watts = plan.machine.device.watts
-    energy = f"{plan.megawatt_hours:,.1f} MWh at {watts:.0f} W, the GPUs alone"
+    energy = f"{plan.megawatt_hours:,.1f} MWh at {watts:.0f} W, GPUs only"
     table.add_row("GPU-hours", f"{plan.device_hours:,.0f}, {energy}")
     console.print(table)
     console.print()
@@ -324,20 +326,22 @@ def _print_checkpoints(plan: "Plan", console: "Console") -> None:
     table.add_row("states", f"{size(checkpoint['states'])}: fp32 weights, two moments")
     table.add_row("bf16 weights", size(checkpoint["weights"]))
     every = plan.config.checkpoints.every
-    table.add_row("saved", f"every {every:,} steps, {duration(seconds['interval'])}: as much is lost at most")
+    table.add_row("saved", f"every {every:,} steps, {duration(seconds['interval'])}: the most that can be lost")
     rate = f"{plan.storage / 1e9:,.0f} GB/s"
-    table.add_row("takes", f"{seconds['copy']:.1f} s of copying, then {duration(seconds['write'])} aside at {rate}")
+    table.add_row(
+        "takes", f"{seconds['copy']:.1f} s of copying, then {duration(seconds['write'])} in the background at {rate}"
+    )
     grace = 2 * plan.step.total + seconds["copy"] + seconds["write"]
-    table.add_row("SIGTERM", f"needs {duration(grace)} of grace: the steps under way, then a checkpoint")
+    table.add_row("SIGTERM", f"needs {math.ceil(grace):,} s of grace: the steps in progress, then a checkpoint")
     console.print(table)
 
 
 def _print_instantiated(plan: "Plan", made: "Instantiated") -> None:
     console = _console()
-    console.print(f"\n{len(made.kinds)} of {plan.devices:,} ranks were made without memory, one of each kind")
-    console.print(f"together they hold {made.parameters:,} parameters, the tied embedding once")
+    console.print(f"\n{len(made.kinds)} of {plan.devices:,} ranks were built without memory, one of each kind")
+    console.print(f"in total they hold {made.parameters:,} parameters, the tied embedding counted once")
     if len(plan.ranks) > 1:
-        console.print("what each stage sends, the next one awaits\n")
+        console.print("each stage sends what the next one expects\n")
     table = _table("tracked step", "micro-batches", "static GB", "peak GB", "estimate", "")
     for one in made.tracked:
         off = f"{one.estimate / one.peak - 1:+.1%}"
@@ -349,7 +353,7 @@ def _print_instantiated(plan: "Plan", made: "Instantiated") -> None:
 
 def _print_sizes(plans: "list[Plan]") -> None:
     console = _console()
-    table = _table("size", "parameters", "GPUs", "GB a GPU", "steps", "days", "states", "bf16")
+    table = _table("size", "parameters", "GPUs", "GB per GPU", "steps", "days", "states", "bf16")
     for plan in plans:
         figures = plan.checkpoint_bytes
         mark = "" if plan.fits is None else " ok" if plan.fits else " no"
@@ -365,4 +369,4 @@ def _print_sizes(plans: "list[Plan]") -> None:
         )
     console.print(table)
     share = f"{plans[0].machine.efficiency:.0%} of {plans[0].machine.device.name}"
-    console.print(f"states, bf16: a checkpoint and its bf16 weights, GB · days at {share} (assumed)")
+    console.print(f"states, bf16: GB of a checkpoint and of its bf16 weights · days at {share} (assumed)")

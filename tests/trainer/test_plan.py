@@ -160,7 +160,7 @@ def test_what_the_search_prints_is_the_whole_layout() -> None:
     asked = ["plan", "--config", "tiny", "--gpus", "4", "--device", "h200", *given]
     searched = [*asked, "--search", "--storage", "1GB", "--instantiate"]
     found, as_json = (CliRunner().invoke(main, [*searched, *more]) for more in ([], ["--json"]))
-    assert found.exit_code == 0 and "of 4 ranks were made without memory" in found.output
+    assert found.exit_code == 0 and "of 4 ranks were built without memory" in found.output
     plans = json.loads(as_json.stdout)
     assert plans[0]["instantiated"]["parameters"] == plans[0]["parameters"] and len(plans) == 3
     lines = [line.split(": ", 1)[1].split() for line in found.stdout.splitlines() if "--set" in line]
