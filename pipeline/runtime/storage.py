@@ -56,7 +56,8 @@ def absolute(path: str) -> str:
 
 def join(folder: str, *names: str) -> str:
     """Join path or URL parts with `/`."""
-    return "/".join([folder.rstrip("/"), *(name.strip("/") for name in names)])
+    base = folder if folder.endswith("://") else folder.rstrip("/")  # a URL of no bucket is refused as such
+    return "/".join([base, *(name.strip("/") for name in names)])
 
 
 class DigestingStream(io.RawIOBase):

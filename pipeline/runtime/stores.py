@@ -59,6 +59,10 @@ _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "De
 _SETTINGS = "AWS_ENDPOINT_URL (http://host:port), AWS_DEFAULT_REGION, AWS_PROFILE or whatever its client reads"
 _WRONG_SETTINGS = ("ParamValidation", "Invalid", "Unsupported", "Unknown", "Config", "NoRegion", "Missing")
 """How the names of errors of S3's client begin that come from what it was told, not from a network."""
+_HADOOP = (
+    "hdfs:// needs Java and Hadoop's client on every machine: set JAVA_HOME, HADOOP_HOME, and CLASSPATH to what "
+    "`hadoop classpath --glob` prints"
+)
 _PRECONDITIONS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _LOGGER = logging.getLogger("openroots")
 _short: list[float] = []
@@ -75,13 +79,16 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
         fs, inner = fsspec.url_to_fs(path, **_options(protocol))
     except ImportError as error:
         extra = _PACKAGES.get(protocol or "")
-        remedy = f"install it: pip install 'openroots[{extra}]'" if extra else "install it"
-        raise ConfigurationError(f"{shown(path)}: {error}; {remedy}, here and on every worker") from error
+        lacks = f"needs a package that is not installed: pip install 'openroots[{extra}]'" if extra else f"{error}"
+        raise ConfigurationError(f"{shown(path)}: {lacks}, here and on every worker") from error
     except ValueError as error:
         near = difflib.get_close_matches((protocol or "").lower(), [*_PACKAGES, "hdfs", "https", "http"], 1, 0.5)
         hint = f"did you mean {near[0]}://?" if near else "give a path, or a URL that fsspec can open"
         raise ConfigurationError(f"{shown(path)}: {error}; {hint}") from error
     except Exception as error:
+        if protocol == "hdfs" and isinstance(error, OSError):
+            cause = shown(str(error).partition("\n")[0], 200)
+            raise ConfigurationError(f"{shown(path)}: {cause}; {_HADOOP}") from error
         if is_outage(error) or _lacks_credentials(error):
             raise _refused(path, error) from error
         raise

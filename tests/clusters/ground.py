@@ -32,11 +32,15 @@ class MissingToolError(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a build; with `ends` the build may end by it, and the same command must resume it."""
+    """What is done to a build; with `ends` the build may end by it, and the same command must resume it.
+
+    `look` then says what is wrong with how it ended; "" where nothing is.
+    """
 
     name: str
     strike: Strike
     ends: bool = False
+    look: Callable[[], str] = str
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ class Ground:
         """Run `openroots`, which must end well."""
         done = self.attempt(*arguments, environment=environment)
         if done.returncode:
-            raise AssertionError(f"openroots {' '.join(map(str, arguments))}: {done.stderr[-2000:]}")
+            told = " ".join(f"{done.stdout[-1000:]} {done.stderr[-1000:]}".split())
+            raise AssertionError(f"openroots {' '.join(map(str, arguments))} ({done.returncode}): {told}")
         return done
 
     def attempt(self, *arguments: object, environment: dict[str, str] | None = None) -> Ended:
@@ -149,6 +154,8 @@ class Ground:
         name, note = fault.name if fault else "none", ""
         status, has_struck = self._watched(arguments, fault, environment, memory)
         if status and has_struck and fault and fault.ends:
+            if wrong := fault.look():
+                return Row(where, recipe, name, time.monotonic() - began, "ended badly", wrong)
             note = "ended, and resumed"
             status, _ = self._watched(arguments, None, environment, memory)
         seconds = time.monotonic() - began
@@ -177,6 +184,42 @@ class Ground:
     def _last_words(self) -> str:
         lines = (self.folder / "build.log").read_text(errors="replace").strip().splitlines()
         return (lines or [""])[-1][:300]
+
+
+QUIET_SECONDS = 5.0
+
+
+def stopped(number: signal.Signals, has_begun: Callable[[], bool], output: Path) -> Fault:
+    """The command is told to stop, by a signal: its job is cancelled first, then the output is let go.
+
+    `output` is where this process finds it: nothing may be written there any more, nor may it be locked.
+    """
+
+    def strike(process: subprocess.Popen[bytes]) -> bool:
+        if not has_begun():
+            return False
+        process.send_signal(number)
+        return True
+
+    def look() -> str:
+        before = _changes(output)
+        if (output / "lock.json").exists():
+            return "its lock is still there"
+        time.sleep(QUIET_SECONDS)
+        written = set(_changes(output).items()) - set(before.items())
+        return f"written after its end: {min(written)[0]}" if written else ""
+
+    return Fault(f"stopped by {number.name}", strike, ends=True, look=look)
+
+
+def _changes(folder: Path) -> dict[str, int]:
+    """When each file below a folder changed, in nanoseconds."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            if path.is_file():
+                found[str(path.relative_to(folder))] = path.stat().st_mtime_ns
+    return found
 
 
 class Memory:

@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.clusters.ground import Fault, Ground, Row, answers, command_line, descendants, free_port, running, wait_for
+from tests.clusters.ground import (
+    Fault,
+    Ground,
+    Row,
+    answers,
+    command_line,
+    descendants,
+    free_port,
+    running,
+    stopped,
+    wait_for,
+)
 from tests.clusters.s3 import OUTPUT, Store, empty_store
 from tests.clusters.tools import PRISM, go_program
 
@@ -101,11 +112,11 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 def rows(ground: Ground) -> Iterator[Row]:
     """All builds on prism."""
     for recipe in ground.recipes:
-        for is_killed in (True,) if ground.is_short else (False, True):
+        for fault_of in (_worker_killed,) if ground.is_short else (_nothing, _worker_killed, _stopped):
             with empty_store(ground) as there:
                 environment = there.proxy.environment()
                 with pools(ground, environment) as workers:
-                    fault = _worker_killed(workers, there) if is_killed else None
+                    fault = fault_of(workers, there)
                     row = ground.build(
                         f"prism, {POOLS} pools, S3",
                         recipe,
@@ -117,6 +128,14 @@ def rows(ground: Ground) -> Iterator[Row]:
                         workers.workers,
                     )
                     yield there.counted(row)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def _stopped(_: Pools, there: Store) -> Fault:
+    return stopped(signal.SIGTERM, lambda: there.has_begun("annotate"), there.output)
 
 
 def _worker_killed(workers: Pools, there: Store) -> Fault:

@@ -18,6 +18,7 @@ from tests.clusters.ground import (
     free_port,
     has_begun,
     running,
+    stopped,
     tool,
     wait_for,
 )
@@ -100,7 +101,8 @@ def _faults(spark: Cluster, ground: Ground) -> Sequence[Fault | None]:
     executor = Killer(spark.executors, files / "deduplicate-sign" / "files")
     if ground.is_short:
         return (Fault("a Python worker, an executor killed", lambda process: worker(process) & executor(process)),)
-    return None, Fault("a Python worker killed", worker), Fault("an executor killed", executor)
+    end = stopped(signal.SIGINT, lambda: has_begun(files / "annotate" / "files"), ground.folder / "on-spark")
+    return None, Fault("a Python worker killed", worker), Fault("an executor killed", executor), end
 
 
 class Killer:

@@ -17,7 +17,8 @@ def recipe_of(folder: Path, size: int) -> str:
         (folder / "text").mkdir(parents=True, exist_ok=True)
         for number in range(FILES):
             _write(folder / "text" / f"part-{number:02d}.jsonl", number, size // FILES)
-        recipe.write_text(_RECIPE.format(languages=json.dumps(LANGUAGES)))
+    names = json.dumps(f"{folder.resolve()}/text/*.jsonl")  # a relative name is looked for in the working directory
+    recipe.write_text(_RECIPE.format(languages=json.dumps(LANGUAGES), packages=names))
     return str(recipe)
 
 
@@ -33,7 +34,7 @@ reader = "jsonl"
 licence = "CC0-1.0"
 custodian = "OpenRoots"
 provenance = "https://example.org/made"
-packages = [{{ name = "text/*.jsonl" }}]
+packages = [{{ name = {packages} }}]
 """
 
 

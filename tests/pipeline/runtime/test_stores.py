@@ -227,3 +227,27 @@ def test_what_is_kept_on_disk_has_a_bound_and_is_dropped_with_the_file(bucket, m
         assert FaultyStore.requests == {"get": 1}
         with pytest.raises(FileNotFoundError):
             storage.read_bytes(f"{bucket}/b")
+
+
+def test_a_package_that_a_store_needs_is_one_line(monkeypatch):
+    def lacking(*_, **__):
+        raise ImportError("Please install gcsfs to access Google Storage")
+
+    monkeypatch.setattr(stores.fsspec, "url_to_fs", lacking)
+    with pytest.raises(ConfigurationError, match=r"gs://b/c: needs .* pip install .openroots\[gcs\]., here and on"):
+        storage.filesystem("gs://b/c")
+
+
+def test_hadoop_without_java_is_one_line(monkeypatch):
+    def lacking(*_, **__):
+        raise OSError("Unable to load libjvm\n" + "dlopen(/usr/lib/jvm/libjvm.so) failed\n" * 200)
+
+    monkeypatch.setattr(stores.fsspec, "url_to_fs", lacking)
+    with pytest.raises(ConfigurationError, match=r"Unable to load libjvm; .* JAVA_HOME") as told:
+        storage.filesystem("hdfs://name/corpus")
+    assert "\n" not in str(told.value)
+
+
+def test_no_bucket_is_said_of_a_file_in_it_as_well():
+    with pytest.raises(ConfigurationError, match=r"names no bucket; give s3://BUCKET"):
+        storage.read_json(storage.join("s3://", "manifest.json"))
