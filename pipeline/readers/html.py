@@ -94,16 +94,18 @@ def _text_of(tree: HTMLTree, body: ElementNode, web: bool) -> str:
     if len(doomed) > _REMOVED_MAX:
         return _extract(tree, skipped=_FURNITURE)
     _remove(doomed)
-    forms = body.query_selector_all("form").values()
+    if not len(body.query_selector_all(", ".join(("form", *_MAIN)))):  # one walk instead of five, for most pages
+        return _extract(tree)
     size = len(body.text or "")
-    if forms and sum(len(form.text or "") for form in forms) <= _SHARE_MIN * size and len(forms) <= _REMOVED_MAX:
+    forms = body.query_selector_all("form").values()
+    if forms and len(forms) <= _REMOVED_MAX and sum(len(form.text or "") for form in forms) <= _SHARE_MIN * size:
         _remove(forms)
         size = len(body.text or "")
-    has_main = not web and len(body.query_selector_all(", ".join(_MAIN)))  # one walk instead of four, for most pages
-    for selector in _MAIN if has_main else ():
+    for selector in () if web else _MAIN:
         found = body.query_selector_all(selector)
         if len(found) == 1 and len(found[0].text or "") >= _SHARE_MIN * size:
-            return _extract(HTMLTree.parse(found[0].html))
+            body.replace_children(found[0])
+            break
     return _extract(tree)
 
 
