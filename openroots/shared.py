@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -46,7 +47,7 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
 
     Where the local runner is to have workers, the process that they come from loads the same at the same time.
     """
-    from configs import load_arrow, load_beam, load_numba
+    from configs import load_arrow, load_beam, load_numba, loading
     from openroots import guard
 
     is_local = not any(option.startswith("-") for option in options)
@@ -54,11 +55,13 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
         from pipeline.runtime.nursery import prepare
 
         prepare(["pipeline.warm"])
-    load_numba()
-    if is_local:
-        load_beam()
-        if guard.owns_process:
-            load_arrow()
+    with loading() if guard.owns_process else nullcontext():
+        load_numba()
+        if is_local:
+            load_beam()
+            if guard.owns_process:
+                load_arrow()
+        import pipeline.build  # noqa: F401
 
 
 def build_alone(

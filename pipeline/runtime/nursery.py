@@ -201,18 +201,18 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     parent, number, *modules = sys.argv[1:]
     connection = socket.socket(fileno=int(number))
-    from configs import load_arrow, load_beam, load_numba
+    from configs import load_arrow, load_beam, load_numba, loading
 
-    load_beam()
-    load_numba()
-    load_arrow()
-    from pipeline.runtime import workers
+    with loading():
+        load_beam()
+        load_numba()
+        load_arrow()
+        from pipeline.runtime import workers
 
-    workers.die_with(int(parent))
-    for module in modules:
-        import_module(module)
+        workers.die_with(int(parent))
+        for module in modules:
+            import_module(module)
     warnings.filterwarnings("ignore", category=DeprecationWarning)  # of threads that the libraries of numpy start
-    workers.freeze()
     _serve(connection, workers.main)
 
 

@@ -2,12 +2,13 @@
 
 import sys
 
-from configs import load_arrow, load_beam, load_numba
+from configs import load_arrow, load_beam, load_numba, loading
 
 if __name__ == "__main__":
-    load_beam()
-    load_numba()
-    load_arrow()
-    from pipeline.runtime.workers import main
+    with loading():
+        load_beam()
+        load_numba()
+        load_arrow()
+        from pipeline.runtime.workers import main
 
     main(int(sys.argv[1]))
