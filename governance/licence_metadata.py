@@ -42,6 +42,8 @@ def said(value: str) -> str | None:
     text = _AROUND.sub("", " ".join(value.split()))
     if text.lower() in _PERL:
         return _PERL[text.lower()]
+    if _SEE.match(text):
+        return UNKNOWN  # unless its folder has a text that is known
     if text.lower() in _ABSENT or _ELSEWHERE.match(text):
         return None
     if text.upper() in ("UNLICENSED", "PROPRIETARY", "COMMERCIAL"):
@@ -138,6 +140,44 @@ def _of_pkg_info(data: bytes) -> str | None:
             if found := said(value):
                 return found
     return _of_classifiers(fields.get("classifier", ()))
+
+
+_SEE = re.compile(r"(?i)^see\s+(?:the\s+)?licen[cs]e\s+in\s+(\S.{0,200})$")
+_CFG_FILES = re.compile(r"(?mi)^licen[cs]e_files?\s{0,9}=((?:[^\n]{0,300}\n(?=[ \t]))*[^\n]{0,300})")
+_TEXTS_MAX = 20
+
+
+def texts_named_by(path: str, data: bytes) -> list[str]:
+    """Paths of licence texts, relative to its own, that a metadata file names in place of a licence; a name may hold
+    one `*`. Empty where it declares one itself."""
+    name = posixpath.basename(path).lower()
+    try:
+        if name == "package.json":
+            entry = json.loads(data.decode("utf-8-sig"))
+            value = entry.get("license") if isinstance(entry, dict) else None
+            found = _SEE.findall(value.strip()) if isinstance(value, str) else []
+        elif name in ("pyproject.toml", "cargo.toml"):
+            found = _texts_of_toml(tomllib.loads(data.decode("utf-8-sig")))
+        elif name == "setup.cfg":
+            match = _CFG_FILES.search(data.decode("utf-8", "replace"))
+            found = re.split(r"[\s,]+", match[1]) if match else []
+        else:
+            return []
+    except (ValueError, RecursionError):
+        return []
+    names = [posixpath.normpath(name.strip(" <>\"'")) for name in found if name.strip()]
+    if not names or metadata_licence(path, data) not in (None, UNKNOWN):
+        return []
+    return [name for name in names[:_TEXTS_MAX] if not name.startswith(("/", "..")) and name.count("*") < 2]
+
+
+def _texts_of_toml(entry: dict[str, Any]) -> list[str]:
+    package, project = _table(entry, "package"), _table(entry, "project")
+    value, files = project.get("license"), project.get("license-files")
+    files = [*files.get("paths", ()), *files.get("globs", ())] if isinstance(files, dict) else files
+    names = [value.get("file") if isinstance(value, dict) else None, package.get("license-file")]
+    names += files if isinstance(files, list) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 _GEM = re.compile(r"\.licen[cs]es?\s*=\s*(\[[^\]]{0,400}\]|%w[\[(][^\])]{0,200}|[\"'][^\"'\n]{1,200})")

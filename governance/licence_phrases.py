@@ -86,6 +86,7 @@ NAMES: tuple[Name, ...] = (
     Name(r"redistribution~and~use~in~source~(?:and|or)~binary~forms?", "BSD", full=True),
     Name(r"permission~to~use~copy~modify~(?:and/or|and|or)~(?:distribute|sell)", "ISC", full=True),
     Name(r"permission~to~use~copy~modify~distribute~(?:and~sell|sell)", "HPND", full=True),
+    Name(r"permission~is~granted~to~anyone~to~use~this~software~for~any~purpose", "Zlib", full=True),
     Name(r"altered~source~versions~must~(?:not~)?be~plainly~marked", "Zlib", full=True),
     Name(r"this~is~free~and~unencumbered~software", "Unlicense", full=True),
     Name(r"everyone~is~permitted~to~copy~and~distribute~verbatim~or~modified~copies~of~this~licen[cs]e~document~and~changing", "WTFPL", full=True),

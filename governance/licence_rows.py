@@ -35,6 +35,11 @@ _ADDRESSES = (
 )  # fmt: skip
 _PATTERNS = tuple((re.compile(pattern), form) for pattern, form in _ADDRESSES)
 _AGAIN = re.compile(r"(.{2,120}?)\s*\(([^()]{2,40})\)")
+_COMMA = re.compile(r"\s*[,;]\s+(?!(?:v|version)\b)", re.IGNORECASE)
+_PIPE = re.compile(r"\s*\|\s*")
+_OF_R = re.compile(r"(?i)([al]?gpl)\s?\(>=?\s?(\d(?:\.\d)?)\)")
+_FILE = re.compile(r"(?i)\s*\+\s*file licen[cs]e$")
+_DOUBT = re.compile(r"[*?!]")
 _STROKE = re.compile(r"\s*/\s*")
 _OR = re.compile(r"\s+or\s+(?!(?:\(at|any|later|newer|higher|above)\b)", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+(?!(?:above|later|newer|up|upwards|distribution)\b)", re.IGNORECASE)
@@ -45,7 +50,7 @@ _EXACT = {
     "open government licence v3.0": "OGL-UK-3.0", "open government licence v2.0": "OGL-UK-2.0",
     "licence ouverte 2.0": "etalab-2.0", "odc-by": "ODC-By-1.0", "odc-odbl": "ODbL-1.0", "odc-pddl": "PDDL-1.0",
     "open data commons attribution license": "ODC-By-1.0", "open database license": "ODbL-1.0",
-    "agpl": "AGPL-3.0-or-later", "gpl": "GPL-1.0-or-later", "lgpl": "LGPL-2.0-or-later",
+    "boost": "BSL-1.0", "agpl": "AGPL-3.0-or-later", "gpl": "GPL-1.0-or-later", "lgpl": "LGPL-2.0-or-later",
 }  # fmt: skip
 """What patterns don't reach."""
 _REST = compiled(
@@ -99,8 +104,11 @@ def _of_address(said: str) -> str | None:
 
 
 def _of_words(said: str) -> str | None:
-    if said.count("(") != said.count(")"):
+    if said.count("(") != said.count(")") or _DOUBT.search(said):
         return None
+    said = _FILE.sub("", said)  # of R's packages: the year and names of a template
+    if match := _OF_R.fullmatch(said):
+        return spdx_of(f"{match[1]}-{match[2]}+")
     if said.lower().startswith("license ::"):
         said = said.rsplit("::", 1)[1].strip()
     if exact := _EXACT.get(said.lower()):
@@ -111,7 +119,7 @@ def _of_words(said: str) -> str | None:
         return second if same else first if second is None and _REST.match(again[2].lower().encode()) else None
     plain = _DUAL.sub("", said)
     either = "AND" if plain == said else "OR"  # a stroke alone does not say which: both are to be kept
-    for separator, relation in ((_AND, "AND"), (_OR, "OR"), (_STROKE, either)):
+    for separator, relation in ((_COMMA, either), (_AND, "AND"), (_OR, "OR"), (_PIPE, "OR"), (_STROKE, either)):
         parts = separator.split(plain)
         if 1 < len(parts) <= PARTS_MAX and (found := _all([row_licence(part) for part in parts], relation)):
             return found

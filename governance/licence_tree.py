@@ -12,7 +12,7 @@ from functools import cached_property
 
 from governance.licence_comments import SYNTAX, comment_words
 from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
-from governance.licence_metadata import is_metadata, metadata_licence
+from governance.licence_metadata import is_metadata, metadata_licence, texts_named_by
 from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN, joined, notice_of
 from governance.licence_words import PLAIN
@@ -131,6 +131,8 @@ class LicenceTree:
     _beside: dict[str, tuple[str, str]] = field(default_factory=dict)
     _entries: dict[str, list[_Entries]] = field(default_factory=dict)
     _known: dict[str, Nearby | None] = field(default_factory=dict)
+    _named: dict[str, str] = field(default_factory=dict)
+    """Texts that metadata names and that their own names don't give away: path (one `*` at most) → whose folder."""
 
     def add(self, path: str, data: bytes) -> None:
         """Take in a file for which `is_evidence` holds."""
@@ -164,8 +166,34 @@ class LicenceTree:
         if is_metadata(path):
             if found := metadata_licence(path, data):
                 holder.metadata.append((path, found))
+            for named in texts_named_by(path, data):
+                if posixpath.dirname(named) or not is_evidence(named):
+                    self._named[posixpath.join(folder, named)] = _holder(folder)
         elif not _NO_STATEMENT.search(name):
             holder.texts.append((path, licence_of_text(data) or UNKNOWN))
+
+    def is_named(self, path: str) -> bool:
+        """Whether metadata that was taken in names a file as the text of its licence."""
+        return bool(self._named) and self._holder_of_named(path) is not None
+
+    def add_named(self, path: str, data: bytes) -> None:
+        """Take in a file for which `is_named` holds."""
+        holder = self._holder_of_named(path)
+        if holder is not None and data.strip():
+            found = licence_of_text(data[:EVIDENCE_BYTES_MAX]) or UNKNOWN
+            self._folders.setdefault(holder, _Folder()).texts.append((path, found))
+
+    @property
+    def names_texts(self) -> bool:
+        """Whether there is a file for which `is_named` holds."""
+        return bool(self._named)
+
+    def _holder_of_named(self, path: str) -> str | None:
+        if path in self._named:
+            return self._named[path]
+        patterns = ((name.partition("*"), holder) for name, holder in self._named.items() if "*" in name)
+        fitting = (holder for (start, _, end), holder in patterns if path.startswith(start) and path.endswith(end))
+        return next(fitting, None)
 
     def _add_aside(self, folder: str, path: str, found: str | None) -> None:
         if found:

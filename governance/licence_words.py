@@ -310,6 +310,8 @@ def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int
                 words[length - 1] = 124  # another comment on the same line
             while at < size:
                 byte = data[at]
+                if byte == 47 and _byte_at(data, at + 1) == 42 and length and words[length - 1] == 32:
+                    words[length - 1] = 124  # a comment begins within this one
                 if end_a == 0:
                     if byte == 10 or byte == 13:
                         break

@@ -3,10 +3,10 @@
 read     units → shards → annotated, decided, hashed; equal ids, equal texts, recurring lines     twice
 compare  signatures of what is left, pairs of near-duplicates                                     once
 choose   which documents are kept                                                                 never
-write    sample, settle, shards of the corpus, ledger, counts                                     once, or twice
+write    sample, settle, shards of the corpus, ledger, sketches, counts                    twice, or three times
 
-Where evaluation sets are looked for, `write` reads text once more. The report, which needs the counts alone, is the
-driver's.
+`settle` reads the texts that were dropped, and `write` the others; both are sketched for `find`. Where evaluation sets
+are looked for, all is read once more. The report, which needs the counts alone, is the driver's.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from functools import cached_property
 from configs.load import Plan
 from configs.models import Deduplication
 from pipeline.annotate import annotate_phase
-from pipeline.corpus.passages import sketch_phase, sketch_tasks
+from pipeline.corpus.passages import DROPPED, sketch_dropped_phase, sketch_phase, sketch_tasks
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
 from pipeline.decide import decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
@@ -80,7 +80,7 @@ class CorpusJobs:
         return [
             *self.decontaminate_steps(),
             ShardStep(self.fate_tasks, (Link("count", self.count_phase),), sum_histograms),
-            ShardStep(self.fate_tasks, (Link("settle", self.settle_phase),), sum_examples),
+            ShardStep(self.fate_tasks, self.settle_links, sum_examples),
             ShardStep(self.write_tasks, (Link("write", self.write_phase),)),
             ShardStep(self.ledger_tasks, (Link("ledger", self.ledger_phase),)),
             ShardStep(self.sketch_tasks, (Link("passages", self.sketch_phase),)),
@@ -187,6 +187,18 @@ class CorpusJobs:
         """What is taken of each language."""
         histograms = histograms_of(done.summary("count"))
         return plan_samples(histograms, self.plan.recipe.sampling, self.plan.languages)
+
+    @property
+    def settle_links(self) -> tuple[Link, ...]:
+        """Settles fates, and sketches the texts that the corpus will not have, for `find`."""
+        sketch = Link(DROPPED, lambda _: sketch_dropped_phase(), self.dropped_task)
+        return Link("settle", self.settle_phase), sketch
+
+    def dropped_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        """The same work shard, with the ledger rows of its documents."""
+        ledger, annotated = records[0].file(LEDGER_ENDING), task.payload.annotated
+        payload = annotated, storage.join(done.files("settle"), ledger.path), task.inputs[0]
+        return Task(task.name, (task.inputs[0], ledger.digest), payload, task.size)
 
     def settle_phase(self, done: Done) -> Phase:
         """Settles the fate of every document."""

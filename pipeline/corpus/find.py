@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.errors import ConfigurationError, InputError
-from pipeline.corpus import passages, reading
+from pipeline.corpus import passages, reading, seal
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.reading import open_arrow
 from pipeline.ledger import has_id, has_key, mask_of, rows_where
@@ -143,12 +143,21 @@ def _add_places(
         for folder in (reading.TEXTS, reading.UNREDACTED):
             looks += [(name, path, everyone) for name, path in _texts(work, folder).items() if everyone]
     for name, path, ids in looks:
-        sought = pa.array(sorted(ids), pa.string())
-        with open_arrow(path) as (_, batches):
-            for batch in batches:
-                mine = hex_ids(batch["id"])
-                for identifier in mine.filter(pc.is_in(mine, sought)).to_pylist():
-                    places.setdefault(identifier, []).append(name)
+        for identifier in _ids_in(path, sorted(ids)):
+            places.setdefault(identifier, []).append(name)
+
+
+def _ids_in(path: str, ids: Sequence[str]) -> list[str]:
+    """Those of the ids (32 hexadecimal digits) that documents of a file have."""
+    found: list[str] = []
+    written, packed = pa.array(ids, pa.string()), pa.array(map(bytes.fromhex, ids), pa.binary(16))
+    with open_arrow(path) as (_, batches):
+        for batch in batches:
+            mine = batch["id"]
+            hits = pc.is_in(mine, packed if mine.type == packed.type else written)
+            if hits.true_count:
+                found += hex_ids(mine.filter(hits)).to_pylist()
+    return found
 
 
 @dataclass
@@ -178,7 +187,14 @@ def _search(
         if look.batches is None or look.batches:
             looks.append(look)
     of_work = _texts(work, reading.UNREDACTED if wanted.email is not None else reading.TEXTS)
-    looks += [_Look(name, path) for name, path in of_work.items()]
+    by_sketch = bool(matcher.needles) and wanted.author is None and wanted.email is None
+    of_shards = _digests_of_work(work, manifest["digest"]) if by_sketch else {}
+    for name, path in of_work.items():
+        look = _Look(name, path)
+        if digest := of_shards.get(name):
+            look.batches = passages.candidates(passages.dropped_path(work.path, name), digest, matcher.needles)
+        if look.batches is None or look.batches:
+            looks.append(look)
     if not of_work:
         missing = "texts that were dropped" if wanted.email is None else "texts before redaction"
         found.notes.append(f"there is no {work.name}: {missing} could not be searched; --work says where it is now")
@@ -193,6 +209,17 @@ def _search(
             for identifier in ids:
                 places.setdefault(identifier, []).append(look.name)
     return places
+
+
+def _digests_of_work(work: reading.WorkFolder, corpus_digest: str) -> dict[str, str]:
+    """Digests of work files by name, where their seal says that they are of this corpus; else none."""
+    try:
+        sealed = seal.read_seal(work.path)
+    except (OSError, ValueError):
+        return {}
+    if sealed.get("corpus") != corpus_digest:
+        return {}
+    return {f"{work.name}/{name}": entry.get("xxh3", "") for name, entry in sealed["files"].items()}
 
 
 def _texts(work: reading.WorkFolder, folder: str) -> dict[str, str]:

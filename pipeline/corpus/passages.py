@@ -4,7 +4,9 @@ Text is compared as deduplication compares it: case-folded, letters, marks and d
 bytes of that; of every 4 grams in a row the one with the smallest hash is *chosen*, so that any text which holds a
 passage of at least 11 bytes has the passage's chosen grams. The *sketch* of a shard says, for each value of a hash,
 which blocks of it (some MB of documents) chose a gram of that value: one row of bits a value, so that a search reads
-a few bytes for each gram of the passage and then only the blocks that have them all.
+a few bytes for each gram of the passage and then only the blocks that have them all. Work shards have sketches of what
+the corpus does not have of them. A sketch holds no text, but whoever has it and a passage can tell that the passage is
+there: it stands beside what it was made of, and goes with it.
 """
 
 import json
@@ -22,6 +24,7 @@ from pipeline.deduplication.characters import tables
 from pipeline.deduplication.exact import folded
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.runtime.shards import Rows
 from pipeline.text.columns import text_buffers
 
 VERSION = 1
@@ -85,68 +88,114 @@ def rows_with(texts: pa.Array, needles: Sequence[bytes]) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _choose(data: np.ndarray, begin: int, end: int, chosen: np.ndarray) -> int:
-    """Hashes of the chosen grams of data[begin:end], each as often as it is chosen anew; returns their number."""
-    gram, count = np.uint64(0), 0
-    window = np.zeros(WINDOW, np.uint64)
-    length, last = 0, np.uint64(0)
-    for at in range(begin, end):
-        if data[at] == _SEPARATOR:
-            length = 0
+def _choose(data: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> int:
+    """Hashes of the chosen grams of each data[starts[row] : starts[row + 1] - 1], as often as they are chosen anew;
+    returns their number."""
+    count, none = 0, np.uint64(0xFFFFFFFFFFFFFFFF)
+    for row in range(len(starts) - 1):
+        begin, end = starts[row], starts[row + 1] - 1
+        if end - begin < SHORTEST:
             continue
-        gram = (gram << np.uint64(8)) | np.uint64(data[at])
-        length += 1
-        if length < GRAM:
-            continue
-        hashed = gram * _FACTOR
-        hashed ^= hashed >> np.uint64(32)
-        window[length % WINDOW] = hashed
-        if length >= GRAM + WINDOW - 1:
-            least = min(min(window[0], window[1]), min(window[2], window[3]))
-            if least != last or length == GRAM + WINDOW - 1:
-                chosen[count] = least
-                count += 1
-                last = least
+        gram, last, before = np.uint64(0), np.uint64(0), none
+        pair, earlier = none, none  # the smaller of the last two hashes; and of the two before these
+        for at in range(begin, begin + SHORTEST - 1):
+            gram = (gram << np.uint64(8)) | np.uint64(data[at])
+            if at >= begin + GRAM - 1:
+                hashed = gram * _FACTOR
+                hashed ^= hashed >> np.uint64(32)
+                earlier, pair, before = pair, min(before, hashed), hashed
+        is_new = True
+        for at in range(begin + SHORTEST - 1, end):
+            gram = (gram << np.uint64(8)) | np.uint64(data[at])
+            hashed = gram * _FACTOR
+            hashed ^= hashed >> np.uint64(32)
+            least = min(min(before, hashed), earlier)
+            earlier, pair, before = pair, min(before, hashed), hashed
+            chosen[count] = least
+            count += np.int64(is_new | (least != last))  # no branch: it would be mispredicted every other time
+            is_new, last = False, least
     return count
 
 
 @njit(cache=True, nogil=True)
-def _mark(hashes: np.ndarray, count: int, mask: np.uint64, matrix: np.ndarray, column: int) -> None:
-    byte, bit = column >> 3, np.uint8(1 << (column & 7))
+def _mark(hashes: np.ndarray, count: int, marks: np.ndarray) -> None:
+    """Set the bits of some hashes in the marks of a block, uint8 (BITS_MAX / 8,), which the processor's cache holds."""
     for number in range(count):
-        matrix[np.int64((hashes[number] >> np.uint64(8)) & mask), byte] |= bit
+        bit = (hashes[number] >> np.uint64(8)) & np.uint64(BITS_MAX - 1)
+        marks[np.int64(bit >> np.uint64(3))] |= np.uint8(np.uint64(1) << (bit & np.uint64(7)))
 
 
-def _blocks(sizes: Sequence[int]) -> list[list[int]]:
-    """Batches in blocks of about BLOCK_BYTES of text: first and stop of each."""
-    blocks: list[list[int]] = []
-    held = 0
-    for number, size in enumerate(sizes):
-        if not blocks or held >= BLOCK_BYTES:
-            blocks.append([number, number])
-            held = 0
-        blocks[-1][1] = number + 1
-        held += size
-    return blocks
+@njit(cache=True, nogil=True)
+def _spread(marks: np.ndarray, matrix: np.ndarray, column: int) -> None:
+    """Write the marks of a block as one column of bits of the matrix."""
+    byte, bit = column >> 3, np.uint8(1 << (column & 7))
+    for number in range(len(marks)):
+        for place in range(8):
+            matrix[8 * number + place, byte] |= ((marks[number] >> np.uint8(place)) & np.uint8(1)) * bit
+
+
+class _Sketcher:
+    """Puts a sketch together from batches: blocks (first and stop of their batches), and the marks of each."""
+
+    def __init__(self) -> None:
+        self._blocks: list[list[int]] = []
+        self._marks: list[np.ndarray] = []
+        self._held = self._sketched = self._largest = 0
+
+    def add(self, texts: pa.Array, size: int) -> None:
+        """Add a batch of `size` bytes of text, of which `texts` are sketched."""
+        if not self._blocks or self._held >= BLOCK_BYTES:
+            first = self._blocks[-1][1] if self._blocks else 0
+            self._blocks.append([first, first])
+            self._marks.append(np.zeros(BITS_MAX // 8, np.uint8))
+            self._held = self._sketched = 0
+        self._blocks[-1][1] += 1
+        self._held += size
+        if not len(texts):
+            return
+        data, starts = fold(texts)
+        hashes = np.empty(len(data) + 1, np.uint64)
+        _mark(hashes, _choose(data, starts, hashes), self._marks[-1])
+        self._sketched += text_bytes(texts)
+        self._largest = max(self._largest, self._sketched)
+
+    def finish(self, digest: str) -> bytes:
+        """The sketch of the shard of this digest."""
+        bits = min(BITS_MAX, max(BITS_MIN, 1 << self._largest.bit_length()))
+        matrix = np.zeros((bits, (len(self._blocks) + 7) // 8), np.uint8)
+        for column, marks in enumerate(self._marks):
+            while 8 * len(marks) > bits:
+                half = len(marks) // 2
+                marks = marks[:half] | marks[half:]
+            _spread(marks, matrix, column)
+        head = {"bits": bits, "blocks": self._blocks, "shard": digest}
+        return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
+
+
+def text_bytes(texts: pa.Array) -> int:
+    """UTF-8 bytes of a column."""
+    return int(pc.sum(pc.binary_length(texts)).as_py() or 0)
 
 
 def sketch(path: str, digest: str) -> bytes:
     """The sketch of a shard; `digest` is the shard's, by which the two are known to belong together."""
+    sketcher = _Sketcher()
     with open_arrow(path) as (_, batches):
-        sizes = [pc.sum(pc.binary_length(batch["text"])).as_py() or 0 for batch in batches]
-    blocks = _blocks(sizes)
-    largest = max((sum(sizes[first:stop]) for first, stop in blocks), default=0)
-    bits = min(BITS_MAX, max(BITS_MIN, 1 << int(largest).bit_length()))
-    matrix = np.zeros((bits, (len(blocks) + 7) // 8), np.uint8)
-    column = 0
-    with open_arrow(path) as (_, batches):
-        for number, batch in enumerate(batches):
-            column += number >= blocks[column][1]
-            data, _ = fold(batch["text"])
-            hashes = np.empty(len(data), np.uint64)
-            _mark(hashes, _choose(data, 0, len(data), hashes), np.uint64(bits - 1), matrix, column)
-    head = {"bits": bits, "blocks": blocks, "shard": digest}
-    return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
+        for batch in batches:
+            sketcher.add(batch["text"], text_bytes(batch["text"]))
+    return sketcher.finish(digest)
+
+
+def sketch_dropped(annotated: str, ledger: str, digest: str) -> bytes:
+    """The sketch of those texts of a work shard that the corpus doesn't have as they are there: of documents that were
+    dropped, and of those that lines were cut from. `ledger` has a row for each of its documents (schema LEDGER)."""
+    sketcher = _Sketcher()
+    with open_arrow(annotated) as (_, batches), storage.open_stream(ledger) as entries:
+        rows = Rows(entries)
+        for batch in batches:
+            mine = pc.less(rows.take(batch.num_rows)["bytes_kept"], batch["bytes"])
+            sketcher.add(batch["text"].filter(mine), pc.sum(batch["bytes"]).as_py() or 0)
+    return sketcher.finish(digest)
 
 
 def candidates(path: str, digest: str, needles: Sequence[bytes]) -> set[int] | None:
@@ -183,9 +232,9 @@ def candidates(path: str, digest: str, needles: Sequence[bytes]) -> set[int] | N
 
 def _asked(needle: bytes) -> list[int]:
     """The chosen grams of a passage, a few of many."""
-    data = np.frombuffer(needle, np.uint8)
+    data = np.frombuffer(needle + b"\n", np.uint8)
     hashes = np.empty(len(data), np.uint64)
-    chosen = np.unique(hashes[: _choose(data, 0, len(data), hashes)]).tolist()
+    chosen = np.unique(hashes[: _choose(data, np.array([0, len(data)]), hashes)]).tolist()
     return [int(value) for value in chosen[:: max(1, len(chosen) // _GRAMS_ASKED)]]
 
 
@@ -218,9 +267,34 @@ def _task(path: str, digest: str, size: int) -> Task:
     return Task(path.removesuffix(".arrow"), (digest,), (f"data/{path}", digest), size)
 
 
+DROPPED = "dropped-passages"
+"""Phase, and so folder of the work folder, with the sketches of what the corpus does not have."""
+
+
+@dataclass
+class SketchDroppedWork:
+    """Sketches what the corpus doesn't have of a work shard."""
+
+    def __call__(self, task: Task, folder: TaskFolder) -> None:
+        """Write `TASK.passages`."""
+        with folder.binary(ENDING) as stream:
+            stream.write(sketch_dropped(*task.payload))
+
+
+def sketch_dropped_phase() -> Phase:
+    """The phase that sketches what was dropped, into the work folder: with it go the sketches."""
+    return Phase(DROPPED, {"version": VERSION}, SketchDroppedWork())
+
+
 def sketch_path(corpus: str, shard: str) -> str:
     """Where the sketch of a shard (`data/sw/shard-….arrow`) lies."""
     return storage.join(corpus, "index", "passages", shard.removeprefix("data/").removesuffix(".arrow") + ENDING)
+
+
+def dropped_path(work: str, shard: str) -> str:
+    """Where the sketch of what was dropped of a work shard (`…/annotate/files/NAME.arrow`) lies."""
+    name = shard.rpartition("annotate/files/")[2].removesuffix(".arrow")
+    return storage.join(work, DROPPED, "files", name + ENDING)
 
 
 def holds(texts: Any, needles: Sequence[bytes]) -> bool:

@@ -44,7 +44,11 @@ class Surroundings:
         archives = [path for path in unit.members or (posixpath.basename(unit.uri),) if _may_be_archive(path, reader)]
         for path in archives:
             whole = f"{unit.uri.rstrip('/')}/{path}" if unit.members else unit.uri
-            self._archive(whole, path, lambda inner: wanted(package, reader, inner))
+            self._archive(whole, path, lambda inner: wanted(package, reader, inner), self._is_evidence, self._tree.add)
+            if self._tree.names_texts:  # under names that say nothing, so that nobody has looked at them yet
+                self._archive(
+                    whole, path, lambda inner: wanted(package, reader, inner), self._is_named, self._tree.add_named
+                )
 
     def of(self, member: Member) -> str | None:
         """What lies around a file says, packed for a column; None where nothing does."""
@@ -64,33 +68,46 @@ class Surroundings:
         folder = self._unit.uri if self._unit.members else posixpath.dirname(self._unit.uri)
         try:
             with open_file(f"{folder.rstrip('/')}/{path}", path) as stream:
-                self._add(visible(path), stream)
+                self._add(visible(path), stream, self._tree.add)
         except InputError:
             self._tree.add(visible(path), b"\0")
 
-    def _archive(self, uri: str, path: str, opened: Callable[[str], bool]) -> None:
+    def _is_evidence(self, inner: str, name: str) -> bool:
+        return is_evidence(without_compression(inner))
+
+    def _is_named(self, inner: str, name: str) -> bool:
+        return self._tree.is_named(without_compression(self._path(f"{name}!{inner}")))
+
+    def _archive(
+        self,
+        uri: str,
+        path: str,
+        opened: Callable[[str], bool],
+        tells: Callable[[str, str], bool],
+        add: Callable[[str, bytes], None],
+    ) -> None:
         name = f"{self._unit.name}/{visible(path)}" if self._unit.members else self._unit.name
 
         def chosen(inner: str) -> bool:
             if inner.endswith("!"):
                 return opened(inner)
-            return self._left > 0 and is_evidence(without_compression(inner))
+            return self._left > 0 and tells(inner, name)
 
         try:
             with open_file(uri, name) as stream:
                 for member in members(stream, name, path, chosen, lambda _: None):
                     if member.name != name:
-                        self._add(without_compression(self._path(member.name)), member.stream)
+                        self._add(without_compression(self._path(member.name)), member.stream, add)
         except InputError:
             return  # the walk that reads documents comes to the same place, and tells
 
-    def _add(self, path: str, stream: Stream) -> None:
+    def _add(self, path: str, stream: Stream, add: Callable[[str, bytes], None]) -> None:
         self._left -= 1
         try:
             data = stream.read(EVIDENCE_BYTES_MAX)
         except InputError:
             data = b"\0"
-        self._tree.add(path, data)
+        add(path, data)
 
 
 def _may_be_archive(path: str, reader: str) -> bool:

@@ -141,7 +141,7 @@ def test_words_are_those_of_comments_whatever_their_frame():
     ("value", "licence"),
     [
         ("GPLv3", "GPL-3.0-only"), ("MIT/Apache-2.0", "MIT OR Apache-2.0"), ("MIT, GPL-2.0", "MIT AND GPL-2.0-only"),
-        ("BSD", "BSD-3-Clause"), ("SEE LICENSE IN LICENSE", None), ("UNLICENSED", "LicenseRef-proprietary"),
+        ("BSD", "BSD-3-Clause"), ("SEE LICENSE IN LICENSE", UNKNOWN), ("UNLICENSED", "LicenseRef-proprietary"),
         ("GNU General Public License v2 or later (GPLv2+)", "GPL-2.0-or-later"), ("Foo Public License", UNKNOWN),
         ("http://www.apache.org/licenses/LICENSE-2.0.txt", "Apache-2.0"), ("Dual BSD/GPL", "BSD-3-Clause OR GPL-1.0-or-later"),
         ("," * 5000, UNKNOWN), ("(" * 3000, UNKNOWN),

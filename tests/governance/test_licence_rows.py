@@ -36,6 +36,12 @@ TOLD = {
     "CC BY 4.0 and CC BY-NC 4.0": "CC-BY-4.0 AND CC-BY-NC-4.0",
     '["MIT", "Apache-2.0"]': "MIT AND Apache-2.0",
     "['GPL-3.0']": "GPL-3.0-only",
+    "MIT, ISC": "MIT AND ISC",
+    "mit; gpl-3": "MIT AND GPL-3.0-only",
+    "GPL, version 2": "GPL-2.0-only",
+    "GPL (>= 2)": "GPL-2.0-or-later",
+    "GPL-2 | GPL-3": "GPL-2.0-only OR GPL-3.0-only",
+    "MIT + file LICENSE": "MIT",
 }
 REFUSED = [
     "",
@@ -45,7 +51,8 @@ REFUSED = [
     "BSD",
     "CC BY-NC",
     "Apache License",
-    "MIT, ISC",
+    "MIT*",
+    "MIT, see below",
     "non-MIT",
     "not GPL",
     "Custom: MIT",

@@ -16,6 +16,7 @@ from configs.errors import ConfigurationError
 from openroots.cli import main
 from pipeline.corpus import passages
 from pipeline.corpus.find import Wanted, find
+from tests import small_build
 from tests.pipeline.corpus.conftest import PASSAGE
 
 
@@ -140,3 +141,38 @@ def test_searching_a_corpus_does_not_wait_for_beam_to_load():
     script = "import sys, pipeline.corpus.find, pipeline.corpus.takedown, pipeline.corpus.verify\n"
     script += "sys.exit('apache_beam' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def looked_into(corpus, text):
+    """How many files `find` opens for texts."""
+    told = []
+    find(str(corpus), Wanted(text=text), told.append)
+    return int(told[0].split()[2]) if told else 0
+
+
+def test_sketches_tell_where_dropped_texts_are_so_that_other_work_files_stay_closed(whole, corpus):
+    nowhere = "wholly unheard of sentence that nobody has ever written down"
+    assert looked_into(whole, nowhere) == 0
+    assert looked_into(whole, PASSAGE) == 2  # the shard that has it, and the work shard with its near copy
+    (corpus / ".work" / "seal.json").unlink()  # nothing says that the sketches are of these files
+    assert looked_into(corpus, nowhere) == 1
+    assert either(keys(corpus, text=PASSAGE))
+
+
+def test_texts_that_were_cut_from_a_kept_document_are_sketched_too(tmp_path):
+    recipe = small_build.write_inputs(tmp_path)
+    small_build.build(recipe, tmp_path / "corpus")
+    footer = "This line of the footer stands below a third of all documents"
+    for shard in (tmp_path / "corpus" / "data").rglob("*.arrow"):
+        assert footer.encode() not in shard.read_bytes()
+    rows = find(str(tmp_path / "corpus"), Wanted(text=footer)).rows
+    assert {row["decision"] for row in rows} == {"kept", "dropped"}
+
+
+def test_a_sketch_of_what_was_dropped_holds_no_byte_of_text_and_lies_in_the_work_folder(whole):
+    sketches = list(whole.rglob("*.passages"))
+    assert any("dropped-passages" in path.parts for path in sketches)
+    for path in sketches:
+        assert "index" in path.parts or ".work" in path.parts
+        assert b"Saltmarsh" not in path.read_bytes()
+        assert b"saltmarsh" not in path.read_bytes()
