@@ -112,7 +112,7 @@ def _choose(data: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> int:
             least = min(min(before, hashed), earlier)
             earlier, pair, before = pair, min(before, hashed), hashed
             chosen[count] = least
-            count += np.int64(is_new | (least != last))  # no branch: it would be mispredicted every other time
+            count += int(is_new | (least != last))  # no branch: it would be mispredicted every other time
             is_new, last = False, least
     return count
 
