@@ -354,16 +354,16 @@ def try_damage(step: int = 1) -> dict[str, Any]:
 
 def figures(results: dict[str, Any]) -> str:
     """The figures of a run as Markdown."""
-    lines = ["## Figures", "", f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, other work beside it.", ""]
+    lines = ["## Figures", "", f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, on a shared machine.", ""]
     for part in results.get("kills", []):
         lines.append(
             f"- {part['kills']:,} kills of builds and rebuilds with {part['workers']} "
             f"worker{'s' * (part['workers'] > 1)}, {part['finished']} corpora finished in between: "
-            f"{len(part['wrong']) or 'none'} went wrong"
+            f"{len(part['wrong']) or 'no'} failures"
         )
     if damage := results.get("damage"):
         lines.append(
-            f"- {damage['tried']:,} damages to {damage['files']} files: {len(damage['wrong']) or 'none'} stayed"
+            f"- {damage['tried']:,} damages to {damage['files']} files: {len(damage['wrong']) or 'none'} unrepaired"
         )
     if rows := results.get("inputs"):
         survived = sum(not row["wrong"] for row in rows)
@@ -391,8 +391,8 @@ def write_figures(results: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts; the exit status is 1 where anything is wrong."""
     parser = argparse.ArgumentParser(prog="benchmarks.hostile", description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("parts", nargs="*", choices=["inputs", "kills", "damage"], help="all, if none is named")
-    parser.add_argument("--only", action="append", default=[], help="a kind of input; may be given again")
+    parser.add_argument("parts", nargs="*", choices=["inputs", "kills", "damage"], help="default: all")
+    parser.add_argument("--only", action="append", default=[], help="a kind of input; repeatable")
     parser.add_argument("--kills", type=int, default=100, help="of builds in one process")
     parser.add_argument("--kills-of-workers", type=int, default=30, help="of builds with two worker processes")
     parser.add_argument("--json", help="write the figures to this file")

@@ -72,7 +72,7 @@ def deep_nesting(folder: Path) -> None:
 
 @hostile("jsonl")
 def many_distinct_keys(folder: Path) -> None:
-    """Forty thousand rows, each with a key of its own and no text."""
+    """Forty thousand rows, each with a different key and no text."""
     (folder / "keys.jsonl").write_bytes(_rows(*({f"key-{number}": SENTENCE[:4]} for number in range(40_000))))
 
 
@@ -85,14 +85,14 @@ def language_is_a_path(folder: Path) -> None:
 
 @hostile("jsonl")
 def numbers_out_of_range(folder: Path) -> None:
-    """Integers of a hundred thousand digits, NaN and Infinity beside the text."""
+    """Integers of a hundred thousand digits, NaN and Infinity next to the text."""
     rows = f'{{"text": "{SENTENCE}", "n": {"9" * 100_000}}}\n{{"text": "{SENTENCE}", "n": NaN}}\n'
     (folder / "numbers.jsonl").write_text(rows + f'{{"text": "{SENTENCE}", "n": Infinity}}\n')
 
 
 @hostile("jsonl")
 def broken_unicode(folder: Path) -> None:
-    """Lone surrogates, bytes that are no UTF-8, NUL, a mark of order in the middle."""
+    """Lone surrogates, invalid UTF-8, NUL, a byte order mark in the middle."""
     data = b'{"text": "\\ud800 \\udfff"}\n{"text": "\xff\xfe"}\n{"text": "a\\u0000b"}\n\xef\xbb\xbf{"text": "x"}\n'
     (folder / "unicode.jsonl").write_bytes(data)
 
@@ -120,7 +120,7 @@ def nothing_but_line_breaks(folder: Path) -> None:
 
 @hostile("text")
 def personal_data_that_is_almost_some(folder: Path) -> None:
-    """A megabyte of what begins like mail addresses, account and card numbers, addresses of the network."""
+    """A megabyte of beginnings of email addresses, account and card numbers, IP addresses."""
     pieces = ("a.b-c" * 40 + "@", "DE89 3704 0044 0532 0130 0", "4111-1111-1111-111", "1.2.3.", "+49 30 ", "::ffff:")
     for number, piece in enumerate(pieces):
         (folder / f"{number}.txt").write_text(piece * (MEGABYTE // 6 // len(piece)))
@@ -134,7 +134,7 @@ def digits_without_end(folder: Path) -> None:
 
 @hostile("text")
 def odd_names(folder: Path) -> None:
-    """Names with markup, escape sequences, line breaks, glob characters, 255 bytes, no UTF-8."""
+    """Names with markup, escape sequences, line breaks, glob characters, 255 bytes, invalid UTF-8."""
     names = [
         "[b]bold[",
         "\x1b[2J\x07.txt",
@@ -150,7 +150,7 @@ def odd_names(folder: Path) -> None:
 
 @hostile("text")
 def pipe_loop_and_socket(folder: Path) -> None:
-    """A named pipe, a loop of symbolic links, a link to nowhere, a file that may not be read."""
+    """A named pipe, a loop of symbolic links, a dangling link, a file without read permission."""
     os.mkfifo(folder / "pipe.txt")
     (folder / "loop").symlink_to(folder)
     (folder / "nowhere.txt").symlink_to("/nonexistent")
@@ -170,13 +170,13 @@ def many_attributes(folder: Path) -> None:
 
 @hostile("html")
 def elements_in_elements(folder: Path) -> None:
-    """A hundred thousand elements, each in the one before."""
+    """A hundred thousand nested elements."""
     (folder / "deep.html").write_text("<div><b>" * 100_000 + SENTENCE)
 
 
 @hostile("html")
 def entities_of_entities(folder: Path) -> None:
-    """A document type whose entities multiply, and one that names a local file."""
+    """A document type with exponential entities, and one that refers to a local file."""
     levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     doctype = f'<!DOCTYPE html [<!ENTITY e0 "lol">{levels}<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     (folder / "entities.html").write_text(f"{doctype}<html><body><p>&e11; &x; {SENTENCE * 5}</p></body></html>")
@@ -184,13 +184,13 @@ def entities_of_entities(folder: Path) -> None:
 
 @hostile("properties")
 def one_continued_line(folder: Path) -> None:
-    """A property that goes on over half a million lines."""
+    """A property continued over half a million lines."""
     (folder / "continued.properties").write_text("key = " + "\\\n" * 500_000 + "end")
 
 
 @hostile("gettext")
 def content_is_a_path(folder: Path) -> None:
-    """A catalogue whose whole content is the path of a local file."""
+    """A catalogue whose entire content is the path of a local file."""
     (folder / "path.po").write_text("/etc/passwd")
 
 
@@ -211,7 +211,7 @@ def many_columns(folder: Path) -> None:
 
 @hostile("parquet")
 def expanding_dictionary(folder: Path) -> None:
-    """A Parquet file whose dictionary of one megabyte-long value stands in ten thousand rows."""
+    """A Parquet file whose one dictionary value of a megabyte is repeated in ten thousand rows."""
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), pa.array(["a" * MEGABYTE]))
     pq.write_table(pa.table({"text": column}), folder / "dictionary.parquet", compression="zstd")
 
@@ -245,13 +245,13 @@ def indices_beyond_the_dictionary(folder: Path) -> None:
 
 @hostile("jsonl")
 def gzip_bomb(folder: Path) -> None:
-    """A megabyte that is a gigabyte."""
+    """A megabyte that unpacks to a gigabyte."""
     (folder / "bomb.jsonl.gz").write_bytes(gzip.compress(b'{"text": "' + b"0" * MEGABYTE) * 1000)
 
 
 @hostile("jsonl")
 def zip_bomb_beside_a_good_file(folder: Path) -> None:
-    """An archive with a quarter of a gigabyte of nothing in one member, and a document in another."""
+    """An archive with a quarter of a gigabyte of zeros in one member, and a document in another."""
     with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("bomb.jsonl", "w", force_zip64=True) as member:
             for _ in range(64):
@@ -280,7 +280,7 @@ def _member(name: str, kind: bytes, size: int) -> tarfile.TarInfo:
 
 @hostile("jsonl")
 def torn_streams(folder: Path) -> None:
-    """gzip, bzip2, xz and zstd cut short, with rubbish after the end, and none of these at all."""
+    """gzip, bzip2, xz and zstd cut short, with garbage after the end, and files that are none of these."""
     data = _rows(*({"text": f"{number} {SENTENCE}"} for number in range(2000)))
     packed = {"gz": gzip.compress(data), "bz2": bz2.compress(data), "xz": lzma.compress(data)}
     packed["zst"] = zstandard.ZstdCompressor().compress(data)
@@ -296,7 +296,7 @@ def torn_streams(folder: Path) -> None:
 
 @hostile("warc")
 def lengths_that_lie(folder: Path) -> None:
-    """WARC records of negative, absurd and missing length, between two good pages."""
+    """WARC records with negative, absurd and missing lengths, between two good pages."""
     page = f"<html><body><p>{SENTENCE * 5}</p></body></html>".encode()
     http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page
 

@@ -153,7 +153,7 @@ SPEED_BYTES, SPEED_DOCUMENTS = 3000, 60
 
 
 def speed(held: Held) -> dict[str, float]:
-    """MB/s and documents a second of processor time on documents of 3 kB, up to 60 a language of ours and source, and
+    """MB/s and documents per second of processor time on documents of 3 kB, up to 60 a language of ours and source, and
     MB/s on lines; the best of five runs over batches of 1,000."""
     languages = load_languages()
     lines, documents = [], []
@@ -233,7 +233,10 @@ def plot(rows: list[dict[str, float]]) -> str:
 
 def table(results: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    lines = ["| identifier | texts | macro recall | macro precision | others taken for ours | MB/s |", "|" + "---|" * 6]
+    lines = [
+        "| identifier | texts | macro recall | macro precision | other languages taken for ours | MB/s |",
+        "|" + "---|" * 6,
+    ]
     for name, kinds in results.items():
         for kind, row in kinds.items():
             lines.append(
@@ -241,9 +244,8 @@ def table(results: dict[str, Any]) -> str:
                 f"| {row['others_taken_for_ours']:.1%} | {row['megabytes_a_second']:.1f} |"
             )
     ours = results["OpenRoots (vote)"]
-    others = (
-        f"Others: {ours['sentences']['others_texts']:,} sentences, {ours['sentences']['others_languages']} languages."
-    )
+    texts, languages = ours["sentences"]["others_texts"], ours["sentences"]["others_languages"]
+    others = f"Other languages: {texts:,} sentences in {languages} languages."
     return "\n".join([*lines, "", others, "", each_language(ours)])
 
 
@@ -251,9 +253,9 @@ def speed_line(found: dict[str, float]) -> str:
     """The speed in words."""
     return (
         f"Speed on one core: {found['megabytes_a_second_of_documents']:.0f} MB/s, "
-        f"{found['documents_a_second']:,.0f} documents a second ({found['documents']:,.0f} documents of 3 kB of this "
+        f"{found['documents_a_second']:,.0f} documents per second ({found['documents']:,.0f} documents of 3 kB of this "
         f"text); single sentences {found['megabytes_a_second_of_lines']:.1f} MB/s, "
-        f"{found['lines_a_second']:,.0f} a second."
+        f"{found['lines_a_second']:,.0f} per second."
     )
 
 
