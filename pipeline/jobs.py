@@ -16,7 +16,7 @@ from functools import cached_property
 from configs.load import Plan
 from configs.models import Deduplication
 from pipeline.annotate import annotate_phase
-from pipeline.corpus.passages import DROPPED, sketch_dropped_phase, sketch_phase, sketch_tasks
+from pipeline.corpus.passages import DROPPED, sketch_dropped_phase, sketch_phase, sketch_task
 from pipeline.corpus.tombstones import FOLDER as TAKEDOWNS
 from pipeline.decide import decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
@@ -77,13 +77,13 @@ class CorpusJobs:
 
     def write_steps(self) -> list[Step]:
         """What becomes of every document, and the corpus."""
+        write = Link("write", self.write_phase)
         return [
             *self.decontaminate_steps(),
             ShardStep(self.fate_tasks, (Link("count", self.count_phase),), sum_histograms),
             ShardStep(self.fate_tasks, self.settle_links, sum_examples),
-            ShardStep(self.write_tasks, (Link("write", self.write_phase),)),
+            ShardStep(self.write_tasks, (write, Link("passages", self.sketch_phase, self.sketch_task))),
             ShardStep(self.ledger_tasks, (Link("ledger", self.ledger_phase),)),
-            ShardStep(self.sketch_tasks, (Link("passages", self.sketch_phase),)),
             ShardStep(self.tally_tasks, (Link("tally", self.tally_phase),), sum_tallies),
         ]
 
@@ -235,9 +235,9 @@ class CorpusJobs:
         """Sketches the passages of the corpus, for `find`."""
         return sketch_phase(self.output, self._vouchers)
 
-    def sketch_tasks(self, done: Done) -> list[Task]:
-        """A task a shard of the corpus."""
-        return sketch_tasks(done.records("write"))
+    def sketch_task(self, done: Done, task: Task, records: list[Record]) -> Task:
+        """The shard that was written."""
+        return sketch_task(task.name, records[0].files[0])
 
     def tally_phase(self, _: Done) -> Phase:
         """Counts what the report shows."""

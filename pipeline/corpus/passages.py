@@ -10,7 +10,7 @@ there: it stands beside what it was made of, and goes with it.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,11 @@ from pipeline.corpus.reading import open_arrow
 from pipeline.deduplication.characters import tables
 from pipeline.deduplication.exact import folded
 from pipeline.runtime import storage
-from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
+from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.runtime.shards import Rows
 from pipeline.text.columns import text_buffers
 
-VERSION = 1
+VERSION = 2
 ENDING = ".passages"
 GRAM, WINDOW = 8, 4
 SHORTEST = GRAM + WINDOW - 1
@@ -247,6 +247,7 @@ class SketchWork:
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.passages`."""
         path, digest = task.payload
+        storage.bring(storage.join(self.output, path))
         with folder.binary(ENDING) as stream:
             stream.write(sketch(storage.join(self.output, path), digest))
 
@@ -257,14 +258,9 @@ def sketch_phase(output: str, vouchers: tuple[str, ...] = ()) -> Phase:
     return Phase("passages", {"version": VERSION}, SketchWork(output), place, vouchers)
 
 
-def sketch_tasks(written: Iterable[Record]) -> list[Task]:
-    """A task a shard, of the records of the phase that wrote them."""
-    files: Iterator[OutputFile] = (file for record in written for file in record.files)
-    return [_task(file.path, file.digest, file.bytes) for file in files]
-
-
-def _task(path: str, digest: str, size: int) -> Task:
-    return Task(path.removesuffix(".arrow"), (digest,), (f"data/{path}", digest), size)
+def sketch_task(name: str, shard: OutputFile) -> Task:
+    """The task that sketches a shard, under the name of the task that wrote it."""
+    return Task(name, (shard.digest,), (f"data/{shard.path}", shard.digest), shard.bytes)
 
 
 DROPPED = "dropped-passages"
@@ -288,7 +284,8 @@ def sketch_dropped_phase() -> Phase:
 
 def sketch_path(corpus: str, shard: str) -> str:
     """Where the sketch of a shard (`data/sw/shard-….arrow`) lies."""
-    return storage.join(corpus, "index", "passages", shard.removeprefix("data/").removesuffix(".arrow") + ENDING)
+    folder, _, name = shard.removeprefix("data/").rpartition("/")
+    return storage.join(corpus, "index", "passages", folder, name.partition(".")[0] + ENDING)
 
 
 def dropped_path(work: str, shard: str) -> str:

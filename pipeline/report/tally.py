@@ -135,6 +135,7 @@ def tally_file(output: str, path: str) -> Tally:
     """Count one file of a corpus; `path` is relative to the folder `output`: a shard of `data` or a ledger part."""
     tally = Tally()
     full = storage.join(output, path)
+    storage.bring(full)
     if path.startswith("data/"):
         with open_shard(full, mapped=False) as batches:
             for batch, texts in coarse(batches):

@@ -82,7 +82,7 @@ def keep(path: str, data: bytes) -> None:
     """A file has been written, or read whole."""
     global _size
     drop(path)
-    if len(data) > ENTRY_BYTES or not _may_keep(path):
+    if len(data) > ENTRY_BYTES or not may_keep(path):
         return
     with _lock:
         _files[path] = data
@@ -95,7 +95,7 @@ def keep_file(path: str, descriptor: int) -> None:
     """A large file has been written; `descriptor` is of its bytes on this machine's disk, and may be closed later."""
     drop(path)
     size = os.fstat(descriptor).st_size
-    if size > DISK_BYTES or not _may_keep(path):
+    if size > DISK_BYTES or not may_keep(path):
         return
     with _lock:
         _large[path] = os.dup(descriptor), size
@@ -103,7 +103,8 @@ def keep_file(path: str, descriptor: int) -> None:
             os.close(_large.popitem(last=False)[1][0])
 
 
-def _may_keep(path: str) -> bool:
+def may_keep(path: str) -> bool:
+    """Whether a file may be recalled here and now."""
     return bool(_drivers or _run) and not path.endswith(_NEVER) and "/records/" not in path
 
 

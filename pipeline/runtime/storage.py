@@ -20,7 +20,9 @@ import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import OutputError
-from pipeline.runtime.stores import Span, Spool, open_filesystem
+from pipeline.runtime import stores
+from pipeline.runtime.spool import Spool
+from pipeline.runtime.stores import Span, open_filesystem
 
 _BLOCK = 8 << 20
 _THREADS = 16
@@ -140,7 +142,7 @@ def _created_here(inner: str, path: str) -> Iterator[DigestingStream]:
 
 @contextmanager
 def _created_there(fs: Any, inner: str, path: str) -> Iterator[DigestingStream]:
-    with Spool() as spool:
+    with Spool(stores.BLOCK) as spool:
         digesting = DigestingStream(spool, f"{path} (on its way, in {tempfile.gettempdir()})")
         yield digesting
         with _writing(path):
@@ -301,6 +303,13 @@ def remove_tree(path: str) -> None:
             shutil.rmtree(inner)
     else:
         remove(path, list_files(path))
+
+
+def bring(path: str) -> None:
+    """Fetch a large file of a store to this machine's disk, before it is read more than once. Raises OSError."""
+    fs, inner = filesystem(path)
+    if not isinstance(fs, LocalFileSystem):
+        fs.bring(inner)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import logging
 import os
 import random
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 from configs.errors import ConfigurationError, StorageError
 from configs.shown import shown
 from pipeline.runtime import recall
+from pipeline.runtime.spool import Spool
 
 T = TypeVar("T")
 
@@ -367,6 +367,27 @@ class Remote(fsspec.AbstractFileSystem):
         if not self.has_buckets:
             self._try("makedirs", path, exist_ok=exist_ok)
 
+    def bring(self, path: str) -> None:
+        """Fetch a large file once, to be recalled from this machine's disk: for who reads it more than once.
+
+        Nothing happens where that may not be, or does not fit; whoever reads then asks the store.
+        """
+        url = self._url(path)
+        if not self.has_buckets or not recall.may_keep(url) or recall.size_of(url) is not None:
+            return
+        start = self.cat_file(path, 0, BLOCK)
+        if len(start) < BLOCK:  # recalled from memory now
+            return
+        size = int(self.size(path))
+        if size > recall.DISK_BYTES:
+            return
+        with Spool(BLOCK) as spool, suppress(OSError):  # the disk may be full
+            spool.write(start)
+            for at in range(BLOCK, size, BLOCK):
+                spool.write(self.cat_file(path, at, min(at + BLOCK, size)))
+            if os.fstat(spool.fileno()).st_size == size:
+                recall.keep_file(url, spool.fileno())
+
     def open(self, path: str, mode: str = "rb", *, span: Span | None = None, **kwargs: Any) -> Any:
         """Open a file to read its bytes; with a span, those alone are asked for where the file is large."""
         if mode != "rb":
@@ -377,7 +398,7 @@ class Remote(fsspec.AbstractFileSystem):
             return RangedFile(self, path)
         return RangedFile(self, path, span.at, span.end)
 
-    def upload(self, source: "Spool", path: str) -> None:
+    def upload(self, source: Spool, path: str) -> None:
         """Write a file so that it appears whole or not at all.
 
         In a store of buckets by one request, or in parts that are thrown away if one fails; elsewhere under another
@@ -400,7 +421,7 @@ class Remote(fsspec.AbstractFileSystem):
                 self.fs.rm_file(temporary)
             raise
 
-    def _put(self, source: "Spool", path: str) -> None:
+    def _put(self, source: Spool, path: str) -> None:
         if not source.is_on_disk:
             self.pipe_file(path, source.value())
             return
@@ -543,44 +564,6 @@ class _Stream(io.BufferedIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         return bytes(attempt(lambda: self._file.read(-1 if size is None else size), self._path))
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class Spool(io.RawIOBase):
-    """What is to be written to a store, in memory up to a block, then in a nameless place on this machine's disk."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(BLOCK)  # noqa: SIM115 - lives as long as this
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return int(self._file.write(data))
-
-    @property
-    def is_on_disk(self) -> bool:
-        """Whether it is too large for memory."""
-        return bool(self._file._rolled)  # type: ignore[attr-defined]
-
-    def fileno(self) -> int:
-        """Its descriptor, where it is on disk, with all that was written."""
-        self._file.flush()
-        return self._file.fileno()
-
-    def path(self) -> str:
-        """Where it lies on disk, to be read from the start."""
-        self._file.flush()
-        self._file.seek(0)
-        return f"/dev/fd/{self._file.fileno()}"
-
-    def value(self) -> bytes:
-        """All of it."""
-        self._file.seek(0)
-        return self._file.read()
 
     def close(self) -> None:
         self._file.close()

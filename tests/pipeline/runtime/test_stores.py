@@ -251,3 +251,30 @@ def test_hadoop_without_java_is_one_line(monkeypatch):
 def test_no_bucket_is_said_of_a_file_in_it_as_well():
     with pytest.raises(ConfigurationError, match=r"names no bucket; give s3://BUCKET"):
         storage.read_json(storage.join("s3://", "manifest.json"))
+
+
+def test_a_large_file_that_is_read_twice_is_fetched_once(bucket, monkeypatch):
+    monkeypatch.setattr(stores, "BLOCK", 1000)
+    monkeypatch.setattr(recall, "ENTRY_BYTES", 1000)
+    path, data = f"{bucket}/shard.arrow", random.Random(0).randbytes(3500)
+    with storage.create(path) as stream:
+        stream.write(data)
+    recall.begin_run("the run of another process's file")
+    FaultyStore.requests.clear()
+    storage.bring(path)
+    fs, inner = storage.filesystem(path)
+    for _ in range(2):
+        with fs.open(inner, "rb") as stream:
+            assert stream.read() == data
+    assert FaultyStore.requests["get"] == 4
+
+
+def test_a_file_too_large_for_this_machines_disk_is_left_in_the_store(bucket, monkeypatch):
+    monkeypatch.setattr(stores, "BLOCK", 1000)
+    monkeypatch.setattr(recall, "ENTRY_BYTES", 1000)
+    monkeypatch.setattr(recall, "DISK_BYTES", 2000)
+    with storage.create(f"{bucket}/shard.arrow") as stream:
+        stream.write(b"x" * 3500)
+    recall.begin_run("another run")
+    storage.bring(f"{bucket}/shard.arrow")
+    assert recall.size_of(f"{bucket}/shard.arrow") is None
