@@ -96,13 +96,15 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def _checked(path: str) -> str | None:
-    """The protocol of a path. Refuses what looks like a URL of a store and would be taken for a local folder."""
+    """The protocol of a path. Refuses what looks like a URL of a store and would be taken for something else."""
     protocol, rest = split_protocol(path)
     scheme, colon, after = path.partition(":")
     if colon and scheme in OBJECT_STORES and protocol is None and not after.startswith("//"):
         raise ConfigurationError(f"{shown(path)}: did you mean {scheme}://{shown(after.lstrip('/'))}?")
     if protocol in OBJECT_STORES and not str(rest).split("/")[0]:
         raise ConfigurationError(f"{shown(path)} names no bucket; give {protocol}://BUCKET/FOLDER")
+    if protocol in OBJECT_STORES and {".", ".."} & set(str(rest).split("/")):  # some stores take them for names
+        raise ConfigurationError(f"{shown(path)}: a store has no folders `.` and `..`; write the path without them")
     return protocol
 
 
@@ -121,7 +123,7 @@ def _remote(fs: fsspec.AbstractFileSystem) -> "Remote":
 
 
 @contextmanager
-def impatient(seconds: float = 20.0) -> Iterator[None]:
+def impatient(seconds: float = 15.0) -> Iterator[None]:
     """Within this block a store that does not answer is given up early: a person waits for the first answer."""
     _short.append(seconds)
     try:

@@ -278,3 +278,9 @@ def test_a_file_too_large_for_this_machines_disk_is_left_in_the_store(bucket, mo
     recall.begin_run("another run")
     storage.bring(f"{bucket}/shard.arrow")
     assert recall.size_of(f"{bucket}/shard.arrow") is None
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/.", "s3://bucket/../corpus", "gs://bucket/a/./b"])
+def test_dots_in_a_path_of_a_store_are_refused(path):
+    with pytest.raises(ConfigurationError, match="write the path without them"):
+        storage.filesystem(path)
