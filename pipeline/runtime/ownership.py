@@ -79,6 +79,8 @@ def check_output(output: str, kind: str, option: str = "--output") -> None:
     remedy = f"choose an empty or a new folder with {option}"
     if storage.is_local(output):
         _check_local(Path(inner), name, option)
+    elif {"", ".", ".."} & set(inner.strip("/").split("/")):  # some stores take them for names, others do not
+        raise OutputError(f"{name} has a part that is empty, `.` or `..`; write {option} without it")
     try:
         found = _names(fs, inner)
     except NotADirectoryError:

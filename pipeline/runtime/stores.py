@@ -103,8 +103,6 @@ def _checked(path: str) -> str | None:
         raise ConfigurationError(f"{shown(path)}: did you mean {scheme}://{shown(after.lstrip('/'))}?")
     if protocol in OBJECT_STORES and not str(rest).split("/")[0]:
         raise ConfigurationError(f"{shown(path)} names no bucket; give {protocol}://BUCKET/FOLDER")
-    if protocol in OBJECT_STORES and {".", ".."} & set(str(rest).split("/")):  # some stores take them for names
-        raise ConfigurationError(f"{shown(path)}: a store has no folders `.` and `..`; write the path without them")
     return protocol
 
 
