@@ -59,7 +59,8 @@ def _lines(patterns: tuple[str, ...]) -> list[str]:
     lines: dict[str, None] = {}
     for pattern in patterns:
         fs, inner = storage.filesystem(pattern)
-        paths = sorted(fs.glob(inner)) if any(mark in inner for mark in "*?[") else [inner]
+        is_pattern = any(mark in inner for mark in "*?[") and not fs.isfile(inner)
+        paths = sorted(fs.glob(inner)) if is_pattern else [inner]
         if not paths:
             raise OpenRootsError(f"{pattern}: no such file")
         for path in paths:

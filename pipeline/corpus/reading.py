@@ -100,10 +100,11 @@ def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any 
     """
     import pyarrow.dataset as ds
 
-    fs, inner = storage.filesystem(storage.join(corpus, "ledger"))
-    if not fs.exists(inner):
+    fs, inner = storage.filesystem(corpus)
+    if not fs.exists(f"{inner.rstrip('/')}/ledger"):
         raise InputError(storage.join(corpus, "ledger"), "there is no ledger", "Give the folder of a finished corpus")
-    dataset = ds.dataset(sorted(fs.glob(f"{inner}/*.parquet")), filesystem=fs, format="parquet")
+    paths = [f"{inner.rstrip('/')}/{part}" for part in ledger_parts(corpus)]
+    dataset = ds.dataset(paths, filesystem=fs, format="parquet")
     names = [name for name in columns if name in dataset.schema.names] if columns is not None else None
     for batch in dataset.to_batches(columns=names, filter=keep):
         if batch.num_rows:
@@ -112,10 +113,8 @@ def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any 
 
 def ledger_parts(corpus: str) -> list[str]:
     """Paths of the ledger's parts, relative to the corpus, sorted."""
-    fs, inner = storage.filesystem(storage.join(corpus, "ledger"))
-    return (
-        sorted(f"ledger/{path.rsplit('/', 1)[1]}" for path in fs.glob(f"{inner}/*.parquet")) if fs.exists(inner) else []
-    )
+    names = storage.names_in(storage.join(corpus, "ledger"))  # no pattern: the corpus' own path may look like one
+    return sorted(f"ledger/{name}" for name in names if name.endswith(".parquet"))
 
 
 def plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -143,7 +143,7 @@ def files_of(one: EvaluationSet) -> list[str]:
 def _matches(pattern: str) -> Iterator[str]:
     if "://" in pattern:
         fs, inner = storage.filesystem(pattern)
-        for path in fs.glob(inner):
+        for path in [inner] if fs.exists(inner) else fs.glob(inner):
             url = fs.unstrip_protocol(path)
             if format_of(path.rsplit("/", 1)[-1]) or not fs.isdir(path):
                 yield url
@@ -151,7 +151,7 @@ def _matches(pattern: str) -> Iterator[str]:
                 yield from (storage.join(url, name) for name in storage.list_files(url) if format_of(name))
         return
     fs, inner = storage.filesystem(pattern)
-    paths = [Path(path) for path in fs.glob(inner)]
+    paths = [Path(inner)] if fs.exists(inner) else [Path(path) for path in fs.glob(inner)]
     if not paths and _PACKAGE.fullmatch(pattern):
         paths = _package(pattern) or _watched(pattern)
     for path in paths:

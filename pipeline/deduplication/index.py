@@ -85,13 +85,13 @@ def index_files(builds: Sequence[str]) -> list[tuple[str, str]]:
     """Finished builds with the paths of their index files, sorted within each; raises InputError without any."""
     found = []
     for build in builds:
-        fs, inner = storage.filesystem(storage.join(build, FOLDER))
-        names = sorted(fs.glob(f"{inner}/**/*.arrow")) if fs.exists(inner) else []
+        folder = storage.join(build, FOLDER)
+        names = [name for name in storage.list_files(folder) if name.endswith(".arrow")]
         if not names:
             raise InputError(
                 build, "it has no index to deduplicate against", "Name the folder of a finished build, as built here"
             )
-        found += [(build, fs.unstrip_protocol(name) if not storage.is_local(build) else name) for name in names]
+        found += [(build, storage.join(folder, name)) for name in names]
     return found
 
 

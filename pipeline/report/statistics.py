@@ -23,10 +23,8 @@ RIGHT_TO_LEFT = frozenset({"Adlm", "Arab", "Hebr", "Nkoo", "Syrc", "Thaa"})
 def corpus_files(output: str, manifest: Mapping[str, Any]) -> list[str]:
     """Shards and ledger parts of a finished corpus, relative to `output`, sorted."""
     shards = [shard["path"] for language in manifest["languages"].values() for shard in language["shards"]]
-    folder = storage.join(output, "ledger")
-    fs, inner = storage.filesystem(folder)
-    parts = [f"ledger/{path.rsplit('/', 1)[1]}" for path in fs.glob(f"{inner}/*.parquet")]
-    return sorted(shards) + sorted(parts)
+    names = storage.names_in(storage.join(output, "ledger"))
+    return sorted(shards) + sorted(f"ledger/{name}" for name in names if name.endswith(".parquet"))
 
 
 def collect(

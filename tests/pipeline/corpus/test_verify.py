@@ -9,7 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from openroots.cli import main
+from pipeline.corpus.find import Wanted, find
 from pipeline.corpus.verify import verify
+from pipeline.deduplication.index import index_files
+from tests.pipeline.corpus.conftest import PASSAGE, write_inputs
+from tests.small_build import build
 
 
 def kinds(corpus: Path) -> dict[str, Path]:
@@ -108,3 +112,11 @@ def test_what_is_no_corpus_is_refused(tmp_path):
     result = CliRunner().invoke(main, ["verify", str(tmp_path)])
     assert result.exit_code == 1
     assert "there is no such file" in result.output
+
+
+def test_a_corpus_whose_folder_looks_like_a_pattern_is_whole(tmp_path):
+    odd = tmp_path / "o d+d" / "[x]* %20 #1"
+    build(write_inputs(tmp_path / "inputs"), odd)
+    assert verify(str(odd)).problems == []
+    assert len(find(str(odd), Wanted(text=PASSAGE)).rows) == 2
+    assert index_files([str(odd)])
