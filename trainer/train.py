@@ -1,4 +1,4 @@
-"""Start training, in one process or, by torchrun, in many:
+"""Train, in one process or, with torchrun, in many:
 
 torchrun --nproc-per-node 8 -m trainer.train --config configs/training/560m.toml --set batch.micro=8
 """
@@ -89,12 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="trainer.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", default="tiny", help="a name of configs/training, or a .toml file (tiny)")
+    parser.add_argument("--config", default="tiny", help="a name in configs/training, or a .toml file (tiny)")
     parser.add_argument("--packed", help="output of `openroots pack`, instead of data.packed")
-    parser.add_argument("--start", help="a model's folder or a checkpoint that a new run has its weights from")
+    parser.add_argument("--start", help="a model's folder or a checkpoint to initialise a new run's weights from")
     parser.add_argument("--output", help="folder of the run, instead of checkpoints.folder")
     parser.add_argument("--profile", metavar="STEPS", help="write a trace of these steps, such as 10-12")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
     given = parser.parse_args(arguments)
     try:
         config = configure(given.config, given.set, given.packed, given.output, given.profile, given.start)

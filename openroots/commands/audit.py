@@ -8,22 +8,22 @@ import click
 
 @click.command("audit")
 @click.argument("corpus", default="build/corpus")
-@click.option("--html", default=None, help="write the page")
+@click.option("--html", default=None, help="write an HTML page")
 @click.option(
     "--sample",
     default=0,
     type=click.IntRange(0, 10_000_000),
-    help="look at so many documents' text: personal data left, words that stand near groups of people",
+    help="documents to sample: personal data left, words near groups of people",
 )
 @click.option(
     "--ner",
     multiple=True,
     metavar="LANGUAGE=MODEL",
-    help="with --sample: a model of spaCy that finds names of people in a language (`*`: all others); may be repeated",
+    help="with --sample: a spaCy model to find names of people in a language (`*`: all others); repeatable",
 )
-@click.option("--json", "as_json", is_flag=True, help="all figures, as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
 def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ...], as_json: bool) -> None:
-    """What is in a corpus, by whose right, with what personal data, what bias.
+    """Report what is in a corpus: licences, languages, personal data, bias.
 
     \b
     openroots audit build/corpus --html audit.html --sample 10000
@@ -38,7 +38,7 @@ def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ..
     if html:
         check_file(html, "--html", signs=(MARK,))
     if ner and not sample:
-        raise click.UsageError("--ner reads a sample of the documents; say how many with --sample")
+        raise click.UsageError("--ner reads a sample of the documents; give its size with --sample")
     found = audit(corpus, sample, Persons(models_of(ner)) if ner else None)
     if html:
         write_text(html, audit_page(found))
@@ -85,7 +85,7 @@ def _print_sample(found: dict[str, Any], console: Any) -> None:
     look, left = found["second_look"], found["second_look"]["kinds"]["any"]
     interval = f"95 % interval {figures.percent(left['low'])} to {figures.percent(left['high'])}"
     share = figures.percent(left["share"])
-    console.print(f"a second look at {look['documents']:,} documents finds some in {share} ({interval})")
+    console.print(f"a second search of {look['documents']:,} documents finds some in {share} ({interval})")
     if look["persons"]:
         table = plain_table("language", "model", "documents", "with a name", "95 %")
         for language, row in look["persons"].items():

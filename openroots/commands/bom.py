@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 @click.command("bom")
 @click.argument("corpus", default="build/corpus")
 @click.option("--supplier", required=True, help="the organisation that publishes the corpus")
-@click.option("--location", default=None, help="where it can be had: an address")
-@click.option("--released", default=None, type=click.DateTime(["%Y-%m-%d"]), help="when it was released; else as built")
-@click.option("--run", "run", default=None, help="a training run on it: the bill names the model too")
-@click.option("--output", default=None, help="write it to a file, such as bom.spdx.json")
+@click.option("--location", default=None, help="where the corpus can be obtained: a URL")
+@click.option(
+    "--released", default=None, type=click.DateTime(["%Y-%m-%d"]), help="release date; default: when it was built"
+)
+@click.option("--run", "run", default=None, help="a run trained on it, to include the model")
+@click.option("--output", default=None, help="write to a file, such as bom.spdx.json")
 def bom_command(
     corpus: str, supplier: str, location: str | None, released: datetime | None, run: str | None, output: str | None
 ) -> None:
-    """A bill of materials in SPDX 3.0.1: files, sources, fetched packages, licences; with --run a model's too.
+    """Write a bill of materials in SPDX 3.0.1: files, sources, fetched packages, licences; with --run, a model's too.
 
-    SOURCE_DATE_EPOCH sets the time that it bears, for a bill that is the same to the byte.
+    SOURCE_DATE_EPOCH sets its timestamp, for a reproducible bill.
 
     \b
     openroots bom build/corpus --supplier "Institute of Letters" --output bom.spdx.json

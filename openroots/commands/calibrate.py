@@ -12,17 +12,22 @@ CODE = "[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
 
 
 @click.command("calibrate")
-@click.option("--language", required=True, help="BCP-47; need not be among those that OpenRoots knows")
-@click.option("--good", multiple=True, required=True, help="text, a sentence or paragraph a line; a glob; repeatable")
-@click.option("--junk", multiple=True, help="text that must go, a document a line; default: made from the good text")
+@click.option("--language", required=True, help="BCP 47 code, which OpenRoots need not know")
+@click.option(
+    "--good",
+    multiple=True,
+    required=True,
+    help="good text, one sentence or paragraph per line; file or pattern; repeatable",
+)
+@click.option("--junk", multiple=True, help="text to drop, one document per line; default: made from the good text")
 @click.option("--output", default="build/calibration", show_default=True, help="folder for model, fragment and page")
 @click.option("--unspaced", is_flag=True, help="the language is written without spaces between words")
 def calibrate_command(language: str, good: tuple[str, ...], junk: tuple[str, ...], output: str, unspaced: bool) -> None:
     """Find a language's quality thresholds from good text, with what they cost and what they catch.
 
     Prints a TOML fragment to paste into a recipe, and writes it to OUTPUT/LANGUAGE.toml, with the letter model it
-    names and a page that plots each measure, OUTPUT/LANGUAGE.html. Good text wants some hundred lines that no list of
-    words was made from. A threshold that good text and junk do not part is left out.
+    names and a page that plots each measure, OUTPUT/LANGUAGE.html. Give a few hundred lines of good text that no word
+    list was made from. A threshold that does not separate good text from junk is left out.
 
     \b
     openroots calibrate --language xh --good 'my/*.txt'
@@ -32,7 +37,7 @@ def calibrate_command(language: str, good: tuple[str, ...], junk: tuple[str, ...
     from pipeline.runtime.ownership import check_file
 
     if not re.fullmatch(CODE, language):
-        raise click.UsageError(f"`{language}` is no language code, such as sw or sr-Latn")
+        raise click.UsageError(f"`{language}` is not a language code such as sw or sr-Latn")
     folder = on_disk(output)
     table, plots, model = (folder / f"{language}{ending}" for ending in (".toml", ".html", ".letters.npz"))
     for path, sign in ((table, f"[natural.{language}.quality]"), (plots, "<title>Thresholds of "), (model, ".weights")):

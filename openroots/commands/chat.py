@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from trainer.model import Bloom
 
 HELP = """\
-/language sw   answer in Swahili: the request is added to what you write; /language alone: as it comes
-/history       what was said
-/forget        begin anew
+/language sw   ask for answers in Swahili, by adding to your questions; /language alone: in any language
+/history       show the conversation
+/forget        start over
 /turns N       send the last N questions and answers along (0: each question alone, as in fine-tuning)
-/help          this
-/quit          end, as does Ctrl-D"""
+/help          show this
+/quit          quit, as does Ctrl-D"""
 TURNS_MAX = 20
 
 
@@ -51,39 +51,42 @@ class Chat:
         if word == "language":
             return self._switch(rest)
         if word == "history":
-            return "\n".join(f"> {question}\n{answer}" for question, answer in self.history) or "nothing was said yet"
+            return "\n".join(f"> {question}\n{answer}" for question, answer in self.history) or "nothing yet"
         if word == "forget":
             self.history.clear()
             return "forgotten"
         if word == "turns":
             if not rest.isascii() or not rest.isdigit() or int(rest) > TURNS_MAX:
-                return f"say how many, from 0 to {TURNS_MAX}"
+                return f"give a number from 0 to {TURNS_MAX}"
             self.turns = int(rest)
-            return f"the last {self.turns} go along" if self.turns else "each question goes alone"
-        return HELP if word == "help" else f"there is no /{shown(word, 30)}\n{HELP}"
+            return f"the last {self.turns} are sent along" if self.turns else "each question is sent alone"
+        return HELP if word == "help" else f"unknown command /{shown(word, 30)}\n{HELP}"
 
     def _switch(self, code: str) -> str:
         if code and code not in self.names:
-            return f"unknown language `{shown(code, 30)}`; there are {', '.join(self.names)}"
+            return f"unknown language `{shown(code, 30)}`; known: {', '.join(self.names)}"
         self.language = code or None
-        return f"answers in {self.names[code]}" if code else "answers as they come"
+        return f"answers in {self.names[code]}" if code else "answers in any language"
 
 
 @click.command("chat")
 @click.option("--model", "folder", required=True, help="a fine-tuned model's folder, such as `openroots export` writes")
-@click.option("--language", default=None, help="ask for answers in it; /language changes it")
+@click.option("--language", default=None, help="ask for answers in this language; /language changes it")
 @click.option(
-    "--turns", default=0, show_default=True, type=click.IntRange(0, TURNS_MAX), help="earlier ones sent along"
+    "--turns", default=0, show_default=True, type=click.IntRange(0, TURNS_MAX), help="earlier exchanges to send along"
 )
-@click.option("--max-tokens", default=200, show_default=True, type=click.IntRange(1), help="new tokens of an answer")
+@click.option("--max-tokens", default=200, show_default=True, type=click.IntRange(1), help="tokens per answer, at most")
 @click.option(
-    "--temperature", default=None, type=click.FloatRange(0.01, 10), help="draw answers; left out: the likeliest"
+    "--temperature",
+    default=None,
+    type=click.FloatRange(0.01, 10),
+    help="sample answers; default: the likeliest token each time",
 )
 @click.option("--top-p", default=0.95, show_default=True, type=click.FloatRange(0.01, 1), help="with --temperature")
 @click.option("--repetition-penalty", default=1.0, show_default=True, type=click.FloatRange(0.1, 10))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, (1 << 62)), help="with --temperature")
-@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object an answer, at its end")
+@click.option("--device", default=None, help="such as cpu or cuda:0; default: a GPU if there is one")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per answer, when complete")
 def chat_command(
     folder: str,
     language: str | None,
@@ -96,10 +99,10 @@ def chat_command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Talk to a model that was fine-tuned on prompts, in the terminal. Lines come from standard input.
+    """Chat in the terminal with a model fine-tuned on prompts. Reads lines from standard input.
 
-    It answers what a prompt asks, word by word as it comes; /help lists what else a line may say. A model that was not
-    fine-tuned continues a text instead: for that there is `openroots generate`.
+    Answers appear word by word; /help lists the commands. A model that was not fine-tuned only continues a text: use
+    `openroots generate` for that.
 
     \b
     openroots chat --model hf-model
@@ -121,7 +124,7 @@ def chat_command(
     model, tokenizer = load_model(folder, device)
     is_terminal = sys.stdin.isatty() and not as_json
     if is_terminal:
-        click.echo(f"{shown(folder, 200)} · /help says what a line may hold, Ctrl-D ends", err=True)
+        click.echo(f"{shown(folder, 200)} · /help lists commands, Ctrl-D quits", err=True)
     for line in _lines(is_terminal):
         if line.startswith("/"):
             said = chat.command(line)

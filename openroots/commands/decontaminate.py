@@ -15,10 +15,10 @@ REVIEW = "review"
 @click.command("decontaminate", context_settings=PASS_THROUGH)
 @click.argument("files", nargs=-1, required=True)
 @click.option(
-    "--against", multiple=True, help="evaluation items: file, 'pattern', folder or installed package; may be repeated"
+    "--against", multiple=True, help="evaluation items: file, 'pattern', folder or installed package; repeatable"
 )
-@click.option("--output", default=None, help="folder or URL for what is kept, and the ledger of what is not")
-@click.option("--fields", default=None, help="of an item, comma-separated, as question,answer  [default: all text]")
+@click.option("--output", default=None, help="folder or URL for the documents kept and the ledger")
+@click.option("--fields", default=None, help="fields of an item, such as question,answer  [default: all text]")
 @file_options(id_help="column or key that identifies a document, or an item", language_help="of all documents")
 @click.option(
     "--policy",
@@ -28,12 +28,12 @@ REVIEW = "review"
     help="drop the document, or cut the item out of it",
 )
 @click.option(
-    "--threshold", default=0.8, show_default=True, type=click.FloatRange(0.5, 1), help="least score of an item"
+    "--threshold", default=0.8, show_default=True, type=click.FloatRange(0.5, 1), help="least score of a match"
 )
 @WORKERS
 @STRICT
-@click.option("--json", "as_json", is_flag=True, help="review: one JSON object a line")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="review: items shown")
+@click.option("--json", "as_json", is_flag=True, help="review: one JSON object per line")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="review: items to show")
 @click.pass_context
 def decontaminate_command(
     ctx: click.Context,
@@ -52,10 +52,10 @@ def decontaminate_command(
     as_json: bool,
     limit: int,
 ) -> None:
-    """Remove documents that hold items of evaluation sets from FILES, no recipe needed; or review what was found.
+    """Remove documents that contain evaluation items from FILES, without a recipe; or review what was found.
 
-    Questions, answers and passages are found lower-cased, mistyped, with other punctuation, split over paragraphs, in
-    any script. Each document that goes has a row in the ledger with set, item and score.
+    Questions, answers and passages are found even if lower-cased, mistyped, with other punctuation or split over
+    paragraphs, in any script. Each document removed has a row in the ledger with set, item and score.
 
     \b
     openroots decontaminate 'web/*.jsonl' --against 'eval/*.jsonl' --output out
@@ -103,6 +103,6 @@ def _review(ctx: click.Context, places: tuple[str, ...], as_json: bool, limit: i
     print_items(first, Terminal())
     more = sum(1 for _ in rows)
     if not first:
-        click.echo("no document holds an item")
+        click.echo("no document contains an item")
     elif more:
         click.echo(f"… and {more:,} more; --limit shows them, --json all", err=True)

@@ -11,9 +11,9 @@ ROWS_MAX = 30
 @click.command("diff")
 @click.argument("before")
 @click.argument("after")
-@click.option("--json", "as_json", is_flag=True, help="everything, as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print everything as JSON")
 def diff_command(before: str, after: str, as_json: bool) -> None:
-    """What came, what went and why, from corpus BEFORE to corpus AFTER; by language and source.
+    """Show what was added and removed, and why, from corpus BEFORE to corpus AFTER, by language and source.
 
     \b
     openroots diff build/corpus build/corpus-2

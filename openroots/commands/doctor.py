@@ -11,16 +11,16 @@ _MARKS = {"good": ("✓", "green"), "bad": ("✗", "red"), "unknown": ("?", "yel
 
 
 @click.command("doctor", context_settings=PASS_THROUGH)
-@click.option("--output", default=None, help="folder or URL that the build is to have")
-@click.option("--no-job", is_flag=True, help="send no small job to the workers")
-@click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")
+@click.option("--output", default=None, help="the build's output folder or URL")
+@click.option("--no-job", is_flag=True, help="do not send a test job to the workers")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
 @click.pass_context
 def doctor_command(ctx: click.Context, output: str | None, no_job: bool, as_json: bool) -> None:
-    """Say what would stop a build on a runner, before it is sent: status 1, and what to do, if anything would.
+    """Check what would stop a build on a runner before you submit it; status 1, with remedies, if anything would.
 
-    Looks at this machine's Python and packages, at the addresses that options name, at the output, and then lets a
-    small job look at the workers: their versions, and whether they can read, write and delete there. Takes the options
-    of Apache Beam that the build is to get:
+    Checks this machine's Python and packages, the addresses in the options and the output, then sends a small job that
+    checks the workers: their versions, and whether they can read, write and delete in the output. Give it the Apache
+    Beam options of the build:
 
     \b
     openroots doctor --output s3://bucket/corpus --runner PySparkRunner --spark_master spark://host:7077

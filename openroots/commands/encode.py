@@ -16,7 +16,10 @@ LANGUAGE = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 @click.option("--tokenizer", default="build/tokenizer", show_default=True, help="a tokenizer.json, or its folder")
 @click.option("--input", "corpus", default=None, help="a built corpus, such as build/corpus")
 @click.option(
-    "--text", "files", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
+    "--text",
+    "files",
+    multiple=True,
+    help="files or patterns instead of a corpus: JSON, Parquet, CSV, plain text, …; repeatable",
 )
 @click.option("--language", default="und", show_default=True, help="language of the files given by --text")
 @PLAIN_DOCUMENTS
@@ -41,8 +44,8 @@ def encode_command(
 ) -> None:
     """Turn text into token shards: Arrow files with a row per document, its id, language and token ids.
 
-    Works with any byte-level BPE tokenizer.json. A run that was stopped resumes where it left off, and the same text
-    gives the same bytes, whatever the number of workers. Options not listed here are passed to Apache Beam.
+    Works with any byte-level BPE tokenizer.json. A stopped run resumes when you give the same command again, and the
+    same text gives the same bytes with any number of workers. Options not listed here are passed to Apache Beam.
 
     \b
     openroots encode --tokenizer build/tokenizer --input build/corpus --output build/tokens

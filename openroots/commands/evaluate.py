@@ -12,25 +12,27 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.option("--model", default=None, help="folder of a model, such as `openroots export` writes")
-@click.option("--checkpoints", default=None, help="folder of a training: all its checkpoints, as curves")
+@click.option("--checkpoints", default=None, help="folder of a training run: all its checkpoints, as curves")
 @click.option(
     "--tasks",
     default="bits,language-id,cloze,translation",
     show_default=True,
-    help="names, comma-separated; `list` all",
+    help="names, comma-separated; `list` lists all",
 )
-@click.option("--languages", default=None, help="codes, comma-separated  [default: all that a task has]")
+@click.option("--languages", default=None, help="codes, comma-separated  [default: all of a task's]")
 @click.option("--data", default=None, help="folder of items: TASK.jsonl, TASK.LANGUAGE.parquet, TASK/…; tasks.toml")
-@click.option("--shots", default=0, show_default=True, type=click.IntRange(0, 100), help="solved items before each")
-@click.option("--limit", default=None, type=click.IntRange(1), help="items of a task and language, at most")
-@click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="humaneval: programs a problem")
-@click.option("--k", "ks", default="1", show_default=True, help="humaneval: pass@k of these, comma-separated")
-@click.option("--run-code", is_flag=True, help="humaneval: run programs that the model wrote, in a sandbox")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of samples and solved items")
-@click.option("--device", default=None, help="such as cpu or cuda:0; left out: a GPU where there is one")
-@click.option("--html", "page", default=None, help="write a page")
-@click.option("--output", default=None, help="write the figures as JSON, `model-index` for the Hub's cards included")
-@click.option("--json", "as_json", is_flag=True, help="the same on standard output")
+@click.option(
+    "--shots", default=0, show_default=True, type=click.IntRange(0, 100), help="solved items shown before each"
+)
+@click.option("--limit", default=None, type=click.IntRange(1), help="items per task and language, at most")
+@click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="humaneval: programs per problem")
+@click.option("--k", "ks", default="1", show_default=True, help="humaneval: pass@k for these, comma-separated")
+@click.option("--run-code", is_flag=True, help="humaneval: run the programs that the model writes, in a sandbox")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="for samples and solved items")
+@click.option("--device", default=None, help="such as cpu or cuda:0; default: a GPU if there is one")
+@click.option("--html", "page", default=None, help="write an HTML page")
+@click.option("--output", default=None, help="write the figures as JSON, with `model-index` for the Hub's cards")
+@click.option("--json", "as_json", is_flag=True, help="print the same JSON")
 def evaluate_command(
     model: str | None,
     checkpoints: str | None,
@@ -48,10 +50,10 @@ def evaluate_command(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Judge a model: bits, choices of answers, programs, each with chance, interval and number of items.
+    """Evaluate a model: bits per byte, multiple choice, programs; with chance level, interval and number of items.
 
-    The tasks `bits`, `language-id`, `cloze` and `translation` need nothing but the model. Others take items from files
-    in --data, or from the Hub where lm-evaluation-harness is installed: pip install 'openroots[evaluate]'.
+    The tasks `bits`, `language-id`, `cloze` and `translation` need only the model. Others read items from files in
+    --data, or from the Hub if lm-evaluation-harness is installed: pip install 'openroots[evaluate]'.
 
     \b
     openroots evaluate --model hf-model --languages sw,yo --html report.html
@@ -70,7 +72,7 @@ def evaluate_command(
         click.echo("\n".join(task_names()))
         return
     if (model is None) == (checkpoints is None):
-        raise click.UsageError("give --model or --checkpoints, one of them")
+        raise click.UsageError("give either --model or --checkpoints")
     options = Options(
         tuple(sequence_of(tasks)), tuple(_known(sequence_of(languages))), data, shots, seed, samples, _numbers(ks),
         run_code, limit,
@@ -104,7 +106,7 @@ def _known(codes: Sequence[str]) -> tuple[str, ...]:
     known = load_languages()
     for code in codes:
         if "-" not in code and "_" not in code and len(code) <= 3 and code not in known and code != "und":
-            click.echo(f"note: `{code}` is none of our languages; tasks may still have it", err=True)
+            click.echo(f"note: OpenRoots does not know the language `{code}`; tasks may still have it", err=True)
     return tuple(codes)
 
 
@@ -114,7 +116,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:
-        raise click.BadParameter(f"`{text}` is no list of whole numbers from 1 on", param_hint="'--k'")
+        raise click.BadParameter(f"`{text}` is not a list of whole numbers from 1 up", param_hint="'--k'")
     return numbers
 
 

@@ -16,7 +16,7 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
 
 
 @click.command("export")
-@click.option("--checkpoint", required=True, help="a checkpoint, RUN/step-…, or the folder of a run for its newest one")
+@click.option("--checkpoint", required=True, help="a checkpoint, RUN/step-…, or a run's folder for its newest one")
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
 @click.option(
     "--dtype", default="bf16", show_default=True, type=click.Choice(["bf16", "fp16", "fp32"]), help="of the weights"
@@ -26,12 +26,12 @@ def _bytes(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
     default="5GB",
     show_default=True,
     callback=_bytes,
-    help="largest weight file; as much memory is needed",
+    help="largest weight file; export needs as much memory",
 )
 @click.option("--licence", default=None, help="of the model, for its card: an SPDX id")
 @click.option("--gguf", is_flag=True, help="also write model.gguf, which llama.cpp runs; needs openroots[gguf]")
 def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, licence: str | None, gguf: bool) -> None:
-    """Write the model of a checkpoint in the format that Hugging Face's transformers opens.
+    """Write a checkpoint's model in the format of Hugging Face's transformers.
 
     \b
     openroots export --checkpoint runs/tiny --output hf-model
@@ -43,5 +43,5 @@ def export_command(checkpoint: str, output: str, dtype: str, shard_size: int, li
     from trainer.export import export
 
     names = export(checkpoint, output, dtype=dtype, shard_bytes=shard_size, licence=licence, gguf=gguf)
-    weights = "1 file" if len(names) == 1 else f"{len(names):,} files"
-    click.echo(f"{output}: {weights} of weights, configuration, tokenizer, card{', model.gguf' if gguf else ''}")
+    weights = "1 weight file" if len(names) == 1 else f"{len(names):,} weight files"
+    click.echo(f"{output}: {weights}, configuration, tokenizer, card{', model.gguf' if gguf else ''}")

@@ -14,12 +14,12 @@ import click
 )
 @click.option("--output", required=True, help="a folder that is empty or does not exist")
 def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
-    """Write a tokenizer for another program, provided that program gives the same ids; otherwise say why it cannot.
+    """Write a tokenizer for another program, if that gives the same ids; otherwise explain why not.
 
     The program itself is run on 3,600 texts, in 59 languages or hard to split.
 
-    tiktoken: `vocabulary.tiktoken`, `tiktoken.json` with pattern and special tokens, and how to load them. Every entry
-    is checked as well. Needs openroots[tiktoken].
+    tiktoken: `vocabulary.tiktoken`, `tiktoken.json` with pattern and special tokens, and loading instructions. Every
+    entry is checked as well. Needs openroots[tiktoken].
 
     gguf: `vocabulary.gguf` for llama.cpp; takes a minute. Needs openroots[gguf].
 
@@ -35,4 +35,4 @@ def export_tokenizer_command(tokenizer: str, form: str, output: str) -> None:
     if storage.list_files(output):
         raise OutputError(f"{output} is not empty; choose another --output or remove it")
     proven = export_tokenizer(tokenizer, output, form)
-    click.echo(f"{output}: {proven['entries']:,} entries, the same ids for {proven['texts']:,} trial texts")
+    click.echo(f"{output}: {proven['entries']:,} entries, the same ids for {proven['texts']:,} test texts")

@@ -32,19 +32,20 @@ def parse_limits(value: str | None) -> dict[str, float]:
     multiple=True,
     required=True,
     help="PLACE or NAME=PLACE: a folder, a tokenizer.json, a .tiktoken file, a SentencePiece .model, gpt2, or a name "
-    "on the Hugging Face Hub; repeat for each",
+    "on the Hugging Face Hub; repeatable",
 )
 @click.option(
     "--text",
     multiple=True,
-    help="a corpus, or files: JSON, Parquet, CSV, plain text, …; patterns too; LANGUAGE=FILE sets the language",
+    help="a corpus, or files or patterns: JSON, Parquet, CSV, plain text, …; LANGUAGE=FILE sets the language; "
+    "repeatable",
 )
 @click.option(
     "--parallel",
     multiple=True,
-    help="LANGUAGE=FILE, repeated, one of them en: translations line by line, for the premium",
+    help="LANGUAGE=FILE, repeatable, one of them en: translations line by line, for the premium",
 )
-@click.option("--language", default=None, help="BCP-47 code for files given without one; a corpus has its own")
+@click.option("--language", default=None, help="BCP 47 code for files given without one; a corpus has its own")
 @PLAIN_DOCUMENTS
 @click.option(
     "--sample", default=100_000, show_default=True, type=click.IntRange(1), help="bytes to measure per language"
@@ -55,13 +56,13 @@ def parse_limits(value: str | None) -> dict[str, float]:
     show_default=True,
     help="pattern of a .tiktoken file: gpt2, gpt4 or a regular expression",
 )
-@click.option("--html", default=None, help="write a page with plots")
+@click.option("--html", default=None, help="write an HTML page with plots")
 @click.option("--json", "as_json", default=None, help="write all figures as JSON")
 @click.option("--csv", default=None, help="write a row per tokenizer and language")
 @click.option(
     "--fail-above",
     default=None,
-    help="LANGUAGE=NUMBER,…: exit with status 1 if tokens per word (or character) exceed it",
+    help="LANGUAGE=NUMBER,…: exit with status 1 if tokens per word (or character) exceed this",
 )
 @click.option("--quiet", is_flag=True, help="print no tables")
 def fertility_command(
@@ -78,10 +79,10 @@ def fertility_command(
     fail_above: str | None,
     quiet: bool,
 ) -> None:
-    """How many tokens each language costs, for any number of tokenizers: fertility and fairness.
+    """Measure how many tokens each language costs with any number of tokenizers: fertility and fairness.
 
-    Tokens per word (per character in scripts without spaces), bytes per token, words kept whole, and the premium: how
-    many times the tokens of English the same content takes, on parallel text that comes with OpenRoots.
+    Tokens per word (per character in scripts without spaces), bytes per token, words kept whole, and the premium: the
+    tokens for the same content relative to English, on parallel text that comes with OpenRoots.
 
     \b
     openroots fertility --tokenizer build/tokenizer --tokenizer gpt2 --text build/corpus --html fertility.html

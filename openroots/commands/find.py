@@ -12,18 +12,18 @@ STEPS_SHOWN = 12
 @click.command("find")
 @click.argument("corpus", default="build/corpus")
 @click.option(
-    "--text", default=None, help="a passage, of about 20 characters or more; case, spaces and punctuation aside"
+    "--text", default=None, help="a passage of about 20 characters or more; case, spaces and punctuation are ignored"
 )
-@click.option("--uri", default=None, help="the beginning of where documents came from")
+@click.option("--uri", default=None, help="the beginning of the documents' URI")
 @click.option("--source", default=None, help="id of a source")
-@click.option("--author", default=None, help="a name, as metadata and headers of source code have it")
-@click.option("--email", default=None, help="an address; only .work holds texts before redaction")
-@click.option("--id", "identifier", default=None, help="an id of the ledger, or its start")
+@click.option("--author", default=None, help="a name, as in metadata and source code headers")
+@click.option("--email", default=None, help="an address; searches .work, which alone holds text before redaction")
+@click.option("--id", "identifier", default=None, help="an id in the ledger, or its start")
 @click.option("--key", default=None, help="the document's own key in its source")
-@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
-@click.option("--packed", default=None, help="packed text: say also which of its sequences hold them")
-@click.option("--run", "run", default=None, help="a training run: say also at which of its steps it saw them")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+@click.option("--work", default=None, help="where the work files are, if moved since the build")
+@click.option("--packed", default=None, help="packed text: also show which of its sequences contain them")
+@click.option("--run", "run", default=None, help="a training run: also show at which steps it saw them")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 @click.pass_context
 def find_command(
     ctx: click.Context,
@@ -40,9 +40,9 @@ def find_command(
     run: str | None,
     as_json: bool,
 ) -> None:
-    """Am I in it? Find documents of a corpus, kept or dropped, with their rows of the ledger.
+    """Am I in it? Find documents in a corpus, kept or dropped, with their ledger rows.
 
-    What is given must all fit. Status 1 if nothing does.
+    Documents must match all options given. Status 1 if none does.
 
     \b
     openroots find build/corpus --text "All human beings are born free and equal"
@@ -94,7 +94,7 @@ def _add_places(rows: list[dict[str, Any]], packed: str | None, run: str | None)
 
 def _told(place: dict[str, Any], has_run: bool) -> str:
     """A place in packed text, in words."""
-    where = "in no whole sequence"
+    where = "in no complete sequence"
     if place["sequences"]:
         first, last = place["sequences"]
         where = f"sequence {first:,}" + (f" to {last:,}" if last > first else "")

@@ -42,10 +42,12 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
     "--prompt",
     "prompts",
     multiple=True,
-    help="text to continue; may be given more than once; standard input by default",
+    help="text to continue; repeatable; default: standard input",
 )
 @click.option(
-    "--language", default=None, help="without a prompt: begin with the first words of the Universal Declaration in it"
+    "--language",
+    default=None,
+    help="without --prompt: continue the Universal Declaration's first words in this language",
 )
 @click.option("--max-tokens", default=50, show_default=True, type=click.IntRange(1), help="tokens to generate")
 @click.option("--greedy", is_flag=True, help="always take the most likely token")
@@ -67,7 +69,7 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
     callback=_number,
     help="above 1: fewer repetitions",
 )
-@click.option("--stop", multiple=True, help="stop before this text; may be given more than once")
+@click.option("--stop", multiple=True, help="stop before this text; repeatable")
 @click.option(
     "--seed",
     default=0,
@@ -76,8 +78,8 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
     metavar="INTEGER",
     help="the same seed gives the same text",
 )
-@click.option("--device", default=None, help="such as cpu or cuda:0; by default a GPU if there is one")
-@click.option("--json", "as_json", is_flag=True, help="print a JSON object per prompt, at the end")
+@click.option("--device", default=None, help="such as cpu or cuda:0; default: a GPU if there is one")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per prompt, when complete")
 def generate_command(
     folder: str,
     prompts: tuple[str, ...],
@@ -93,7 +95,7 @@ def generate_command(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Let a model continue a text, and show each token as it comes.
+    """Continue a text with a model, showing each token as it is generated.
 
     BLOOM has no token that sets the language: it continues in the language of the prompt. `--language` only chooses a
     prompt.
@@ -175,7 +177,7 @@ def _prompts(prompts: tuple[str, ...], language: str | None) -> list[str]:
     if language is not None:
         if language not in PROMPTS:
             raise click.UsageError(
-                f"no prompt for `{language}`; there are {', '.join(sorted(PROMPTS))}, or give --prompt"
+                f"no prompt for `{language}`; use one of {', '.join(sorted(PROMPTS))}, or give --prompt"
             )
         return [PROMPTS[language]]
     if sys.stdin.isatty():

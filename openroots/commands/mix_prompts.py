@@ -10,13 +10,13 @@ SHOWN_MAX = 10
 
 
 @click.command("mix-prompts", context_settings=PASS_THROUGH)
-@click.option("--recipe", default="xp3-like", show_default=True, help="a name of configs/prompts, or a .toml file")
+@click.option("--recipe", default="xp3-like", show_default=True, help="a name in configs/prompts, or a .toml file")
 @click.option("--output", default="build/prompts", show_default=True, help="folder or URL for the prompts")
-@click.option("--cache", default="build/downloads", show_default=True, help="folder that keeps fetched packages")
-@click.option("--offline", is_flag=True, help="fetch nothing")
+@click.option("--cache", default="build/downloads", show_default=True, help="where fetched packages are kept")
+@click.option("--offline", is_flag=True, help="fetch nothing; use what the cache holds")
 @STRICT
 @WORKERS
-@click.option("--json", "as_json", is_flag=True, help="the manifest's figures as JSON")
+@click.option("--json", "as_json", is_flag=True, help="print the manifest's figures as JSON")
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
 @click.pass_context
 def mix_prompts_command(
@@ -30,11 +30,11 @@ def mix_prompts_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Make prompts for fine-tuning: sets of sources, templates in promptsource's Jinja, a mixture of languages.
+    """Make prompts for fine-tuning, from sources and templates in promptsource's Jinja, in a mixture of languages.
 
-    A set names a source (packages, your own JSONL, Parquet, CSV …) and templates `input ||| target`. Licences, names
-    and the ledger are as of any corpus; what is for evaluation is kept out of training. A run that was stopped resumes
-    where it was. Options that are not listed here go to Apache Beam untouched.
+    A set names a source (packages, your own JSONL, Parquet, CSV …) and templates `input ||| target`. Licences, personal
+    data and the ledger are handled as in any corpus; evaluation items are kept out of training. A stopped run resumes
+    when you give the same command again. Options not listed here are passed to Apache Beam.
 
     \b
     openroots mix-prompts --recipe xp3-like --output build/prompts

@@ -17,14 +17,14 @@ Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
 
 @click.command("pack", context_settings=PASS_THROUGH)
 @click.option("--tokens", default="build/tokens", show_default=True, help="output of `openroots encode`")
-@click.option("--prompts", default=None, help="output of `openroots mix-prompts`, instead of tokens; see above")
+@click.option("--prompts", default=None, help="output of `openroots mix-prompts`, instead of tokens")
 @click.option("--tokenizer", default=None, help="with --prompts: a tokenizer.json or its folder, such as the model's")
 @click.option(
     "--loss-per",
     default="example",
     show_default=True,
     type=click.Choice(["example", "token"]),
-    help="with --prompts: what has equal weight in the loss, an example or a target token",
+    help="with --prompts: whether examples or target tokens have equal weight in the loss",
 )
 @click.option("--sequence-length", default=2048, show_default=True, type=click.IntRange(1), help="tokens per sequence")
 @click.option("--output", default="build/packed", show_default=True, help="folder for the packed text")
@@ -35,9 +35,9 @@ Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
     type=click.FloatRange(0, 0.5),
     help="share of the tokens to hold out of training",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="chooses held-out documents")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="for choosing held-out documents")
 @click.option(
-    "--eos-id", default=None, type=click.IntRange(0), help="id that ends a document; the tokenizer's by default"
+    "--eos-id", default=None, type=click.IntRange(0), help="id that ends a document; default: the tokenizer's"
 )
 @click.option(
     "--format",
@@ -45,7 +45,7 @@ Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
     default="npy",
     show_default=True,
     type=click.Choice(["npy", "megatron", "raw", "mds", "litdata"]),
-    help="also write files of another trainer, to OUTPUT/FORMAT",
+    help="also write files for another trainer, to OUTPUT/FORMAT",
 )
 @WORKERS
 @click.option("--quiet", is_flag=True, help="no progress, no summary")
@@ -67,14 +67,14 @@ def pack_command(
 ) -> None:
     """Pack token shards for training: one memory-mapped stream of documents per language, some held out.
 
-    `--format megatron` also writes Megatron-LM's .bin and .idx, `raw` ids without a header, as nanoGPT and OLMo-core
-    read them, `mds` shards of MosaicML Streaming, `litdata` those of litdata (needs openroots[litdata]).
+    `--format megatron` also writes Megatron-LM's .bin and .idx; `raw`, ids without a header, for nanoGPT and OLMo-core;
+    `mds`, shards for MosaicML Streaming; `litdata`, shards for litdata (needs openroots[litdata]).
 
     With --prompts, sequences hold whole examples, and only their targets count in the loss, as for BLOOMZ; examples
-    longer than a sequence are left out and counted. Which examples are held out was decided by `mix-prompts`.
+    longer than a sequence are left out and counted. `mix-prompts` has already decided which examples are held out.
 
-    The same shards give the same bytes. A run that was stopped resumes where it left off. Options not listed here are
-    passed to Apache Beam.
+    The same shards give the same bytes. A stopped run resumes when you give the same command again. Options not listed
+    here are passed to Apache Beam.
 
     \b
     openroots pack --tokens build/tokens --sequence-length 2048 --output build/packed
@@ -114,7 +114,7 @@ def pack_command(
     for line in off[:WARNINGS_MAX]:
         click.echo(f"warning: {line}", err=True)
     if len(off) > WARNINGS_MAX:
-        click.echo(f"warning: the same holds for {len(off) - WARNINGS_MAX} more languages", err=True)
+        click.echo(f"warning: the same applies to {len(off) - WARNINGS_MAX} more languages", err=True)
     sums = manifest["languages"].values()
     parts = {part: sum(figures[part]["sequences"] for figures in sums) for part in ("train", "held_out")}
     if not parts["train"]:
@@ -152,16 +152,16 @@ def _pack_prompts(
     held_out = sum(parts["held_out"]["sequences"] for parts in manifest["languages"].values())
     sums = {name: sum(one[name] for one in figures) for name in figures[0]} if figures else {"sequences": 0}
     if sums.get("too_long"):
-        kept = f"{sums['examples']:,} are packed"
+        kept = f"{sums['examples']:,} were packed"
         click.echo(
-            f"warning: {sums['too_long']:,} examples are longer than {sequence_length:,} tokens; {kept}", err=True
+            f"warning: left out {sums['too_long']:,} examples longer than {sequence_length:,} tokens; {kept}", err=True
         )
     if not sums["sequences"]:
-        raise ConfigurationError(f"{prompts} holds no example of {sequence_length:,} tokens or fewer to train on")
+        raise ConfigurationError(f"{prompts} has no training example of {sequence_length:,} tokens or fewer")
     if isinstance(watch, ProgressWatch):
         full = sums["example_tokens"] / (sums["sequences"] * sequence_length)
         shown = f"{sums['sequences']:,} to train on, {held_out:,} held out, of {sequence_length:,} tokens"
-        targets = f"{sums['target_tokens']:,} tokens of targets"
+        targets = f"{sums['target_tokens']:,} target tokens"
         watch.console.print(
             f"sequences    {shown} · {sums['examples']:,} examples, {targets} · {full:.1%} full · {output}"
         )

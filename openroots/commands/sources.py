@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
-RECIPE = click.option("--recipe", default=None, help="name or .toml file of a recipe; without it the whole registry")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="as JSON")
+RECIPE = click.option(
+    "--recipe", default=None, help="name of a recipe, or path of a .toml file  [default: the whole registry]"
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 def _sources(recipe: str | None) -> tuple[Any, Any, Any]:
@@ -25,7 +27,7 @@ def _sources(recipe: str | None) -> tuple[Any, Any, Any]:
 @AS_JSON
 @click.pass_context
 def sources_command(ctx: click.Context, recipe: str, as_json: bool) -> None:
-    """The registry of sources: list, show, check. Without a command: what a recipe would read.
+    """List, show or check the registry of sources. Without a command, show what a recipe would read.
 
     \b
     openroots sources list --language sw --licence 'CC-*'
@@ -43,13 +45,13 @@ def sources_command(ctx: click.Context, recipe: str, as_json: bool) -> None:
 @sources_command.command("list")
 @RECIPE
 @click.option("--licence", default=None, help="an SPDX id, or a pattern such as 'CC-*'")
-@click.option("--language", default=None, help="a code: sources known to hold it")
-@click.option("--custodian", default=None, help="a part of the custodian's name")
+@click.option("--language", default=None, help="a language code: sources known to contain it")
+@click.option("--custodian", default=None, help="part of the custodian's name")
 @AS_JSON
 def list_command(
     recipe: str | None, licence: str | None, language: str | None, custodian: str | None, as_json: bool
 ) -> None:
-    """Sources by licence, language and custodian."""
+    """List sources by licence, language and custodian."""
     from fnmatch import fnmatchcase
 
     from governance.registry import describe_sources
@@ -70,7 +72,7 @@ def list_command(
     if rows:
         print_rows(rows, as_json)
     else:
-        click.echo("[]" if as_json else "no source fits")
+        click.echo("[]" if as_json else "no source matches")
 
 
 @sources_command.command("show")
@@ -78,7 +80,7 @@ def list_command(
 @RECIPE
 @AS_JSON
 def show_command(source: str, recipe: str | None, as_json: bool) -> None:
-    """All that the entry of SOURCE says."""
+    """Show everything in SOURCE's entry."""
     import difflib
 
     from configs.errors import ConfigurationError
@@ -111,7 +113,7 @@ def show_command(source: str, recipe: str | None, as_json: bool) -> None:
 @AS_JSON
 @click.pass_context
 def check_command(ctx: click.Context, recipe: str | None, as_json: bool) -> None:
-    """What entries leave unsaid or say wrongly; status 1 if there is an error."""
+    """Report what is missing or wrong in entries; status 1 if there is an error."""
     from dataclasses import asdict
 
     from configs.shown import shown

@@ -7,14 +7,14 @@ import click
 
 @click.command("summary")
 @click.argument("corpus", default="build/corpus")
-@click.option("--provider", required=True, help="a TOML file: what only the provider of the model can say")
-@click.option("--html", default=None, help="write the page")
-@click.option("--markdown", "markdown_path", default=None, help="write it in Markdown")
-@click.option("--json", "as_json", is_flag=True, help="print it as JSON instead of Markdown")
+@click.option("--provider", required=True, help="a TOML file with what only the model's provider knows")
+@click.option("--html", default=None, help="write an HTML page")
+@click.option("--markdown", "markdown_path", default=None, help="write Markdown")
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of Markdown")
 def summary_command(corpus: str, provider: str, html: str | None, markdown_path: str | None, as_json: bool) -> None:
-    """The EU's public summary of training content (template of 24 July 2025), from the corpus and `provider.toml`.
+    """Write the EU's public summary of training content (template of 24 July 2025), from corpus and `provider.toml`.
 
-    What can be counted is counted; what the provider has not said is listed as not answered.
+    Figures come from the corpus; what the provider has not said is listed as not answered.
 
     \b
     openroots summary build/corpus --provider provider.toml --html summary.html
@@ -44,4 +44,4 @@ def summary_command(corpus: str, provider: str, html: str | None, markdown_path:
     for name in summary["missing"]:
         click.echo(shown(f"not answered: {name}"), err=True)
     for name in summary["advice"]:
-        click.echo(shown(f"better with {name}"), err=True)
+        click.echo(shown(f"recommended: {name}"), err=True)

@@ -9,12 +9,12 @@ import click
 @click.argument("corpus")
 @click.option("--request", "request_path", default=None, help="a TOML file: id, received, reason, [[remove]] tables")
 @click.option(
-    "--opt-outs", default=None, help="a list of domains, a folder of sites' robots.txt and the like, or a web archive"
+    "--opt-outs", default=None, help="a list of domains, a folder of sites' robots.txt etc., or a web archive"
 )
-@click.option("--output", required=True, help="folder or URL for the new corpus; the old one is not touched")
-@click.option("--signing-key", default=None, help="an Ed25519 key, PEM; one of your own is made where none is named")
-@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
-@click.option("--json", "as_json", is_flag=True, help="the receipt, as JSON")
+@click.option("--output", required=True, help="folder or URL for the new corpus; the old one is left as it is")
+@click.option("--signing-key", default=None, help="an Ed25519 key, PEM; default: your own, created at first use")
+@click.option("--work", default=None, help="where the work files are, if moved since the build")
+@click.option("--json", "as_json", is_flag=True, help="print the receipt as JSON")
 def takedown_command(
     corpus: str,
     request_path: str | None,
@@ -24,14 +24,14 @@ def takedown_command(
     work: str | None,
     as_json: bool,
 ) -> None:
-    """Take documents out of a corpus, on request or because their sites opt out, and sign a receipt.
+    """Remove documents from a corpus, on request or because their sites opted out, and sign a receipt.
 
-    A request takes out what is nearly the same, too; opt-outs, a site's own pages: those of listed domains and
-    addresses, and those that `robots.txt`, `ai.txt` or `tdmrep.json` as they are today refuse to crawlers for AI.
+    A request also removes near-duplicates; opt-outs remove a site's own pages: those of listed domains and addresses,
+    and those that today's `robots.txt`, `ai.txt` or `tdmrep.json` deny to AI crawlers.
 
-    Shards that hold none of them stay byte for byte. The new corpus keeps tombstones, hashes without text: a later
-    build into it, or one whose recipe has its `takedowns` folder in `deduplication.against`, leaves the documents out.
-    A takedown that was stopped resumes when the same command is given again.
+    Shards without such documents stay the same to the byte. The new corpus keeps tombstones, hashes without text: a
+    later build into it, or one whose recipe has its `takedowns` folder in `deduplication.against`, leaves the documents
+    out. A stopped takedown resumes when you give the same command again.
 
     \b
     id = "2026-014"
@@ -67,7 +67,7 @@ def takedown_command(
     for note in receipt["notes"]:
         console.print(f"note: {note}")
     for number in receipt["nothing_found_for"]:
-        console.print(f"note: nothing in the corpus fits [[remove]] table {number}")
+        console.print(f"note: nothing in the corpus matches [[remove]] table {number}")
     if rules is not None and rules.not_understood:
         lines = f"{len(rules.not_understood):,} lines name no domain, such as `{rules.not_understood[0]}`"
         console.print(shown(f"note: {lines}", 300), markup=False)
@@ -77,9 +77,9 @@ def takedown_command(
     kept, dropped = counted(receipt["removed_from_corpus"], "document"), receipt["removed_from_ledger"]
     if rules is None:
         near = f", {receipt['near_duplicates']:,} of them near-duplicates" if receipt["near_duplicates"] else ""
-        click.echo(f"removed {kept} from the corpus, and the traces of {dropped:,} that it had not kept{near}")
+        click.echo(f"removed {kept} from the corpus, and traces of {dropped:,} already dropped{near}")
     else:
-        click.echo(f"removed {kept} from the corpus; {dropped:,} that it had not kept stay out of later builds, too")
+        click.echo(f"removed {kept} from the corpus; {dropped:,} already dropped stay out of later builds, too")
     if rules is not None:
         for code, lost in sorted(receipt["loss"]["language"].items(), key=lambda item: -item[1]["share"])[:20]:
             click.echo(f"  {code:8} {lost['documents']:>12,} documents  {lost['share']:7.2%} of the language")
@@ -89,4 +89,4 @@ def takedown_command(
     click.echo(
         shown(f"check    openroots verify {output} --against {output}/takedowns/receipts/{request.id}.json", 2000)
     )
-    click.echo(shown(f"The old corpus, {corpus}, its .work and the cache of packages still hold the texts.", 2000))
+    click.echo(shown(f"The old corpus, {corpus}, its .work and the package cache still contain the texts.", 2000))

@@ -6,12 +6,12 @@ import click
 
 
 @click.command("train")
-@click.option("--config", "name", default="tiny", show_default=True, help="a name of configs/training, or a .toml file")
+@click.option("--config", "name", default="tiny", show_default=True, help="a name in configs/training, or a .toml file")
 @click.option("--packed", default=None, help="output of `openroots pack`, instead of data.packed")
-@click.option("--start", default=None, help="a model's folder or a checkpoint that a new run has its weights from")
+@click.option("--start", default=None, help="a model's folder or a checkpoint to initialise a new run's weights from")
 @click.option("--output", default=None, help="folder of the run, instead of checkpoints.folder")
 @click.option("--profile", default=None, metavar="STEPS", help="write a trace of these steps, such as 10-12")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="any setting of the file")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="override a setting")
 def train_command(
     name: str,
     packed: str | None,
@@ -20,12 +20,12 @@ def train_command(
     profile: str | None,
     changes: tuple[str, ...],
 ) -> None:
-    """Train a BLOOM model in this process. The same command resumes a run that was stopped or killed.
+    """Train a BLOOM model in this process. The same command resumes a stopped or killed run.
 
-    With --start it begins with the weights of a model instead of new ones. The settings bloomz-… fine-tune a model on
-    prompts (`openroots mix-prompts`, `openroots pack --prompts`) as BLOOMZ was.
+    --start initialises the weights from an existing model. The settings bloomz-… fine-tune a model on prompts
+    (`openroots mix-prompts`, `openroots pack --prompts`), as BLOOMZ was.
 
-    On many devices, start it by torchrun; options and settings are the same:
+    For many devices, use torchrun, with the same options and settings:
 
     \b
     openroots train --config tiny --set schedule.learning_rate=1e-3

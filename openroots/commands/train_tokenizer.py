@@ -11,14 +11,14 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 @click.command("train-tokenizer", context_settings=PASS_THROUGH)
 @click.option("--corpus", default=None, help="a built corpus, such as build/corpus")
 @click.option(
-    "--text", multiple=True, help="files instead of a corpus: JSON, Parquet, CSV, plain text, …; patterns too"
+    "--text", multiple=True, help="files or patterns instead of a corpus: JSON, Parquet, CSV, plain text, …; repeatable"
 )
 @click.option(
     "--documents",
     default=Training.documents,
     show_default=True,
     type=click.Choice(DOCUMENTS),
-    help="what counts as a document in plain text; `line`, the default of `encode`, learns no line ends",
+    help="what counts as a document in plain text; with `line`, as in `encode`, no line ends are learned",
 )
 @click.option("--output", default="build/tokenizer", show_default=True, help="folder for tokenizer.json and its card")
 @click.option("--model", default=Training.model, show_default=True, type=click.Choice(MODELS))
@@ -45,7 +45,7 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
     multiple=True,
     default=Training.special_tokens,
     show_default=True,
-    help="repeat for each; they get the first ids, in this order",
+    help="repeatable; special tokens get the first ids, in this order",
 )
 @click.option(
     "--unique-lines/--no-unique-lines",
@@ -70,9 +70,9 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 def train_tokenizer_command(ctx: click.Context, /, output: str, workers: int, quiet: bool, **settings: Any) -> None:
     """Train a tokenizer: count words on Beam, learn merges, write tokenizer.json and a card.
 
-    Byte-level BPE by default; its merges and ids are those of Hugging Face tokenizers for the same words. Languages
-    are weighted by size to the power of alpha, in whole numbers. A run that was stopped resumes where it left off.
-    Options not listed here are passed to Apache Beam.
+    Byte-level BPE by default; merges and ids equal those of Hugging Face tokenizers for the same words. Languages are
+    weighted by size to the power of alpha, in whole numbers. A stopped run resumes when you give the same command
+    again. Options not listed here are passed to Apache Beam.
 
     \b
     openroots train-tokenizer --corpus build/corpus --vocab-size 50000 --output build/tokenizer

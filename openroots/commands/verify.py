@@ -10,16 +10,16 @@ import click
 @click.argument("corpus", default="build/corpus")
 @click.option("--against", default=None, help="a receipt of a takedown: check it, and that the corpus honours it")
 @click.option("--public-key", default=None, help="a PEM file: the key that the receipt must be signed with")
-@click.option("--work", default=None, help="where its work files are, if they were moved since the build")
-@click.option("--json", "as_json", is_flag=True, help="what was found, as JSON")
+@click.option("--work", default=None, help="where the work files are, if moved since the build")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
 @click.pass_context
 def verify_command(
     ctx: click.Context, corpus: str, against: str | None, public_key: str | None, work: str | None, as_json: bool
 ) -> None:
-    """Verify a finished corpus: status 1, and a list, if anything is off.
+    """Verify a finished corpus: lists what is wrong, with status 1.
 
-    Every file is read and compared with the seal that the build left; the ledger must balance and agree with the
-    shards, licences pass the policy, cards and statistics say what the shards hold, and what was taken down be gone.
+    Every file is compared with the build's seal; the ledger must balance and match the shards, licences must pass the
+    policy, cards and statistics must match the shards, and documents taken down must be gone.
 
     \b
     openroots verify build/corpus
@@ -47,6 +47,6 @@ def verify_command(
         amount = f"{verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB, {verdict.documents:,} documents"
         ending = f"{len(verdict.problems):,} problems" if len(verdict.problems) != 1 else "1 problem"
         click.echo(
-            f"{shown(corpus)}: {ending} in {amount}" if verdict.problems else f"{shown(corpus)}: whole; {amount}"
+            f"{shown(corpus)}: {ending} in {amount}" if verdict.problems else f"{shown(corpus)}: intact; {amount}"
         )
     ctx.exit(1 if verdict.problems else 0)

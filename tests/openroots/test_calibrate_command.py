@@ -84,7 +84,7 @@ def test_files_of_the_user_are_not_overwritten(good, tmp_path):
 @pytest.mark.parametrize("language", ["../qaa", "x y", ""])
 def test_what_is_no_language_code_is_refused(good, tmp_path, language):
     refused = calibrate("--language", language, "--good", good, "--output", tmp_path / "out")
-    assert refused.exit_code == 2 and "is no language code" in refused.output and not (tmp_path / "out").exists()
+    assert refused.exit_code == 2 and "is not a language code" in refused.output and not (tmp_path / "out").exists()
 
 
 def test_too_little_text_is_refused(tmp_path):

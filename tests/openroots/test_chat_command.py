@@ -19,7 +19,7 @@ def test_the_language_asked_for_is_in_the_prompt() -> None:
     assert chat.prompt("Who?") == "Who?"
     assert chat.command("/language sw") == "answers in Swahili"
     assert chat.prompt("Who?") == "Who?\n\nAnswer in Swahili."
-    assert "unknown language `xx`; there are sw, yo" in (chat.command("/language xx") or "")
+    assert "unknown language `xx`; known: sw, yo" in (chat.command("/language xx") or "")
     assert chat.language == "sw"
     chat.command("/language")
     assert chat.prompt("Who?") == "Who?"
@@ -30,12 +30,12 @@ def test_as_much_history_goes_along_as_is_asked_for() -> None:
     assert chat.prompt("d") == "d"
     chat.command("/turns 2")
     assert chat.prompt("d") == "b\n2\n\nc\n3\n\nd"
-    assert chat.command("/turns -1") == chat.command("/turns x") == "say how many, from 0 to 20"
+    assert chat.command("/turns -1") == chat.command("/turns x") == "give a number from 0 to 20"
     assert chat.command("/history") == "> a\n1\n> b\n2\n> c\n3"
     chat.command("/forget")
-    assert chat.prompt("d") == "d" and chat.command("/history") == "nothing was said yet"
+    assert chat.prompt("d") == "d" and chat.command("/history") == "nothing yet"
     assert chat.command("/quit") is None
-    assert "there is no /x" in (chat.command("/x\x1b[2J") or "") and "\x1b" not in (chat.command("/x\x1b[2J") or "")
+    assert "unknown command /x" in (chat.command("/x\x1b[2J") or "") and "\x1b" not in (chat.command("/x\x1b[2J") or "")
 
 
 def test_what_would_steer_the_terminal_is_shown_as_its_escape() -> None:

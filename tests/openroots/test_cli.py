@@ -44,7 +44,7 @@ def run(*arguments: str, standard_input: str = "") -> Result:
         ("deduplicate x.jsonl --output out --exactonly", "Did you mean --exact-only?"),
         ("deduplicate --output out --runner DirectRunner", "Missing argument 'FILES...'"),
         ("deduplicate x.jsonl --output out --language swa", "unknown language `swa`; did you mean `sw`?"),
-        ("redact --kinds WRONG", "`WRONG` is none of KEY, EMAIL"),
+        ("redact --kinds WRONG", "`WRONG` is not one of KEY, EMAIL"),
         ("redact --language xx", "unknown language `xx`"),
     ],
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_corpus_of_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     Path("text.jsonl").write_text('{"txet": "Watu wote wamezaliwa huru."}\n')
     result = run("build-corpus", "--recipe", "mine.toml", "--output", "out", "--quiet")
     assert result.exit_code == 1
-    assert "no document is left; unreadable: 1 document" in result.stderr
+    assert "no documents are left; unreadable: 1 document" in result.stderr
 
 
 def test_deduplicate_serves_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_sources_are_listed_by_licence_language_and_custodian():
     listed = json.loads(run("list", "--language", "sw", "--licence", "GPL-*", "--custodian", "freedict", "--json")[1])
     assert [row["id"] for row in listed] == ["freedict"]
-    assert run("list", "--custodian", "no such body") == (0, "no source fits\n")
+    assert run("list", "--custodian", "no such body") == (0, "no source matches\n")
 
 
 def test_an_entry_is_shown_and_the_nearest_is_named_for_one_that_is_not_there():

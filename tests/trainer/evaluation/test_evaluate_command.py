@@ -49,7 +49,7 @@ def test_what_cannot_be_run_is_said_before_the_model_is_loaded(tmp_path: Path) -
     assert "--run-code" in CliRunner().invoke(main, [*missing, "humaneval"]).output
     assert "give --data FOLDER" in CliRunner().invoke(main, [*missing, "belebele"]).output
     assert "unknown task `nothing`" in CliRunner().invoke(main, [*missing, "nothing"]).output
-    assert "give --model or --checkpoints" in CliRunner().invoke(main, ["evaluate"]).output
+    assert "give either --model or --checkpoints" in CliRunner().invoke(main, ["evaluate"]).output
 
 
 def test_the_tasks_can_be_listed() -> None:
