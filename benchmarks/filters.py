@@ -21,11 +21,12 @@ from benchmarks.venv import peers_python
 from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages, Quality
 from pipeline.annotate import Identification
-from pipeline.decide import first_verdict, language_verdict
+from pipeline.decide import language_verdict
 from pipeline.language_id import LanguageIdentifier
 from pipeline.quality import Measures, QualityRules
 from pipeline.quality.calibration import good_texts
 from pipeline.quality.junk import make_junk
+from pipeline.reasons import first_verdict
 from pipeline.text.columns import encode
 
 SENTENCES_MIN, SENTENCES_MAX, GOOD_MAX, EACH = 30, 400, 30, 15
@@ -53,7 +54,7 @@ def ours(languages: Languages, quality: Quality) -> Judge:
             batch = batch.append_column(name, values)
         known = frozenset(languages.natural)
         verdict = language_verdict(batch, known, settings.disagreement_score_min, False, relatives)
-        decided = first_verdict([verdict, ("quality", *rules.decide(batch))])
+        decided = first_verdict([verdict, rules.decide(batch)])
         return 1 - decided["reason"].null_count / len(texts)
 
     return judge

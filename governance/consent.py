@@ -46,6 +46,7 @@ class Refusal:
 
     rule: str
     date: str = ""
+    kind: str = ""  # the rule without what is the site's own; empty: the rule is as good
 
     @property
     def detail(self) -> str:
@@ -109,9 +110,10 @@ class Consent:
         if site and policy.robots and (found := self._by_robots(site, uri, host)):
             return found
         if site and policy.ai_txt and site.ai and _all_text_denied(site.ai, uri):
-            return Refusal(f"ai.txt of {host} denies it", site.ai_date)
+            return Refusal(f"ai.txt of {host} denies it", site.ai_date, "ai.txt denies it")
         if site and policy.tdm and _is_reserved(site.tdm, uri):
-            return Refusal(f"tdmrep.json of {host} reserves text and data mining", site.tdm_date)
+            rule = "reserves text and data mining"
+            return Refusal(f"tdmrep.json of {host} {rule}", site.tdm_date, f"tdmrep.json {rule}")
         return self._by_answer(fields or {}, page[:HEAD_BYTES].decode("latin-1"), date)
 
     def _by_list(self, uri: str) -> Refusal | None:
@@ -127,13 +129,16 @@ class Consent:
         if site.robots:
             for agent in self._policy.agents:
                 if not _may_fetch(site.robots, uri, agent):
-                    return Refusal(f"{where} denies it to {agent}", site.robots_date)
+                    rule = f"denies it to {agent}"
+                    return Refusal(f"{where} {rule}", site.robots_date, f"robots.txt {rule}")
         if self._policy.signals:
             for match in _USAGE.finditer(site.robots_text):
                 if _NO_TRAINING.search(match[2]) and _is_under(match[2], uri):
-                    return Refusal(f"{where}: {match[1]}: {match[2].strip()[:100]}", site.robots_date)
+                    rule = f"{match[1]}: {match[2].strip()[:100]}"
+                    return Refusal(f"{where}: {rule}", site.robots_date, "robots.txt")
         if self._policy.rsl and (licence := _RSL.search(site.robots_text)):
-            return Refusal(f"{where}: under the RSL licence {licence[1]}", site.robots_date)
+            rule = f"under the RSL licence {licence[1]}"
+            return Refusal(f"{where}: {rule}", site.robots_date, "robots.txt")
         return None
 
     def _by_answer(self, fields: Mapping[str, str], page: str, date: str) -> Refusal | None:

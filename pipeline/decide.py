@@ -14,26 +14,20 @@ from configs.load import Plan
 from configs.models import PersonalData, PiiAction
 from pipeline.pii.policy import actions_of
 from pipeline.quality import QualityRules
+from pipeline.reasons import DECISION, FINDINGS, LANGUAGE_MISMATCH, Verdict, first_verdict
 from pipeline.runtime import storage, stores
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, beginnings, coarse
-from pipeline.text.columns import decode, encode
-from pipeline.text.schema import DICTIONARY
+from pipeline.text.columns import decode
 
-VERSION = 3
+VERSION = 4
 COLUMN_BYTES = 200
 """About what a document's columns take beside its text."""
-
-DECISION = pa.schema([("stage", DICTIONARY), ("reason", DICTIONARY), ("detail", pa.string())])
-"""One row for every document of a shard, in its order; null throughout where the document survives."""
 
 _LEAVES: dict[PiiAction, str] = {"drop": "personal_data_found", "review": "personal_data_review"}
 """Reasons of documents that leave for any finding, by what the recipe asks for."""
 
 ROWS_ENDING = ".rows.arrow"
-
-Verdict = tuple[str, pa.StringArray, pa.StringArray]
-"""Stage, reason and detail by row; null where the row passes."""
 
 
 def language_verdict(
@@ -61,56 +55,50 @@ def language_verdict(
             taken = pc.invert(pc.and_(pc.equal(language, code), related))
             denied, mixed = pc.and_(denied, taken), pc.and_(mixed, taken)
     unwanted = pc.and_(pc.invert(pc.is_in(language, pa.array(sorted(wanted)))), pa.scalar(not keep_other))
-    reason = pc.if_else(
-        denied, "language_mismatch", pc.if_else(unwanted, "language_other", pc.if_else(mixed, "language_mixed", None))
-    )
-    said = pc.binary_join_element_wise("declared ", language, ", identified ", found, _rounded(denied_by), "")
     was_said = pc.not_equal(decode(batch["language_declared"]), UNDETERMINED)
     other = pc.binary_join_element_wise(pc.if_else(was_said, "declared ", "identified "), language, "")
     other = pc.if_else(pc.equal(language, UNDETERMINED), "its language is neither declared nor identified", other)
-    parts = pc.binary_join_element_wise(batch["languages"], f"purity < {purity_min:g}", "; ")
-    detail = pc.if_else(denied, said, pc.if_else(unwanted, other, pc.if_else(mixed, parts, None)))
-    return "language", reason.cast(pa.string()), detail
-
-
-def _rounded(values: pa.Array) -> pa.StringArray:
-    return pa.array(["" if value is None else f" with {value:.2f}" for value in values.to_pylist()], pa.string())
+    unwanted = pc.and_(unwanted, pc.invert(denied))
+    mixed = pc.and_(mixed, pc.invert(pc.or_(denied, unwanted)))
+    score = {"measure": "language_score", "value": batch["language_score"], "threshold": round(1 - score_min, 6)}
+    share = {"measure": "language_share", "value": batch["language_share"], "threshold": purity_min}
+    return (
+        Verdict.passed("language", batch.num_rows)
+        .dropping(denied, LANGUAGE_MISMATCH, **score)
+        .dropping(unwanted, "language_other", note=other)
+        .dropping(mixed, "language_mixed", note=batch["languages"], **share)
+    )
 
 
 def personal_data_verdict(batch: pa.RecordBatch, policy: PersonalData) -> Verdict:
     """Drop documents in which more personal data was found than the recipe allows, or any where it asks for that."""
     kinds = [name for name in batch.schema.names if name.startswith("pii_")]
-    none = pa.nulls(batch.num_rows, pa.string())
+    verdict = Verdict.passed("personal_data", batch.num_rows)
     leaves = bool(policy.actions & set(_LEAVES))
     if (policy.drop_above is None and not leaves) or not kinds:
-        return "personal_data", none, none
+        return verdict
     total = batch[kinds[0]]
     for kind in kinds[1:]:
         total = pc.add(total, batch[kind])
-    reason = detail = none
+    counted = {"measure": FINDINGS, "value": total, "note": _by_kind(batch, kinds)}
     if leaves:
         asked = pa.array([_LEAVES.get(action) for action in actions_of(batch, policy)], pa.string())
-        reason = pc.if_else(pc.greater(total, 0), asked, none)
-        detail = pc.if_else(
-            pc.is_valid(reason), pc.binary_join_element_wise(total.cast(pa.string()), "findings", " "), none
-        )
+        verdict = verdict.dropping(pc.and_(pc.greater(total, 0), pc.is_valid(asked)), asked, **counted)
     if policy.drop_above is not None:
-        over = pc.and_(pc.greater(total, policy.drop_above), pc.is_null(reason))
-        said = pc.binary_join_element_wise(total.cast(pa.string()), f"findings > {policy.drop_above}", " ")
-        reason, detail = pc.if_else(over, "findings_max", reason), pc.if_else(over, said, detail)
-    return "personal_data", reason.cast(pa.string()), detail
+        over = pc.and_(pc.greater(total, policy.drop_above), pc.is_null(verdict.reason))
+        verdict = verdict.dropping(over, "findings_max", threshold=policy.drop_above, **counted)
+    return verdict
 
 
-def first_verdict(verdicts: list[Verdict]) -> pa.RecordBatch:
-    """The first stage that drops a row decides (schema DECISION)."""
-    rows = len(verdicts[0][1])
-    stage = reason = detail = pa.nulls(rows, pa.string())
-    for name, why, how in verdicts:
-        open_rows = pc.and_(pc.is_null(reason), pc.is_valid(why))
-        stage = pc.if_else(open_rows, name, stage)
-        detail = pc.if_else(open_rows, how, detail)
-        reason = pc.if_else(open_rows, why, reason)
-    return pa.RecordBatch.from_arrays([encode(stage), encode(reason), detail], schema=DECISION)
+def _by_kind(batch: pa.RecordBatch, kinds: Sequence[str]) -> pa.StringArray:
+    """`EMAIL 2, PHONE 1`: how many pieces of each kind were found."""
+    said = pa.nulls(batch.num_rows, pa.string())
+    for kind in kinds:
+        count = batch[kind].cast(pa.string())
+        name = pc.binary_join_element_wise(kind.removeprefix("pii_").upper(), count, " ")
+        more = pc.if_else(pc.greater(batch[kind], 0), name, None)
+        said = pc.coalesce(pc.binary_join_element_wise(said, more, ", "), said, more)
+    return said
 
 
 @dataclass
@@ -146,7 +134,7 @@ class DecideWork:
                         relatives,
                         recipe.language_identification.purity_min,
                     ),
-                    ("quality", *self.rules.decide(batch)),
+                    self.rules.decide(batch),
                     personal_data_verdict(batch, recipe.personal_data),
                 ]
                 decisions = first_verdict(verdicts)

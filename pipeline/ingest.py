@@ -23,6 +23,7 @@ from governance.licences import EXPRESSION_CHARACTERS_MAX, LicenceGate
 from pipeline.pii.outward import Outward, redactor_of
 from pipeline.readers import Unit, read_unit
 from pipeline.readers.names import visible
+from pipeline.reasons import ledger_batch
 from pipeline.runtime.phases import ArrowShard, Phase, Task, TaskFolder
 from pipeline.split import source_digest
 from pipeline.text.columns import constant_column, decode, document_ids, encode, filter_batch, string_bytes
@@ -139,23 +140,20 @@ def trusted_licences(source: Source) -> frozenset[str]:
     return frozenset((source.licence, *(package.licence for package in source.packages if package.licence)))
 
 
-def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, details: pa.Array) -> pa.RecordBatch:
+def dropped_rows(batch: pa.RecordBatch, stage: str, reason: str, notes: pa.Array) -> pa.RecordBatch:
     """Ledger rows of documents that leave all for the same reason."""
     rows = batch.num_rows
-    columns = [
-        batch["id"],
-        batch["source"],
-        batch["language"],
-        batch["bytes_in"],
-        pa.array([0] * rows, pa.int64()),
-        constant_column("dropped", rows),
-        constant_column(stage, rows),
-        constant_column(reason, rows),
-        details,
-        batch["uri"],
-        batch["key"],
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
+    return ledger_batch(
+        rows,
+        **{name: batch[name] for name in ("id", "source", "language", "uri", "key")},
+        bytes=batch["bytes_in"],
+        bytes_kept=pa.array(np.zeros(rows, np.int64)),
+        decision=constant_column("dropped", rows),
+        stage=constant_column(stage, rows),
+        reason=constant_column(reason, rows),
+        note=notes,
+        language_declared=batch["language"],
+    )
 
 
 def problem_rows(source: str, problems: Sequence[InputError], first: int = 0) -> pa.RecordBatch:
@@ -171,22 +169,23 @@ def problem_rows(source: str, problems: Sequence[InputError], first: int = 0) ->
         xxhash.xxh3_128_digest(b"%s%d" % (prefixes[problem], number))
         for number, problem in enumerate(counts.to_pylist(), first)
     ]
-    details = pa.array([visible(f"{problem.cause}. {problem.remedy}") for problem in problems], pa.string())
-    files = pa.array(names, pa.string())
+    notes = pa.array([visible(f"{problem.cause}. {problem.remedy}") for problem in problems], pa.string())
+    files = pa.array(names, pa.string()).take(counts)
     zeros = pa.array(np.zeros(rows, np.int64))
-    constants = (constant_column(value, rows) for value in ("dropped", "ingest", problems[0].reason))
-    columns = [
-        pa.array(ids, pa.binary(16)),
-        constant_column(source, rows),
-        constant_column(UNDETERMINED, rows),
-        zeros,
-        zeros,
-        *constants,
-        details.take(counts),
-        files.take(counts),
-        files.take(counts),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
+    return ledger_batch(
+        rows,
+        id=pa.array(ids, pa.binary(16)),
+        source=constant_column(source, rows),
+        language=constant_column(UNDETERMINED, rows),
+        bytes=zeros,
+        bytes_kept=zeros,
+        decision=constant_column("dropped", rows),
+        stage=constant_column("ingest", rows),
+        reason=constant_column(problems[0].reason, rows),
+        note=notes.take(counts),
+        uri=files,
+        key=files,
+    )
 
 
 @dataclass
@@ -256,8 +255,8 @@ class IngestWork:
         for reason in sorted({judged[number].verdict.reason for number in refused}):
             mine = [number for number in refused if judged[number].verdict.reason == reason]
             rows = batch.take(pa.array(mine))
-            details = pa.array([self.outward.name(judged[number].verdict.detail) for number in mine], pa.string())
-            dropped.write(dropped_rows(rows, "licence", reason, details), "licence", reason)
+            notes = pa.array([self.outward.name(judged[number].verdict.detail) for number in mine], pa.string())
+            dropped.write(dropped_rows(rows, "licence", reason, notes), "licence", reason)
         batch = filter_batch(batch, pa.array(left))
         empty = pc.or_(pc.utf8_is_space(batch["text"]), pc.equal(batch["bytes_in"], 0))
         if empty.true_count:

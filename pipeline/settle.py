@@ -14,15 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.decide import COLUMN_BYTES, ROWS_ENDING
+from pipeline.reasons import EPOCHS, details, ledger_batch
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, Rows, coarse, excerpt
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
 from pipeline.text.columns import decode, encode
-from pipeline.text.schema import LEDGER
+from pipeline.text.schema import KEPT_INSTEAD, LEDGER
 
-VERSION = 5
+VERSION = 6
 COUNT_VERSION = 5
 EXAMPLES = 3
 LEDGER_ENDING = ".ledger.arrow"
@@ -60,8 +61,8 @@ def id_words(ids: pa.Array) -> np.ndarray:
 def fates(files: ShardFiles) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
     """Rows of an annotated shard without text, with what each stage decided so far; and the texts, in pieces.
 
-    Adds `stage`, `reason`, `detail` (null while the document is in), `cluster_size`, and `bytes_kept`, the bytes of its
-    text after line cuts.
+    Adds `stage`, `reason` and the columns of COMPARED and KEPT_INSTEAD (null while the document is in), `cluster_size`,
+    and `bytes_kept`, the bytes of its text after line cuts.
     """
     with ExitStack() as stack:
         annotated, decided, deduplicated = (
@@ -80,18 +81,27 @@ def _joined(batch: pa.RecordBatch, decision: pa.RecordBatch, duplicate: pa.Recor
     duplicate_why = decode(duplicate["reason"])
     is_duplicate = pc.and_(pc.is_null(why), pc.is_valid(duplicate_why))
     stage = pc.if_else(is_duplicate, "deduplicate", decode(decision["stage"]))
-    detail = pc.if_else(is_duplicate, _kept_instead(duplicate), decision["detail"])
     taken_down = pc.and_(is_duplicate, pc.ends_with(pc.fill_null(duplicate["kept_source"], ""), FOLDER))
     stage, duplicate_why = (pc.if_else(taken_down, TAKEDOWN, column) for column in (stage, duplicate_why))
-    detail = pc.if_else(taken_down, "it, or nearly the same, was taken down", detail)
-    cut = pc.fill_null(duplicate["bytes_cut"], 0)
-    return (
-        batch.append_column("stage", stage)
-        .append_column("reason", pc.if_else(is_duplicate, duplicate_why, why))
-        .append_column("detail", detail)
-        .append_column("cluster_size", duplicate["cluster_size"])
-        .append_column("bytes_kept", pc.subtract(batch["bytes"], cut))
-    )
+    instead = pc.and_(is_duplicate, pc.invert(taken_down))
+    note = pc.if_else(taken_down, "it, or nearly the same, was taken down", decision["note"])
+    columns = {
+        "stage": stage,
+        "reason": pc.if_else(is_duplicate, duplicate_why, why),
+        **{name: decision[name] for name in ("value", "threshold")},
+        "measure": decode(decision["measure"]),
+        "note": note,
+        **{name: pc.if_else(instead, duplicate[name], None) for name in KEPT_INSTEAD.names},
+        "cluster_size": duplicate["cluster_size"],
+        "bytes_kept": pc.subtract(batch["bytes"], pc.fill_null(duplicate["bytes_cut"], 0)),
+    }
+    return _with_columns(batch, columns)
+
+
+def _with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """The batch with these columns, new or in place of those of the same name."""
+    whole = {**{name: batch[name] for name in batch.schema.names}, **columns}
+    return pa.RecordBatch.from_arrays(list(whole.values()), names=list(whole))
 
 
 def _decontaminated(rows: pa.RecordBatch, found: pa.RecordBatch) -> pa.RecordBatch:
@@ -100,22 +110,11 @@ def _decontaminated(rows: pa.RecordBatch, found: pa.RecordBatch) -> pa.RecordBat
     columns = {
         "stage": pc.if_else(is_dropped, DECONTAMINATE, rows["stage"]),
         "reason": pc.if_else(is_dropped, found["reason"], rows["reason"]),
-        "detail": pc.coalesce(found["detail"], rows["detail"]),
+        "note": pc.coalesce(found["note"], rows["note"]),
+        **{name: pc.if_else(is_dropped, found[name], rows[name]) for name in ("measure", "value", "threshold")},
         "bytes_kept": pc.subtract(rows["bytes_kept"], found["bytes_cut"]),
     }
-    for name, column in columns.items():
-        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
-    return rows
-
-
-def _kept_instead(duplicate: pa.RecordBatch) -> pa.StringArray:
-    """For each duplicate the document kept instead, its source, and how similar they are; else an empty string."""
-    details = [""] * duplicate.num_rows
-    valid = np.flatnonzero(pc.is_valid(duplicate["kept_id"]).to_numpy(zero_copy_only=False))
-    for row, found in zip(valid.tolist(), duplicate.take(pa.array(valid)).to_pylist(), strict=True):
-        similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
-        details[row] = f"kept {found['kept_id'].hex()} of {found['kept_source']}{similarity}"
-    return pa.array(details, pa.string())
+    return _with_columns(rows, columns)
 
 
 @dataclass
@@ -208,30 +207,31 @@ class SettleWork:
         ids = id_words(batch["id"])
         epochs[still] = epochs_of(ids[still], languages[still], self.samples, self.seed)
         sampled_out = pa.array(still & (epochs == 0))
-        share = [f"{self.samples[code].epochs} epochs of {code}" if code in self.samples else "" for code in languages]
-        for name, value in (("stage", "sample"), ("reason", "not_sampled"), ("detail", pa.array(share, pa.string()))):
-            index = batch.schema.get_field_index(name)
-            batch = batch.set_column(index, name, pc.if_else(sampled_out, value, batch[name]))
-        return batch, epochs
+        if not sampled_out.true_count:
+            return batch, epochs
+        share = [self.samples[code].epochs if code in self.samples else None for code in languages]
+        words = {"stage": "sample", "reason": "not_sampled", "measure": EPOCHS}
+        columns = {name: pc.if_else(sampled_out, word, decode(batch[name])) for name, word in words.items()}
+        columns["value"] = pc.if_else(sampled_out, pa.array(share, pa.float64()), batch["value"])
+        return _with_columns(batch, columns), epochs
 
 
 def ledger_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Ledger rows (schema LEDGER) of documents whose fate is settled."""
     kept = pc.is_null(batch["reason"])
-    columns = [
-        batch["id"],
-        batch["source"],
-        batch["language"],
-        batch["bytes_in"],
-        pc.if_else(kept, batch["bytes_kept"], 0).cast(pa.int64()),
-        encode(pc.if_else(kept, "kept", "dropped")),
-        encode(pc.fill_null(batch["stage"], "write")),
-        encode(pc.fill_null(batch["reason"], "kept")),
-        pc.fill_null(batch["detail"], ""),
-        batch["uri"],
-        batch["key"],
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=LEDGER)
+    was_asked = pc.is_valid(batch["language_score"])
+    columns = {
+        "bytes": batch["bytes_in"],
+        "bytes_kept": pc.if_else(kept, batch["bytes_kept"], 0).cast(pa.int64()),
+        "decision": encode(pc.if_else(kept, "kept", "dropped")),
+        "stage": encode(pc.fill_null(batch["stage"], "write")),
+        "reason": encode(pc.fill_null(batch["reason"], "kept")),
+        "measure": encode(batch["measure"]),
+        "kept_source": encode(batch["kept_source"]),
+        "language_identified": encode(pc.if_else(was_asked, decode(batch["language_identified"]), None)),
+    }
+    same = {name: batch[name] for name in LEDGER.names if name not in columns}
+    return ledger_batch(batch.num_rows, **columns, **same)
 
 
 def _count(entries: pa.RecordBatch, counts: dict[tuple[str, str, str, str], np.ndarray]) -> None:
@@ -276,7 +276,8 @@ def _collect_examples(
 
 
 def _example(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int) -> dict[str, str]:
-    fields = {name: batch[name][row].as_py() for name in ("stage", "reason", "source", "language", "detail")}
+    fields = {name: batch[name][row].as_py() for name in ("stage", "reason", "source", "language")}
+    fields["detail"] = details(batch.slice(row, 1))[0].as_py()
     return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": excerpt(texts, row, EXCERPT_CHARACTERS)}
 
 

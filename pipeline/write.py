@@ -20,11 +20,12 @@ from configs.errors import OutputError
 from pipeline.decontamination.stage import cut_found
 from pipeline.deduplication.recurring import cut_recurring
 from pipeline.pii.redactor import recounted
+from pipeline.reasons import details, outward_ids
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard, Rows
 from pipeline.text.columns import decode, hex_ids, string_bytes, with_dictionary
-from pipeline.text.schema import LEDGER_WRITTEN
+from pipeline.text.schema import LEDGER, LEDGER_WRITTEN
 
 VERSION = 4
 LEDGER_PART_ROWS = 1_000_000
@@ -174,13 +175,15 @@ def write_phase(
     return Phase("write", settings, WriteWork(recurring, code, file_format), place)
 
 
-LEDGER_REPEATING = ("source", "language", "decision", "stage", "reason", "uri")
+LEDGER_VERSION = 5
+LEDGER_REPEATING = (*(field.name for field in LEDGER if pa.types.is_dictionary(field.type)), "threshold", "uri")
 
 
 def ledger_outward(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Ledger rows (schema LEDGER) as they leave us (schema LEDGER_WRITTEN)."""
+    given = {"id": hex_ids(batch["id"]), "kept_id": outward_ids(batch["kept_id"]), "detail": details(batch)}
     columns = [
-        hex_ids(batch["id"]) if field.name == "id" else batch[field.name].cast(field.type) for field in LEDGER_WRITTEN
+        given[field.name] if field.name in given else batch[field.name].cast(field.type) for field in LEDGER_WRITTEN
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LEDGER_WRITTEN)
 
@@ -221,7 +224,7 @@ def ledger_tasks(files: Sequence[tuple[str, OutputFile]]) -> list[Task]:
 
 def ledger_phase(output: str) -> Phase:
     """The phase that writes the ledger."""
-    return Phase("ledger", {"version": VERSION}, LedgerWork(), place=storage.join(output, "ledger"))
+    return Phase("ledger", {"version": LEDGER_VERSION}, LedgerWork(), place=storage.join(output, "ledger"))
 
 
 def corpus_digest(records: Sequence[Record]) -> str:

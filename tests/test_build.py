@@ -97,8 +97,27 @@ def test_why_finds_a_document_and_the_one_kept_instead(tiny: Built) -> None:
     )
     found = look_up(str(tiny[0]), row["id"])
     assert [entry["reason"] for entry in found] == [row["reason"]]
-    kept = look_up(str(tiny[0]), found[0]["detail"].split()[1])
+    kept = look_up(str(tiny[0]), found[0]["kept_id"])
     assert kept[0]["decision"] == "kept"
+
+
+def test_thresholds_are_columns_that_a_query_compares(tiny: Built) -> None:
+    ledger = ds.dataset(tiny[0] / "ledger", format="parquet")
+    below, above = ds.field("value") < ds.field("threshold"), ds.field("value") > ds.field("threshold")
+    reasons = {side: ledger.to_table(filter=rows)["reason"].to_pylist() for side, rows in (("<", below), (">", above))}
+    assert set(reasons["<"]) >= {"letter_order_min", "language_mismatch"}
+    assert all(reason.endswith("_max") for reason in reasons[">"]) and reasons[">"]
+    drops = {drop["reason"]: drop["documents"] for drop in tiny[1]["drops"]}
+    assert reasons["<"].count("letter_order_min") == drops["letter_order_min"]
+
+
+def test_each_duplicate_names_a_document_of_the_ledger(tiny: Built) -> None:
+    rows = ds.dataset(tiny[0] / "ledger", format="parquet").to_table().to_pylist()
+    kept = {row["id"]: row["source"] for row in rows if row["decision"] == "kept"}
+    copies = [row for row in rows if row["kept_id"]]
+    assert {row["reason"] for row in copies} == {"exact_duplicate", "near_duplicate"}
+    assert all(kept[row["kept_id"]] == row["kept_source"] for row in copies)
+    assert all((row["similarity"] is None) == (row["reason"] == "exact_duplicate") for row in copies)
 
 
 def test_a_second_build_does_nothing_and_has_the_same_digest(tiny: Built) -> None:

@@ -3,14 +3,12 @@
 These are the tombstones of a takedown, in the form of a build's index, and what near-duplicates are found by.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.corpus import reading
 from pipeline.corpus.plan import plan_of
@@ -25,7 +23,6 @@ from pipeline.text.columns import hex_ids
 JACCARD_MIN = 0.7
 """Near, where the recipe does not say."""
 
-_KEPT_INSTEAD = re.compile(r"kept ([0-9a-f]{32})\b")
 NOTHING = bytes(16)
 """In place of the hash of a text that is not known."""
 
@@ -122,12 +119,10 @@ def near_duplicates(corpus: str, manifest: dict[str, Any], around: Neighbours, i
 
 def _duplicates(corpus: str) -> list[tuple[str, str]]:
     """Duplicates by the ledger, each with the document that was kept in its place."""
-    pairs = []
-    for batch in reading.ledger_batches(corpus, ["id", "stage", "detail"]):
-        mine = batch.filter(pc.equal(batch["stage"], "deduplicate"))
-        for name, detail in zip(mine["id"].to_pylist(), mine["detail"].to_pylist(), strict=True):
-            if match := _KEPT_INSTEAD.match(detail):
-                pairs.append((name, match[1]))
+    pairs: list[tuple[str, str]] = []
+    for batch in reading.ledger_batches(corpus, ["id", "kept_id"]):
+        copies = batch.filter(batch["kept_id"].is_valid())
+        pairs += zip(copies["id"].to_pylist(), copies["kept_id"].to_pylist(), strict=True)
     return pairs
 
 

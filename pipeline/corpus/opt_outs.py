@@ -159,9 +159,9 @@ def _date(path: str) -> str:
         return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def refused(corpus: str, opt_outs: OptOuts) -> dict[str, tuple[str, str]]:
+def refused(corpus: str, opt_outs: OptOuts) -> dict[str, tuple[str, Refusal]]:
     """Documents of a corpus that may not be used: id → `kept` or `dropped`, and the rule."""
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str, Refusal]] = {}
     known: dict[str, Refusal | None] = {}
     for batch in reading.ledger_batches(corpus, ["id", "uri", "decision"]):
         uris = batch["uri"].to_pylist()
@@ -172,8 +172,8 @@ def refused(corpus: str, opt_outs: OptOuts) -> dict[str, tuple[str, str]]:
             ids, fates = batch["id"].take(np.array(rows)), batch["decision"].take(np.array(rows))
             for row, name, fate in zip(rows, ids.to_pylist(), fates.to_pylist(), strict=True):
                 refusal = known[uris[row]]
-                if refusal is not None and found.get(name, ("", ""))[0] != "kept":
-                    found[name] = (fate, refusal.detail)
+                if refusal is not None and (name not in found or found[name][0] != "kept"):
+                    found[name] = (fate, refusal)
         if len(known) > 1_000_000:
             known.clear()
     return found

@@ -19,6 +19,7 @@ from pipeline.report.tally import Tally, tally_file
 from pipeline.runtime import storage
 from pipeline.runtime.shards import ParquetShard, plain_schema, writer_like
 from pipeline.text.columns import hex_ids
+from pipeline.text.schema import COMPARED, KEPT_INSTEAD, LEDGER_WRITTEN
 from pipeline.write import LEDGER_REPEATING, corpus_digest_of
 
 
@@ -112,6 +113,9 @@ class Marks:
     details: Mapping[str, str]
 
 
+_WHY = (*COMPARED.names, *KEPT_INSTEAD.names)
+"""Columns that tell why a document was dropped before it was taken down."""
+
 Lost = dict[tuple[str, str], list[int]]
 """Documents, and bytes on entering, that were kept and are taken down, by language and source."""
 
@@ -162,6 +166,7 @@ def _taken_down(batch: pa.RecordBatch, mine: np.ndarray, marks: Marks, lost: Los
         ("detail", told, details),
         ("uri", forgotten, pa.scalar("")),
         ("key", forgotten, pa.scalar("")),
+        *((field.name, told, pa.scalar(None, field.type)) for field in LEDGER_WRITTEN if field.name in _WHY),
     )
     for name, rows, value in changes:
         if name not in batch.schema.names:  # of a corpus that an earlier version wrote

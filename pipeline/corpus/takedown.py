@@ -8,6 +8,8 @@ that a takedown that was killed is simply given again.
 import datetime
 import html
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from configs.errors import ConfigurationError, InputError, OutputError
 from configs.shown import shown_list
+from governance.consent import Refusal
 from governance.requests import Request
 from governance.signing import public_pem, sign
 from pipeline.corpus import passages, reading, rewriting, seal
@@ -45,7 +48,7 @@ class Removed:
     near: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     needles: list[bytes] = field(default_factory=list)
-    details: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
     """By id, the rule of an opt-out; those who asked by a request are not named."""
     unmatched: list[int] = field(default_factory=list)
 
@@ -53,6 +56,11 @@ class Removed:
     def ids(self) -> np.ndarray:
         """Sorted, dtype S16."""
         return np.sort(np.array([bytes.fromhex(name) for name in self.fates], "S16"))
+
+    @property
+    def details(self) -> dict[str, str]:
+        """By id, what the ledger says of an opt-out."""
+        return {name: refusal.detail for name, refusal in self.refusals.items()}
 
 
 def takedown(
@@ -72,6 +80,7 @@ def takedown(
     to be removed would remain.
     """
     manifest = reading.read_manifest(corpus)
+    reading.check_ledger(corpus)
     _check_place(corpus, output)
     for removal in request.remove:
         Wanted(**removal.given).check()
@@ -90,8 +99,8 @@ def takedown(
     removed = _look_up(corpus, request, manifest, work, progress)
     if opt_outs is not None:
         progress("comparing addresses with opt-outs")
-        for name, (fate, rule) in refused(corpus, opt_outs).items():
-            removed.fates[name], removed.details[name] = fate, rule
+        for name, (fate, refusal) in refused(corpus, opt_outs).items():
+            removed.fates[name], removed.refusals[name] = fate, refusal
     already = set(map(bytes.hex, reading.unpacked(tombstone_ids(corpus))))
     if removed.fates and already.issuperset(removed.fates):
         raise ConfigurationError("all that fits the request was taken down already; nothing was removed")
@@ -192,7 +201,7 @@ def _write(
     progress: reading.Progress,
 ) -> dict[str, Any]:
     ids = removed.ids
-    reason = OPTED_OUT if removed.details else TAKEDOWN
+    reason = OPTED_OUT if removed.refusals else TAKEDOWN
     progress("writing shards")
     shards = rewriting.rewrite_shards(corpus, output, manifest, ids)
     progress("writing index and ledger")
@@ -216,12 +225,12 @@ def _write(
             "removed_from_ledger": counts["dropped"],
             "near_duplicates": len(removed.near),
             "loss": _loss(manifest, lost),
-            **({"rules": _rules(removed.details)} if removed.details else {}),
+            **({"rules": _rules(removed.refusals)} if removed.refusals else {}),
             "before": manifest["digest"],
             "after": after["digest"],
         },
     )
-    if removed.details:  # a site asks for its own pages alone, not for others with the same text
+    if removed.refusals:  # a site asks for its own pages alone, not for others with the same text
         tombstones = neighbours.ids_alone()
     else:
         tombstones = neighbours.table() if request.near_duplicates else neighbours.without_likeness(corpus)
@@ -261,13 +270,9 @@ def _loss(manifest: dict[str, Any], lost: dict[tuple[str, str], list[int]]) -> d
     return loss
 
 
-def _rules(details: dict[str, str]) -> dict[str, int]:
-    """How many documents each kind of rule removed: the rule without its site and date."""
-    counts: dict[str, int] = {}
-    for detail in details.values():
-        rule = re.sub(r" \([0-9-]+\)$| of \S+", "", detail).split(":", 1)[0]
-        counts[rule] = counts.get(rule, 0) + 1
-    return dict(sorted(counts.items()))
+def _rules(refusals: Mapping[str, Refusal]) -> dict[str, int]:
+    """How many documents each kind of rule removed."""
+    return dict(sorted(Counter(refusal.kind or refusal.rule for refusal in refusals.values()).items()))
 
 
 def _is_asked(file: str, request: Request) -> bool:

@@ -19,9 +19,10 @@ from pipeline.runtime.phases import Phase, Task, TaskFolder
 from pipeline.settle import DECONTAMINATE, fates
 from pipeline.text.columns import decode
 
-VERSION = 2
+VERSION = 3
 INDEX = f"{DECONTAMINATE}-index"
 REASON = "contaminated"
+ITEM_SCORE = "item_score"
 MATCHES_ENDING = ".matches.arrow"
 NAMED_MAX = 3
 """Items of a document that the ledger names."""
@@ -33,7 +34,10 @@ EXCERPT_BYTES = 300
 FOUND = pa.schema(
     [
         pa.field("reason", pa.string()),  # null: the document stays
-        pa.field("detail", pa.string()),  # null: it holds no item
+        pa.field("note", pa.string()),  # the items; null: it holds none
+        pa.field("measure", pa.string()),  # null where the document stays, as are value and threshold
+        pa.field("value", pa.float64()),  # score of the item that is most surely there
+        pa.field("threshold", pa.float64()),
         pa.field("pieces", pa.list_(pa.int64())),  # first byte, byte behind, … of what is cut; null: nothing is
         pa.field("bytes_cut", pa.int64(), nullable=False),
     ]
@@ -154,9 +158,7 @@ class FindWork:
         self, batch: pa.RecordBatch, texts: pa.LargeStringArray, matcher: Matcher
     ) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
         still = np.flatnonzero(pc.is_null(batch["reason"]).to_numpy(zero_copy_only=False))
-        rows: list[dict[str, Any]] = [
-            {"reason": None, "detail": None, "pieces": None, "bytes_cut": 0} for _ in range(batch.num_rows)
-        ]
+        rows: list[dict[str, Any]] = [dict.fromkeys(FOUND.names) | {"bytes_cut": 0} for _ in range(batch.num_rows)]
         shown: list[dict[str, Any]] = []
         if len(still):
             left, texts = batch.take(pa.array(still)), texts.take(pa.array(still))
@@ -166,7 +168,7 @@ class FindWork:
                 text = texts[row].as_buffer().to_pybytes()
                 rows[still[row]] = self._fate(text, found)
                 about = {name: left[name][row].as_py() for name in ("id", "source", "language", "uri")}
-                decision = "dropped" if rows[still[row]]["reason"] else "cut"
+                decision = "dropped" if rows[still[row]].get("reason") else "cut"
                 shown += [{**about, "decision": decision, **_shown(text, match)} for match in found[:NAMED_MAX]]
         return pa.RecordBatch.from_pylist(rows, FOUND), shown
 
@@ -180,8 +182,9 @@ class FindWork:
             if left.strip():
                 flat = [place for piece in pieces for place in piece]
                 size = len(text) - len(left)
-                return {"reason": None, "detail": f"{size:,} bytes cut: {named}", "pieces": flat, "bytes_cut": size}
-        return {"reason": REASON, "detail": named, "pieces": None, "bytes_cut": 0}
+                return {"note": f"{size:,} bytes cut: {named}", "pieces": flat, "bytes_cut": size}
+        score = {"measure": ITEM_SCORE, "value": round(found[0].score, 4), "threshold": self.settings.threshold}
+        return {"reason": REASON, "note": named, "bytes_cut": 0, **score}
 
 
 def _by_texts(

@@ -35,6 +35,7 @@ from pipeline.prompts.card import write_card
 from pipeline.prompts.items import ItemMaker
 from pipeline.prompts.templates import Compiled, PromptError, compile_templates
 from pipeline.readers import list_units
+from pipeline.reasons import ledger_batch
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.lock import build_lock
@@ -45,7 +46,7 @@ from pipeline.text.columns import constant_column, decode, hex_ids
 from pipeline.text.schema import LEDGER, LEDGER_WRITTEN
 from pipeline.write import ledger_outward
 
-VERSION = 1
+VERSION = 2
 """Raised when the same input would give other bytes than before."""
 PARTS = ("train", "held_out")
 PROMPT = pa.schema(
@@ -125,7 +126,7 @@ class RenderWork:
     def _document(
         self, text: str, metadata: str, language: str, document: dict[str, Any], errors: dict[str, str]
     ) -> tuple[list[dict[str, Any]], tuple[str, str]]:
-        """Prompts of a document; and, where there are none, why: (reason, detail)."""
+        """Prompts of a document; and, where there are none, why: (reason, note)."""
         if language == UNDETERMINED:
             return [], ("language_unknown", "the source does not say its language")
         found: list[dict[str, Any]] = []
@@ -238,9 +239,10 @@ def _fates(batch: pa.RecordBatch, why: Sequence[tuple[str, str]]) -> pa.RecordBa
         "decision": pa.array(np.where(kept, "kept", "dropped"), pa.string()).dictionary_encode(),
         "stage": constant_column("prompts", len(why)),
         "reason": pa.array([reason for reason, _ in why], pa.string()).dictionary_encode(),
-        "detail": pa.array([detail[:500] for _, detail in why], pa.string()),
+        "note": pa.array([note[:500] for _, note in why], pa.string()),
+        "language_declared": batch["language"],
     }
-    return pa.RecordBatch.from_arrays([columns[field.name] for field in LEDGER], schema=LEDGER)
+    return ledger_batch(len(why), **columns)
 
 
 def choose(

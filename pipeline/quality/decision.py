@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from configs.language_codes import UNDETERMINED
 from configs.models import CodeParameters, Languages, Quality, QualityParameters
 from pipeline.quality.resolved import resolve
+from pipeline.reasons import Verdict
 from pipeline.text.columns import decode, encode
 
 TEXT_THRESHOLDS = (
@@ -57,32 +58,32 @@ class QualityRules:
         object.__setattr__(self, "_text", text)
         object.__setattr__(self, "_other", other)
 
-    def decide(self, batch: pa.RecordBatch) -> tuple[pa.StringArray, pa.StringArray]:
-        """Reason and detail by row: the first threshold that a document fails; null where it passes all.
+    def decide(self, batch: pa.RecordBatch) -> Verdict:
+        """The first threshold that each document fails, if any.
 
         Reads the columns `language`, `language_declared`, `source` and those that THRESHOLDS names. A null measure
         fails nothing. Measures of float32 are compared with the threshold in float32, so that 0.2 is not above 0.2.
         """
-        reason = detail = pa.nulls(batch.num_rows, pa.string())
+        verdict = Verdict.passed("quality", batch.num_rows)
         if not self.quality.enabled or batch.num_rows == 0:
-            return reason, detail
+            return verdict
         languages = encode(batch["language"])
         for name, measure in THRESHOLDS:
             limits = [self._limit(code, name) for code in languages.dictionary.to_pylist()]
             if all(limit is None for limit in limits):
                 continue
             values = batch[measure]
-            limit = pa.array(limits, pa.float64()).take(languages.indices).cast(values.type, safe=False)
-            fails = pc.less(values, limit) if name.endswith("_min") else pc.greater(values, limit)
-            fails = pc.and_(pc.fill_null(fails, False), pc.is_null(reason))
+            limit = pa.array(limits, pa.float64()).take(languages.indices)
+            border = limit.cast(values.type, safe=False)
+            fails = pc.less(values, border) if name.endswith("_min") else pc.greater(values, border)
+            fails = pc.and_(pc.fill_null(fails, False), pc.is_null(verdict.reason))
             fails = self._unless_skipped(fails, batch["source"], name)
             if name == "language_score_min" and self.quality.thresholds == "measured":
                 # Of a declared language the stage `language` has judged already.
                 fails = pc.and_(fails, pc.equal(decode(batch["language_declared"]), UNDETERMINED))
             if fails.true_count:
-                reason = pc.if_else(fails, name, reason)
-                detail = pc.if_else(fails, _detail(measure, values, limit, name), detail)
-        return reason, detail
+                verdict = verdict.dropping(fails, name, measure=measure, value=values, threshold=limit)
+        return verdict
 
     def decision_configuration(self) -> dict[str, Any]:
         """All that decisions depend on beyond the measures, as JSON: for the digest of the phase that decides."""
@@ -112,20 +113,3 @@ class QualityRules:
         if not skipping:
             return fails
         return pc.and_(fails, pc.invert(pc.is_in(decode(sources), pa.array(skipping, pa.string()))))
-
-
-def _detail(measure: str, values: pa.Array, limits: pa.Array, name: str) -> pa.StringArray:
-    """`character_repetition 0.31 > 0.2`: the value, rounded so that it still differs from the threshold."""
-    sign = "<" if name.endswith("_min") else ">"
-    return pc.binary_join_element_wise(measure, _written(values, limits), sign, _written(limits, limits), " ")
-
-
-def _written(values: pa.Array, limits: pa.Array) -> pa.StringArray:
-    if pa.types.is_integer(values.type):
-        return values.cast(pa.string())
-    # Four places, unless rounding would make the value look equal to its threshold.
-    wide, borders = values.cast(pa.float64()), limits.cast(pa.float64())
-    rounded = pc.round(wide, 4)
-    hides = pc.and_(pc.not_equal(wide, borders), pc.equal(rounded, pc.round(borders, 4)))
-    text = pc.if_else(hides, values.cast(pa.string()), rounded.cast(pa.string()))
-    return pc.replace_substring_regex(text, r"\.0+$", "")

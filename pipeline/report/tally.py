@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.reasons import LANGUAGE_MISMATCH
 from pipeline.runtime import storage
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, coarse, excerpt, open_shard
 from pipeline.text.columns import decode, hex_ids, string_bytes
@@ -22,7 +23,7 @@ EXCERPTS = 2
 LARGEST_CLUSTERS = 10
 CLUSTER_BINS = 24
 
-LEDGER_COLUMNS = ("source", "language", "bytes", "bytes_kept", "decision", "stage", "reason", "detail")
+LEDGER_COLUMNS = ("source", "language", "bytes", "bytes_kept", "stage", "reason", "language_identified")
 
 
 @dataclass(frozen=True)
@@ -248,9 +249,6 @@ def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:
     amounts = {"bytes": batch["bytes"], "bytes_kept": batch["bytes_kept"]}
     for key, sums in _grouped(batch, ["language", "source", "stage", "reason"], amounts):
         tally.add(("fate", *key), sums)
-    mismatched = batch.filter(pc.equal(decode(batch["reason"]), "language_mismatch"))
-    if mismatched.num_rows:
-        said = pc.extract_regex(mismatched["detail"], r"^declared (?P<declared>\S+), identified (?P<identified>\S+)")
-        pairs = pa.RecordBatch.from_struct_array(said.drop_null())
-        for key, sums in _grouped(pairs, ["declared", "identified"], {}):
-            tally.add(("mismatch", *key), sums)
+    mismatched = batch.filter(pc.equal(decode(batch["reason"]), LANGUAGE_MISMATCH))
+    for key, sums in _grouped(mismatched, ["language", "language_identified"], {}):
+        tally.add(("mismatch", *key), sums)

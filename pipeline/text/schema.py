@@ -37,6 +37,25 @@ DOCUMENT = pa.schema(
 )
 """What `ingest` writes."""
 
+COMPARED = pa.schema(
+    [
+        pa.field("note", pa.string()),  # what columns do not say, in words
+        pa.field("measure", DICTIONARY),  # what was compared with a threshold, such as `words`; null: nothing was
+        pa.field("value", pa.float64()),
+        pa.field("threshold", pa.float64()),  # null: any value was too much
+    ]
+)
+"""Why a stage took a document out; null throughout where it stays."""
+
+KEPT_INSTEAD = pa.schema(
+    [
+        pa.field("kept_id", pa.binary(16)),  # the document kept instead
+        pa.field("kept_source", DICTIONARY),  # its source; where it is in a finished build, that build
+        pa.field("similarity", pa.float32()),  # estimated Jaccard with it, of near-duplicates
+    ]
+)
+"""What a duplicate is a duplicate of; null throughout where a document is none."""
+
 LEDGER = pa.schema(
     [
         pa.field("id", pa.binary(16), nullable=False),
@@ -47,21 +66,24 @@ LEDGER = pa.schema(
         pa.field("decision", DICTIONARY, nullable=False),  # kept | dropped
         pa.field("stage", DICTIONARY, nullable=False),  # where it left; `write` if kept
         pa.field("reason", DICTIONARY, nullable=False),
-        pa.field("detail", pa.string(), nullable=False),  # measure, value and threshold; the document kept instead
+        *COMPARED,
+        *KEPT_INSTEAD,
+        pa.field("language_declared", DICTIONARY),  # by the source, `und` if it does not say; null: nothing was read
+        pa.field("language_identified", DICTIONARY),  # null: nobody was asked
         pa.field("uri", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),  # as in DOCUMENT
     ]
 )
 """One row for every document that entered, as it is within a build."""
 
-LEDGER_WRITTEN = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),  # 32 hexadecimal digits
-        *(
-            field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
-            for field in LEDGER
-            if field.name != "id"
-        ),
-    ]
-)
-"""The ledger as it is written: plain strings, which every program reads."""
+
+def _outward(field: pa.Field) -> pa.Field:
+    if field.name == "note":
+        return pa.field("detail", pa.string(), nullable=False)
+    is_plain = not pa.types.is_dictionary(field.type) and field.type != pa.binary(16)
+    return field if is_plain else field.with_type(pa.string())
+
+
+LEDGER_WRITTEN = pa.schema([_outward(field) for field in LEDGER])
+"""The ledger as it is written: plain strings, which every program reads; `detail` says in words what columns say, and
+what they do not."""

@@ -92,19 +92,26 @@ class SmallCorpus:
         )  # fmt: skip
         self._enter(identifier, source, language, size, size, "kept", "write", "kept", "")
 
-    def drop(self, language: str, text: str, stage: str, reason: str, detail: str = "", source: str = "good") -> None:
+    def drop(
+        self,
+        language: str,
+        text: str,
+        stage: str,
+        reason: str,
+        detail: str = "",
+        source: str = "good",
+        **columns: Any,
+    ) -> None:
         """Add a document that is dropped, with its example."""
         identifier = hashlib.md5(f"{len(self.ledger)}".encode()).hexdigest()
         self._enter(identifier, source, language, len(text.encode()), 0, "dropped", stage, reason, detail)
+        self.ledger[-1] |= columns
         example = {"stage": stage, "reason": reason, "source": source, "language": language, "detail": detail}
         if sum((each["stage"], each["reason"]) == (stage, reason) for each in self.examples) < 3:
             self.examples.append({**example, "id": identifier, "excerpt": text[:300]})
 
     def _enter(self, *row: Any) -> None:
-        names, place = (
-            [name for name in LEDGER_WRITTEN.names if name not in ("uri", "key")],
-            f"texts/{len(self.ledger)}",
-        )
+        place, names = f"texts/{len(self.ledger)}", LEDGER_WRITTEN.names[: len(row)]
         self.ledger.append({**dict(zip(names, row, strict=True)), "uri": place, "key": place})
 
     def write(self, form: Format = "arrow") -> dict[str, Any]:
@@ -174,7 +181,8 @@ def plausible(folder: Path, languages: tuple[str, ...] = tuple(TEXTS), seed: int
                 reasons = [("quality", "words_min", "4 < 20"), ("deduplicate", "near_duplicate", "kept 00"),
                            ("quality", "special_characters_max", "0.61 > 0.4"),
                            ("language", "language_mismatch", f"declared {code}, identified de with 0.93")]  # fmt: skip
-                corpus.drop(code, text, *reasons[int(random.integers(len(reasons)))], source=name)
+                reason = reasons[int(random.integers(len(reasons)))]
+                corpus.drop(code, text, *reason, source=name, language_identified="de")
     corpus.drop("de", "Alle Menschen sind frei.", "language", "language_other", "identified de")
     corpus.drop("en", HOSTILE, "licence", "licence_denied", HOSTILE, source="bad")
     return corpus

@@ -88,8 +88,10 @@ def test_drop_and_review_take_out_what_holds_any(action, reason):
     texts, counts = treated(rows, redactor(), actions_of(rows, policy))
     for name, column in counts.items():
         rows = rows.append_column(name, column)
-    stage, why, detail = personal_data_verdict(rows, policy)
-    assert (stage, why.to_pylist(), detail.to_pylist()) == ("personal_data", [reason, None], ["2 findings", None])
+    verdict = personal_data_verdict(rows, policy)
+    assert (verdict.stage, verdict.reason.to_pylist()) == ("personal_data", [reason, None])
+    assert (verdict.measure.to_pylist(), verdict.value.to_pylist()) == (["findings", None], [2.0, None])
+    assert (verdict.threshold.to_pylist(), verdict.note.to_pylist()) == ([None, None], ["EMAIL 2", None])
     assert "hamburg" not in texts[0].as_py()
 
 

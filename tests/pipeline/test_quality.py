@@ -23,6 +23,7 @@ GOOD = {
 GOOD_CODE = {
     "bytes_in": 3000, "characters": 3000, "longest_line": 90, "non_word_characters": 0.4, "token_length_deviation": 5.0
 }  # fmt: skip
+PASSES = (None,) * 4
 ROOTS = Quality(thresholds="roots")
 TYPES = {"words": pa.int32(), "characters": pa.int32(), "longest_line": pa.int32(), "bytes_in": pa.int64()}
 
@@ -39,37 +40,38 @@ def batch(rows, source="web"):
 
 
 def decide(row, quality=None, source="web"):
-    reason, detail = QualityRules(LANGUAGES, quality or Quality()).decide(batch([row], source))
-    return reason[0].as_py(), detail[0].as_py()
+    verdict = QualityRules(LANGUAGES, quality or Quality()).decide(batch([row], source))
+    compared = tuple(column[0].as_py() for column in (verdict.measure, verdict.value, verdict.threshold))
+    return verdict.reason[0].as_py(), *compared
 
 
 @pytest.mark.parametrize("language", ["en", "sw", "zh-Hans", "de"])
 def test_a_good_text_passes(language):
-    assert decide({"language": language, **GOOD}) == (None, None)
+    assert decide({"language": language, **GOOD}) == PASSES
 
 
 def test_good_code_passes():
-    assert decide({"language": "python", **GOOD_CODE}) == (None, None)
+    assert decide({"language": "python", **GOOD_CODE}) == PASSES
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason", "detail"),
+    ("changed", "reason", "compared"),
     [
-        ({"words": 19}, "words_min", "words 19 < 20"),
-        ({"words": 100_001}, "words_max", "words 100001 > 100000"),
-        ({"character_repetition": 0.31}, "character_repetition_max", "character_repetition 0.31 > 0.106"),
-        ({"word_repetition": 0.2}, "word_repetition_max", "word_repetition 0.2 > 0.19"),
-        ({"special_characters": 0.5}, "special_characters_max", "special_characters 0.5 > 0.4"),
-        ({"closed_class_words": 0.25}, "closed_class_words_min", "closed_class_words 0.25 < 0.3"),
-        ({"flagged_words": 0.02}, "flagged_words_max", "flagged_words 0.02 > 0.01"),
-        ({"language_score": 0.5}, "language_score_min", "language_score 0.5 < 0.8"),
-        ({"perplexity": 2000.0}, "perplexity_max", "perplexity 2000 > 1500"),
-        ({"words": 1, "flagged_words": 1.0}, "words_min", "words 1 < 20"),
-        ({"closed_class_words": 0.29999}, "closed_class_words_min", "closed_class_words 0.29999 < 0.3"),
+        ({"words": 19}, "words_min", ("words", 19, 20)),
+        ({"words": 100_001}, "words_max", ("words", 100001, 100000)),
+        ({"character_repetition": 0.31}, "character_repetition_max", ("character_repetition", 0.31, 0.106)),
+        ({"word_repetition": 0.2}, "word_repetition_max", ("word_repetition", 0.2, 0.19)),
+        ({"special_characters": 0.5}, "special_characters_max", ("special_characters", 0.5, 0.4)),
+        ({"closed_class_words": 0.25}, "closed_class_words_min", ("closed_class_words", 0.25, 0.3)),
+        ({"flagged_words": 0.02}, "flagged_words_max", ("flagged_words", 0.02, 0.01)),
+        ({"language_score": 0.5}, "language_score_min", ("language_score", 0.5, 0.8)),
+        ({"perplexity": 2000.0}, "perplexity_max", ("perplexity", 2000, 1500)),
+        ({"words": 1, "flagged_words": 1.0}, "words_min", ("words", 1, 20)),
+        ({"closed_class_words": 0.29999}, "closed_class_words_min", ("closed_class_words", 0.29999, 0.3)),
     ],
 )
-def test_the_first_threshold_of_roots_that_fails_is_the_reason(changed, reason, detail):
-    assert decide({"language": "en", **GOOD, **changed}, ROOTS) == (reason, detail)
+def test_the_first_threshold_of_roots_that_fails_is_the_reason(changed, reason, compared):
+    assert decide({"language": "en", **GOOD, **changed}, ROOTS) == (reason, *compared)
 
 
 @pytest.mark.parametrize(
@@ -89,19 +91,19 @@ def test_thresholds_of_a_language_are_those_that_were_measured(changed, reason):
 
 def test_what_is_a_languages_own_is_not_judged_where_nobody_measured_it():
     measures = {"letter_order": -0.9, "closed_class_words": 0.0, "special_characters": 0.6}
-    assert decide({"language": "ki", **GOOD, **measures}) == (None, None)
+    assert decide({"language": "ki", **GOOD, **measures}) == PASSES
 
 
 def test_a_low_score_drops_only_where_no_source_declares_the_language():
     row = {"language": "xh", **GOOD, "language_score": 0.3}
-    assert decide(row) == (None, None)
+    assert decide(row) == PASSES
     assert decide({**row, "language_declared": "und"})[0] == "language_score_min"
     assert decide(row, ROOTS)[0] == "language_score_min"
 
 
 def test_a_threshold_can_be_switched_off():
     quality = Quality(overrides={"xh": {"letter_order_min": False}})
-    assert decide({"language": "xh", **GOOD, "letter_order": -2.0}, quality) == (None, None)
+    assert decide({"language": "xh", **GOOD, "letter_order": -2.0}, quality) == PASSES
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_code_has_its_own_thresholds(changed, reason):
 
 def test_a_measure_at_its_threshold_passes():
     row = {"language": "en", **GOOD, "character_repetition": 0.106, "closed_class_words": 0.3, "words": 20}
-    assert decide(row, ROOTS) == (None, None)
+    assert decide(row, ROOTS) == PASSES
 
 
 def test_an_override_changes_one_language():
@@ -142,12 +144,12 @@ def test_an_override_for_default_changes_all_others_too():
 def test_a_threshold_skipped_for_a_source_is_not_applied_to_it():
     quality = Quality(thresholds="roots", skip_measures={"catalogue": ("closed_class_words_min",)})
     row = {"language": "en", **GOOD, "closed_class_words": 0.0}
-    assert decide(row, quality, "catalogue") == (None, None)
+    assert decide(row, quality, "catalogue") == PASSES
     assert decide(row, quality, "web")[0] == "closed_class_words_min"
 
 
 def test_disabled_filters_drop_nothing():
-    assert decide({"language": "en", **GOOD, "words": 0}, Quality(enabled=False)) == (None, None)
+    assert decide({"language": "en", **GOOD, "words": 0}, Quality(enabled=False)) == PASSES
 
 
 @settings(max_examples=50, deadline=None)
@@ -160,8 +162,8 @@ def test_rows_are_decided_as_if_alone(drawn):
         for code, n, x in drawn
     ]
     rules = QualityRules(LANGUAGES, Quality())
-    together = rules.decide(batch(rows))[0].to_pylist() if rows else []
-    assert together == [rules.decide(batch([row]))[0][0].as_py() for row in rows]
+    together = rules.decide(batch(rows)).reason.to_pylist() if rows else []
+    assert together == [rules.decide(batch([row])).reason[0].as_py() for row in rows]
 
 
 def test_rules_and_measures_are_picklable():

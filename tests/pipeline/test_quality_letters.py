@@ -56,7 +56,7 @@ def reasons(texts, code):
         "language_score": pa.nulls(count, pa.float32()),
         "bytes_in": pa.nulls(count, pa.int64()),
     }
-    return QualityRules(LANGUAGES, Quality()).decide(pa.RecordBatch.from_pydict(columns))[0].to_pylist()
+    return QualityRules(LANGUAGES, Quality()).decide(pa.RecordBatch.from_pydict(columns)).reason.to_pylist()
 
 
 @pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))

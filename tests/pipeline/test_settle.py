@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.models import PersonalData
-from pipeline.decide import first_verdict, language_verdict, personal_data_verdict
+from pipeline.decide import language_verdict, personal_data_verdict
+from pipeline.reasons import Verdict, first_verdict
 from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.sampling import LanguageSample
 from pipeline.settle import ShardFiles, count_phase, fates, histograms_of, settle_phase, sum_histograms
-from pipeline.text.columns import encode
+from pipeline.text.columns import encode, hex_ids
+from pipeline.write import ledger_outward
 
 
 def annotated(rows: int) -> pa.RecordBatch:
@@ -28,6 +30,9 @@ def annotated(rows: int) -> pa.RecordBatch:
             "language": encode(["sw" if row % 3 else "en" for row in range(rows)]),
             "uri": pa.array([f"file!{row}" for row in range(rows)]),
             "key": pa.array([f"file!{row}" for row in range(rows)]),
+            "language_declared": encode(["sw"] * rows),
+            "language_identified": encode(["sw" if row % 3 else "en" for row in range(rows)]),
+            "language_score": pa.array([None if row % 2 else 0.9 for row in range(rows)], pa.float32()),
             "bytes_in": pa.array([len(text) + 1 for text in texts], pa.int64()),
             "bytes": pa.array([len(text) for text in texts], pa.int64()),
         }
@@ -44,7 +49,9 @@ def write(path: Path, batches: list[pa.RecordBatch]) -> str:
 def shard(folder: Path, rows: int = 20, cuts: int = 7) -> ShardFiles:
     """A shard of which every fifth document fails a filter and every fourth is a duplicate."""
     batch = annotated(rows)
-    verdict = ("quality", *[pa.array([w if r % 5 == 0 else None for r in range(rows)]) for w in ("words_min", "few")])
+    fifth = pa.array([row % 5 == 0 for row in range(rows)])
+    few = {"measure": "words", "value": pa.array([3] * rows), "threshold": 20}
+    verdict = Verdict.passed("quality", rows).dropping(fifth, "words_min", **few)
     duplicate = pa.record_batch(
         {
             "reason": pa.array(["near_duplicate" if row % 4 == 0 else None for row in range(rows)], pa.string()),
@@ -67,7 +74,7 @@ def settle(folder: Path, files: ShardFiles, samples: dict[str, LanguageSample]) 
     phase = settle_phase(samples, 0)
     record = phase.run(Engine(), str(folder), [Task("shard", ("digest",), files)])[0]
     with pa.ipc.open_stream(str(folder / "settle" / "files" / "shard.ledger.arrow")) as reader:
-        return record, reader.read_all()
+        return record, pa.Table.from_batches([ledger_outward(batch) for batch in reader])
 
 
 ALL = {code: LanguageSample(1, 1, 1.0, 1, 0) for code in ("en", "sw")}
@@ -78,6 +85,24 @@ def test_the_first_stage_that_drops_a_document_is_the_one_named(tmp_path: Path) 
     rows = ledger.to_pylist()
     assert [rows[row]["stage"] for row in (0, 1, 4, 5)] == ["quality", "write", "deduplicate", "quality"]
     assert rows[4]["detail"] == "kept " + "00" * 15 + "01 of two, similarity 0.88"
+    assert (rows[4]["kept_id"], rows[4]["kept_source"]) == ("00" * 15 + "01", "two")
+    assert rows[4]["similarity"] == pytest.approx(0.876)
+    assert rows[5]["detail"] == "words 3 < 20"
+    assert (rows[5]["measure"], rows[5]["value"], rows[5]["threshold"]) == ("words", 3.0, 20.0)
+
+
+def test_columns_that_say_why_are_null_where_a_document_is_kept(tmp_path: Path) -> None:
+    _, ledger = settle(tmp_path, shard(tmp_path), ALL)
+    why = ("measure", "value", "threshold", "kept_id", "kept_source", "similarity")
+    kept = [row for row in ledger.to_pylist() if row["decision"] == "kept"]
+    assert kept and all(row[name] is None for row in kept for name in why)
+
+
+def test_the_ledger_says_what_was_declared_and_what_identified(tmp_path: Path) -> None:
+    _, ledger = settle(tmp_path, shard(tmp_path), ALL)
+    rows = ledger.to_pylist()
+    assert [rows[row]["language_declared"] for row in (0, 1, 2)] == ["sw", "sw", "sw"]
+    assert [rows[row]["language_identified"] for row in (0, 1, 2)] == ["en", None, "sw"]
 
 
 @pytest.mark.parametrize("cuts", [1, 3, 20])
@@ -91,16 +116,17 @@ def test_every_document_has_one_ledger_row_and_bytes_balance(tmp_path: Path) -> 
     files = shard(tmp_path)
     record, ledger = settle(tmp_path, files, ALL)
     batch = annotated(20)
-    assert ledger["id"].to_pylist() == batch["id"].to_pylist()
+    assert ledger["id"].to_pylist() == hex_ids(batch["id"]).to_pylist()
     assert sum(ledger["bytes"].to_pylist()) == sum(batch["bytes_in"].to_pylist())
     assert sum(entry[4] for entry in record.data["counts"]) == 20
 
 
 def test_a_document_not_sampled_says_so(tmp_path: Path) -> None:
-    none = {code: LanguageSample(1, 0, 0.0, 0, 0) for code in ("en", "sw")}
+    none = {code: LanguageSample(1, 0, 0.25, 0, 0) for code in ("en", "sw")}
     _, ledger = settle(tmp_path, shard(tmp_path), none)
     row = ledger.to_pylist()[1]
     assert (row["decision"], row["stage"], row["reason"]) == ("dropped", "sample", "not_sampled")
+    assert (row["detail"], row["measure"], row["value"]) == (f"0.25 epochs of {row['language']}", "epochs", 0.25)
 
 
 def test_counting_sees_only_what_is_still_in(tmp_path: Path) -> None:
@@ -140,25 +166,34 @@ def identified(declared: str, found: str, score: float | None, share: float = 1.
 )
 def test_language_decisions(declared: str, found: str, score: float | None, reason: str | None) -> None:
     wanted = frozenset(["sw", "en", "ki", "python"])
-    assert language_verdict(identified(declared, found, score), wanted, 0.8, False)[1].to_pylist() == [reason]
+    assert language_verdict(identified(declared, found, score), wanted, 0.8, False).reason.to_pylist() == [reason]
 
 
 def test_a_recipe_can_ask_for_purity() -> None:
     mixed = identified("sw", "sw", 0.6, share=0.6)
-    assert language_verdict(mixed, frozenset(["sw"]), 0.8, False)[1].to_pylist() == [None]
-    _, reason, detail = language_verdict(mixed, frozenset(["sw"]), 0.8, False, purity_min=0.7)
-    assert (reason.to_pylist(), detail.to_pylist()) == (["language_mixed"], ["sw 0.6; purity < 0.7"])
+    assert language_verdict(mixed, frozenset(["sw"]), 0.8, False).reason.to_pylist() == [None]
+    verdict = language_verdict(mixed, frozenset(["sw"]), 0.8, False, purity_min=0.7)
+    assert verdict.reason.to_pylist() == ["language_mixed"]
+    assert (verdict.measure[0].as_py(), verdict.value[0].as_py(), verdict.threshold[0].as_py(),
+            verdict.note[0].as_py()) == ("language_share", 0.6, 0.7, "sw 0.6")  # fmt: skip
+
+
+def test_a_denied_language_keeps_the_score_that_denied_it() -> None:
+    verdict = language_verdict(identified("sw", "en", 0.95), frozenset(["sw", "en"]), 0.8, False)
+    assert verdict.measure[0].as_py() == "language_score"
+    assert verdict.value[0].as_py() == pytest.approx(0.05)
+    assert verdict.value[0].as_py() < verdict.threshold[0].as_py() == 0.2
 
 
 def test_other_languages_stay_where_the_recipe_wants_them() -> None:
-    assert language_verdict(identified("de", "de", 0.9), frozenset(["sw"]), 0.8, True)[1].to_pylist() == [None]
+    assert language_verdict(identified("de", "de", 0.9), frozenset(["sw"]), 0.8, True).reason.to_pylist() == [None]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1), st.integers(0, 20))
 def test_findings_are_added_over_kinds(counts: list[tuple[int, int]], limit: int) -> None:
     batch = pa.record_batch({f"pii_{k}": pa.array([row[k] for row in counts], pa.int32()) for k in (0, 1)})
     dropped = [
-        reason is not None for reason in personal_data_verdict(batch, PersonalData(drop_above=limit))[1].to_pylist()
+        reason is not None for reason in personal_data_verdict(batch, PersonalData(drop_above=limit)).reason.to_pylist()
     ]
     assert dropped == [sum(row) > limit for row in counts]
 
@@ -173,4 +208,4 @@ def test_a_task_folder_names_files_by_task(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("found", "reason"), [("zu", None), ("en", "language_mismatch")])
 def test_the_name_of_a_relative_denies_no_declared_language(found, reason):
     verdict = language_verdict(identified("xh", found, 0.99), frozenset(["xh"]), 0.8, False, {"xh": ("zu", "ss")})
-    assert verdict[1].to_pylist() == [reason]
+    assert verdict.reason.to_pylist() == [reason]
