@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import apache_beam as beam
 
-from configs.errors import OpenRootsError, StorageError
+from configs.errors import ConfigurationError, OpenRootsError, StorageError
 from configs.shown import shown
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine, carry
@@ -122,8 +122,9 @@ class _able:  # noqa: N801 - reads as a part of the sentence
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: Any, failure: BaseException | None, __: Any) -> None:
-        if isinstance(failure, StorageError):
-            raise StorageError(f"the worker on {_host()} cannot {self._what} {self._folder}: {failure}") from failure
+        if isinstance(failure, StorageError | ConfigurationError):  # or a package that the store needs is missing there
+            told = f"the worker on {_host()} cannot {self._what} {self._folder}: {failure}"
+            raise type(failure)(told) from failure
         if failure is None or isinstance(failure, OpenRootsError) or not isinstance(failure, Exception):
             return
         cause = shown(f"{type(failure).__name__}: {failure}", 300)

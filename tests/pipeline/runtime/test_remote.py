@@ -1,6 +1,7 @@
 """Runners elsewhere: addresses are tried first, failures become one line, jobs are cancelled."""
 
 import logging
+import re
 import socket
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 from apache_beam.runners.portability import portable_runner
 
 from configs.errors import ConfigurationError, OpenRootsError
-from pipeline.runtime import probe, remote, storage
+from pipeline.runtime import probe, remote, storage, stores
 from pipeline.runtime.engine import Engine, quiet_beam
 from pipeline.runtime.remote import cancel_jobs, cancellable, check_reachable, endpoints, explained, said
 from tests.small_build import build, write_inputs
@@ -204,6 +205,15 @@ def test_a_worker_of_another_version_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_workers_do_not_share_is_named(tmp_path: Path) -> None:
     asked = look(tmp_path, place=str(tmp_path / "elsewhere"))
     assert "does not see what this machine wrote" in complaint(asked)
+
+
+def test_a_worker_that_lacks_a_stores_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: Any, **__: Any) -> Any:
+        raise ImportError("Please install gcsfs to access Google Storage")
+
+    asked = look(tmp_path, place="gs://bucket/probe")
+    monkeypatch.setattr(stores.fsspec, "url_to_fs", lacking)
+    assert re.search(r"the worker on \S+ cannot read .* pip install 'openroots\[gcs\]'", complaint(asked))
 
 
 def test_a_folder_in_which_workers_may_not_write_is_named(tmp_path: Path) -> None:
