@@ -31,7 +31,7 @@ from apache_beam.transforms.environments import python_sdk_capabilities
 from configs import errors
 from pipeline.runtime import nursery
 from pipeline.runtime.local_runner import LocalRunner
-from pipeline.runtime.remote import cancellable, check_reachable, explained, quiet_threads
+from pipeline.runtime.remote import cancellable, check_reachable, explained, name_jobs, quiet_threads
 from pipeline.runtime.workers import WorkerProcesses, death_after, deaths, idle_workers
 
 _LOGGER = logging.getLogger("openroots")
@@ -117,6 +117,7 @@ class Engine:
         if not self.is_local:
             check_reachable(flags)
             quiet_threads()
+            name_jobs()
         pipeline = beam.Pipeline(_local_runner(options, log if processes else None) if self.is_local else None, options)
         try:
             construct(pipeline)

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.portability.api import beam_job_api_pb2
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
 from configs import errors
 from configs.shown import shown
 
@@ -36,6 +40,21 @@ def quiet_threads() -> None:
 def _unless_rpc(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_type.__module__.split(".")[0] != "grpc":
         _hooks[0](failed)
+
+
+def name_jobs() -> None:
+    """Let job servers show a job under its `--job_name`: Beam's portable runner calls all of them `job`."""
+    JobServiceHandle.prepare = _prepare  # type: ignore[method-assign,assignment]
+
+
+def _prepare(handle: JobServiceHandle, pipeline: Any) -> Any:
+    """As `JobServiceHandle.prepare`, but for the name."""
+    request = beam_job_api_pb2.PrepareJobRequest(
+        job_name=handle.options.view_as(GoogleCloudOptions).job_name or "job",
+        pipeline=pipeline,
+        pipeline_options=handle.get_pipeline_options(),
+    )
+    return handle.job_service.Prepare(request, timeout=handle.timeout)
 
 
 def check_reachable(options: Sequence[str]) -> None:

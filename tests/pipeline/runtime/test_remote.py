@@ -10,6 +10,8 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability import portable_runner
 
 from configs.errors import ConfigurationError, OpenRootsError
@@ -195,6 +197,22 @@ def complaint(asked: probe._Look) -> str:
     with pytest.raises(OpenRootsError) as caught:
         Engine().run("probe", construct)
     return str(caught.value)
+
+
+def test_a_job_server_is_told_the_name_of_a_job() -> None:
+    asked: list[Any] = []
+
+    class Server:
+        def Prepare(self, request: Any, timeout: Any) -> None:
+            asked.append(request)
+
+        def DescribePipelineOptions(self, *_: Any, **__: Any) -> Any:
+            return beam_job_api_pb2.DescribePipelineOptionsResponse()
+
+    remote.name_jobs()
+    options = PipelineOptions(["--job_name=openroots-read"])
+    portable_runner.JobServiceHandle(Server(), options).prepare(beam_runner_api_pb2.Pipeline())  # type: ignore[no-untyped-call]
+    assert [request.job_name for request in asked] == ["openroots-read"]
 
 
 def test_a_worker_of_another_version_is_named(tmp_path: Path) -> None:
