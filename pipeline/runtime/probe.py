@@ -16,6 +16,7 @@ from configs.errors import ConfigurationError, OpenRootsError, StorageError
 from configs.shown import shown
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine, carry
+from pipeline.runtime.stores import impatient
 
 MUST_AGREE = ("openroots", "apache-beam", "protobuf")
 """Packages of which the workers must have this machine's version."""
@@ -72,7 +73,8 @@ class _Look(beam.DoFn):
     def process(self, element: Any) -> Iterator[int]:
         try:
             self._versions()
-            self._store()
+            with impatient():  # a person waits
+                self._store()
         except OpenRootsError as error:
             raise carry(error) from error
         yield 0

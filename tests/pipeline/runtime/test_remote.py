@@ -5,6 +5,8 @@ import re
 import socket
 import sys
 import threading
+import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from configs.errors import ConfigurationError, OpenRootsError
 from pipeline.runtime import probe, remote, storage, stores
 from pipeline.runtime.engine import Engine, quiet_beam
 from pipeline.runtime.remote import cancel_jobs, cancellable, check_reachable, endpoints, explained, said
+from tests.faulty_store import AWAY, faults
 from tests.small_build import build, write_inputs
 
 RUNNER = "--runner=PortableRunner"
@@ -197,6 +200,13 @@ def complaint(asked: probe._Look) -> str:
     with pytest.raises(OpenRootsError) as caught:
         Engine().run("probe", construct)
     return str(caught.value)
+
+
+def test_a_worker_from_which_the_store_is_away_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "impatient", partial(stores.impatient, 0.05))
+    bucket = f"faulty://{uuid.uuid4().hex}"
+    with faults(lambda *_: AWAY):
+        assert re.search(r"the worker on \S+ cannot read .* does not answer", complaint(look(tmp_path, place=bucket)))
 
 
 def test_a_job_server_is_told_the_name_of_a_job() -> None:
