@@ -220,15 +220,15 @@ def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any
     said = []
     if entry["bytes"] < 1_000_000:
         said.append(
-            f"There are only {figures.size(entry['bytes'])} of it. A model that sees so little learns these texts by "
-            "heart rather than the language."
+            f"There are only {figures.size(entry['bytes'])} of it. A model that sees so little memorises these texts "
+            "rather than learning the language."
         )
     first = max(entry["sources"].items(), key=lambda item: item[1]["bytes"])
     share = first[1]["bytes"] / entry["bytes"] if entry["bytes"] else 0
     if share > 0.8:
         title = statistics["sources"].get(first[0], {}).get("title", first[0])
         said.append(
-            f"{figures.percent(share)} of its text comes from one source, {markdown(title)}: its subjects and its "
+            f"{figures.percent(share)} of its text comes from one source, {markdown(title)}: its topics and "
             "register are that source's."
         )
     entered = entry["entered"]["documents"]
@@ -239,16 +239,18 @@ def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any
             said.append(
                 f"The stage {figures.stage(flag['stage'])} dropped {flag['documents']:,} of its "
                 f"{figures.counted(flag['of_documents'], 'document')} ({figures.percent(flag['documents_share'])}), "
-                f"against {figures.percent(flag['mean_share'])} in the mean of the languages."
+                f"against a mean of {figures.percent(flag['mean_share'])} over languages."
             )
     guessed = sum(documents for declared, documents in entry["declared"].items() if declared != code)
     if guessed:
-        said.append(f"For {guessed:,} documents no source declared the language; it was identified by software.")
+        said.append(
+            f"No source declared the language of {figures.counted(guessed, 'document')}; software identified it."
+        )
     if entry["kind"] == "natural" and entry["roots_share"] is None:
-        said.append("ROOTS, the corpus of BLOOM, does not hold this language.")
+        said.append("ROOTS, the corpus of BLOOM, does not include this language.")
     if entry["bytes_weighted"] > entry["bytes"]:
         said.append(
-            f"Its documents are to be seen {entry['bytes_weighted'] / entry['bytes']:.2g} times on average (column "
-            "`epochs`)."
+            f"Its documents are meant to be seen {entry['bytes_weighted'] / entry['bytes']:.2g} times on average ("
+            "column `epochs`)."
         )
     return said

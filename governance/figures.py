@@ -4,24 +4,24 @@ from collections.abc import Iterable, Sequence
 
 REASONS = {
     "kept": "kept",
-    "language_mismatch": "the identifier denies the declared language",
-    "language_other": "in a language that the recipe does not ask for",
+    "language_mismatch": "identified as another language than declared",
+    "language_other": "in a language that the recipe does not include",
     "not_sampled": "beyond the language's budget",
     "findings_max": "too much personal data",
-    "personal_data_found": "personal data was found in it",
-    "personal_data_review": "held back until somebody has looked at the personal data in it",
-    "exact_duplicate": "same text as a document that is kept",
-    "near_duplicate": "nearly the same text as a document that is kept",
-    "duplicate_id": "an id that another document of the source has",
+    "personal_data_found": "contains personal data",
+    "personal_data_review": "held back for review of the personal data in it",
+    "exact_duplicate": "same text as a document kept",
+    "near_duplicate": "nearly the same text as a document kept",
+    "duplicate_id": "same id as another document of the source",
     "licence_denied": "licence refused by the recipe",
-    "licence_conflict": "declared a licence that the file, or what lies around it, contradicts",
-    "licence_unknown": "nobody can tell the licence",
+    "licence_conflict": "declared licence contradicted by the file or the files around it",
+    "licence_unknown": "unknown licence",
     "opted_out": "the page's site does not consent to its use",
-    "licence_review": "held back until somebody has looked at the licence",
+    "licence_review": "held back for review of the licence",
     "empty": "no text",
     "unreadable": "could not be read",
     "takedown": "taken down on request",
-    "contaminated": "holds an item of an evaluation set",
+    "contaminated": "contains an item of an evaluation set",
 }
 """Reasons of the ledger in words; those of thresholds are worded by `reason`."""
 
@@ -41,7 +41,7 @@ STAGES = {
 MEASURES = {
     "bytes": "length in bytes",
     "closed_class_words": "closed-class words",
-    "letter_order": "order of letters",
+    "letter_order": "letter order",
     "non_word_characters": "non-word characters",
     "token_length_deviation": "spread of token lengths",
 }
@@ -49,7 +49,7 @@ MEASURES = {
 
 KINDS = {
     "CREDIT_CARD": "credit card",
-    "EMAIL": "e-mail address",
+    "EMAIL": "email address",
     "IBAN": "IBAN",
     "IP_ADDRESS": "IP address",
     "KEY": "key",

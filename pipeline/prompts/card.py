@@ -22,15 +22,15 @@ def write_card(output: str, mixed: MixturePlan, manifest: Mapping[str, Any]) -> 
     lines += ["---", "", f"# {markdown(mixture.title)}", ""]
     lines += [markdown(mixture.description), ""] if mixture.description else []
     lines += [
-        f"{sums['train']:,} prompts to fine-tune on, {sums['held_out']:,} held out, in {len(languages)} languages. "
-        "A row is a prompt: `input`, `target`, the `set` and `template` that made it, the licence of what it was made "
-        "from, and the document in the ledger. `openroots why` answers for each document.",
+        f"{sums['train']:,} training prompts, {sums['held_out']:,} held out, in {len(languages)} languages. "
+        "A row is a prompt: `input`, `target`, its `set` and `template`, its source document's licence, and that "
+        "document's id in the ledger, for `openroots why`.",
         "",
         f"Digest: `{manifest['digest']}`.",
         "",
         "## Sets and templates",
         "",
-        "| set / template | prompts | held out | left out: over the limit | asked in evaluation | copies |",
+        "| set / template | prompts | held out | left out: over the limit | in evaluation | duplicates |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, counts in manifest["templates"].items():

@@ -101,7 +101,7 @@ def test_a_card_tells_losses_personal_data_and_excerpts(built):
 
 def test_a_card_warns_of_a_small_language(built):
     corpus, statistics = built
-    assert "learns these texts by heart" in language_card("sw", statistics, corpus.plan)
+    assert "memorises these texts" in language_card("sw", statistics, corpus.plan)
 
 
 def test_a_wanted_language_without_text_is_a_known_gap(built):

@@ -107,14 +107,14 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path):
 def test_a_language_without_text_is_named(tmp_path):
     corpus = SmallCorpus(tmp_path, ("sw", "wo"))
     corpus.keep("sw", TEXTS["sw"])
-    assert "languages asked for:\nWolof" in _page(corpus).text
+    assert "languages in the recipe:\nWolof" in _page(corpus).text
 
 
 def test_one_language_makes_a_page(tmp_path):
     corpus = SmallCorpus(tmp_path, ("sw",))
     corpus.keep("sw", TEXTS["sw"])
     page = _page(corpus)
-    assert "Swahili" in page.text and "None did." in page.text
+    assert "Swahili" in page.text and "None were." in page.text
 
 
 def test_a_corpus_of_code_alone_makes_a_page(tmp_path):

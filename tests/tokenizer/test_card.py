@@ -39,7 +39,7 @@ def test_shares_add_up_before_and_after_weights() -> None:
 def test_what_count_min_left_out_is_said() -> None:
     assert record()["words"]["share_left_out"] == 50 / 1_050
     assert "50 of 1,050 occurrences (4.8 %)" in card(record())
-    assert "No word was left out" in card(record(Training()))
+    assert "No rare words were left out" in card(record(Training()))
 
 
 def test_the_head_names_languages_licence_and_library() -> None:

@@ -67,7 +67,7 @@ def verdict(figure: Figure) -> str:
         return ""
     if figure.low > figure.chance:
         return "above chance"
-    return "below chance" if figure.high < figure.chance else "not told from chance"
+    return "below chance" if figure.high < figure.chance else "indistinguishable from chance"
 
 
 def _bar(figure: Figure) -> Markup:

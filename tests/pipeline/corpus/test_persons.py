@@ -41,7 +41,7 @@ def test_the_audit_tells_the_share_of_documents_that_name_somebody(whole: Path, 
     assert set(found) == {"en"} and found["en"]["looked_at"] == documents
     assert found["en"]["documents"] == 1 and 0 < found["en"]["low"] < 1 / documents < found["en"]["high"] < 0.2
     page = audit_page(audit(str(whole), 1000, Persons({"en": name})))
-    assert name in page and "were not looked for" not in page
+    assert name in page and "were not searched for" not in page
 
 
 def test_models_are_named_by_language():
