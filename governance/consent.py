@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import idna
 from protego import Protego
 
 from configs.errors import ConfigurationError
@@ -29,12 +30,13 @@ HEAD_BYTES = 64 << 10
 RULE_FILES = ("/robots.txt", "/ai.txt", "/.well-known/tdmrep.json")
 """Where sites say it: what such addresses end with."""
 
+_RULES_PATH = re.compile(r"/robots\.txt|(?:/\.well-known)?/ai\.txt|/\.well-known/tdmrep\.json")
 _USAGE = re.compile(r"(?im)^[ \t]*(content-signal|content-usage)[ \t]*:[ \t]*([^\n#]*)")
-_NO_TRAINING = re.compile(r"(?i)\b(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*(?:no?|0)\b|\btdm[ \t]*=[ \t]*n\b")
-_RSL = re.compile(r"(?im)^[ \t]*license[ \t]*:[ \t]*(https?://\S{1,500})")
+_NO_TRAINING = re.compile(r"(?i)(?<![\w-])(?:(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*\"?(?:no?|0)\b|(?:tdm|ai|genai)[ \t]*=[ \t]*no?\b)")
+_RSL = re.compile(r"(?im)^[ \t]*license[ \t]*:[ \t]*((?:https?://|/)\S{1,500})")
 _META = re.compile(r"(?i)<meta\s[^>]{0,2000}>")
 _ATTRIBUTE = re.compile(r"""(?i)\b(name|content)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
-_RSL_LINK = re.compile(r"(?i)<link\s[^>]{0,1000}application/rsl\+xml[^>]{0,1000}>")
+_RSL_LINK = re.compile(r"(?i)<(?:link|script)\s[^>]{0,1000}application/rsl\+xml[^>]{0,1000}>")
 _ADDRESS = re.compile(r"[0-9.]{7,15}|[0-9a-f:]*::?[0-9a-f:]*")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NO_AI = frozenset(("noai", "noml", "nomachinelearning"))
@@ -86,15 +88,16 @@ class Consent:
 
     def add(self, uri: str, data: bytes, date: str) -> None:
         """Take in one of a site's files of rules (`RULE_FILES`), as crawled; of several the latest counts."""
-        parts = urlsplit(uri)
-        site = self._sites.setdefault(_host(uri), _Site())
-        text = data[:RULES_BYTES_MAX].decode("utf-8-sig", "replace").replace("\0", "")
-        if parts.path == "/robots.txt" and date >= site.robots_date:
+        path = urlsplit(uri).path
+        if not _RULES_PATH.fullmatch(path):
+            return
+        site, text = self._sites.setdefault(_host(uri), _Site()), _text_of(data)
+        if path == "/robots.txt" and date >= site.robots_date:
             site.robots, site.robots_text, site.robots_date = _parsed(text), text, date
-        elif parts.path.endswith("/ai.txt") and date >= site.ai_date:
+        elif path.endswith("/ai.txt") and date >= site.ai_date:
             site.ai, site.ai_date = _parsed(text), date
-        elif parts.path.endswith("/tdmrep.json") and date >= site.tdm_date:
-            site.tdm, site.tdm_date = _reservations(text), date
+        elif path.endswith("/tdmrep.json") and date >= site.tdm_date:
+            site.tdm, site.tdm_date = _reservations(text, _host(uri)), date
 
     def refusal(
         self, uri: str, date: str = "", fields: Mapping[str, str] | None = None, page: bytes = b""
@@ -114,7 +117,7 @@ class Consent:
         if site and policy.tdm and _is_reserved(site.tdm, uri):
             rule = "reserves text and data mining"
             return Refusal(f"tdmrep.json of {host} {rule}", site.tdm_date, f"tdmrep.json {rule}")
-        return self._by_answer(fields or {}, page[:HEAD_BYTES].decode("latin-1"), date)
+        return self._by_answer(fields or {}, page[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"), date)
 
     def _by_list(self, uri: str) -> Refusal | None:
         name = _host(uri).partition(":")[0]
@@ -145,9 +148,9 @@ class Consent:
         policy = self._policy
         metas = [_named(tag) for tag in _META.findall(page)]
         if policy.tdm:
-            if fields.get("tdm-reservation", "").strip() == "1":
+            if _is_yes(fields.get("tdm-reservation", "")):
                 return Refusal("header tdm-reservation: 1", date)
-            if any(name == "tdm-reservation" and value.strip() == "1" for name, value in metas):
+            if any(name == "tdm-reservation" and _is_yes(value) for name, value in metas):
                 return Refusal("meta tdm-reservation: 1", date)
         if policy.noai:
             if word := _denies(fields.get("x-robots-tag", "")):
@@ -169,7 +172,7 @@ def read_block_lists(lists: Iterable[BlockList]) -> dict[str, Refusal]:
     blocked: dict[str, Refusal] = {}
     for entry in lists:
         try:
-            lines = Path(entry.path).read_text("utf-8").splitlines()
+            lines = Path(entry.path).read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"block list {entry.path}: cannot be read ({error})") from error
         refusal = Refusal(f"on the block list {Path(entry.path).name}", entry.date)
@@ -208,9 +211,12 @@ def block_list_digests(policy: ConsentPolicy) -> list[str]:
 
 
 def _ascii(name: str) -> str:
+    """A host's name as it is looked up: by IDNA 2008, as browsers do; one that has none as it is."""
+    if name.isascii():
+        return name
     try:
-        return name.encode("idna").decode()
-    except UnicodeError:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:  # among them names with an underscore
         return name
 
 
@@ -222,6 +228,23 @@ def _host(uri: str) -> str:
         return _ascii((parts.hostname or "").rstrip(".")) + port
     except ValueError:
         return ""
+
+
+def _text_of(data: bytes) -> str:
+    """A file of rules as text, its lines ended by line feeds; of one that is too long whole lines. A page in its place
+    says nothing."""
+    is_cut, data = len(data) > RULES_BYTES_MAX, data[:RULES_BYTES_MAX]
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = data.decode("utf-16" if wide else "utf-8-sig", "replace").replace("\0", "")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if is_cut:  # half a line may deny more than the whole one
+        text = text[: text.rfind("\n") + 1]
+    return "" if text.lstrip()[:1] == "<" else text
+
+
+def _is_yes(value: str) -> bool:
+    """Whether the value of a TDM reservation says that rights are reserved."""
+    return bool(re.match(r"\s*[\"']?(?:1\b|true\b)", value[:100], re.IGNORECASE))
 
 
 def _parsed(text: str) -> Protego | None:
@@ -247,19 +270,29 @@ def _all_text_denied(rules: Protego, uri: str) -> bool:
     )
 
 
-def _reservations(text: str) -> list[tuple["re.Pattern[str]", bool]]:
-    """Places and whether they are reserved, from `tdmrep.json`."""
+def _reservations(text: str, host: str) -> list[tuple["re.Pattern[str]", bool]]:
+    """Places and whether they are reserved, from `tdmrep.json`: a list, or one entry alone; an entry without a place is
+    for all."""
     try:
         entries: Any = json.loads(text)
     except (ValueError, RecursionError):
         return []
+    entries = [entries] if isinstance(entries, dict) else entries
     rules = []
     for entry in entries[:1000] if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("location"), str):
-            place = re.sub(r"\*+", "*", entry["location"][:500])
-            whole = place.endswith("$")
-            pattern = ".*".join(map(re.escape, place.removesuffix("$").split("*")))
-            rules.append((re.compile(pattern + ("$" if whole else "")), str(entry.get("tdm-reservation")) == "1"))
+        if not isinstance(entry, dict) or "tdm-reservation" not in entry:
+            continue
+        place = entry.get("location", "/")
+        if not isinstance(place, str):
+            continue
+        if re.match(r"https?://", place[:8], re.IGNORECASE):
+            if _host(place) != host:
+                continue
+            place = "/" + place.partition("://")[2].partition("/")[2]
+        place = re.sub(r"\*+", "*", place[:500])
+        whole = place.endswith("$")
+        pattern = ".*".join(map(re.escape, place.removesuffix("$").split("*")))
+        rules.append((re.compile(pattern + ("$" if whole else "")), _is_yes(str(entry["tdm-reservation"]))))
     return rules
 
 
@@ -283,5 +316,5 @@ def _named(tag: str) -> tuple[str, str]:
 
 def _denies(value: str) -> str:
     """The word of a list of directives that denies training; "" if none does."""
-    words = re.split(r"[,\s:]+", value.lower()[:1000])
+    words = re.split(r"[,;/\s:]+", value.lower()[:1000])
     return next((word for word in words if word in _NO_AI), "")

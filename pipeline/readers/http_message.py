@@ -19,7 +19,9 @@ from pipeline.readers.media_type import is_binary, is_whole_page, sniff
 from pipeline.readers.streams import too_large
 from pipeline.readers.warc import head_end, parse_fields
 
-_LISTS = ("content-encoding", "transfer-encoding", "content-type")
+_LISTS = (
+    "content-encoding", "transfer-encoding", "content-type", "x-robots-tag", "content-signal", "content-usage", "link",
+)  # fmt: skip
 _GZIP = b"\x1f\x8b\x08"
 _CODINGS_MAX = 5
 _HEADS_MAX = 10

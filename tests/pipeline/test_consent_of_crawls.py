@@ -59,6 +59,7 @@ def test_without_a_policy_nobody_is_asked(tmp_path):
     "closed",
     [
         record(answer(page(1), "X-Robots-Tag: noai"), 1),
+        record(answer(page(1), "X-Robots-Tag: noindex", "X-Robots-Tag: otherbot: nofollow, noai"), 1),
         record(answer(page(1), "tdm-reservation: 1"), 1),
         record(answer(b'<meta name="robots" content="noai">' + page(1)), 1),
     ],
