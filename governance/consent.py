@@ -32,7 +32,9 @@ RULE_FILES = ("/robots.txt", "/ai.txt", "/.well-known/tdmrep.json")
 
 _RULES_PATH = re.compile(r"/robots\.txt|(?:/\.well-known)?/ai\.txt|/\.well-known/tdmrep\.json")
 _USAGE = re.compile(r"(?im)^[ \t]*(content-signal|content-usage)[ \t]*:[ \t]*([^\n#]*)")
-_NO_TRAINING = re.compile(r"(?i)(?<![\w-])(?:(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*\"?(?:no?|0)\b|(?:tdm|ai|genai)[ \t]*=[ \t]*no?\b)")
+_NO_TRAINING = re.compile(
+    r"(?i)(?<![\w-])(?:(?:ai-train|train-ai|train-genai)[ \t]*=[ \t]*\"?(?:no?|0)\b|(?:tdm|ai|genai)[ \t]*=[ \t]*no?\b)"
+)
 _RSL = re.compile(r"(?im)^[ \t]*license[ \t]*:[ \t]*((?:https?://|/)\S{1,500})")
 _META = re.compile(r"(?i)<meta\s[^>]{0,2000}>")
 _ATTRIBUTE = re.compile(r"""(?i)\b(name|content)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
