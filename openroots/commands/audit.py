@@ -19,7 +19,7 @@ import click
     "--ner",
     multiple=True,
     metavar="LANGUAGE=MODEL",
-    help="with --sample: a spaCy model to find names of people in a language (`*`: all others); repeatable",
+    help="with --sample: a spaCy model to find names of people in a language (`*`: all but code); repeatable",
 )
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ...], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from configs.errors import ConfigurationError
 from configs.shown import shown
 
 ANY = "*"
-"""In place of a language: all that have no model of their own."""
+"""In place of a language: all that have no model of their own, but for programming languages."""
 _LABELS = frozenset({"PERSON", "PER", "PRS", "persName"})
 """How models of different training data call people."""
 _NEEDLESS = ("parser", "senter", "tagger", "morphologizer", "lemmatizer", "attribute_ruler", "textcat")
@@ -37,9 +37,10 @@ class Persons:
         self.models = dict(models)
         self._loaded: dict[str | None, Any] = {name: _load(name) for name in dict.fromkeys(self.models.values())}
 
-    def model(self, language: str) -> str | None:
-        """The name of the model for a language."""
-        return self.models.get(language, self.models.get(ANY))
+    def model(self, language: str, is_code: bool = False) -> str | None:
+        """The name of the model for a language; a programming language has one only where it is named itself: models
+        take identifiers for people."""
+        return self.models.get(language) or (None if is_code else self.models.get(ANY))
 
     def has_names(self, texts: Sequence[str], language: str) -> list[bool]:
         """Whether each text names a person; `language` has a model."""

@@ -75,7 +75,7 @@ def second_look(
             for kind in found:
                 hits[kind] += 1
             hits["any"] += bool(found)
-        if persons is not None and (model := persons.model(language)):
+        if persons is not None and (model := persons.model(language, language in plan.languages.programming)):
             named.setdefault((language, model), []).extend(persons.has_names(plain, language))
     return {
         "documents": looked,

@@ -34,6 +34,14 @@ def test_a_model_for_all_other_languages(tmp_path: Path):
     assert persons.has_names(["Achieng"], "sw") == [True] and persons.has_names(["Achieng"], "en") == [False]
 
 
+def test_programming_languages_are_looked_at_only_where_one_is_named(tmp_path: Path):
+    english, other = model(tmp_path / "a"), model(tmp_path / "b")
+    persons = Persons({"*": english, "python": other})
+    assert persons.model("java", is_code=True) is None
+    assert persons.model("python", is_code=True) == other
+    assert persons.model("sw") == english
+
+
 def test_the_audit_tells_the_share_of_documents_that_name_somebody(whole: Path, tmp_path: Path):
     name = model(tmp_path / "model")
     found = audit(str(whole), 1000, Persons({"en": name}))["second_look"]["persons"]
