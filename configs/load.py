@@ -55,7 +55,7 @@ def read_toml(path: str) -> dict[str, Any]:
     """Parse a TOML file at any fsspec path; raises ConfigurationError that names file, line and cause."""
     try:
         with _opened(path) as stream:
-            return tomllib.loads(stream.read().decode("utf-8"))
+            return tomllib.loads(stream.read().decode("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -98,6 +98,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"missing key `{path}`"
     if problem["type"] == "value_error":  # our own words
         return f"`{path}`: {problem['msg'].removeprefix('Value error, ')}"
+    if problem["type"] == "tuple_type":
+        return f"`{path}`: should be a list, in square brackets (got {shorten(problem['input'])})"
     return f"`{path}`: {problem['msg']} (got {shorten(problem['input'])})"
 
 

@@ -1,12 +1,18 @@
 """What only the provider of a model can say for the public summary of training content: `provider.toml`."""
 
 import datetime
-from typing import Literal
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from configs.load import read_toml, validate
 from configs.models import Model
+
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What changes how a page or a terminal shows the rest: no part of a statement."""
 
 Answer = Literal["yes", "no", "not applicable"]
 
@@ -46,8 +52,8 @@ DESCRIPTIONS = (
 class Provider(Model):
     """Who is answerable."""
 
-    name: str = Field(min_length=1, description="of the provider")
-    contact: str = Field(min_length=1, description="an address, electronic or postal")
+    name: Said = Field(description="of the provider")
+    contact: Said = Field(description="an address, electronic or postal")
     representative: str = Field(default="", description="the authorised representative in the Union, with contact")
     sme: bool = Field(default=False, description="small or medium-sized: the shorter list of domains is enough")
 
@@ -55,7 +61,7 @@ class Provider(Model):
 class TrainedModel(Model):
     """The model that the summary is about."""
 
-    names: tuple[str, ...] = Field(min_length=1, description="with versions")
+    names: tuple[Said, ...] = Field(min_length=1, description="with versions")
     dependencies: str = Field(default="", description="the model it was made of, with a link to its summary; or `none`")
     placed_on_market: datetime.date | None = Field(default=None, description="in the Union")
     tokens: int | None = Field(default=None, ge=0, description="of text; estimated from the corpus where not given")
@@ -79,7 +85,7 @@ class Document(Model):
 class Crawler(Model):
     """A crawler."""
 
-    name: str = Field(min_length=1, description="its name, as its user agent says it")
+    name: Said = Field(description="its name, as its user agent says it")
     purpose: str = Field(default="", description="what it collects for")
 
 
@@ -91,6 +97,12 @@ class Crawling(Model):
     begin: datetime.date | None = Field(default=None, description="of collection")
     end: datetime.date | None = Field(default=None, description="of collection")
 
+    @model_validator(mode="after")
+    def _check(self) -> "Crawling":
+        if self.begin and self.end and self.end < self.begin:
+            raise ValueError(f"`end` ({self.end}) is before `begin` ({self.begin})")
+        return self
+
 
 class SourceKinds(Model):
     """Ids of sources by how they were obtained; those not named are crawled if they are web archives, else public."""
@@ -101,6 +113,15 @@ class SourceKinds(Model):
     user: tuple[str, ...] = ()
     synthetic: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "SourceKinds":
+        named: dict[str, str] = {}
+        for kind, sources in self:
+            for source in sources:
+                if named.setdefault(source, kind) != kind:
+                    raise ValueError(f"source `{source}` is named as {named[source]} and as {kind}")
+        return self
 
 
 class Change(Model):
@@ -131,7 +152,11 @@ def read_provider(path: str) -> Statements:
     """Read and check `provider.toml`. Raises ConfigurationError."""
     from configs.errors import ConfigurationError
 
-    statements = validate(Statements, read_toml(path), path)
+    said = read_toml(path)
+    for where, text in _strings(said, ""):
+        if found := _CONTROL.search(text):
+            raise ConfigurationError(f"{path}: `{where}` holds the control character U+{ord(found[0]):04X}")
+    statements = validate(Statements, said, path)
     known = {*ATTESTATIONS, *DESCRIPTIONS}
     for table, names in (("attestations", set(ATTESTATIONS)), ("descriptions", known)):
         for name in getattr(statements, table):
@@ -141,3 +166,12 @@ def read_provider(path: str) -> Statements:
         if number not in COMMENTED:
             raise ConfigurationError(f"{path}: unknown key `comments.{number}`; there are {', '.join(COMMENTED)}")
     return statements
+
+
+def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """All strings below a value of TOML, each with its path."""
+    if isinstance(value, str):
+        yield where, value
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield from _strings(entry, f"{where}.{key}" if where else str(key))

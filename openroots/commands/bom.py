@@ -55,19 +55,22 @@ def _model_of(run: str, corpus: str) -> "TrainedModel":
     from pipeline.runtime import storage
     from trainer.seen import packed_of, read_run
 
-    so_far = read_run(run)
-    packed = storage.read_json(storage.join(packed_of(run), "manifest.json"))
-    trained_on = (packed.get("corpus") or {}).get("digest")
+    so_far, packed = read_run(run), packed_of(run)
+    path = storage.join(packed, "manifest.json")
+    try:
+        text = storage.read_json(path)
+        trained_on, length, digest = text.get("corpus"), int(text["sequence_length"]), str(text["digest"])
+        settings = storage.read_json(storage.join(run, "config.json"))
+        about = {**settings["model"], "seed": so_far.seed, "batch_size": settings["batch"]["size"]}
+        name = str(settings["name"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            path, f"does not say what was trained on ({error})", "Put the packed text back there"
+        ) from error
+    if digest != so_far.packed:
+        raise InputError(packed, "is not the packed text that the run read: digests differ", "Put that back there")
     if trained_on != read_manifest(corpus)["digest"]:
         raise InputError(
             run, f"was trained on another corpus ({trained_on or 'none is named'})", "Give the corpus it read"
         )
-    settings = storage.read_json(storage.join(run, "config.json"))
-    tokens = int(so_far.sizes.sum()) * packed["sequence_length"]
-    about = {
-        **settings["model"],
-        "seed": so_far.seed,
-        "training_tokens": tokens,
-        "batch_size": settings["batch"]["size"],
-    }
-    return TrainedModel(settings["name"], f"step {so_far.step}", about)
+    return TrainedModel(name, f"step {so_far.step}", {**about, "training_tokens": int(so_far.sizes.sum()) * length})

@@ -105,4 +105,5 @@ def _told(place: dict[str, Any], has_run: bool) -> str:
     if not steps:
         return f"{told}; not seen yet"
     named = ", ".join(f"{step:,}" for step in steps[:STEPS_SHOWN]) + (" …" if len(steps) > STEPS_SHOWN else "")
-    return f"{told}; seen {place['times']:,} times, at step{'s' * (len(steps) != 1)} {named}"
+    often = "once" if place["times"] == 1 else f"{place['times']:,} times"
+    return f"{told}; seen {often}, at step{'s' * (len(steps) != 1)} {named}"

@@ -10,6 +10,7 @@ there: it stands beside what it was made of, and goes with it.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,8 @@ SHORTEST = GRAM + WINDOW - 1
 
 BLOCK_BYTES = 4 << 20
 BITS_MIN, BITS_MAX = 1 << 10, 1 << 22
-"""Rows of a sketch: a fifth of the bits is set where a block is full, at an eighth of the size of the text."""
+"""Rows of a sketch, about one a byte of the largest block: a fifth of the bits is set where a block is full, at an
+eighth of the size of the text."""
 
 _GRAMS_ASKED = 64
 _MAGIC = b"openroots passages 1\n"
@@ -126,12 +128,18 @@ def _mark(hashes: np.ndarray, count: int, marks: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _spread(marks: np.ndarray, matrix: np.ndarray, column: int) -> None:
-    """Write the marks of a block as one column of bits of the matrix."""
-    byte, bit = column >> 3, np.uint8(1 << (column & 7))
+def _spread(marks: np.ndarray, matrix: np.ndarray, stride: int, column: int) -> None:
+    """Write the marks of a block as one column of the matrix, uint8, whose rows have `stride` bits."""
+    at = column
     for number in range(len(marks)):
         for place in range(8):
-            matrix[8 * number + place, byte] |= ((marks[number] >> np.uint8(place)) & np.uint8(1)) * bit
+            matrix[at >> 3] |= ((marks[number] >> np.uint8(place)) & np.uint8(1)) << np.uint8(at & 7)
+            at += stride
+
+
+def _stride(blocks: int) -> int:
+    """Bits of a row: whole bytes, or a part of one, so that the sketch of a small shard is small."""
+    return next((bits for bits in (1, 2, 4) if blocks <= bits), (blocks + 7) // 8 * 8)
 
 
 class _Sketcher:
@@ -161,14 +169,15 @@ class _Sketcher:
 
     def finish(self, digest: str) -> bytes:
         """The sketch of the shard of this digest."""
-        bits = min(BITS_MAX, max(BITS_MIN, 1 << self._largest.bit_length()))
-        matrix = np.zeros((bits, (len(self._blocks) + 7) // 8), np.uint8)
+        bits = min(BITS_MAX, max(BITS_MIN, 1 << round(math.log2(max(self._largest, 1)))))
+        stride = _stride(len(self._blocks))
+        matrix = np.zeros(bits * stride // 8, np.uint8)
         for column, marks in enumerate(self._marks):
             while 8 * len(marks) > bits:
                 half = len(marks) // 2
                 marks = marks[:half] | marks[half:]
-            _spread(marks, matrix, column)
-        head = {"bits": bits, "blocks": self._blocks, "shard": digest}
+            _spread(marks, matrix, stride, column)
+        head = {"bits": bits, "stride": stride, "blocks": self._blocks, "shard": digest}
         return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
 
 
@@ -211,21 +220,24 @@ def candidates(path: str, digest: str, needles: Sequence[bytes]) -> set[int] | N
             line = start[len(_MAGIC) : start.index(b"\n", len(_MAGIC))]
             head = json.loads(line)
             bits, blocks = int(head["bits"]), head["blocks"]
+            stride = int(head.get("stride", (len(blocks) + 7) // 8 * 8))
             belongs = start.startswith(_MAGIC) and head["shard"] == digest and bits & (bits - 1) == 0
         except (ValueError, KeyError, TypeError):
             return None
         if not belongs:
             return None
-        width, origin = (len(blocks) + 7) // 8, len(_MAGIC) + len(line) + 1
+        width, origin = (stride + 7) // 8, len(_MAGIC) + len(line) + 1
         found: set[int] = set()
         for needle in needles:
-            row = np.full(width, 255, np.uint8)
+            row = np.ones(len(blocks), np.uint8)
             for hashed in _asked(needle):
-                stream.seek(origin + (hashed >> 8 & (bits - 1)) * width)
-                row &= np.frombuffer(stream.read(width), np.uint8)
+                at = (hashed >> 8 & (bits - 1)) * stride
+                stream.seek(origin + at // 8)
+                read = np.unpackbits(np.frombuffer(stream.read(width), np.uint8), bitorder="little")
+                row &= read[at % 8 : at % 8 + len(blocks)]
                 if not row.any():
                     break
-            places = np.flatnonzero(np.unpackbits(row, bitorder="little")[: len(blocks)])
+            places = np.flatnonzero(row)
             found |= {batch for place in places.tolist() for batch in range(*blocks[place])}
         return found
 

@@ -146,6 +146,13 @@ def test_what_the_provider_has_not_said_is_listed_and_domains_are_named(whole, t
     assert ".example" in text.read_text()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+def test_a_file_from_an_editor_of_windows_is_read(whole, tmp_path, encoding):
+    path = Path(write_provider(tmp_path))
+    path.write_bytes(path.read_text("utf-8").replace("\n", "\r\n").encode(encoding))
+    assert run("summary", str(whole), "--provider", str(path)).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -153,6 +160,11 @@ def test_what_the_provider_has_not_said_is_listed_and_domains_are_named(whole, t
         ('[comments]\n"9.9" = "x"', "unknown key `comments.9.9`"),
         ("[crawlin]\nx = 1", "did you mean `crawling`"),
         ('[crawling]\nbegin = "once"', "`crawling.begin`"),
+        ("[crawling]\nbegin = 2026-05-01\nend = 2025-01-01", "is before `begin`"),
+        ('[sources]\nlicensed = ["in"]\nprivate = ["in"]', "named as licensed and as private"),
+        ('[comments]\n"2.3" = "a\\u001b[2Jb"', "`comments.2.3` holds the control character U+001B"),
+        ('[document]\nsource = "\\u202etxt"', "U+202E"),
+        ('[sources]\nlicensed = "in"', "should be a list"),
     ],
 )
 def test_a_wrong_provider_file_gets_a_clear_error(whole, tmp_path, more, said):

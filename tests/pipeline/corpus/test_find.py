@@ -130,6 +130,24 @@ def test_sketches_leave_out_most_blocks_and_never_the_right_one(tmp_path, monkey
     assert passages.candidates(str(tmp_path / "sketch"), "another", [b"x" * 30]) is None
 
 
+@pytest.mark.parametrize("batches", [1, 2, 3, 8, 9, 17])
+def test_a_sketch_takes_about_an_eighth_of_the_text_however_few_its_blocks(batches, tmp_path, monkeypatch):
+    monkeypatch.setattr(passages, "BLOCK_BYTES", 1000)  # each batch is a block
+    chosen = random.Random(batches)
+    texts = ["".join(chosen.choices("abcdefghijklmnop ", k=40_000)) for _ in range(batches)]
+    schema = pa.schema([("text", pa.large_string())])
+    with pa.ipc.new_file(str(tmp_path / "shard.arrow"), schema) as writer:
+        for text in texts:
+            writer.write_batch(pa.RecordBatch.from_arrays([pa.array([text], pa.large_string())], schema=schema))
+    made = passages.sketch(str(tmp_path / "shard.arrow"), "digest")
+    (tmp_path / "sketch").write_bytes(made)
+    assert len(made) < 0.35 * sum(map(len, texts))
+    for number, text in enumerate(texts):
+        found = passages.candidates(str(tmp_path / "sketch"), "digest", [passages.normal(text[700:900])])
+        assert number in found
+        assert len(found) <= 2
+
+
 def test_folding_agrees_with_python_for_every_character():
     characters = [chr(code) for code in range(0x3100) if not 0xD800 <= code < 0xE000]
     folded, _ = passages.fold(pa.array(characters, pa.large_string()))
