@@ -69,7 +69,7 @@ def _print(found: dict[str, Any]) -> None:
     for name, row in found["concentration"].items():
         if row["number"]:
             top = figures.percent(row["top_share"])
-            console.print(f"{row['number']:,} {name}: Gini {coefficient(row['gini'])}, largest {top}")
+            console.print(f"{figures.counted(row['number'], name.removesuffix('s'))}: Gini {coefficient(row['gini'])}, largest {top}")
     said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
     console.print(f"personal data found: {', '.join(said) or 'none'}")
     _print_sample(found, console)

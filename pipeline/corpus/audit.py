@@ -87,7 +87,10 @@ def audit(corpus: str, sample: int = 0, persons: Persons | None = None) -> dict[
         },
         "second_look": second_look(corpus, manifest, sample, persons) if sample else None,
         "associations": associations(corpus, manifest, sample) if sample else None,
-        "flagged": statistics["fairness"]["flagged"],
+        "flagged": [
+            {**flag, "name": languages.get(flag["language"], {}).get("name", flag["language"])}
+            for flag in statistics["fairness"]["flagged"]
+        ],
         "drops": manifest["drops"],
         "takedowns": [
             {
