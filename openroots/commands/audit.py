@@ -69,7 +69,8 @@ def _print(found: dict[str, Any]) -> None:
     for name, row in found["concentration"].items():
         if row["number"]:
             top = figures.percent(row["top_share"])
-            console.print(f"{figures.counted(row['number'], name.removesuffix('s'))}: Gini {coefficient(row['gini'])}, largest {top}")
+            number = figures.counted(row["number"], name.removesuffix("s"))
+            console.print(f"{number}: Gini {coefficient(row['gini'])}, largest {top}")
     said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
     console.print(f"personal data found: {', '.join(said) or 'none'}")
     _print_sample(found, console)
