@@ -33,6 +33,7 @@ AUTHOR_KEYS = re.compile(
 )
 """Keys of metadata whose values are people."""
 
+_WEB = re.compile(r"https?://([^/?#]*)(.*)", re.I | re.S)
 _AUTHORSHIP = re.compile(r"copyright|\(c\)|©|authors?\b|written by|maintain|contribut|created by|\bby\b", re.I)
 _NAMES = re.compile(r"[,;&|/]|\band\b|\bund\b|\bet\b|\by\b|\be\b|<[^>]*>", re.I)
 _LINE_MAX = 400
@@ -116,10 +117,21 @@ def _fits(batch: pa.RecordBatch, wanted: Wanted, places: Mapping[str, Sequence[s
     if wanted.source is not None:
         mask &= mask_of(pc.equal(batch["source"], wanted.source))
     if wanted.uri is not None:
-        mask &= mask_of(pc.starts_with(batch["uri"], wanted.uri))
+        starts = [mask_of(pc.starts_with(batch["uri"], start)) for start in starts_of(wanted.uri)]
+        mask &= np.logical_or.reduce(starts)
     if wanted.key is not None:
         mask &= has_key(batch, wanted.key)
     return mask
+
+
+def starts_of(uri: str) -> tuple[str, ...]:
+    """How addresses begin that are meant by a beginning: of the web, with http as with https, and the host's name in
+    lower case."""
+    uri = uri.strip()
+    match = _WEB.fullmatch(uri)
+    if not match:
+        return (uri,)
+    return tuple(dict.fromkeys((uri, *(f"{scheme}://{match[1].lower()}{match[2]}" for scheme in ("http", "https")))))
 
 
 def _add_places(

@@ -24,7 +24,7 @@ from governance.consent import Refusal
 from governance.requests import Request
 from governance.signing import public_pem, sign
 from pipeline.corpus import passages, reading, rewriting, seal
-from pipeline.corpus.find import Matcher, Wanted, find
+from pipeline.corpus.find import Matcher, Wanted, find, starts_of
 from pipeline.corpus.neighbours import Neighbours, near_duplicates
 from pipeline.corpus.opt_outs import OptOuts, refused
 from pipeline.corpus.plan import plan_of
@@ -276,7 +276,7 @@ def _rules(refusals: Mapping[str, Refusal]) -> dict[str, int]:
 
 
 def _is_asked(file: str, request: Request) -> bool:
-    return any(removal.uri is not None and file.startswith(removal.uri) for removal in request.remove)
+    return any(removal.uri is not None and file.startswith(starts_of(removal.uri)) for removal in request.remove)
 
 
 def _write_takedowns(corpus: str, output: str, entry: dict[str, Any], table: pa.Table) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from openroots.cli import main
 from tests import small_build
 
+pytestmark = pytest.mark.slow  # a tokenizer, packed text and a run are made
 pytest.importorskip("torch", reason="training needs PyTorch: pip install -e '.[train]'")
 SMALL = (
     "sequence_length=32",

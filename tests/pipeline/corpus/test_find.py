@@ -66,6 +66,9 @@ def test_a_lost_or_foreign_sketch_costs_time_but_no_answer(corpus):
 def test_by_address_source_and_author(whole):
     assert keys(whole, uri="https://mirror.example/") <= {COPY, ("kept", COPY[1])}
     assert len(keys(whole, uri="https://site-2.example/page/")) == 12
+    for as_typed in ("http://site-2.example/page/", " HTTPS://Site-2.Example/page/\n"):
+        assert keys(whole, uri=as_typed) == keys(whole, uri="https://site-2.example/page/")
+    assert keys(whole, uri="https://site-2.example/PAGE/") == set()
     assert len(find(str(whole), Wanted(source="in")).rows) == 62
     assert keys(whole, source="in", uri="https://nowhere") == set()
     assert either(keys(whole, author="ada  INK"))
