@@ -149,6 +149,7 @@ class _Sketcher:
         self._blocks: list[list[int]] = []
         self._marks: list[np.ndarray] = []
         self._held = self._sketched = self._largest = 0
+        self._hashes = np.empty(0, np.uint64)  # kept from batch to batch: memory that is new costs as much as the work
 
     def add(self, texts: pa.Array, size: int) -> None:
         """Add a batch of `size` bytes of text, of which `texts` are sketched."""
@@ -162,8 +163,9 @@ class _Sketcher:
         if not len(texts):
             return
         data, starts = fold(texts)
-        hashes = np.empty(len(data) + 1, np.uint64)
-        _mark(hashes, _choose(data, starts, hashes), self._marks[-1])
+        if len(self._hashes) <= len(data):
+            self._hashes = np.empty(len(data) + 1, np.uint64)
+        _mark(self._hashes, _choose(data, starts, self._hashes), self._marks[-1])
         self._sketched += text_bytes(texts)
         self._largest = max(self._largest, self._sketched)
 
