@@ -220,7 +220,7 @@ class Source(Model):
     @classmethod
     def _is_known(cls, value: str) -> str:
         if text_encoding(value) is None:
-            raise ValueError(f"{value[:50]!r} is no character encoding that Python knows, such as latin-1 or cp1252")
+            raise ValueError(f"{value[:50]!r} is not a character encoding that Python knows, such as latin-1 or cp1252")
         return value
 
     @model_validator(mode="after")

@@ -182,7 +182,7 @@ def read_block_lists(lists: Iterable[BlockList]) -> dict[str, Refusal]:
             name = line.partition("#")[0].strip()
             if name and not name.startswith("!"):
                 if not (domain := domain_of(name)):
-                    raise ConfigurationError(f"block list {entry.path}: line {number}: `{shown(name)}` is no domain")
+                    raise ConfigurationError(f"block list {entry.path}: line {number}: `{shown(name)}` is not a domain")
                 blocked[domain] = refusal
     return blocked
 

@@ -33,7 +33,7 @@ def load_key(path: str | None) -> tuple[Ed25519PrivateKey, bool]:
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"{shown(place)}: no signing key that can be read: {shown(error, 200)}") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"{shown(place)}: is no Ed25519 key; make one: openssl genpkey -algorithm ed25519")
+        raise ConfigurationError(f"{shown(place)}: is not an Ed25519 key; make one: openssl genpkey -algorithm ed25519")
     return key, False
 
 
@@ -76,7 +76,7 @@ def read_public_key(path: str) -> str:
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"{shown(path)}: no public key that can be read: {shown(error, 200)}") from None
     if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError(f"{shown(path)}: is no Ed25519 key")
+        raise ConfigurationError(f"{shown(path)}: is not an Ed25519 key")
     return _text(key.public_bytes(*_RAW))
 
 

@@ -35,7 +35,7 @@ def fertility(
     """Measure tokenizers by language: tokens per word, premium over English, and more.
 
     tokenizers  `PLACE` or `NAME=PLACE`: a folder, a `tokenizer.json`, a `.tiktoken` file, a SentencePiece `.model`,
-                `gpt2`, or a name of the Hugging Face Hub
+                `gpt2`, or a name on the Hugging Face Hub
     text        a built corpus, or files: Arrow, Parquet or JSON lines with a column `text`, or UTF-8; patterns too.
                 `LANGUAGE=FILE` says of which language a file is. Without it all measures are taken on parallel text
     parallel    `LANGUAGE=FILE`, English among them: files that say the same line by line (row by row), for the premium;

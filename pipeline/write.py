@@ -68,7 +68,7 @@ def plan_shards(parts: Mapping[str, Sequence[Part]], shard_bytes: int) -> list[T
     tasks = []
     for language in sorted(parts):
         if not _FOLDER.fullmatch(language):
-            raise OutputError(f"`{language}` is no language code: no folder of the corpus can be named after it")
+            raise OutputError(f"`{language}` is not a language code: no folder of the corpus can be named after it")
         shards = list(_filled(parts[language], shard_bytes))
         for number, shard in enumerate(shards):
             name = f"{language}/shard-{number:05d}-of-{len(shards):05d}"

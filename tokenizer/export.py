@@ -125,7 +125,7 @@ def known_pattern(tokenizer: Tokenizer, form: str) -> str:
     content = json.loads(tokenizer.text)
     model = content["model"]
     if model.get("type") != "BPE" or model.get("ignore_merges") or content.get("normalizer"):
-        raise _cannot("it is no byte-level BPE without a normalizer", form)
+        raise _cannot("it is not byte-level BPE without a normalizer", form)
     steps = content.get("pre_tokenizer") or {}
     steps = steps.get("pretokenizers", [steps])
     kinds = [step.get("type") for step in steps]

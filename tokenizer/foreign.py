@@ -89,7 +89,7 @@ def _from_json(data: bytes, place: str, name: str, is_fast: bool) -> Encoder:
         text = data.decode()
         library = tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # tokenizers raises plain Exception
-        raise InputError(place, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
+        raise InputError(place, f"is not a tokenizer.json ({str(error)[:200]})", _REMEDY) from error
     return _byte_level(text, name, is_fast) if is_byte_level(library) else LibraryEncoder(name, library)
 
 
@@ -137,7 +137,7 @@ def _tiktoken(place: str, name: str, pattern: str) -> Encoder:
             raise ValueError("a token or rank stands twice, or a rank is negative")
     except ValueError as error:
         raise InputError(
-            place, f"is no tiktoken file ({error})", "A line holds a token in base64 and its rank"
+            place, f"is not a tiktoken file ({error})", "Each line must hold a token in base64 and its rank"
         ) from error
     try:
         return TiktokenEncoder(name, ranks, Pattern.named(pattern).expression)
@@ -155,7 +155,7 @@ def _sentencepiece(place: str, name: str) -> Encoder:
             raise ValueError("it is empty")
         processor = sentencepiece.SentencePieceProcessor(model_proto=content)
     except (RuntimeError, OSError, ValueError, TypeError) as error:
-        raise InputError(place, f"is no SentencePiece model ({error})", _REMEDY) from error
+        raise InputError(place, f"is not a SentencePiece model ({error})", _REMEDY) from error
     return SentencePieceEncoder(name, processor)
 
 

@@ -246,7 +246,7 @@ def _check(tokenizer: Tokenizer, file: str) -> None:
     try:
         library = tokenizer.library
     except Exception as error:  # tokenizers raises plain Exception
-        raise InputError(file, f"is no tokenizer.json ({str(error)[:200]})", _REMEDY) from error
+        raise InputError(file, f"is not a tokenizer.json ({str(error)[:200]})", _REMEDY) from error
     if not is_byte_level(library):
         raise InputError(file, f"holds a {type(library.model).__name__} model that is not byte-level", _REMEDY)
     lost = losses(library)
@@ -325,5 +325,5 @@ def _read_configuration(file: str) -> dict[str, Any]:
     try:
         value = json.loads(fs.cat_file(inner))
     except (OSError, ValueError) as error:
-        raise InputError(file, f"is no JSON ({error})", "Repair or remove it") from error
+        raise InputError(file, f"is not JSON ({error})", "Repair or remove it") from error
     return value if isinstance(value, dict) else {}

@@ -277,7 +277,7 @@ def load_training_config(name: str, changes: dict[str, Any] | None = None) -> Tr
         for part in tables:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
-                raise ConfigurationError(f"{key}: `{part}` is no table")
+                raise ConfigurationError(f"{key}: `{part}` is not a table")
         table[last] = value
     if data["model"] is None:
         del data["model"]

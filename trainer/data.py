@@ -248,5 +248,5 @@ def read_manifest(packed: str) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", _REMEDY) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(path, f"is no manifest of packed text ({error})", _REMEDY) from error
+        raise InputError(path, f"is not a manifest of packed text ({error})", _REMEDY) from error
     return manifest

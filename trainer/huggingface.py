@@ -59,7 +59,7 @@ def from_name(name: str, *, tied: bool = True) -> str | None:
     for ours, theirs in _MODULES.items():
         if name.startswith(theirs):
             return f"{ours}{name[len(theirs) :]}"
-    raise ModelError(f"`{name}` is no parameter of a BLOOM model")
+    raise ModelError(f"`{name}` is not a parameter of a BLOOM model")
 
 
 def to_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -223,5 +223,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(str(path), f"cannot be read ({error})", "Download or export it again") from error
     if not isinstance(value, dict):
-        raise InputError(str(path), "is no JSON object", "Download or export it again")
+        raise InputError(str(path), "is not a JSON object", "Download or export it again")
     return value

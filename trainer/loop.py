@@ -344,7 +344,7 @@ class Run:
             ordered = [f"{name} {loss:.2f}" for name, loss in sorted(found.items(), key=lambda item: item[1])]
             shown = " · ".join(ordered if len(ordered) <= 8 else [*ordered[:3], "…", *ordered[-5:]])
             if lost := [name for name, loss in found.items() if not math.isfinite(loss)]:
-                self._say(f"[red]the held-out loss of {len(lost)} of {len(found)} languages is no number[/]")
+                self._say(f"[red]the held-out loss of {len(lost)} of {len(found)} languages is not a number[/]")
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
         return found
 

@@ -220,7 +220,7 @@ def _load(folder: str) -> tuple[Any, Any]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         remedy = "Give the folder of an mT5, as transformers opens it"
-        raise InputError(folder, f"is no encoder–decoder that can be opened ({cause})", remedy) from error
+        raise InputError(folder, f"is not an encoder–decoder that can be opened ({cause})", remedy) from error
     if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
         raise ConfigurationError(f"{folder}: the tokenizer names no token that ends a text, or none to fill up with")
     if len(tokenizer) > model.config.vocab_size:

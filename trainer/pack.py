@@ -200,7 +200,7 @@ def read_tokens_manifest(tokens: str) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", "Give the output folder of `openroots encode`") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"is no manifest of token shards ({error})", _REMEDY) from error
+        raise InputError(path, f"is not a manifest of token shards ({error})", _REMEDY) from error
     return manifest
 
 

@@ -315,7 +315,7 @@ def read_prompts_manifest(prompts: str) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", "Give the output folder of `openroots mix-prompts`") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"is no manifest of prompts ({error})", _REMEDY) from error
+        raise InputError(path, f"is not a manifest of prompts ({error})", _REMEDY) from error
     return manifest
 
 

@@ -374,5 +374,5 @@ def parse_memory(text: str) -> int:
     """Bytes of `80GB`, `80GiB` or `80` (GB). Raises ConfigurationError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(GB|GiB|G|)\s*", text, re.IGNORECASE)
     if not found:
-        raise ConfigurationError(f"`{text}` is no amount of memory, such as 80GB or 80GiB")
+        raise ConfigurationError(f"`{text}` is not an amount of memory, such as 80GB or 80GiB")
     return int(float(found[1]) * (2**30 if found[2].lower() == "gib" else 10**9))

@@ -93,7 +93,9 @@ def read_run(run: str) -> RunSoFar:
             str(identity["packed text"]), np.array(starts, np.int64), np.array(sizes, np.int64),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(str(path), f"is no manifest of a checkpoint ({error})", "Give the folder of a run") from error
+        raise InputError(
+            str(path), f"is not a manifest of a checkpoint ({error})", "Give the folder of a run"
+        ) from error
 
 
 def find_in_packed(packed: str, ids: Iterable[str], run: RunSoFar | None = None) -> dict[str, list[Seen]]:
@@ -129,7 +131,7 @@ def _manifest(packed: str) -> dict[str, Any]:
             raise ValueError("it is of another format")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            path, f"is no manifest of packed text ({error})", "Give what `openroots pack` wrote"
+            path, f"is not a manifest of packed text ({error})", "Give what `openroots pack` wrote"
         ) from error
     return manifest
 

@@ -40,4 +40,4 @@ def _now() -> datetime:
     try:
         return datetime.fromtimestamp(int(said), UTC)
     except (ValueError, OverflowError, OSError):
-        raise ConfigurationError(f"SOURCE_DATE_EPOCH is no number of seconds: {said[:40]!r}") from None
+        raise ConfigurationError(f"SOURCE_DATE_EPOCH is not a number of seconds: {said[:40]!r}") from None

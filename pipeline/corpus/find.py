@@ -68,7 +68,7 @@ class Wanted:
                 f"`text` has fewer than {TEXT_CHARACTERS_MIN} letters and digits: give about 20 or more"
             )
         if self.email is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", self.email.strip()):
-            raise ConfigurationError("`email` is no e-mail address")
+            raise ConfigurationError("`email` is not an email address")
         if self.id is not None and not re.fullmatch(r"[0-9a-fA-F]{4,32}", self.id.strip()):
             raise ConfigurationError("`id` is 4 to 32 hexadecimal digits, as `why` and the ledger show them")
 
@@ -211,7 +211,7 @@ def _search(
         missing = "texts that were dropped" if wanted.email is None else "texts before redaction"
         found.notes.append(f"there is no {work.name}: {missing} could not be searched; --work says where it is now")
     if wanted.email is not None and not of_work:
-        found.notes.append("e-mail addresses are replaced by PI:EMAIL in a corpus, unless its recipe says otherwise")
+        found.notes.append("email addresses are replaced by PI:EMAIL in a corpus, unless its recipe says otherwise")
     places: dict[str, list[str]] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
         for number, (look, ids) in enumerate(

@@ -38,12 +38,12 @@ def is_whole(receipt: Any) -> bool:
 def check_receipt(corpus: str, path: str, public_key: str | None, verdict: Verdict) -> dict[str, Any]:
     """Check a receipt, and that the corpus honours it; adds what is off to the verdict. Returns what it says, short.
 
-    Raises InputError where there is no receipt.
+    Raises InputError where there is not a receipt.
     """
     try:
         receipt = storage.read_json(path)
     except (OSError, ValueError) as error:
-        raise InputError(path, f"is no receipt ({shown(error, 100)})", "Give a file of takedowns/receipts") from None
+        raise InputError(path, f"is not a receipt ({shown(error, 100)})", "Give a file of takedowns/receipts") from None
     if not is_whole(receipt):
         verdict.add(path, "is not as it was signed, or is not signed")
         return {"signed": False}

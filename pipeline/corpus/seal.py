@@ -134,7 +134,7 @@ def read_seal(folder: str) -> dict[str, Any]:
         content = {name: entry for name, entry in value.items() if name != "seal"}
         whole = sha256_of(content) == value["seal"] and isinstance(content["files"], dict)
     except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError("it is no seal") from error
+        raise ValueError("it is not a seal") from error
     if not whole:
         raise ValueError("it is not as it was written")
     return dict(value)

@@ -133,8 +133,8 @@ def files_of(one: EvaluationSet) -> list[str]:
         paths = list(_matches(pattern))
         if not paths:
             raise ConfigurationError(
-                f"evaluation set `{one.name}`: `{pattern}` is no file, no folder with "
-                f"{', '.join(FORMATS)} (plain or compressed), and no installed package with such files"
+                f"evaluation set `{one.name}`: `{pattern}` is neither a file, nor a folder with "
+                f"{', '.join(FORMATS)} (plain or compressed), nor an installed package with such files"
             )
         found += sorted(paths)
     return list(dict.fromkeys(found))

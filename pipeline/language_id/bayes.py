@@ -63,7 +63,7 @@ def load_bayes(path: Path = MODEL) -> Bayes:
             labels, scripts = arrays["labels"].tolist(), arrays["scripts"].tolist()
             return Bayes(arrays["weights"], tuple(labels), tuple(scripts))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} is no model of language identification; make one: train-lid") from error
+        raise ModelError(f"{path} is not a language identification model; make one: train-lid") from error
 
 
 def from_counts(counts: npt.NDArray[np.int64], labels: Sequence[str], scripts: Sequence[int], uniform: float) -> Bayes:

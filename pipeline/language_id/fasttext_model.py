@@ -35,7 +35,7 @@ class FastText:
         try:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
-            raise ModelError(f"{path} is no fastText model: {error}") from error
+            raise ModelError(f"{path} is not a fastText model: {error}") from error
         self.name = Path(path).name
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             self.labels = frozenset(_labels(content))

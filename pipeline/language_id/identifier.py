@@ -81,7 +81,7 @@ class LanguageIdentifier:
     def __init__(self, languages: Languages, settings: LanguageIdentification) -> None:
         """Load the model that `settings.model` names.
 
-        Raises ModelError where a file is no fastText model or the extra that reads it is missing.
+        Raises ModelError where a file is not a fastText model or the extra that reads it is missing.
         """
         self._labels = Labels(languages, settings.label_map)
         self._characters = settings.characters

@@ -268,7 +268,7 @@ def read_promptsource(name: str) -> list[PromptTemplate]:
             )
         path = Path(spec.submodule_search_locations[0]) / "templates" / name / "templates.yaml"
         if ".." in Path(name).parts or Path(name).is_absolute():
-            raise InputError(f"promptsource:{name}", "is no name of a set", "Give one such as xnli/en")
+            raise InputError(f"promptsource:{name}", "is not the name of a set", "Give one such as xnli/en")
     try:
         data = yaml.load(path.read_text(), _Loader)
         templates = data["templates"].values()
@@ -291,7 +291,7 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.Node) -> dict[Any, Any]:
     if not isinstance(node, yaml.MappingNode):
-        raise yaml.YAMLError("a template is no mapping")
+        raise yaml.YAMLError("a template is not a mapping")
     return dict(loader.construct_mapping(node, deep=True))
 
 

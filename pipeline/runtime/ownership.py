@@ -165,7 +165,7 @@ def _check_local(folder: Path, name: str, option: str) -> None:
     try:
         str(folder).encode()
     except UnicodeEncodeError:  # Arrow opens no such path
-        raise OutputError(f"{name} is no UTF-8; choose another {option}") from None
+        raise OutputError(f"{name} is not UTF-8; choose another {option}") from None
     if folder.is_symlink() and not folder.exists():
         raise OutputError(f"{name} is a symbolic link to nothing; choose another {option}")
     if folder.exists() and not folder.is_dir():

@@ -126,7 +126,7 @@ def test_bad_input_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "broken" / "tokenizer.json").write_text("{}")
     for arguments, said in (
         (("--tokenizer", tmp_path / "none"), "no such file or folder"),
-        (("--tokenizer", tmp_path / "broken"), "is no tokenizer.json"),
+        (("--tokenizer", tmp_path / "broken"), "is not a tokenizer.json"),
         (("--tokenizer", "gpt2", "--text", tmp_path / "empty.txt"), "no text in it"),
         (("--tokenizer", "gpt2", "--text", tmp_path / "broken"), "no data/LANGUAGE/*.arrow or *.parquet in it"),
         (("--tokenizer", "gpt2", "--text", tmp_path / "none*.txt"), "no such file"),

@@ -288,7 +288,7 @@ def test_a_file_that_is_no_model_is_named(languages: Languages, tmp_path: Path) 
     pytest.importorskip("fasttext")
     path = tmp_path / "model.bin"
     path.write_bytes(b"not a model" * 10)
-    with pytest.raises(ModelError, match="is no fastText model"):
+    with pytest.raises(ModelError, match="is not a fastText model"):
         LanguageIdentifier(languages, LanguageIdentification(model=str(path)))
 
 

@@ -141,14 +141,14 @@ def test_byte_places_are_where_characters_begin(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "cause"),
     [
-        ("tokenizer.json", b"{", "is no tokenizer.json"),
-        ("tokenizer.json", b'{"model": {"type": "BPE"}}', "is no tokenizer.json"),
-        ("tokenizer.json", b"\xff", "is no tokenizer.json"),
-        ("x.tiktoken", b"not base64", "is no tiktoken file"),
-        ("x.tiktoken", b"", "is no tiktoken file"),
+        ("tokenizer.json", b"{", "is not a tokenizer.json"),
+        ("tokenizer.json", b'{"model": {"type": "BPE"}}', "is not a tokenizer.json"),
+        ("tokenizer.json", b"\xff", "is not a tokenizer.json"),
+        ("x.tiktoken", b"not base64", "is not a tiktoken file"),
+        ("x.tiktoken", b"", "is not a tiktoken file"),
         ("x.tiktoken", b"IQ== 0\n", "lacks some of the 256 bytes"),
-        ("x.model", b"nothing", "is no SentencePiece model"),
-        ("x.model", b"", "is no SentencePiece model"),
+        ("x.model", b"nothing", "is not a SentencePiece model"),
+        ("x.model", b"", "is not a SentencePiece model"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, name: str, content: bytes, cause: str) -> None:

@@ -100,7 +100,7 @@ def test_damaged_input_is_named(tmp_path: Path) -> None:
         pack(str(tmp_path / "nothing"), str(tmp_path / "packed"), Packing(32))
     manifest = json.loads((tokens / "manifest.json").read_text())
     (tokens / "manifest.json").write_text(json.dumps({**manifest, "shards": [{"path": "x"}]}))
-    with pytest.raises(InputError, match="is no manifest of token shards"):
+    with pytest.raises(InputError, match="is not a manifest of token shards"):
         pack(str(tokens), str(tmp_path / "packed"), Packing(32))
 
 
@@ -117,7 +117,7 @@ def test_packed_text_is_checked_before_anything_is_read(tmp_path: Path) -> None:
         TrainingData(str(packed))
     manifest = json.loads((packed / "manifest.json").read_text())
     (packed / "manifest.json").write_text(json.dumps({**manifest, "languages": ["sw"]}))
-    with pytest.raises(InputError, match="is no manifest of packed text"):
+    with pytest.raises(InputError, match="is not a manifest of packed text"):
         TrainingData(str(packed))
 
 

@@ -165,7 +165,7 @@ def test_the_same_prompts_give_the_same_bytes_and_damage_is_named(tokenizer: Pat
     shard.write_bytes(shard.read_bytes().replace(b"bread", b"BREAD"))
     with pytest.raises(InputError, match=r"train\.arrow.*digest"):
         pack_prompts(str(prompts), str(tokenizer), str(tmp_path / "c"), PromptPacking(LENGTH))
-    with pytest.raises(InputError, match=r"no manifest of prompts|no such file"):
+    with pytest.raises(InputError, match=r"not a manifest of prompts|no such file"):
         pack_prompts(str(tokenizer), str(tokenizer), str(tmp_path / "d"), PromptPacking(LENGTH))
 
 

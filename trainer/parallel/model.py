@@ -80,7 +80,7 @@ class ParallelModel:
         """
         micro = self.config.batch.micro
         if len(batch) % micro:
-            raise ConfigurationError(f"a rank's {len(batch)} sequences are no multiple of batch.micro ({micro})")
+            raise ConfigurationError(f"a rank's {len(batch)} sequences are not a multiple of batch.micro ({micro})")
         labels = self._sum_over_data(batch.weights().sum())
         factor = scale / labels
         if self._pipeline is not None:

@@ -63,7 +63,7 @@ def test_each_file_of_a_pattern_is_a_set(tmp_path: Path) -> None:
 
 
 def test_a_set_without_files_says_so() -> None:
-    with pytest.raises(ConfigurationError, match=r"`nowhere/x\.jsonl` is no file"):
+    with pytest.raises(ConfigurationError, match=r"`nowhere/x\.jsonl` is neither a file"):
         evaluation_sets(["nowhere/x.jsonl"])
 
 
