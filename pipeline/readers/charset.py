@@ -43,7 +43,7 @@ _XML = re2.compile(rb"""^<\?xml[^>]*?encoding[\t\n\r ]*=[\t\n\r ]*["']([^"'>]+)[
 _IN_CONTENT = re2.compile(rb"""(?i)charset[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r ;"']+))""")
 
 
-_UTF8_FORMS = tuple(name + quote + b"utf-8" for name in (b"charset=", b"encoding=") for quote in (b"", b'"', b"'"))
+_SAID = re2.compile(rb"""(?i)(?:charset|encoding)(=["']?utf-8)?""")
 
 
 def decode(data: bytes, declared: str | None = None, *, name: str = "", html: bool = False) -> str:
@@ -91,9 +91,7 @@ def _says_only_utf8(head: bytes) -> bool:
 
     A longer label that begins so is none that is known, so it says nothing.
     """
-    lower = head.lower()
-    said = sum(lower.count(form) for form in _UTF8_FORMS)
-    return said == lower.count(b"charset") + lower.count(b"encoding")
+    return all(said.group(1) for said in _SAID.finditer(head))
 
 
 def declared_in_page(data: bytes) -> str | None:

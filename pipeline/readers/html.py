@@ -17,27 +17,23 @@ from resiliparse.parse.html.node import ElementNode
 
 from pipeline.readers.charset import decode
 from pipeline.readers.html_scan import is_costly, without_tags
+from pipeline.readers.html_slim import ALL, AREA, BITS, CLASSES, HIDDEN, ROLE, STYLE, slim
 
-_FURNITURE = (
-    *(
-        "script",
-        "style",
-        "template",
-        "nav",
-        "button",
-        "select",
-        "noscript",
-        "[role=navigation]",
-        "[role=search]",
-        "body > header",
-        "body > footer",
-    ),
+FURNITURE = {
+    **{name: BITS[name] for name in ("script", "style", "template", "nav", "button", "select", "noscript")},
+    "[role=navigation]": ROLE,
+    "[role=search]": ROLE,
+    "body > header": BITS["header"],
+    "body > footer": BITS["footer"],
     # LibreOffice's help: of `Command` and `Ctrl` a script shows one, the latter by default.
-    *("[hidden]:not([id^=default])", "[style*='display:none']", "[style*='display: none']"),
-    *(".navheader", ".navfooter", ".toc", ".list-of-tables", ".list-of-figures", ".list-of-examples", ".headerlink"),
-    *(".breadcrumbs", ".sphinxsidebar", ".debug", ".relatedtopics", ".noteicon", ".skip-link"),
-)
-_MAIN = ("main", "[role=main]", "article", "#DisplayArea")
+    "[hidden]:not([id^=default])": HIDDEN,
+    "[style*='display:none']": STYLE,
+    "[style*='display: none']": STYLE,
+    **{f".{name}": BITS[name] for name in CLASSES},
+}
+"""What is no text of its page, and by which bit of `slim` a page is known that may have it."""
+
+MAIN = {"main": BITS["main"], "[role=main]": ROLE, "article": BITS["article"], "#DisplayArea": AREA}
 _SHARE_MIN = 0.5
 """A main element is trusted if it holds this share of the page's text; forms are furniture if the rest holds it."""
 
@@ -57,6 +53,11 @@ _RUBY = re2.compile(r"(?i)<r[tp](?:[\s/][^>]*)?>[^<]*(?:</r[tp]\s*>)?|</?(?:ruby
 _ALONE = re2.compile(r"(?i)<(script|style|title|textarea|iframe|noframes|noscript|xmp)((?:[\s/][^<>]*)?)/>")
 """Elements that XHTML closes at once, and that swallow what follows where HTML is read."""
 
+_RARE_SPACES = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""White space but for the space, tabs and line feeds."""
+
 _MARKED_TAG = re2.compile(f"<[^<>]*{_PRE}[^<>]*>")
 
 
@@ -71,12 +72,18 @@ def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False, 
     page = page.replace("\0", "").replace(_PRE, "").replace("\u00ad", "").replace("&shy;", "")
     if "http://www.w3.org/1999/xhtml" in page[:_XHTML_HEAD]:
         page = _ALONE.sub(r"<\1\2></\1>", page)
-    if not page.strip():
+    if not page or page.isspace():
         return ""
-    if len(page) > _CHEAP_BYTES and is_costly(plain := page.encode("utf-8", "replace")):
-        return _tidy(html.unescape(without_tags(plain).decode("utf-8", "replace")).split("\n"))
-    page = _with_marks(_with_marks(page, "<pre", "</pre"), "<PRE", "</PRE")
-    if "<ruby" in page or "<RUBY" in page:
+    plain = page.encode("utf-8", "replace") if len(page) > _CHEAP_BYTES or not web else b""
+    if len(page) > _CHEAP_BYTES and is_costly(plain):
+        return _tidy(html.unescape(without_tags(plain).decode("utf-8", "replace")))
+    seen = ALL
+    if not web:  # the search for the main content looks at more than is left
+        slimmed, seen = slim(plain)
+        page = slimmed.decode()
+    if seen >> BITS["pre"] & 1:
+        page = _with_marks(_with_marks(page, "<pre", "</pre"), "<PRE", "</PRE")
+    if seen >> BITS["ruby"] & 1 and ("<ruby" in page or "<RUBY" in page):
         page = _RUBY.sub("", page)
     tree = HTMLTree.parse(page)
     body = tree.body
@@ -85,23 +92,29 @@ def html_to_text(data: bytes | str, encoding: str = "utf-8", web: bool = False, 
         return html_to_text(frames.text or "", web=web) if frames is not None else ""
     text = _extract(tree, main_content=True) if web else ""
     # Where a page is all furniture, it is not.
-    return text or _text_of(tree, body, web) or _extract(HTMLTree.parse(page), noscript=True)
+    return text or _text_of(tree, body, web, seen) or _extract(HTMLTree.parse(page), noscript=True)
 
 
-def _text_of(tree: HTMLTree, body: ElementNode, web: bool) -> str:
-    """The text without furniture, which is taken out of the tree; of the main element alone if most of it is there."""
-    doomed = body.query_selector_all(", ".join(_FURNITURE)).values()
+def _text_of(tree: HTMLTree, body: ElementNode, web: bool, seen: int) -> str:
+    """The text without furniture, which is taken out of the tree; of the main element alone if most of it is there.
+
+    `seen` says which elements and attributes the page may have; see `slim`.
+    """
+    furniture = [selector for selector, bit in FURNITURE.items() if seen >> bit & 1]
+    doomed = body.query_selector_all(", ".join(furniture)).values() if furniture else []
     if len(doomed) > _REMOVED_MAX:
-        return _extract(tree, skipped=_FURNITURE)
+        return _extract(tree, skipped=FURNITURE)
     _remove(doomed)
-    if not len(body.query_selector_all(", ".join(("form", *_MAIN)))):  # one walk instead of five, for most pages
+    main = [selector for selector, bit in MAIN.items() if seen >> bit & 1 and not web]
+    has_forms = seen >> BITS["form"] & 1
+    if not main and not has_forms:
         return _extract(tree)
     size = len(body.text or "")
-    forms = body.query_selector_all("form").values()
+    forms = body.query_selector_all("form").values() if has_forms else []
     if forms and len(forms) <= _REMOVED_MAX and sum(len(form.text or "") for form in forms) <= _SHARE_MIN * size:
         _remove(forms)
         size = len(body.text or "")
-    for selector in () if web else _MAIN:
+    for selector in main:
         found = body.query_selector_all(selector)
         if len(found) == 1 and len(found[0].text or "") >= _SHARE_MIN * size:
             body.replace_children(found[0])
@@ -111,8 +124,7 @@ def _text_of(tree: HTMLTree, body: ElementNode, web: bool) -> str:
 
 def _remove(elements: Iterable[ElementNode]) -> None:
     for element in elements:
-        if element.parent is not None:
-            element.parent.remove_child(element)
+        element.remove()
 
 
 def _with_marks(page: str, start: str, end: str) -> str:
@@ -145,7 +157,7 @@ def _extract(tree: HTMLTree, main_content: bool = False, noscript: bool = False,
     text = extract_plain_text(
         tree, main_content=main_content, alt_texts=False, noscript=noscript, skip_elements=list(skipped)
     )
-    return _tidy(text.split("\n"))
+    return _tidy(text)
 
 
 def _decoded(data: bytes, encoding: str, name: str) -> str:
@@ -154,17 +166,20 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
     return decode(data, None if encoding.lower() in ("utf-8", "utf8") else encoding, name=name, html=True)
 
 
-def _tidy(lines: Iterable[str]) -> str:
+def _tidy(text: str) -> str:
     """One space between words, no bullets, no empty lines; preformatted lines as they are."""
+    rare = any(space in text for space in _RARE_SPACES)
     kept: list[str] = []
-    for line in lines:
-        if not line:
-            continue
+    for line in text.split("\n"):
         if _PRE in line:
             kept.append(line.replace(_PRE, "").rstrip())
             continue
-        words = " ".join(line.split())
-        if words and words[0] == "•":
+        words = line.strip()
+        if rare or "  " in words or "\t" in words:
+            words = " ".join(words.split())
+        if not words:
+            continue
+        if words[0] == "•":
             words = words[1:].lstrip()
         if words and words[-1] == "¶":
             words = words[:-1].rstrip()

@@ -6,6 +6,8 @@ every block, and for long lists of options: minutes and gigabytes for a megabyte
 all these limits. The pass follows the standard's tokenizer; of its tree builder it knows what bounds the cost.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -18,7 +20,7 @@ OPTIONS_MAX = 20_000
 _DEPTH_KEPT = 20_000
 _SEARCH = 64
 
-_VOID, _RAW, _CLOSES_P, _FORMATTING, _BOUNDARY, _BREAKS_OUT, _OWN_CLOSES, _CELL, _ROW, _ROOT, _FOREIGN, _OPTION = (
+_VOID, RAW, _CLOSES_P, FORMATTING, _BOUNDARY, _BREAKS_OUT, _OWN_CLOSES, _CELL, _ROW, _ROOT, _FOREIGN, _OPTION = (
     1 << bit for bit in range(12)
 )
 _INLINE, _UNREAD = 1 << 12, 1 << 13
@@ -26,10 +28,10 @@ _IMPLIED = _OWN_CLOSES | _CELL | _ROW | _OPTION
 
 _KINDS = {
     _VOID: "area base basefont bgsound br col embed frame hr img input link meta param source track wbr keygen image",
-    _RAW: "script style textarea title xmp iframe noembed noframes",
+    RAW: "script style textarea title xmp iframe noembed noframes",
     _CLOSES_P: "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer "
     "header hgroup main menu nav ol p search section summary ul h1 h2 h3 h4 h5 h6 pre listing form table hr li dd dt",
-    _FORMATTING: "a b big code em font i nobr s small strike strong tt u",
+    FORMATTING: "a b big code em font i nobr s small strike strong tt u",
     _BOUNDARY: "td th caption table template object applet marquee svg math html",
     _BREAKS_OUT: "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li "
     "listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var font",
@@ -47,11 +49,22 @@ _SLOTS = 512
 _OFFSET, _PRIME = 0xCBF29CE484222325, 0x100000001B3  # FNV-1a
 
 
-def _hash(name: str) -> int:
+def hash_of(name: str) -> int:
     value = _OFFSET
     for byte in name.encode():
         value = ((value ^ byte) * _PRIME) & 0xFFFFFFFFFFFFFFFF
     return value
+
+
+def hashed_names(values: Mapping[str, int], slots: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """An open hash table of names in lower case: their hashes by slot (0: free), and what stands for each."""
+    keys, found = np.zeros(slots, np.uint64), np.zeros(slots, np.int64)
+    for name, value in values.items():
+        slot = hash_of(name) % slots
+        while keys[slot]:
+            slot = (slot + 1) % slots
+        keys[slot], found[slot] = hash_of(name), value
+    return keys, found
 
 
 def _table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
@@ -59,17 +72,11 @@ def _table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     for kind, names in _KINDS.items():
         for name in names.split():
             flags[name] = flags.get(name, 0) | kind
-    keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.int64)
-    for name, flag in flags.items():
-        slot = _hash(name) % _SLOTS
-        while keys[slot]:
-            slot = (slot + 1) % _SLOTS
-        keys[slot], values[slot] = _hash(name), flag
-    return keys, values
+    return hashed_names(flags, _SLOTS)
 
 
 _KEYS, _FLAGS = _table()
-_P = np.uint64(_hash("p"))
+_P = np.uint64(hash_of("p"))
 
 
 def is_costly(page: bytes) -> bool:
@@ -96,12 +103,12 @@ def _is_letter(byte: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _is_space(byte: int) -> bool:
+def is_space(byte: int) -> bool:
     return byte == 32 or byte == 10 or byte == 9 or byte == 13 or byte == 12
 
 
 @njit(cache=True, nogil=True)
-def _find(data: np.ndarray, at: int, byte: int) -> int:
+def place_behind(data: np.ndarray, at: int, byte: int) -> int:
     """The place behind the next `byte`; the end of the data if there is none."""
     while at < data.size and data[at] != byte:
         at += 1
@@ -112,7 +119,7 @@ def _find(data: np.ndarray, at: int, byte: int) -> int:
 def _declaration_end(data: np.ndarray, at: int) -> int:
     """The place behind the comment or declaration that begins with `<!` at `at`."""
     if at + 3 >= data.size or data[at + 2] != 45 or data[at + 3] != 45:
-        return _find(data, at + 2, 62)
+        return place_behind(data, at + 2, 62)
     at += 4
     if at < data.size and data[at] == 62:
         return at + 1
@@ -129,7 +136,7 @@ def _declaration_end(data: np.ndarray, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _opened(data: np.ndarray, at: int) -> tuple[int, bool, int]:
+def tag_start(data: np.ndarray, at: int) -> tuple[int, bool, int]:
     """Of the `<` at `at`, which is not the last byte: where a tag's name begins, and whether it is an end tag's.
 
     -1 where none does; then the place behind the comment or declaration, or behind the `<` alone where it is text.
@@ -141,16 +148,16 @@ def _opened(data: np.ndarray, at: int) -> tuple[int, bool, int]:
     begin = at + 2 if closing else at + 1
     if begin < data.size and _is_letter(data[begin]):
         return begin, closing, begin
-    return -1, closing, _find(data, at + 2, 62) if closing or byte == 63 else at + 1
+    return -1, closing, place_behind(data, at + 2, 62) if closing or byte == 63 else at + 1
 
 
 @njit(cache=True, nogil=True)
-def _name(data: np.ndarray, at: int) -> tuple[np.uint64, int]:
+def name_at(data: np.ndarray, at: int) -> tuple[np.uint64, int]:
     """Hash of the tag name at `at`, in lower case, and the place behind it."""
     value = np.uint64(_OFFSET)
     while at < data.size:
         byte = data[at]
-        if _is_space(byte) or byte == 47 or byte == 62:
+        if is_space(byte) or byte == 47 or byte == 62:
             break
         lower = byte | 32 if 65 <= byte <= 90 else byte
         value = (value ^ np.uint64(lower)) * np.uint64(_PRIME)
@@ -159,12 +166,12 @@ def _name(data: np.ndarray, at: int) -> tuple[np.uint64, int]:
 
 
 @njit(cache=True, nogil=True)
-def _tag_end(data: np.ndarray, at: int) -> tuple[int, int, bool]:
+def attributes_end(data: np.ndarray, at: int) -> tuple[int, int, bool]:
     """Of the tag whose attributes begin at `at`: the place behind it (-1: none), their number, whether `/>` ends it."""
     attributes = 0
     size = data.size
     while True:
-        while at < size and (_is_space(data[at]) or data[at] == 47):
+        while at < size and (is_space(data[at]) or data[at] == 47):
             at += 1
         if at >= size:
             return -1, attributes, False
@@ -172,33 +179,33 @@ def _tag_end(data: np.ndarray, at: int) -> tuple[int, int, bool]:
             return at + 1, attributes, data[at - 1] == 47
         attributes += 1
         at += 1
-        while at < size and not (_is_space(data[at]) or data[at] == 47 or data[at] == 62 or data[at] == 61):
+        while at < size and not (is_space(data[at]) or data[at] == 47 or data[at] == 62 or data[at] == 61):
             at += 1
-        while at < size and _is_space(data[at]):
+        while at < size and is_space(data[at]):
             at += 1
         if at < size and data[at] == 61:
             at += 1
-            while at < size and _is_space(data[at]):
+            while at < size and is_space(data[at]):
                 at += 1
             if at < size and (data[at] == 34 or data[at] == 39):
-                at = _find(data, at + 1, data[at])
+                at = place_behind(data, at + 1, data[at])
             else:
-                while at < size and not (_is_space(data[at]) or data[at] == 62):
+                while at < size and not (is_space(data[at]) or data[at] == 62):
                     at += 1
 
 
 @njit(cache=True, nogil=True)
-def _raw_end(data: np.ndarray, at: int, name: np.uint64) -> int:
+def raw_end(data: np.ndarray, at: int, name: np.uint64) -> int:
     """The place of the end tag of an element whose content is no markup."""
     while at + 2 < data.size:
-        if data[at] == 60 and data[at + 1] == 47 and _name(data, at + 2)[0] == name:
+        if data[at] == 60 and data[at + 1] == 47 and name_at(data, at + 2)[0] == name:
             return at
         at += 1
     return data.size
 
 
 @njit(cache=True, nogil=True)
-def _flags_of(name: np.uint64) -> int:
+def tag_flags(name: np.uint64) -> int:
     slot = np.int64(name & np.uint64(_SLOTS - 1))
     while _KEYS[slot]:
         if _KEYS[slot] == name:
@@ -218,21 +225,21 @@ def _measure(data: np.ndarray) -> tuple[int, int, int, int, int, int]:
         if data[at] != 60:
             at += 1
             continue
-        begin, closing, at = _opened(data, at)
+        begin, closing, at = tag_start(data, at)
         if begin < 0:
             continue
-        name, at = _name(data, begin)
-        at, attributes, alone = _tag_end(data, at)
+        name, at = name_at(data, begin)
+        at, attributes, alone = attributes_end(data, at)
         most = max(most, attributes)
         if at < 0:
             break
         tags += 1
-        flags = _flags_of(name)
+        flags = tag_flags(name)
         if closing:
-            if flags & _FORMATTING and active > 0:
+            if flags & FORMATTING and active > 0:
                 active -= 1
                 plain = max(plain - 1, 0)
-            if flags & _RAW and not foreign:
+            if flags & RAW and not foreign:
                 continue
             place = depth - 1
             while place >= 0 and place > depth - _SEARCH and names[place] != name and not kinds[place] & _BOUNDARY:
@@ -260,8 +267,8 @@ def _measure(data: np.ndarray) -> tuple[int, int, int, int, int, int]:
             depth, foreign = foreign - 1, 0
         if foreign and alone:
             continue
-        if flags & _RAW and not foreign:
-            at = _raw_end(data, at, name)
+        if flags & RAW and not foreign:
+            at = raw_end(data, at, name)
             continue
         if depth and names[depth - 1] == _P and flags & _CLOSES_P:
             depth -= 1
@@ -276,7 +283,7 @@ def _measure(data: np.ndarray) -> tuple[int, int, int, int, int, int]:
                 depth -= 1
         elif depth and flags & same and kinds[depth - 1] & flags & same:
             depth -= 1
-        if flags & _FORMATTING and (attributes or plain < 50):
+        if flags & FORMATTING and (attributes or plain < 50):
             plain += attributes == 0
             active += 1
         if flags & _FOREIGN and not foreign:
@@ -301,20 +308,20 @@ def _strip(data: np.ndarray, out: np.ndarray) -> int:
             size += 1
             at += 1
             continue
-        begin, closing, after = _opened(data, at)
+        begin, closing, after = tag_start(data, at)
         if begin < 0:
             if after == at + 1:
                 out[size] = 60
                 size += 1
             at = after
             continue
-        name, behind = _name(data, begin)
-        at, _, _ = _tag_end(data, behind)
+        name, behind = name_at(data, begin)
+        at, _, _ = attributes_end(data, behind)
         if at < 0:
             break
-        flags = _flags_of(name)
+        flags = tag_flags(name)
         if flags & _UNREAD and not closing and not (endless[:endless_count] == name).any():
-            end = _raw_end(data, at, name)
+            end = raw_end(data, at, name)
             if end < data.size:
                 at = end
             else:
