@@ -15,6 +15,7 @@ from benchmarks import Settings, Table, machine
 
 PARTS = (
     "ingest",
+    "formats",
     "chain",
     "minhash",
     "decontaminate",

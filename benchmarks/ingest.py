@@ -43,7 +43,7 @@ _HTTP = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
 def measure(settings: Settings) -> list[Table]:
     """The table of what is read, ours beside the peers'."""
     folder = settings.work / "ingest"
-    _make_inputs(folder, settings)
+    make_inputs(folder, settings)
     rows, data = [], {}
     for what, name, peer in (
         ("pages", "HTML files", "trafilatura"),
@@ -66,7 +66,7 @@ def measure(settings: Settings) -> list[Table]:
 
 
 def _ours(folder: Path, what: str, repeats: int) -> tuple[Spread, int]:
-    source = _source(folder, what)
+    source = source_of(folder / what, {"pages": "html"}.get(what, what))
     plan = dataclasses.replace(load_recipe("sample"), sources=(source,))
     work, tasks = IngestWork(plan), ingest_tasks(plan, list_units(source, {}))
     seconds, size = [], 0
@@ -89,20 +89,21 @@ def _theirs(folder: Path, what: str, settings: Settings) -> dict[str, Any]:
     return json.loads(run([*command, "--seconds", str(settings.peer_seconds)]).output.splitlines()[-1])
 
 
-def _source(folder: Path, what: str) -> Source:
+def source_of(path: Path, reader: str) -> Source:
+    """A source over a file or folder."""
     return Source(
         id="benchmark",
         title="Benchmark",
-        packages=(Package(name=str(folder / what), language="en"),),
-        reader={"pages": "html"}.get(what, what),  # type: ignore[arg-type]
-        columns=Columns(id="id") if what == "jsonl" else Columns(),
+        packages=(Package(name=str(path), language="en"),),
+        reader=reader,  # type: ignore[arg-type]
+        columns=Columns(id="id") if reader == "jsonl" else Columns(),
         licence="CC0-1.0",
         custodian="nobody",
         provenance="the recipe `sample`",
     )
 
 
-def _make_inputs(folder: Path, settings: Settings) -> None:
+def make_inputs(folder: Path, settings: Settings) -> None:
     """Write pages, a WARC of them and JSON lines of their text, once."""
     if (folder / "jsonl").exists():
         return
@@ -121,7 +122,7 @@ def _make_inputs(folder: Path, settings: Settings) -> None:
             size += len(page)
             if size > PAGES_BYTES:
                 break
-    source = _source(folder, "pages")
+    source = source_of(folder / "pages", "html")
     limits: dict[str, Any] = {"batch_documents": 1000, "batch_bytes": 8 << 20, "on_problem": lambda problem: None}
     texts = [
         text

@@ -244,6 +244,7 @@ def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             inner = limited(stream, size, name, "it ends before its last member")
             if header.startswith(b"data.tar"):
                 found = True
+                inner.kept, stream.kept = stream.kept, None
                 inner = unpack(inner)
                 inner.passing = True
                 yield from _walk_tar(inner, name, on_problem, rooted=True)

@@ -1,7 +1,8 @@
 """The licence files around what is read: found in a pass of their own, before the documents.
 
 A COPYING may come behind the code in a tar, so an archive is walked twice; the first time only files whose names tell
-of licences are read, and no more than some of each. What is wrong with an archive is told by the second walk.
+of licences are read, and no more than some of each. What is wrong with an archive is told by the second walk. What the
+first one unpacks is kept for the second (`streams.Kept`).
 """
 
 import functools
@@ -16,7 +17,7 @@ from governance.licence_detection import pack
 from governance.licence_tree import EVIDENCE_BYTES_MAX, EVIDENCE_FILES_MAX, LicenceTree, is_evidence
 from pipeline.readers.containers import Member, is_archive, members, without_compression
 from pipeline.readers.names import visible
-from pipeline.readers.streams import Stream, open_file
+from pipeline.readers.streams import Kept, Stream, open_file
 from pipeline.readers.units import Unit, wanted
 
 _TABLES = ("jsonl", "datatrove", "dolma", "parquet", "arrow", "csv", "tsv", "warc", "wet", "dictd")
@@ -39,16 +40,25 @@ class Surroundings:
 
     def __init__(self, unit: Unit, package: Package, reader: str) -> None:
         self._unit, self._tree, self._left = unit, LicenceTree(), EVIDENCE_FILES_MAX
+        self.unpacked: Kept | None = None
+        """What the one archive of the unit gave, where it is compressed and not too large."""
         for path in unit.evidence:
             self._file(path)
         archives = [path for path in unit.members or (posixpath.basename(unit.uri),) if _may_be_archive(path, reader)]
         for path in archives:
             whole = f"{unit.uri.rstrip('/')}/{path}" if unit.members else unit.uri
-            self._archive(whole, path, lambda inner: wanted(package, reader, inner), self._is_evidence, self._tree.add)
-            if self._tree.names_texts:  # under names that say nothing, so that nobody has looked at them yet
-                self._archive(
-                    whole, path, lambda inner: wanted(package, reader, inner), self._is_named, self._tree.add_named
-                )
+            kept = Kept() if len(archives) == 1 else None
+            self._look_into(whole, path, lambda inner: wanted(package, reader, inner), kept)
+            if kept and kept.is_whole:
+                self.unpacked = kept
+            elif kept:
+                kept.close()
+
+    def close(self) -> None:
+        """Keep nothing of what was unpacked."""
+        if self.unpacked:
+            self.unpacked.close()
+        self.unpacked = None
 
     def of(self, member: Member) -> str | None:
         """What lies around a file says, packed for a column; None where nothing does."""
@@ -72,6 +82,11 @@ class Surroundings:
         except InputError:
             self._tree.add(visible(path), b"\0")
 
+    def _look_into(self, uri: str, path: str, opened: Callable[[str], bool], kept: Kept | None) -> None:
+        self._archive(uri, path, opened, self._is_evidence, self._tree.add, kept)
+        if self._tree.names_texts:  # under names that say nothing, so that nobody has looked at them yet
+            self._archive(uri, path, opened, self._is_named, self._tree.add_named, kept)
+
     def _is_evidence(self, inner: str, name: str) -> bool:
         return is_evidence(without_compression(inner))
 
@@ -85,6 +100,7 @@ class Surroundings:
         opened: Callable[[str], bool],
         tells: Callable[[str, str], bool],
         add: Callable[[str, bytes], None],
+        kept: Kept | None,
     ) -> None:
         name = f"{self._unit.name}/{visible(path)}" if self._unit.members else self._unit.name
 
@@ -95,6 +111,7 @@ class Surroundings:
 
         try:
             with open_file(uri, name) as stream:
+                stream.kept = kept
                 for member in members(stream, name, path, chosen, lambda _: None):
                     if member.name != name:
                         self._add(without_compression(self._path(member.name)), member.stream, add)

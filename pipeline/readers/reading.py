@@ -24,7 +24,7 @@ from pipeline.readers.messages import read_fluent, read_properties
 from pipeline.readers.parts import open_part
 from pipeline.readers.problems import Problems
 from pipeline.readers.rows import Batcher, Context, Origin, Row
-from pipeline.readers.streams import input_errors
+from pipeline.readers.streams import Kept, input_errors
 from pipeline.readers.texts import read_code, read_html, read_man, read_text
 from pipeline.readers.units import SUFFIXES, Unit, files_of, language_of, reader_by_name, resolve, wanted
 from pipeline.readers.web import read_warc, read_wet
@@ -105,7 +105,7 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
     reader = dictionaries.read if context.source.reader == "dictd" else READERS[context.source.reader]
     surroundings = surroundings_of(unit, package, context.source.reader) if context.licences else None
     try:
-        for member in _members(unit, package, context):
+        for member in _members(unit, package, context, surroundings.unpacked if surroundings else None):
             report.begin(f"{member.name}, from number {member.before + 1:,}" if member.before else member.name)
             origin = _origin(member, unit, package, context.source)
             if surroundings:
@@ -116,6 +116,9 @@ def _rows(unit: Unit, context: Context, report: Problems) -> Iterator[tuple[Row,
             yield from _guarded(reader(member, context), origin, context)
     except InputError as error:
         context.on_problem(error)
+    finally:
+        if surroundings:
+            surroundings.close()
     for problem in dictionaries.incomplete():
         context.on_problem(problem)
 
@@ -130,7 +133,7 @@ def _guarded(rows: Iterator[Row], origin: Origin, context: Context) -> Iterator[
         context.on_problem(error)
 
 
-def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]:
+def _members(unit: Unit, package: Package, context: Context, unpacked: Kept | None) -> Iterator[Member]:
     reader = context.source.reader
 
     def chosen(path: str) -> bool:
@@ -141,6 +144,7 @@ def _members(unit: Unit, package: Package, context: Context) -> Iterator[Member]
         try:
             with open_part(file.uri, file.name, part) as stream:
                 if part is None or part.kind == "tar":
+                    stream.kept = unpacked
                     for member in members(stream, file.name, file.path, chosen, context.on_problem):
                         yield replace(member, uri=file.uri)
                 else:

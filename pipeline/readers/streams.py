@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from configs.errors import InputError, OpenRootsError, StorageError, UnsafeArchiveError
 from configs.shown import shown
@@ -26,6 +26,8 @@ DOCUMENT_BYTES_MAX = 64 << 20
 """A document, or a line of a table, above it is a problem and is skipped without being held."""
 CHUNK = 1 << 18
 SPOOL_BYTES = 32 << 20
+KEPT_BYTES_MAX = 256 << 20
+"""Of an archive that is read twice, what is unpacked is kept up to this size; it is under BOMB_BYTES."""
 PASS_RATIO = 1100
 """What walks past the members of an archive may unpack more than its readers: deflate's most is 1032."""
 
@@ -95,6 +97,7 @@ class Stream(io.RawIOBase):
         self.given = 0
         self.is_part = False  # whether its file goes on behind it
         self.passing = False  # whether an archive's walker reads it, which hands out its members and passes by others
+        self.kept: Kept | None = None  # what comes out of it is kept, for the next who reads the file
 
     def readable(self) -> bool:
         return True
@@ -196,6 +199,47 @@ class Stream(io.RawIOBase):
         if len(data) > DOCUMENT_BYTES_MAX:
             raise too_large(self.name)
         self.read(1)  # a stashed fault shows now
+        return data
+
+
+class Kept:
+    """What a compressed stream gave to its first reader, for the next one: in memory, from SPOOL_BYTES on in a file.
+
+    Nothing is kept of a stream that was not read to its end, has a fault, or gives more than KEPT_BYTES_MAX.
+    """
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._read_some: Callable[[int], bytes] | None = None
+        self.is_whole = False
+
+    def begin(self, read_some: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """What the first reader calls in place of `read_some`."""
+        self.close()
+        self._file, self._read_some = tempfile.SpooledTemporaryFile(SPOOL_BYTES), read_some  # noqa: SIM115
+        return self._tee
+
+    def again(self) -> Callable[[int], bytes]:
+        """What the next reader calls."""
+        assert self._file and self.is_whole
+        self._file.seek(0)
+        return self._file.read
+
+    def close(self) -> None:
+        """Keep nothing."""
+        if self._file:
+            self._file.close()
+        self._file, self.is_whole = None, False
+
+    def _tee(self, size: int) -> bytes:
+        assert self._read_some
+        data = self._read_some(size)
+        if self._file and not data:
+            self.is_whole = True
+        elif self._file and self._file.tell() + len(data) > KEPT_BYTES_MAX:
+            self.close()
+        elif self._file:
+            self._file.write(data)
         return data
 
 
@@ -323,6 +367,9 @@ def unpack(stream: Stream, path: str = "") -> Stream:
             if layer == 0:
                 refuse_misnamed(stream.name, path, head)
             return stream
+        kept, stream.kept = stream.kept, None
+        if kept:
+            read_some = kept.again() if kept.is_whole else kept.begin(read_some)
         stream = Stream(read_some, stream.name, compressed=stream)
         path = ""
     cause = f"compressed more than {LAYERS_MAX} times over"

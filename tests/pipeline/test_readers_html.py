@@ -119,6 +119,11 @@ CHEAP = {
     "spaces": lambda size: "<p>" + " " * size + "text",
     "no end": lambda size: "text<a " + "x" * size,
     "comments": lambda size: "<!-->" * (size // 5) + "text",
+    "comments without end": lambda size: "text" + "<!-- " * (size // 5),
+    "titles of drawings": lambda size: "<svg><title>x</title></svg>" * (size // 27) + "text",
+    "scripts with comments": lambda size: "<script><!-- x</script>" * (size // 23) + "text",
+    "a giant entity": lambda size: "<p>text &" + "a" * size,
+    "many classes": lambda size: "<p class='" + "toc- " * (size // 5) + "'>text",
 }
 
 

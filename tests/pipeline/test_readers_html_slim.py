@@ -15,10 +15,24 @@ ATTRIBUTES = [
     " role = 'navigation'", "class=debug", " /class=noteicon", " a='>'", ' a="', " a=b'c", " =x", " class=to&#99;",
     " type=hidden", " a\tb\n=\fc", " class", " class=''id=x", " x/",
 ]  # fmt: skip
-NAMES = (
-    "p div span a b i font nav table tr td th ul li ol pre select option form main article section h1 br img input "
-    "script style title textarea svg math style template noscript header footer button iframe object html body ruby rt"
-).split()
+NAMES = [
+    *("p", "div", "span", "a", "b", "i", "font", "nav", "table", "tr", "td", "th", "ul", "li", "ol", "pre", "select"),
+    *("option", "form", "main", "article", "section", "h1", "br", "img", "input", "script", "style", "title", "button"),
+    *(
+        "textarea",
+        "svg",
+        "math",
+        "template",
+        "noscript",
+        "header",
+        "footer",
+        "iframe",
+        "object",
+        "html",
+        "body",
+        "ruby",
+    ),
+]
 PIECES = [
     "text ", "zwei Wörter\n", "日本", " ", "&amp;", "&lt;p&gt;", "<", "< a", "</", "</>", "<!-- note -->", "<!-->",
     "<!--->", "<!-- --!>", "<!-- <p> -- > -->", "<!doctype html>", "<?php ?>", "<![CDATA[ <p> > ]]>",
