@@ -319,6 +319,8 @@ def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int
                     depth += 1
                 elif depth and byte == 42 and _byte_at(data, at + 1) == 47:
                     depth -= 1
+                    if length and words[length - 1] == 32:
+                        words[length - 1] = 124  # what follows is said apart from it
                 elif byte == end_a and _byte_at(data, at + 1) == end_b and (end_b != 101 or data[at - 1] == 10):
                     at += 2
                     break
