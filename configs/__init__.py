@@ -73,7 +73,7 @@ def load_beam() -> None:
     Not for a driver whose Beam options may name a cloud: Beam would find no file system for its URLs.
     """
     logging.getLogger("apache_beam.io.mongodbio").setLevel(logging.ERROR)  # it says that it misses one
-    google = ("google.cloud.storage", "google.cloud.dataflow", "google.cloud.bigquery")
+    google = ("google.cloud.storage", "google.cloud.dataflow", "apache_beam.io.gcp.bigquery")
     with _hidden(*google, "pymongo", "bson", "pandas"):
         import apache_beam  # noqa: F401
 
