@@ -12,7 +12,8 @@ from pipeline.deduplication.characters import tables
 from pipeline.text.columns import encode
 from pipeline.text.normal_form import to_nfc
 
-_TEXTS = ["A short text in one of the languages that we know, with the number 030 1234567 in it.", "x = 1\n"]
+_TEXTS = ["A short text in one of the languages that we know, with the number 030 1234567 in it.\n" * 1000, "x = 1\n"]
+"""Long enough for the compiled scan for personal data (`sieve.INTERPRETED_MAX`)."""
 
 
 def _warm() -> None:

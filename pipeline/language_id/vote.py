@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ class Vote:
     """pycld2 and our classifier together."""
 
     def __init__(self, bayes: Bayes | None = None, ours: frozenset[str] = frozenset()) -> None:
-        self._bayes = bayes or load_bayes()
+        self._bayes = bayes or _own_bayes()
         languages = [canonical(label.split("/")[0]) for label in self._bayes.labels]
         codes = dict(pycld2.LANGUAGES)
         cld2 = {canonical(codes[name]) for name in pycld2.DETECTED_LANGUAGES if name in codes} - {UNDETERMINED}
@@ -230,6 +231,12 @@ class Vote:
         overused = np.where(rows.sizes >= LONG_BYTES, self._overused[rows.cld2], self._overused_short[rows.cld2])
         allowed = np.where(~sure, GAP_UNSURE, np.where(overused, GAP_OVERUSED, GAP_SURE))
         return np.where((rows.cld2 >= 0) & (gaps <= allowed), rows.cld2, found.best)
+
+
+@cache
+def _own_bayes() -> Bayes:
+    """The model that comes with OpenRoots, once a process and those forked from it."""
+    return load_bayes()
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,11 @@ def abandon_uploads(folder: str, names: Iterable[str]) -> None:
 def _created_here(inner: str, path: str) -> Iterator[DigestingStream]:
     target = f"{inner}.{uuid4().hex[:8]}.tmp"
     with _writing(path):
-        Path(inner).parent.mkdir(parents=True, exist_ok=True)
-        stream = open(target, "wb")  # noqa: SIM115 - closed below, errors apart
+        try:
+            stream = open(target, "wb")  # noqa: SIM115 - closed below, errors apart
+        except FileNotFoundError:
+            Path(inner).parent.mkdir(parents=True, exist_ok=True)
+            stream = open(target, "wb")  # noqa: SIM115
     try:
         digesting = DigestingStream(stream, path)
         yield digesting
