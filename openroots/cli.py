@@ -145,10 +145,9 @@ def build_corpus_command(
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner PySparkRunner --spark_master yarn
     """
+    load_engine(ctx.args, workers)
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
-
-    load_engine(ctx.args, workers)
     from pipeline.build import build_corpus
     from pipeline.runtime.engine import Engine
     from pipeline.runtime.phases import Watch

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ class Engine:
     def _run(self, construct: Callable[[beam.Pipeline], Any], flags: list[str]) -> None:
         processes = self.is_local and _said(tuple(flags)).direct_running_mode == _PROCESSES
         log, before = self.log or os.devnull, deaths()
-        options = _Options(flags)
+        options = _local_options(*flags) if self.is_local else _Options(flags)
         if processes:  # Beam would start its own
             options.view_as(DirectOptions).direct_running_mode = "in_memory"
         if not self.is_local:
@@ -176,7 +176,11 @@ def _said(options: tuple[str, ...]) -> argparse.Namespace:
 
 
 class _Options(PipelineOptions):
-    """Options that parse their flags once for each kind of view: Beam asks for some seventy views a pipeline."""
+    """Options that parse their flags once for each kind of view: Beam asks for some seventy views a pipeline.
+
+    A pipeline's copy is this object itself, so that what has been parsed stays; what Beam sets in it while a local
+    pipeline runs follows from the flags.
+    """
 
     def view_as(self, cls: Any) -> Any:
         """The view of Beam's PipelineOptions; all views share their values."""
@@ -184,6 +188,22 @@ class _Options(PipelineOptions):
         if cls not in views:
             views[cls] = super().view_as(cls)
         return views[cls]
+
+    def get_all_options(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """All options and their values; for the same arguments those that were found first."""
+        found, key = self.__dict__.setdefault("_found", {}), repr((args, kwargs))
+        if key not in found:
+            found[key] = super().get_all_options(*args, **kwargs)
+        return dict(found[key])
+
+    def __deepcopy__(self, _: dict[int, Any]) -> "_Options":
+        return self
+
+
+@lru_cache(8)
+def _local_options(*flags: str) -> _Options:
+    """The options of all local pipelines with these flags."""
+    return _Options(list(flags))
 
 
 def _local_runner(options: PipelineOptions, log: str | None) -> LocalRunner:
