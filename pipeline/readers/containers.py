@@ -241,14 +241,16 @@ def _walk_deb(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             if len(header) < 60 or header[58:] != b"`\n" or not digits.isdigit():
                 raise InputError(name, "the header of a member is damaged", "fetch or make the package again")
             size = int(digits)
-            inner = limited(stream, size, name, "it ends before its last member")
+            packed = limited(stream, size, name, "it ends before its last member")
             if header.startswith(b"data.tar"):
                 found = True
-                inner.kept, stream.kept = stream.kept, None
-                inner = unpack(inner)
+                packed.kept, stream.kept = stream.kept, None
+                inner = unpack(packed)
                 inner.passing = True
                 yield from _walk_tar(inner, name, on_problem, rooted=True)
-            while inner.read(streams.CHUNK):
+                while inner.read(streams.CHUNK):
+                    pass
+            while packed.read(streams.CHUNK):  # all of it, where what is in it was kept
                 pass
             stream.read(size % 2)
         if not found:

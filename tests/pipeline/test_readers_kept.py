@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import random
 
 import pytest
 
@@ -15,6 +16,7 @@ FILES = {
     "pkg/b.txt": b"Another text, and longer. " * 5000,
     "pkg/COPYING": b"GNU GENERAL PUBLIC LICENSE\n\nVersion 3, 29 June 2007\n",
 }
+AR_MEMBER = f"{'_gpgorigin':<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{4:<10}`\nsign".encode()
 TAR = gzip.decompress(tar_bytes(FILES))
 
 
@@ -49,11 +51,14 @@ def test_what_is_unpacked_for_the_licences_serves_the_documents(tmp_path, data):
     assert rows(source, unit) == rows(source, unit, licences=False)
 
 
-def test_a_debian_package_is_unpacked_once(tmp_path):
-    source, unit = written(tmp_path, "a.deb", deb_bytes(FILES))
+@pytest.mark.parametrize("more", [b"", random.Random(1).randbytes(800_001)])
+def test_a_debian_package_is_unpacked_once(tmp_path, more):
+    source, unit = written(tmp_path, "a.deb", deb_bytes({**FILES, "pkg/picture": more}) + AR_MEMBER)
     kept = surroundings_of(unit, source.packages[0], "text").unpacked
     assert kept and b"A first text." in kept.again()(-1)
-    assert rows(source, unit) == rows(source, unit, licences=False)
+    found, problems = rows(source, unit)
+    assert (len(found), problems) == (2, [])
+    assert (found, problems) == rows(source, unit, licences=False)
 
 
 def test_an_archive_that_is_too_large_to_be_kept_is_unpacked_again(tmp_path, monkeypatch):
