@@ -93,6 +93,8 @@ def _write(
     """Write the seal of the files in `folder`; those not known, or known with another length, are read."""
     files = {name: known[name] for name, size in sizes.items() if name in known and known[name][1] == size}
     missing = [name for name in sizes if name not in files and name not in LOCKS]
+    for name in missing:  # workers have changed some since this process last saw them: a resumed build's `names.json`
+        storage.forget_other(storage.join(folder, name), sizes[name])
     files |= {name: ("sha256", size, digest) for name, size, digest in digest_files(folder, missing, {}) if size >= 0}
     content: dict[str, Any] = {
         "format": FORMAT,

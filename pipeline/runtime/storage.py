@@ -308,6 +308,13 @@ def remove_tree(path: str) -> None:
         remove(path, list_files(path))
 
 
+def forget_other(path: str, size: int) -> None:
+    """Forget what this process recalls of a file of a store that has `size` bytes, if it recalls another length."""
+    fs, inner = filesystem(path)
+    if not isinstance(fs, LocalFileSystem):
+        fs.forget_other(inner, size)
+
+
 def bring(path: str) -> None:
     """Fetch a large file of a store to this machine's disk, before it is read more than once. Raises OSError."""
     fs, inner = filesystem(path)

@@ -370,6 +370,11 @@ class Remote(fsspec.AbstractFileSystem):
         if not self.has_buckets:
             self._try("makedirs", path, exist_ok=exist_ok)
 
+    def forget_other(self, path: str, size: int) -> None:
+        """Forget what is recalled of a file, if it has another length: another process has written it since."""
+        if recall.size_of(self._url(path)) not in (None, size):
+            recall.drop(self._url(path))
+
     def bring(self, path: str) -> None:
         """Fetch a large file once, to be recalled from this machine's disk: for who reads it more than once.
 

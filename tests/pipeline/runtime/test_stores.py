@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from configs.errors import ConfigurationError, OutputError, StorageError
+from pipeline.corpus import seal
 from pipeline.runtime import recall, storage, stores
 from pipeline.runtime.ownership import check_output
 from pipeline.runtime.shards import Sections
@@ -267,6 +268,17 @@ def test_a_large_file_that_is_read_twice_is_fetched_once(bucket, monkeypatch):
         with fs.open(inner, "rb") as stream:
             assert stream.read() == data
     assert FaultyStore.requests["get"] == 4
+
+
+def test_a_seal_holds_what_another_process_has_written_since(bucket):
+    path = f"{bucket}/out/step/names.json"
+    with recall.kept():
+        storage.write_json(path, {"endings": []})
+        fs, inner = storage.filesystem(path)
+        fs.fs.pipe_file(inner, b'{"endings": [".arrow"]}')
+        sizes = {name: entry.size for name, entry in storage.list_files(f"{bucket}/out").items()}
+        seal._write(f"{bucket}/out", "digest", sizes, {})
+    assert seal.broken(f"{bucket}/out", seal.read_seal(f"{bucket}/out")) == {}
 
 
 def test_a_file_too_large_for_this_machines_disk_is_left_in_the_store(bucket, monkeypatch):
