@@ -53,14 +53,16 @@ def print_report(report: Report, console: Console | None = None) -> None:
 def _marks(report: Report) -> list[str]:
     """What the marks in the tables mean, as far as they occur."""
     rows = report.rows
-    said = ["Premium: tokens over those of English (*) for the same meaning."]
+    said = ["Premium: tokens relative to English (*) for the same content."]
     if any(row.tokens_per_word is None for row in rows):
         said.append("c: tokens per character; these languages are written without spaces.")
     if any(row.parallel == OWN for row in rows):
-        said.append("The premium is of the parallel text that you gave.")
+        said.append("Premiums are measured on the parallel text that you gave.")
     if any(row.parallel == "messages" for row in rows):
         codes = ", ".join(sorted({row.language for row in rows if row.parallel == "messages"}))
-        said.append(f"m: the premium of {codes} is of interface messages, that of others of the Universal Declaration.")
+        said.append(
+            f"m: the premium of {codes} is measured on interface messages, all others on the Universal Declaration."
+        )
     return said
 
 
@@ -69,20 +71,20 @@ def notes(report: Report) -> list[str]:
     rows, said = report.rows, []
     without = sorted({row.language for row in rows if row.premium is None})
     if without:
-        said.append(f"No premium, for want of parallel text: {', '.join(without)}.")
+        said.append(f"No premium, for lack of parallel text: {', '.join(without)}.")
     for summary in report.summaries:
         if summary.losses:
             lost = max((row.lost for row in report.of(summary.tokenizer)), default=0.0)
             vanishes = f" Up to {figures.percent(lost)} of a language's text vanishes." if lost else ""
             said.append(
-                f"{summary.tokenizer} does not give text back as it was: {summary.losses}.{vanishes} "
+                f"{summary.tokenizer} does not restore text exactly: {summary.losses}.{vanishes} "
                 "Its figures look better than they are."
             )
     for name in dict.fromkeys(row.tokenizer for row in rows if row.unknown > 0):
         share = max(row.unknown for row in report.of(name))
         said.append(
-            f"{name} cannot write everything: up to {figures.percent(share)} of a language's tokens are unknown ones, "
-            "so that its figures look better than they are."
+            f"{name} cannot represent everything: up to {figures.percent(share)} of a language's tokens are unknown, "
+            "so its figures look better than they are."
         )
     return said
 

@@ -16,7 +16,7 @@ import click
 def verify_command(
     ctx: click.Context, corpus: str, against: str | None, public_key: str | None, work: str | None, as_json: bool
 ) -> None:
-    """Verify a finished corpus: lists what is wrong, with status 1.
+    """Verify a finished corpus; if anything is wrong, list it and exit with status 1.
 
     Every file is compared with the build's seal; the ledger must balance and match the shards, licences must pass the
     policy, cards and statistics must match the shards, and documents taken down must be gone.

@@ -59,7 +59,7 @@ def test_tables_json_csv_and_page_say_the_same(folder: Path, tmp_path: Path) -> 
         assert f"{figure:.2f}" in names["html"].read_text()
         assert row["origin"] == "text"
     assert {row["language"] for row in data["languages"] if row["premium"] is None} == {"ki", "python"}
-    assert "No premium, for want of parallel text: ki, python." in done.output
+    assert "No premium, for lack of parallel text: ki, python." in done.output
     assert "English*" in done.output
 
 
@@ -195,7 +195,7 @@ def test_unknown_tokens_are_warned_of(tmp_path: Path) -> None:
     word_piece().save(str(tmp_path / "tokenizer.json"))
     done = fertility("--tokenizer", f"bert={tmp_path}")
     assert done.exit_code == 0, done.output
-    assert "bert cannot write everything" in done.output
+    assert "bert cannot represent everything" in done.output
 
 
 def test_an_axis_holds_its_values_and_one_and_two() -> None:
