@@ -100,7 +100,8 @@ def find(corpus: str, wanted: Wanted, progress: reading.Progress = lambda _: Non
     found, places = Found(), dict[str, list[str]]()
     if wanted.needs_text:
         places = _search(corpus, manifest, of_work, wanted, found, progress)
-    found.rows = list(rows_where(corpus, lambda batch: _fits(batch, wanted, places)))
+    if places or not wanted.needs_text:
+        found.rows = list(rows_where(corpus, lambda batch: _fits(batch, wanted, places)))
     _add_places(corpus, manifest, of_work, found.rows, places)
     for row in found.rows:
         row["files"] = sorted(set(places.get(row["id"], ())))
