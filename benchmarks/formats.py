@@ -1,5 +1,6 @@
 """Reading, by the core and format: the same pages as files, in archives and in web archives."""
 
+import functools
 import gzip
 import io
 import shutil
@@ -16,6 +17,7 @@ import zstandard
 from benchmarks import Settings, Table, rates
 from benchmarks.ingest import SOURCES, make_inputs, source_of
 from configs.load import load_recipe
+from configs.models import Languages
 from pipeline.readers import list_units, read_unit
 
 _WET = (
@@ -73,10 +75,14 @@ def _seconds(path: Path, reader: str, repeats: int, licences: bool) -> list[floa
 
 def _read(path: Path, reader: str, licences: bool) -> list[pa.RecordBatch]:
     source = source_of(path, reader)
-    languages = load_recipe("sample").languages
     limits: dict[str, Any] = {"batch_documents": 1000, "batch_bytes": 8 << 20, "on_problem": _stop}
     units = list_units(source, {})
-    return [batch for unit in units for batch in read_unit(unit, source, languages, licences=licences, **limits)]
+    return [batch for unit in units for batch in read_unit(unit, source, _languages(), licences=licences, **limits)]
+
+
+@functools.cache
+def _languages() -> Languages:
+    return load_recipe("sample").languages
 
 
 def _stop(problem: Exception) -> None:
