@@ -10,9 +10,11 @@ the planning, all of which one process does here one after the other.
 
 import argparse
 import json
+import math
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -25,6 +27,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from benchmarks import Settings, Table
 from configs.load import load_recipe
 from pipeline.deduplication.exchange import ExchangeStep
+from pipeline.deduplication.sieve import BY_CHANCE, group_file
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit
 from pipeline.report.tally import Tally
@@ -41,6 +44,21 @@ DUPLICATES = 0.1
 LANGUAGES_A_SHARD = 2
 SCALE = "Scale, by the real planning code over synthetic records (shards of 100 MB)"
 _EDGE, _PAIR = 16, 20
+FRAME_BYTES = 29
+"""Of a buffer of fingerprints, beside these."""
+KEYS_A_SHARD: dict[str, Callable[[int], int]] = {
+    "deduplicate-ids": lambda documents: documents,
+    "deduplicate-exacts": lambda documents: documents,
+    "deduplicate-recurring": lambda _: SHARD_BYTES // LINE_BYTES,
+    "deduplicate-pairs": lambda documents: 14 * documents,
+}
+PASSING = {
+    "deduplicate-ids": 2 * DUPLICATES + BY_CHANCE,
+    "deduplicate-exacts": 2 * DUPLICATES + BY_CHANCE,
+    "deduplicate-recurring": 0.01,
+    "deduplicate-pairs": DUPLICATES + BY_CHANCE,
+}
+"""Share of keys that another document has as well, or by chance seems to: of near-duplicates every second band."""
 
 
 class CountingFiles(MemoryFileSystem):
@@ -121,7 +139,16 @@ class Model:
         return {"tasks": len(results), "elements": 2 * len(results)}
 
     def _exchange(self, step: ExchangeStep, begun: Begun, done: Done) -> dict[str, int]:
-        names = [f"shard-{number:06d}" for number in range(len(begun.elements))]
+        if begun.is_done:
+            return {}
+        shards = len(self.units)
+        keys = shards * KEYS_A_SHARD.get(step.name.removesuffix("-sieve"), lambda n: 1)(self.documents)
+        # Each group of shards gives a buffer for each partition it has keys of.
+        groups = len(begun.elements)
+        buffers = groups * min(step.partitions(done), max(1, keys // max(1, groups)))
+        if step.name.endswith("-sieve"):
+            return self._sieve(step, begun, done, keys, buffers)
+        names = [f"shard-{number:06d}" for number in range(shards if groups > 1 else groups)]
         if step.name.endswith("recurring"):
             names = [f"source-{number:05d}" for number in range(len(self.jobs.plan.sources))]
         if step.name.endswith("pairs"):
@@ -136,10 +163,22 @@ class Model:
             self._touch(step, done, files)
         step.end(done, files)
         shuffled = step.size(done) + size * len(names)
-        # Each shard gives a buffer for each partition it has records of.
-        buffers = len(begun.elements) * min(step.partitions(done), max(1, self.documents))
-        return {"tasks": len(begun.elements), "elements": len(begun.elements) + buffers + 2 * len(names),
-                "shuffled": shuffled}  # fmt: skip
+        return {"tasks": groups, "elements": groups + buffers + 2 * len(names), "shuffled": shuffled}
+
+    def _sieve(self, step: ExchangeStep, begun: Begun, done: Done, keys: int, buffers: int) -> dict[str, int]:
+        """Fingerprints go there, and back come the places of those that are frequent: a file a group."""
+        share = PASSING[step.name.removesuffix("-sieve")]
+        groups = len(begun.elements)
+        passing = int(keys * share / groups)
+        answer = int(passing * (2 - math.log2(share)) / 8)
+        files = []
+        for number in range(groups):
+            digest = digest_of([step.name, number])
+            name = group_file(number)
+            files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, {"about": str(passing)}, answer, 0.0)))
+        step.end(done, files)
+        return {"tasks": groups, "elements": 2 * groups + 2 * buffers,
+                "shuffled": step.size(done) + FRAME_BYTES * 2 * buffers + answer * groups}  # fmt: skip
 
     def _touch(self, step: ExchangeStep, done: Done, files: list[tuple[str, OutputFile]]) -> None:
         fs = fsspec.filesystem("count")

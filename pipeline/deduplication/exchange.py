@@ -77,6 +77,7 @@ class ExchangeStep(Step):
     size         bytes that are shuffled, from what the phases `sized_by` left
     round_bytes  what a round shuffles at most where memory is short
     joins        whether the parts that rounds leave of a file are to be joined to one
+    needed       whether it is to be done at all; always if not given
     """
 
     name: str
@@ -85,12 +86,17 @@ class ExchangeStep(Step):
     round_bytes: int
     sized_by: tuple[str, ...] = ()
     joins: bool = False
+    needed: Callable[[Done], bool] | None = None
     round: int = 0
     rounds: int = 1
 
+    def is_idle(self, done: Done) -> bool:
+        """Whether it is not needed."""
+        return self.needed is not None and not self.needed(done)
+
     def cut(self, done: Done) -> list[Step]:
         """Rounds that shuffle `round_bytes` each."""
-        if self.rounds > 1:
+        if self.rounds > 1 or self.is_idle(done):
             return [self]
         rounds = max(1, -(-self.size(done) // self.round_bytes))
         return [replace(self, round=number, rounds=rounds) for number in range(rounds)]
@@ -106,6 +112,8 @@ class ExchangeStep(Step):
 
     def begin(self, done: Done, check: bool) -> Begun:
         """Elements are shards; none where the round is done or nothing is to be shuffled."""
+        if self.is_idle(done):
+            return Begun([], True)
         exchange, key = self.exchange(done), self._key(done)
         whole = _whole(self.target(done), key, check) is not None
         if whole and self._is_joined:
@@ -130,6 +138,8 @@ class ExchangeStep(Step):
 
     def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
         """Write the round's record; after the last round join parts, and remove what earlier exchanges left."""
+        if self.is_idle(done):
+            return {}
         place, target, key = storage.join(done.folder, self.name), self.target(done), self._key(done)
         record = _whole(target, key, check=False)
         if record is None:

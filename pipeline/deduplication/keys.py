@@ -26,6 +26,7 @@ from pipeline.deduplication.records import (
     rows_of,
     split,
 )
+from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.text.columns import decode
@@ -145,21 +146,31 @@ def still_in(shard: Shard, losers: tuple[str, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ReadKeys:
-    """Gives the keys of a shard's documents: its payload is the shard and the files of its losers so far."""
+    """The keys of a shard's documents (`sieve.Keys`): its payload is the shard and the files of its losers so far."""
 
     key: str  # `id` or `exact`
 
-    def __call__(
-        self, payload: tuple[Shard, tuple[str, ...]], partitions: int, chosen: range
+    def load(self, payload: tuple[Shard, tuple[str, ...]]) -> tuple[int, np.ndarray, np.ndarray]:
+        """Position of the shard, its documents, and the rows that are still in."""
+        shard, losers = payload
+        return shard.position, read_records(shard.documents, DOCUMENT), np.flatnonzero(still_in(shard, losers))
+
+    def hashes(self, loaded: tuple[int, np.ndarray, np.ndarray]) -> np.ndarray:
+        """The upper halves of keys."""
+        _, documents, rows = loaded
+        found: np.ndarray = documents[f"{self.key}_high"][rows]
+        return found
+
+    def records(
+        self, loaded: tuple[int, np.ndarray, np.ndarray], partitions: int, chosen: range, passing: Passing
     ) -> Iterator[tuple[int, bytes]]:
         """Records RANKED by partition of their key."""
-        shard, losers = payload
-        documents = read_records(shard.documents, DOCUMENT)
-        rows = np.flatnonzero(still_in(shard, losers))
-        where = partition_of(documents[f"{self.key}_high"][rows], partitions)
-        mine = (where >= chosen.start) & (where < chosen.stop)
+        position, documents, rows = loaded
+        hashes = documents[f"{self.key}_high"][rows]
+        where = partition_of(hashes, partitions)
+        mine = (where >= chosen.start) & (where < chosen.stop) & passing(hashes)
         rows, where = rows[mine], where[mine]
-        records = ranked(documents[rows], nodes(shard.position, rows))
+        records = ranked(documents[rows], nodes(position, rows))
         records["key_high"] = documents[f"{self.key}_high"][rows]
         records["key_low"] = documents[f"{self.key}_low"][rows]
         for partition, part in split(records, where):

@@ -24,6 +24,7 @@ from pipeline.deduplication.records import (
     shards_of,
     split,
 )
+from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.text.columns import decode
@@ -129,17 +130,29 @@ class Signed:
     bands: str
 
 
-def read_bands(signed: Signed, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
-    """A shard's bands as records KEYED by partition: slices of its sorted file."""
-    bands = read_records(signed.bands, BAND)
-    hashes = np.ascontiguousarray(bands["hash"])
-    where = partition_of(hashes, partitions)
-    start, stop = np.searchsorted(where, [chosen.start, chosen.stop])
-    part = bands[start:stop]
-    records = np.empty(len(part), KEYED)
-    records["hash"], records["node"] = part["hash"], nodes(signed.shard.position, part["row"])
-    for partition, mine in split(records, where[start:stop]):
-        yield partition, mine.tobytes()
+class ReadBands:
+    """The bands of a shard (`sieve.Keys`)."""
+
+    def load(self, signed: Signed) -> tuple[int, np.ndarray]:
+        """Position of the shard, and records BAND, sorted."""
+        return signed.shard.position, read_records(signed.bands, BAND)
+
+    def hashes(self, loaded: tuple[int, np.ndarray]) -> np.ndarray:
+        """Those of bands."""
+        return np.ascontiguousarray(loaded[1]["hash"])
+
+    def records(
+        self, loaded: tuple[int, np.ndarray], partitions: int, chosen: range, passing: Passing
+    ) -> Iterator[tuple[int, bytes]]:
+        """Records KEYED by partition: slices of the sorted file."""
+        position, bands = loaded
+        hashes = self.hashes(loaded)
+        start, stop = np.searchsorted(partition_of(hashes, partitions), [chosen.start, chosen.stop])
+        part = bands[start:stop][passing(hashes[start:stop])]
+        records = np.empty(len(part), KEYED)
+        records["hash"], records["node"] = part["hash"], nodes(position, part["row"])
+        for partition, mine in split(records, partition_of(records["hash"], partitions)):
+            yield partition, mine.tobytes()
 
 
 def gather_signatures(signed: Sequence[Signed], numbers: np.ndarray, permutations: int) -> np.ndarray:

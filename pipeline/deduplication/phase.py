@@ -37,7 +37,7 @@ from pipeline.deduplication.keys import (
     shard_file,
     sort_edges,
 )
-from pipeline.deduplication.near import SignaturePayload, SignDocuments, Signed, read_bands
+from pipeline.deduplication.near import ReadBands, SignaturePayload, SignDocuments, Signed
 from pipeline.deduplication.pairs import FindPairs
 from pipeline.deduplication.records import (
     EDGE,
@@ -52,6 +52,18 @@ from pipeline.deduplication.records import (
 )
 from pipeline.deduplication.recurring import PACKED_BYTES, CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
+from pipeline.deduplication.sieve import (
+    FindFrequent,
+    ReadFingerprints,
+    ReadGroup,
+    count_passing,
+    fingerprint_bits,
+    group_count,
+    group_file,
+    grouped,
+    in_order,
+    packed_bytes,
+)
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.engine import Engine
@@ -65,6 +77,11 @@ HASH, AGAINST, LINES, SIGN, RESULT, INDEX = (
     f"deduplicate-{name}" for name in ("hash", "against", "lines", "sign", "result", "index")
 )
 IDS, EXACT, RECURRING, PAIRS, KEPT = (f"deduplicate-{name}" for name in ("ids", "exacts", "recurring", "pairs", "kept"))
+
+
+def sieve_of(exchange: str) -> str:
+    """Name of the sieve of an exchange."""
+    return f"{exchange}-sieve"
 
 
 @dataclass(frozen=True)
@@ -179,15 +196,14 @@ class Deduplicator:
         keys = [(IDS, "id"), *([(EXACT, "exact")] if self.settings.exact else [])]
         for name, key in keys:
             plan = partial(self._equal, name, key)
-            steps.append(ExchangeStep(name, plan, self._keys_bytes, self._round_bytes, (HASH, AGAINST)))
+            steps += self._sieved(name, plan, 2, self._key_count, RANKED.itemsize, (HASH, AGAINST))
         if self._counts_lines:
-            least = self.settings.recurring_lines_characters_min
-            configuration = {"code": sorted(self.context.code), "characters_min": least}
-            lines = Phase(LINES, self._configured(configuration), CountLines(least))
+            shortest = self.settings.recurring_lines_characters_min
+            configuration = {"code": sorted(self.context.code), "characters_min": shortest}
+            lines = Phase(LINES, self._configured(configuration), CountLines(shortest))
             steps.append(ShardStep(self._line_tasks, (Link(LINES, lambda _: lines),)))
-            steps.append(
-                ExchangeStep(RECURRING, self._recurring, self._lines_bytes, self._round_bytes, (LINES,), joins=True)
-            )
+            least = self.settings.recurring_lines_documents_min or 0
+            steps += self._sieved(RECURRING, self._recurring, least, self._line_count, PACKED_BYTES, (LINES,))
         return steps
 
     def compare_steps(self) -> list[Step]:
@@ -196,8 +212,64 @@ class Deduplicator:
         phase = Phase(SIGN, self._configured({**self._signature_settings, **context}), SignDocuments(self.settings))
         steps: list[Step] = [ShardStep(self._sign_tasks, (Link(SIGN, lambda _: phase),))]
         if self.settings.near:
-            steps.append(ExchangeStep(PAIRS, self._pairs, self._bands_bytes, self._round_bytes, (SIGN, AGAINST)))
+            steps += self._sieved(PAIRS, self._pairs, 2, self._band_count, KEYED.itemsize, (SIGN, AGAINST))
         return steps
+
+    def _sieved(
+        self,
+        name: str,
+        plan: Callable[[Done], Exchange],
+        least: int,
+        count: Callable[[Done], int],
+        size: int,
+        sized_by: tuple[str, ...],
+    ) -> list[Step]:
+        """An exchange of so many records of so many bytes; before it, where these are many, the sieve of their keys.
+
+        Sought are keys that come `least` times.
+        """
+
+        def is_many(done: Done) -> bool:
+            return count(done) * size > self._round_bytes
+
+        def sieve(done: Done) -> Exchange:
+            whole, bits = plan(done), fingerprint_bits(count(done), least)
+            assert isinstance(whole.read, ReadGroup)
+            return Exchange(
+                sieve_of(name),
+                [whole.configuration, bits, least],
+                ReadFingerprints(whole.read.keys, bits),
+                FindFrequent(least),
+                in_order,
+                whole.shards,
+                whole.inputs,
+                count_passing,
+            )
+
+        def sieved(done: Done) -> Exchange:
+            whole = plan(done)
+            if not is_many(done):
+                return whole
+            assert isinstance(whole.read, ReadGroup)
+            found = exchanged(done, sieve_of(name))
+            groups = [replace(group, passed=tuple(found.files(group_file(group.number)))) for group in whole.shards]
+            read = replace(whole.read, bits=fingerprint_bits(count(done), least))
+            return replace(whole, read=read, shards=groups)
+
+        def packed(done: Done) -> int:
+            return packed_bytes(count(done), group_count(len(self.shards(done))), least)
+
+        def left(done: Done) -> int:
+            if not is_many(done):
+                return count(done) * size
+            found = exchanged(done, sieve_of(name))
+            return sum(int(about) for file in found.all_names for about in found.about(file)) * size
+
+        joins = name == RECURRING
+        return [
+            ExchangeStep(sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many),
+            ExchangeStep(name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins),
+        ]
 
     def decide_steps(self, engine: Engine, done: Done) -> list[Step]:
         """What becomes of each document, once all pairs are known."""
@@ -289,8 +361,8 @@ class Deduplicator:
             for number, (build, path) in enumerate(self.adopted)
         ]
 
-    def _keys_bytes(self, done: Done) -> int:
-        return sum(shard.hashed.data["alive"] for shard in self.shards(done)) * RANKED.itemsize
+    def _key_count(self, done: Done) -> int:
+        return sum(shard.hashed.data["alive"] for shard in self.shards(done))
 
     def _equal(self, name: str, key: str, done: Done) -> Exchange:
         """Documents that are dropped for one of equal `key`, by shard; those out by an earlier key don't count."""
@@ -299,10 +371,10 @@ class Deduplicator:
         return Exchange(
             name,
             self._configured(None),
-            ReadKeys(key),
+            ReadGroup(ReadKeys(key)),
             find_losers,
             sort_edges,
-            [(each.shard, tuple(before.files(shard_file(each.position)) if before else ())) for each in shards],
+            grouped([(one.shard, tuple(before.files(shard_file(one.position)) if before else ())) for one in shards]),
             [each.hashed.files[0].digest for each in shards] + ([before.key] if before else []),
             rows_digest,
         )
@@ -317,8 +389,8 @@ class Deduplicator:
     def _line_sources(self, done: Done) -> list[str]:
         return sorted({source for record in done.records(LINES) for source in record.data["sources"]})
 
-    def _lines_bytes(self, done: Done) -> int:
-        return sum(record.files[0].documents for record in done.records(LINES)) * PACKED_BYTES
+    def _line_count(self, done: Done) -> int:
+        return sum(record.files[0].documents for record in done.records(LINES))
 
     def _recurring(self, done: Done) -> Exchange:
         least = self.settings.recurring_lines_documents_min
@@ -328,10 +400,10 @@ class Deduplicator:
         return Exchange(
             RECURRING,
             self._configured(least),
-            ReadLines(numbers),
+            ReadGroup(ReadLines(numbers, least)),
             FindRecurring(least),
             sort_hashes,
-            [(shard.path(LINES, ".lines"), shard.record(LINES).data["sources"]) for shard in shards],
+            grouped([(shard.path(LINES, ".lines"), shard.record(LINES).data["sources"]) for shard in shards]),
             [shard.file(LINES, ".lines").digest for shard in shards] + [digest_of(sources)],
         )
 
@@ -347,8 +419,8 @@ class Deduplicator:
             tasks.append(Task(given.name, inputs, SignaturePayload(given, mine.shard, lost, cut), given.size))
         return tasks
 
-    def _bands_bytes(self, done: Done) -> int:
-        return sum(shard.signed.data["bands"] for shard in self.shards(done, SIGN)) * KEYED.itemsize
+    def _band_count(self, done: Done) -> int:
+        return sum(shard.signed.data["bands"] for shard in self.shards(done, SIGN))
 
     @property
     def matches_min(self) -> int:
@@ -362,10 +434,10 @@ class Deduplicator:
         return Exchange(
             PAIRS,
             self._configured(self.settings.verify_jaccard_min),
-            read_bands,
+            ReadGroup(ReadBands()),
             FindPairs(files, self.settings.permutations, self.matches_min),
             sort_pairs,
-            files,
+            grouped(files),
             [file.digest for shard in shards for file in shard.signed.files],
         )
 

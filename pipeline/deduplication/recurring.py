@@ -14,6 +14,7 @@ from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import count_hashes, cut_lines_of, line_hashes
 from pipeline.deduplication.minhash import CODE
 from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
+from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.text.columns import decode
@@ -99,16 +100,33 @@ def unpack_lines(buffer: bytes) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 
 @dataclass(frozen=True)
 class ReadLines:
-    """Gives the counted lines of a shard; `numbers` are the corpus's numbers of sources."""
+    """The counted lines of a shard (`sieve.Keys`): its payload is a file of lines and the sources that it numbers.
+
+    numbers        the corpus's numbers of sources
+    documents_min  a line counts as often as this at most
+    """
 
     numbers: Mapping[str, int]
+    documents_min: int
 
-    def __call__(
-        self, payload: tuple[str, Sequence[str]], partitions: int, chosen: range
-    ) -> Iterator[tuple[int, bytes]]:
-        """Lines, packed, by partition of their hash; the payload is a file of lines and the sources it numbers."""
+    def load(self, payload: tuple[str, Sequence[str]]) -> tuple[np.ndarray, Sequence[str]]:
+        """Records LINE, and sources."""
         path, sources = payload
-        records = read_records(path, LINE)
+        return read_records(path, LINE), sources
+
+    def hashes(self, loaded: tuple[np.ndarray, Sequence[str]]) -> np.ndarray:
+        """Lines, whatever their source, each as often as it was counted."""
+        records, _ = loaded
+        found: np.ndarray = np.repeat(records["hash"], np.minimum(records["count"], self.documents_min))
+        return found
+
+    def records(
+        self, loaded: tuple[np.ndarray, Sequence[str]], partitions: int, chosen: range, passing: Passing
+    ) -> Iterator[tuple[int, bytes]]:
+        """Lines, packed, by partition of their hash."""
+        records, sources = loaded
+        if passing.fingerprints is not None:
+            records = records[passing(records["hash"])]
         for number, lines in split(records, records["source"].astype(np.int64)):
             where = partition_of(lines["hash"], partitions)  # sorted, as hashes are
             start, stop = np.searchsorted(where, [chosen.start, chosen.stop])

@@ -82,6 +82,10 @@ class Step(ABC):
         """Whether it can run in one pipeline with these steps where memory is short."""
         return True
 
+    def is_idle(self, done: Done) -> bool:
+        """Whether there is no need of it, once the steps are done that tell."""
+        return False
+
     @property
     @abstractmethod
     def phases(self) -> tuple[str, ...]:
@@ -454,6 +458,8 @@ def _group(steps: list[Step], done: Done) -> tuple[list[Step], list[Step]]:
     """Where memory is short: the steps of the next pipeline, and the rest."""
     group = steps[:1]
     for place, step in enumerate(steps[1:], 1):
+        if step.can_follow(group) and step.is_idle(done):
+            continue
         if not step.can_follow(group) or len(step.cut(done)) > 1 or step.name == group[-1].name:
             return group, steps[place:]
         group.append(step)

@@ -162,6 +162,9 @@ def test_rounds_and_workers_do_not_change_the_result(shards: list[ShardInput], t
     )  # fmt: skip
     assert other.digests == plain.digests
     assert other.statistics == plain.statistics
+    sieves = {path.name for path in (tmp_path / "other").glob("*-sieve")}
+    assert sieves == {f"deduplicate-{name}-sieve" for name in ("ids", "exacts", "pairs")}  # of lines there are too few
+    assert not list((tmp_path / "plain").glob("*-sieve"))
 
 
 def test_deciding_component_by_component_gives_the_same_result(
