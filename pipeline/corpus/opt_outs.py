@@ -15,7 +15,7 @@ import numpy as np
 from configs.errors import ConfigurationError, InputError
 from configs.models import ConsentPolicy
 from configs.shown import shown
-from governance.consent import Consent, Refusal, domain_of
+from governance.consent import RULE_FILES, Consent, Refusal, domain_of
 from governance.figures import counted
 from governance.requests import Request
 from pipeline.corpus import reading
@@ -83,7 +83,7 @@ def read_opt_outs(path: str, policy: ConsentPolicy) -> OptOuts:
 
 def _read_file(path: str, name: str, in_folder: bool, blocked: dict[str, Refusal], found: OptOuts) -> None:
     date = _date(path)
-    rules = next((f"/{last}" for last in ("robots.txt", "ai.txt", "tdmrep.json") if name.split("/")[-1] == last), "")
+    rules = next((path for path in RULE_FILES if name.split("/")[-1] == path.rsplit("/", 1)[1]), "")
     if rules:
         host = name.split("/")[0]
         if not in_folder or "/" not in name:
