@@ -195,7 +195,7 @@ class Clock:
         speed = (tokens - self._last_tokens) / max(1e-9, now - self._last)
         mean = (tokens - self._tokens_at_start) / max(1e-9, now - self._started)
         self._last, self._last_tokens = now, tokens
-        return speed, (budget - tokens) / mean if mean else 0.0
+        return speed, max(0, budget - tokens) / mean if mean else 0.0
 
 
 def duration(seconds: float) -> str:

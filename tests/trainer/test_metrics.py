@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.trainer.test_train import SETTINGS
 from trainer.config import TrainingConfig
-from trainer.metrics import Metrics
+from trainer.metrics import Clock, Metrics
 
 CONFIG = TrainingConfig.model_validate({**SETTINGS, "logging": {"tensorboard": True}})
 
@@ -60,3 +60,10 @@ def test_tensorboard_shows_each_step_once_after_a_resume_and_a_roll_back(tmp_pat
     shown.Reload()
     assert [(e.step, e.value) for e in shown.Scalars("loss")] == [(1, 3.0), (2, 3.0), (3, 1.0), (4, 0.5)]
     assert [e.step for e in shown.Scalars("held_out/sw")] == [1, 2]
+
+
+def test_no_time_is_left_when_the_last_batch_passes_the_budget() -> None:
+    clock = Clock()
+    clock.tell(0, 100)
+    assert clock.tell(50, 100)[1] > 0
+    assert clock.tell(102, 100)[1] == 0
