@@ -68,7 +68,7 @@ def po_messages(text: str, name: str, on_problem: Callable[[InputError], None]) 
             continue
         if line.startswith("domain "):
             continue
-        match = _KEYWORD.match(line)
+        match = None if line.startswith('"') else _KEYWORD.match(line)
         keyword, quoted = match.groups() if match else ("", line)
         if entry.translations and keyword in ("msgctxt", "msgid"):
             yield from entry.pairs(fuzzy)

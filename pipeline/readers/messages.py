@@ -16,7 +16,6 @@ from pipeline.readers.rows import Context, Row, join_messages, metadata_json
 _TAG = re2.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _ACCELERATOR_KEY = re2.compile(r"\s?\([~_&]\w\)")  # 文件(~F): the key stands apart in scripts without Latin letters
 _ACCELERATORS = {"~": re2.compile(r"~([\pL\pN])"), "_": re2.compile(r"\b_(\pL)"), "&": re2.compile(r"&(\pL)")}
-_TEXT = re2.compile(r"\pL")
 
 
 def clean_message(message: str) -> str:
@@ -29,7 +28,7 @@ def clean_message(message: str) -> str:
         for mark, pattern in _ACCELERATORS.items():
             if message.count(mark) == 1:  # two of them are no accelerators
                 message = pattern.sub(r"\1", message)
-    return message if _TEXT.search(message) else ""
+    return message if any(map(str.isalpha, message)) else ""
 
 
 def message_documents(messages: Iterable[tuple[str, str]], context: Context) -> Iterator[Row]:
@@ -60,6 +59,8 @@ def message_rows(pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
 _FLUENT_ENTRY = re2.compile(r"^-?[A-Za-z][\w-]*\s*=\s*(.*)$")
 _FLUENT_ATTRIBUTE = re2.compile(r"^\s+\.[A-Za-z][\w-]*\s*=\s*(.*)$")
 _FLUENT_KEYS = re2.compile(r"^\s*\.?[\w-]*(?:accesskey|\.key|-key|shortcut|commandkey|style|keycode)\d*\s*=")
+_FLUENT_KEY_PARTS = ("key", "shortcut", "style")
+"""One of them is in what _FLUENT_KEYS matches."""
 _FLUENT_VARIANT = re2.compile(r"^\s*\*?\[\s*[\w.-]+\s*\]\s*(.*)$")
 _FLUENT_LITERAL = re2.compile(r'\{\s*"([^"{}]*)"\s*\}')
 _FLUENT_NAME = re2.compile(r"\{\s*[-$]?([A-Za-z][\w-]*)[^{}]*\}")
@@ -78,13 +79,30 @@ def fluent_messages(text: str) -> Iterator[str]:
     """The texts of a Fluent file in order."""
     held: list[str] = []
     for line in [*split_lines(text), "#"]:
-        match = _FLUENT_ENTRY.match(line) or _FLUENT_ATTRIBUTE.match(line) or _FLUENT_VARIANT.match(line)
+        match = _fluent_start(line)
         continues = line.startswith((" ", "\t")) or not line.strip() or line.startswith("}")
         if match or not continues:
             yield from _placeables(" ".join(held))
-            held = [match.group(1)] if match and not _FLUENT_KEYS.match(line) else []
+            held = [match.group(1)] if match and not _is_key(line) else []
         elif line.strip() not in ("}", ""):
             held.append(line.strip())
+
+
+def _fluent_start(line: str) -> "re2._Match | None":
+    """The match of a line that begins an entry, an attribute or a variant. A line's first character rules out most
+    patterns: re2 takes some microseconds a call.
+    """
+    if line[:1] == "-" or line[:1].isalpha():
+        return _FLUENT_ENTRY.match(line) if "=" in line else None
+    first = line.lstrip()[:1]
+    if first == ".":
+        return _FLUENT_ATTRIBUTE.match(line)
+    return _FLUENT_VARIANT.match(line) if first in ("*", "[") else None
+
+
+def _is_key(line: str) -> bool:
+    """Whether an entry or attribute is a key to press or a style, and no text."""
+    return any(part in line for part in _FLUENT_KEY_PARTS) and bool(_FLUENT_KEYS.match(line))
 
 
 def _placeables(message: str) -> Iterator[str]:
@@ -93,7 +111,8 @@ def _placeables(message: str) -> Iterator[str]:
         return
     if message.count("{") < message.count("}"):  # the end of a choice on the last variant's line
         message = message[: message.rindex("}")]
-    message = _FLUENT_NAME.sub(r"{\1}", _FLUENT_LITERAL.sub(r"\1", message)).strip()
+    if "{" in message:
+        message = _FLUENT_NAME.sub(r"{\1}", _FLUENT_LITERAL.sub(r"\1", message)).strip()
     if message:
         yield message
 
@@ -129,7 +148,9 @@ def property_values(text: str) -> Iterator[str]:
             continue
         match = _PROPERTY.match("".join((*held, line)))
         held = []
-        if match:
+        if match and "\\" not in match.group(1):
+            yield match.group(1)
+        elif match:
             value = _PROPERTY_ESCAPE.sub(_property_escape, match.group(1))
             yield value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of escapes join
 

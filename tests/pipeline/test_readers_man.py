@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.readers import man
 from pipeline.readers.man import man_to_text, unescape
 from tests.pipeline.readers_help import deb_bytes, make_source, read
 
@@ -144,3 +145,15 @@ def test_compressed_pages_of_a_package_are_found(tmp_path):
     )
     assert [(row["key"], row["language"]) for row in rows] == [("m!usr/share/man/fr/man1/cat.1.gz", "fr")]
     assert not problems
+
+
+_PIECES = [*"\\\\\\f([]*s'aqBR+-1&ex\" é", "u00E9", "\\(aq", "\\fB", "\\h'5'", "\\*(lq"]
+
+
+@settings(deadline=None, max_examples=2000)
+@given(st.lists(st.sampled_from(_PIECES), max_size=12))
+def test_escapes_are_those_of_the_pattern(pieces: list[str]) -> None:
+    """The loop that takes common escapes apart finds in a line what the pattern finds."""
+    line = "".join(pieces)
+    expected = man._ANY_ESCAPE.sub(lambda match: "" if match[0].startswith('\\"') else man._escape(match[0]), line)
+    assert man.unescape(line) == expected
