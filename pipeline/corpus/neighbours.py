@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.corpus import reading
 from pipeline.corpus.plan import plan_of
@@ -120,10 +121,17 @@ def near_duplicates(corpus: str, manifest: dict[str, Any], around: Neighbours, i
 def _duplicates(corpus: str) -> list[tuple[str, str]]:
     """Duplicates by the ledger, each with the document that was kept in its place."""
     pairs: list[tuple[str, str]] = []
-    for batch in reading.ledger_batches(corpus, ["id", "kept_id"]):
-        copies = batch.filter(batch["kept_id"].is_valid())
-        pairs += zip(copies["id"].to_pylist(), copies["kept_id"].to_pylist(), strict=True)
+    for batch in reading.ledger_batches(corpus, ["id", "stage", "detail", "kept_id"]):
+        kept = batch["kept_id"] if "kept_id" in batch.schema.names else _kept_by_detail(batch)
+        copies = pc.is_valid(kept)
+        pairs += zip(batch["id"].filter(copies).to_pylist(), kept.filter(copies).to_pylist(), strict=True)
     return pairs
+
+
+def _kept_by_detail(batch: pa.RecordBatch) -> pa.StringArray:
+    """The documents kept instead, hexadecimal or null, in a ledger that an earlier version wrote: in words alone."""
+    named = pc.struct_field(pc.extract_regex(batch["detail"], r"^kept (?P<id>[0-9a-f]{32})\b"), "id")
+    return pc.if_else(pc.equal(batch["stage"], "deduplicate"), named, None)
 
 
 def _similar(corpus: str, manifest: dict[str, Any], around: Neighbours) -> list[str]:

@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
 from configs.errors import InputError
-from configs.shown import shown, shown_list
+from configs.shown import shown
 from pipeline.runtime import storage
 from pipeline.runtime.shards import open_shard
 from pipeline.text.columns import binary_ids, hex_ids
-from pipeline.text.schema import LEDGER_WRITTEN
 
 REPEATING = ("source", "language", "licence", "language_declared")
 WORK = ".work"
@@ -111,16 +109,6 @@ def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any 
     for batch in dataset.to_batches(columns=names, filter=keep):
         if batch.num_rows:
             yield plain(batch)
-
-
-def check_ledger(corpus: str) -> None:
-    """Refuse a ledger without the columns that takedowns read. Raises InputError."""
-    for path in ledger_parts(corpus):
-        full = storage.join(corpus, path)
-        fs, inner = storage.filesystem(full)
-        if missing := set(LEDGER_WRITTEN.names) - set(pq.read_schema(inner, filesystem=fs).names):
-            cause = f"an earlier version wrote it, without {shown_list(sorted(missing))}"
-            raise InputError(full, cause, "Run `build-corpus` with its recipe again, into the same folder")
 
 
 def ledger_parts(corpus: str) -> list[str]:

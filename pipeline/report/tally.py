@@ -249,6 +249,8 @@ def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:
     amounts = {"bytes": batch["bytes"], "bytes_kept": batch["bytes_kept"]}
     for key, sums in _grouped(batch, ["language", "source", "stage", "reason"], amounts):
         tally.add(("fate", *key), sums)
+    if "language_identified" not in batch.schema.names:  # an earlier version wrote the ledger
+        return
     mismatched = batch.filter(pc.equal(decode(batch["reason"]), LANGUAGE_MISMATCH))
     for key, sums in _grouped(mismatched, ["language", "language_identified"], {}):
         tally.add(("mismatch", *key), sums)

@@ -326,15 +326,8 @@ class SiteDoFn(beam.DoFn):
 
 
 class _Begin(SiteDoFn):
-    def __init__(self, site: Site, begun: Begun | None) -> None:
-        super().__init__(site)
-        self._elements = None if begun is None else _elements(begun)
-
     def process(self, _: Any) -> Iterator[tuple[int, Any]]:
         site = self.site
-        if self._elements is not None:
-            yield from self._elements
-            return
         with carried():
             began = time.time()
             begun = site.step.begin(site.done, site.check)
@@ -390,10 +383,12 @@ class Steps(beam.PTransform):
         self._sites, self._begun = sites, begun
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        token: Any = pipeline | beam.Impulse()
+        token: Any = pipeline
         for place, site in enumerate(self._sites):
             name = site.step.name
-            elements = token | f"{name} begin" >> beam.ParDo(_Begin(site, None if place else self._begun))
+            # Create, since Beam's runner for Dask knows no Impulse
+            begin = beam.ParDo(_Begin(site)) if place else beam.Create(_elements(self._begun), reshuffle=False)
+            elements = token | f"{name} begin" >> begin
             results = elements | name >> _Expanded(site)
             token = results | f"{name} gather" >> _Gather() | f"{name} end" >> beam.ParDo(_End(site))
         return token

@@ -9,8 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from openroots.cli import main
+from pipeline.corpus import neighbours
 from pipeline.runtime.shards import open_shard
+from pipeline.text.schema import COMPARED, KEPT_INSTEAD
 from tests.pipeline.corpus.conftest import PASSAGE
+
+LATER = ["key", *COMPARED.names[1:], *KEPT_INSTEAD.names, "language_declared", "language_identified"]
+"""Columns that the ledger did not have."""
 
 
 def binary(table: pa.Table) -> pa.Table:
@@ -27,7 +32,7 @@ def older(corpus: Path) -> Path:
         with pa.ipc.new_stream(str(path), table.schema) as writer:
             writer.write_table(table)
     for path in corpus.glob("ledger/*.parquet"):
-        pq.write_table(binary(pq.read_table(path)).drop_columns(["key"]), path)
+        pq.write_table(binary(pq.read_table(path)).drop_columns(LATER), path)
     for path in (corpus / "seal.json", corpus / ".work" / "seal.json"):
         path.unlink()
     return corpus
@@ -68,6 +73,12 @@ def test_a_document_is_taken_down(older: Path, tmp_path: Path, monkeypatch: pyte
     assert done.exit_code == 0, done.output
     assert invoke("verify", output).exit_code == 0
     assert "dropped" in invoke("why", "--corpus", output, name).output
+
+
+def test_near_duplicates_are_taken_down_by_the_words_of_its_ledger(older: Path) -> None:
+    [copy, *_] = [row for row in pq.read_table(older / "ledger").to_pylist() if row["reason"] == "near_duplicate"]
+    kept = copy["detail"].split()[1]
+    assert (copy["id"].hex(), kept) in neighbours._duplicates(str(older))
 
 
 def test_its_text_is_encoded_and_a_tokenizer_is_trained_on_it(older: Path, tmp_path: Path) -> None:
