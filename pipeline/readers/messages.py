@@ -148,11 +148,12 @@ def property_values(text: str) -> Iterator[str]:
             continue
         match = _PROPERTY.match("".join((*held, line)))
         held = []
-        if match and "\\" not in match.group(1):
-            yield match.group(1)
-        elif match:
-            value = _PROPERTY_ESCAPE.sub(_property_escape, match.group(1))
-            yield value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of escapes join
+        if match:
+            value = match.group(1)
+            if "\\" in value:
+                value = _PROPERTY_ESCAPE.sub(_property_escape, value)
+                value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of escapes join
+            yield value
 
 
 def _property_escape(match: "re2._Match") -> str:
