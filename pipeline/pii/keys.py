@@ -28,6 +28,8 @@ _SECRET_NAME = re2.compile(
     rb"(?:[\"'`\]]{0,2}[ \t]{0,3}(?::=|=>|[=:])[ \t]{0,3}[br]?[\"'`]?|[ \t]{1,3}[\"'`])$"
     rb"|(?i)(?:\bbearer|\bbasic|--[a-z-]{0,24}(?:key|token|secret|password))[ =][\"']?$"
 )
+_NAME_ENDS = b"=>: \t\"'`br"
+"""The last byte of such a name: nearly all runs stand behind another."""
 # Names of values that identify content or are meant for everybody.
 _OPEN_NAME = re2.compile(
     rb"(?i)(?:public|pub_?key|csrf|xsrf|hash|digest|md5|sha\d|checksum|commit|integrity|fingerprint|"
@@ -99,12 +101,14 @@ def find_key(document: bytes, start: int, end: int) -> Span | None:
     if document[start : start + 6] == b"BEGIN ":
         return find_private_key(document, start)
     while True:
-        web_token = WEB_TOKEN.match(document, start, min(len(document), start + WEB_TOKEN_MAX))
-        if web_token is not None:
-            return start, web_token.end()
-        discord = _DISCORD.match(document, start, min(len(document), start + 80))
-        if discord is not None and _is_mixed(discord[0]):
-            return start, discord.end()
+        if document.startswith(b"eyJ", start):  # most runs end here, without a pattern
+            web_token = WEB_TOKEN.match(document, start, min(len(document), start + WEB_TOKEN_MAX))
+            if web_token is not None:
+                return start, web_token.end()
+        if document.startswith((b"M", b"N", b"O"), start):
+            discord = _DISCORD.match(document, start, min(len(document), start + 80))
+            if discord is not None and _is_mixed(discord[0]):
+                return start, discord.end()
         equals = document.find(b"=", start, min(end - 1, start + KEY_MAX))
         if equals < 0 or document[equals + 1 : equals + 2] == b"=":
             return _assigned(document, start, end)
@@ -178,11 +182,13 @@ def _is_mixed(value: bytes) -> bool:
 
 def _assigned(document: bytes, start: int, end: int) -> Span | None:
     """A random-looking value behind the name of a secret."""
-    value = document[start:end]
-    if len(value) > KEY_MAX or len(value.rstrip(b"=")) < 20 or _PLACEHOLDER.search(value) is not None:
+    if end - start > KEY_MAX:
         return None
     name = document[max(0, start - NAME_MAX) : start]
-    if _SECRET_NAME.search(name) is None or _OPEN_NAME.search(name) is not None:
+    if name[-1:] not in _NAME_ENDS or _SECRET_NAME.search(name) is None or _OPEN_NAME.search(name) is not None:
+        return None
+    value = document[start:end]
+    if len(value.rstrip(b"=")) < 20 or _PLACEHOLDER.search(value) is not None:
         return None
     if _UUID.fullmatch(value) is not None:
         return None

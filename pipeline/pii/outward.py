@@ -73,7 +73,7 @@ class Outward:
             shown = self._one_name(distinct[0])
             return values if shown == distinct[0] else pa.array([shown] * len(values), values.type)
         suspects = self._suspects(distinct)
-        shown_as = self._shown(("", _shortened(value)) for value in suspects)
+        shown_as = self._cleaned([("", short) for short in dict.fromkeys(map(_shortened, suspects))])
         known = {value: shown_as["", _shortened(value)] for value in suspects}
         if all(old == new for old, new in known.items()) and all(
             len(value or "") <= CHARACTERS_MAX for value in distinct
@@ -105,11 +105,14 @@ class Outward:
         """Which values have a place of the right shape in one of their forms: one pass of the sieve for all."""
         if not values:
             return []
-        found = np.zeros(len(values), dtype=bool)
+        found = self._redactor.sieve(values)
         decoded = [unquote(value) if "%" in value else value for value in values]
         spread = [_spread(value) for value in decoded]
-        for forms in (values, decoded, spread, [value.replace("-", " ") for value in spread]):
-            found |= self._redactor.sieve(forms)
+        before = values
+        for forms in (decoded, spread, [value.replace("-", " ") for value in spread]):
+            other = [row for row, value in enumerate(forms) if value != before[row] and not found[row]]
+            found[other] = self._redactor.sieve([forms[row] for row in other])
+            before = forms
         return list(found)
 
     def _shown(self, told: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -118,7 +121,11 @@ class Outward:
         shown = {pair: pair[1] for pair in told}
         suspicious = self._suspicious([before + value for before, value in shown])
         suspects = [pair for pair, is_one in zip(shown, suspicious, strict=True) if is_one]
-        encoded = []
+        return shown | self._cleaned(suspects)
+
+    def _cleaned(self, suspects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The same of names that the sieve passed."""
+        shown, encoded = {}, []
         for (before, value), redacted in zip(suspects, self._redacted(suspects), strict=True):
             shown[before, value] = redacted
             if (decoded := unquote(redacted)) != redacted:
@@ -171,9 +178,12 @@ class Outward:
             return []
         found = self._redactor.find_in(texts, None)
         spread = [_spread(text) for text in texts]
+        before: Sequence[str] = texts
         for forms in (spread, [form.replace("-", " ") for form in spread]):
-            for findings, more in zip(found, self._redactor.find_in(forms, None), strict=True):
-                findings += [finding for finding in more if finding[2] != "USER"]
+            other = [row for row, form in enumerate(forms) if form != before[row]]  # the same has the same findings
+            for row, more in zip(other, self._redactor.find_in([forms[row] for row in other], None), strict=True):
+                found[row] += [finding for finding in more if finding[2] != "USER"]
+            before = forms
         for text, findings in zip(texts, found, strict=True):
             profile = _PROFILE.search(text)
             if profile is not None and "USER" in self._redactor.kinds:
