@@ -61,10 +61,10 @@ def has_check_digit(digits: str) -> bool:
 
 def find_cards(text: str, before: str, after: str, *, code: bool) -> Iterator[Span]:
     """Spans of the card numbers in a row of digits; `code`: in source code a word such as "card" must be near."""
+    if before[-1:].isascii() and (before[-1:].isalnum() or before[-1:] in tuple("_.#$/")):
+        return
     row = row_of(text)
     if not _may_hold_one(row):
-        return
-    if before[-1:].isascii() and (before[-1:].isalnum() or before[-1:] in tuple("_.#$/")):
         return
     cue = _CARD_WORD.search(before[-60:]) is not None or _CARD_WORD.search(after[:24]) is not None
     if (code and not cue) or (not cue and _OTHER_WORD.search(before) is not None):

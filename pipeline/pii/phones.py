@@ -61,7 +61,7 @@ _LINK = re2.compile(
     r"(?i)(?:\bwa\.me/(?:c/|p/[0-9]{1,20}/)?|\bwhatsapp(?:\.com|:/)/send/?\?(?:[^\s#?]*&)?phone=|\bviber://[a-z]+/?\?number=|"
     r"\bsignal\.me/#p/|[?&](?:phone|tel|mobile|msisdn)=)(?:[+＋]|%2B)?$"
 )
-_ENCODED_PLUS = re2.compile(r"(?i)%2B$")
+_LINK_ENDS = ("/", "=", "+", "＋", "B", "b")
 _DATE_OR_RANGE = re2.compile(
     r"(?:(?:1[5-9]|20)[0-9]{2}[-./ ][0-9]{1,2}[-./ ][0-9]{1,2}.*"
     r"|[0-9]{1,2}[-./ ]{1,2}[0-9]{1,2}[-./ ]{1,2}(?:1[5-9]|20)[0-9]{2}.*"
@@ -248,24 +248,27 @@ def find_phones(
         plus: whether a `+` stands right before the row.
         code: whether the document is source code: there a national number needs a word such as "phone".
     """
+    # What needs no pattern comes first: in names and tables nearly all rows of digits end there.
+    behind = after[:1]
+    if behind.isascii() and (behind.isalnum() or behind == "_") and not after.startswith(("x", "ext")):
+        return
+    if behind in (".", ",", "-", "/") and after[1:2].isdigit():
+        return
     row = row_of(text)
-    linked = _LINK.search(before) is not None
-    encoded = _ENCODED_PLUS.search(before)
-    if encoded is not None:
-        before = before[: encoded.start()]
-    plus = plus or linked or encoded is not None
+    linked = before[-1:] in _LINK_ENDS and _LINK.search(before) is not None
+    encoded = before[-3:] in ("%2B", "%2b")
+    if encoded:
+        before = before[:-3]
+    plus = plus or linked or encoded
     whole = "".join(group for _, _, group in row.groups)
     whole_is_valid = DIGITS_MIN <= len(whole) <= DIGITS_MAX and _is_valid(whole, regions)
     if not plus and not whole_is_valid and len(row.groups) == 1:
         return  # most long numbers end here
-    if _JOINED_BEFORE.search(before.rstrip("+＋(")) and not plus and _NATIONAL_JOIN.search(before.rstrip("(")):
+    if not plus and _is_joined(before.rstrip("+＋(")[-2:], before.rstrip("(")[-2:]):
         return
     if plus and before.rstrip("+＋(")[-1:].isalnum() and before.rstrip("+＋(")[-1:].isascii():
         return
-    goes_on = after[:1].isascii() and (after[:1].isalnum() or after[:1] == "_" or (after[:1] == "%" and not linked))
-    if goes_on and not after.startswith(("x", "ext")):
-        return
-    if after[:1] in (".", ",", "-", "/") and after[1:2].isdigit():
+    if behind == "%" and not linked:
         return
     cue = _has_cue(before, after)
     if not plus and not cue:
@@ -287,6 +290,12 @@ def find_phones(
         first = stop + 1
 
 
+@lru_cache(maxsize=4096)
+def _is_joined(end: str, end_with_plus: str) -> bool:
+    """Whether a row of digits is part of what stands before it, of which the last two characters tell."""
+    return _JOINED_BEFORE.search(end) is not None and _NATIONAL_JOIN.search(end_with_plus) is not None
+
+
 def _is_valid(digits: str, regions: tuple[str, ...]) -> bool:
     if digits.startswith("00"):
         return is_international(digits[2:]) or is_national(digits, regions)
@@ -296,10 +305,12 @@ def _is_valid(digits: str, regions: tuple[str, ...]) -> bool:
 def _has_cue(before: str, after: str) -> bool:
     near = before[-CUE_DISTANCE - 24 :]
     cues = [found.end() for found in _CUE.finditer(near)]
+    named = bool(cues) and len(near) - cues[-1] <= CUE_DISTANCE
+    follows = _CUE_AFTER.search(after) is not None
+    if not named and not follows:
+        return False
     others = [found.end() for found in _OTHER.finditer(near)]
-    if cues and len(near) - cues[-1] <= CUE_DISTANCE and (not others or others[-1] < cues[-1]):
-        return True
-    return not others and _CUE_AFTER.search(after) is not None
+    return (named and (not others or others[-1] < cues[-1])) or (follows and not others)
 
 
 def _longest(
