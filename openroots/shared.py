@@ -45,16 +45,12 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
 def load_engine(options: Sequence[str], workers: int = 1) -> None:
     """Load what a build needs before anything else does; without options for Beam, what its local runner needs.
 
-    Where the local runner is to have workers, the process that they come from loads the same at the same time.
+    Where the local runner is to have workers, the process that they come from is forked then.
     """
     from configs import load_arrow, load_beam, load_numba, loading
     from openroots import guard
 
     is_local = not any(option.startswith("-") for option in options)
-    if is_local and workers > 1 and guard.owns_process:
-        from pipeline.runtime.nursery import prepare
-
-        prepare(["pipeline.warm"])
     with loading() if guard.owns_process else nullcontext():
         load_numba()
         if is_local:
@@ -62,6 +58,10 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
             if guard.owns_process:
                 load_arrow()
         import pipeline.build  # noqa: F401
+    if is_local and workers > 1 and guard.owns_process:
+        from pipeline.runtime.nursery import prepare
+
+        prepare(["pipeline.warm"])
 
 
 def build_alone(

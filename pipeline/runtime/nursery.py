@@ -1,36 +1,33 @@
-"""Where workers of the local engine come from: a process that has loaded what they need, and forks for each of them.
+"""Where workers of the local engine come from: a fork of the command itself, once it has loaded what all of them need.
 
 To load Beam, numba and the stages takes some seconds a process; a fork takes milliseconds, and shares what is loaded.
-`prepare` starts that process early, beside the command that itself has the same to load. It has no threads of ours and
-opens no connection, so that it can be forked. On other systems than Linux, or where it has died, there is none, and
-workers start by themselves.
+`prepare` forks early, before the command has threads or connections. The process that comes of it, which has none
+either, goes on to load what only workers need, beside the command, and forks for each of them: for each byte that it
+gets over a socket, with descriptors for a worker's standard streams and for its end. It answers with the number of the
+child; when a child has ended, its exit status is written to that last descriptor.
 
-`python -m pipeline.runtime.nursery PARENT SOCKET` is the process. For each byte that it gets over the socket, with
-descriptors for a worker's standard streams and for its end, it forks, and answers with the number of the child; when a
-child has ended, its exit status is written to that last descriptor.
+On other systems than Linux, where the command has threads already, or where that process has died, there is none, and
+workers start by themselves.
 """
 
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import IO
 
+from configs import loading
+
 _ANSWER_BYTES = 8
 _STATUS_BYTES = 16
 _STREAMS = 4
-
-starter = ThreadPoolExecutor(1, "worker-start")
-"""Starts all processes: to Linux the parent of a process is a thread, and this one lasts."""
 
 
 class Forked:
@@ -65,7 +62,7 @@ class Forked:
 
 @dataclass
 class _Nursery:
-    process: "subprocess.Popen[bytes]"
+    process: int
     socket: socket.socket
 
     def fork(self, log: str) -> Forked:
@@ -91,8 +88,8 @@ class _Nursery:
 
     def end(self) -> None:
         self.socket.close()
-        self.process.kill()
-        self.process.wait()
+        os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
 
 
 _lock = threading.Lock()
@@ -100,25 +97,21 @@ _current: _Nursery | None = None
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Start, on Linux, the process that workers are forked from; it loads these modules beforehand.
-
-    Not on a single processor, which this process needs to load the same.
-    """
+    """Fork, on Linux and from the only thread, the process that workers are forked from; it imports these modules."""
     global _current
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+    if sys.platform != "linux" or threading.active_count() > 1 or threading.current_thread() != threading.main_thread():
         return
     with _lock:
         if _current is not None:
             return
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", __name__, str(os.getpid()), str(theirs.fileno()), *modules]
-
-        def start() -> "subprocess.Popen[bytes]":
-            nothing = subprocess.DEVNULL
-            return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, pass_fds=[theirs.fileno()])
-
-        with theirs:
-            _current = _Nursery(starter.submit(start).result(), ours)
+        parent = os.getpid()
+        with theirs, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the libraries of numpy start
+            process = os.fork()
+            if process == 0:
+                _be_nursery(parent, theirs, modules)
+        _current = _Nursery(process, ours)
 
 
 def is_prepared() -> bool:
@@ -196,25 +189,30 @@ def _tell_ends(ended: dict[int, int]) -> None:
         os.close(descriptor)
 
 
-def main() -> None:
-    """Be the process that workers are forked from."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    parent, number, *modules = sys.argv[1:]
-    connection = socket.socket(fileno=int(number))
-    from configs import load_arrow, load_beam, load_numba, loading
-
-    with loading():
-        load_beam()
-        load_numba()
-        load_arrow()
+def _be_nursery(parent: int, connection: socket.socket, modules: Sequence[str]) -> None:
+    """Be, after a fork, the process that workers are forked from. Does not return."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        _close_all_but(connection.fileno())
         from pipeline.runtime import workers
 
-        workers.die_with(int(parent))
-        for module in modules:
-            import_module(module)
-    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of threads that the libraries of numpy start
-    _serve(connection, workers.main)
+        workers.die_with(parent)
+        with loading():
+            for module in modules:
+                import_module(module)
+        _serve(connection, workers.main)
+    finally:
+        os._exit(1)
 
 
-if __name__ == "__main__":
-    main()
+def _close_all_but(kept: int) -> None:
+    """Leave the parent its standard streams and files: nobody should wait for the end of a pipe because of us."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            with suppress(OSError):
+                os.close(int(name))

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
@@ -44,6 +45,8 @@ Assignment = dict[str, str]
 """Address of the pipeline's `control` server, the pipeline's `options` as JSON, the name of the `worker` there, and the
 file `log` to write to."""
 
+_starter = ThreadPoolExecutor(1, "worker-start")
+"""Starts all processes: to Linux the parent of a process is a thread, and this one lasts."""
 _lock = threading.Lock()
 _running: set[Process] = set()
 _idle: list[Process] = []
@@ -127,7 +130,7 @@ def _started(log: str) -> Process:
     command, pipe = [sys.executable, "-m", "pipeline.runtime.worker_process", str(os.getpid())], subprocess.PIPE
     with open(log, "ab") as stream:
         start = lambda: subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stream)  # noqa: E731
-        return nursery.starter.submit(start).result()
+        return _starter.submit(start).result()
 
 
 def _leave(process: Process) -> None:
