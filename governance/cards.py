@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment
+from jinja2 import Template
 
 from configs.load import Plan
 from governance import figures
@@ -117,8 +117,9 @@ def hub_languages(codes: Iterable[str], *, has_code: bool = False) -> dict[str, 
     return {"language": known + (["code"] if has_code else []), **({"language_bcp47": longer} if longer else {})}
 
 
-@cache  # compiled templates are kept with it, and a corpus has a card a language
-def _environment() -> Environment:
+@cache
+def card_template(name: str) -> Template:
+    """A template of cards, compiled once a process: `corpus_card.md.j2` or `language_card.md.j2`."""
     # Markdown, not HTML: `md` escapes for it, and every value from a source goes through it.
     environment = markdown_environment(TEMPLATES)
     environment.filters |= {
@@ -137,7 +138,7 @@ def _environment() -> Environment:
         "words": figures.words,
     }
     environment.globals["quoted"] = quoted
-    return environment
+    return environment.get_template(name)
 
 
 def corpus_card(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan) -> str:
@@ -147,19 +148,15 @@ def corpus_card(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan
     """
     front = yaml.safe_dump(head(statistics), allow_unicode=True, sort_keys=False, width=120)
     held = {code: entry for code, entry in statistics["languages"].items() if entry["documents"]}
-    body = (
-        _environment()
-        .get_template("corpus_card.md.j2")
-        .render(
-            s=statistics,
-            manifest=manifest,
-            recipe=plan.recipe,
-            held=dict(sorted(held.items(), key=lambda item: (-item[1]["bytes"], item[0]))),
-            names={code: plan.languages.name(code) for code in statistics["languages"]},
-            kinds=", ".join(f"`{kind}`" for kind in plan.recipe.personal_data.kinds) or "none",
-            example="sw" if "sw" in held else next(iter(held), None),
-            small=[code for code, entry in held.items() if entry["bytes"] < 100_000],
-        )
+    body = card_template("corpus_card.md.j2").render(
+        s=statistics,
+        manifest=manifest,
+        recipe=plan.recipe,
+        held=dict(sorted(held.items(), key=lambda item: (-item[1]["bytes"], item[0]))),
+        names={code: plan.languages.name(code) for code in statistics["languages"]},
+        kinds=", ".join(f"`{kind}`" for kind in plan.recipe.personal_data.kinds) or "none",
+        example="sw" if "sw" in held else next(iter(held), None),
+        small=[code for code, entry in held.items() if entry["bytes"] < 100_000],
     )
     return f"---\n{front}---\n\n{body}"
 
@@ -168,7 +165,7 @@ def language_card(code: str, statistics: Mapping[str, Any], plan: Plan) -> str:
     """cards/LANGUAGE.md: sources, licences, losses, personal data, measures and excerpts of one language."""
     entry = statistics["languages"][code]
     examples = [example for drop in statistics["drops"] for example in drop["examples"] if example["language"] == code]
-    return _environment().get_template("language_card.md.j2").render(
+    return card_template("language_card.md.j2").render(
         s=statistics,
         code=code,
         language=entry,
@@ -178,7 +175,7 @@ def language_card(code: str, statistics: Mapping[str, Any], plan: Plan) -> str:
         fairness=_fairness(code, entry["kind"], statistics["fairness"]),
         not_applied=_not_applied(entry, plan),
         plan=plan,
-    )  # fmt: skip
+    )
 
 
 def _measures(entry: Mapping[str, Any], bins: Mapping[str, list[float]]) -> list[dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Template
 
 from configs.load import Plan
 from governance import figures
@@ -109,12 +110,13 @@ def attribution(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan
             about = {"source": source, "documents": amounts["documents"], "packages": packages.get(source.id, [])}
             parts.setdefault(licence, []).append(about)
     licences = [(licence, obligations(licence), parts[licence]) for licence in sorted(parts)]
-    page = _environment().get_template("attribution.md.j2")
-    return page.render(title=statistics["title"], digest=statistics["digest"], licences=licences)
+    return attribution_template().render(title=statistics["title"], digest=statistics["digest"], licences=licences)
 
 
-def _environment() -> Environment:
+@cache
+def attribution_template() -> Template:
+    """The template of `ATTRIBUTION.md`, compiled once a process."""
     environment = markdown_environment(TEMPLATES)
     environment.filters |= {"md": markdown, "counted": figures.counted, "names": licence_names}
     environment.filters["sentence"] = figures.sentence
-    return environment
+    return environment.get_template("attribution.md.j2")

@@ -59,8 +59,11 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
                 load_arrow()
         import pipeline.build  # noqa: F401
     if is_local and workers > 1 and guard.owns_process:
+        from configs.load import load_languages, load_sources, spdx_list
         from pipeline.runtime.nursery import prepare
 
+        for load in (load_languages, load_sources, spdx_list):
+            load()
         prepare(["pipeline.warm"])
 
 

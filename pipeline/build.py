@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from configs.errors import BalanceError, ConfigurationError, OutputError, SourceError
@@ -21,7 +22,7 @@ from pipeline.decontamination.stage import check_sets
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
-from pipeline.report import write_report
+from pipeline.report import load_templates, write_report
 from pipeline.report.tally import Tally
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done
@@ -93,6 +94,7 @@ def build_corpus(
             if request and not engine.check and is_unchanged(output, work, request):
                 watch.unchanged(output)
                 return dict(storage.read_json(storage.join(output, "manifest.json")))
+            Thread(target=load_templates, name="templates", daemon=True).start()  # while tasks run
             units, whole, split = _split(plan, engine, work, units, watch)
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)

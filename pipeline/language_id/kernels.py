@@ -5,13 +5,13 @@ a byte that starts no character is taken as a separator.
 """
 
 import functools
-import unicodedata
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from pipeline.deduplication.characters import changed_by, kinds
 from pipeline.text.columns import text_buffers
 
 BUCKETS = 1 << 15
@@ -51,10 +51,11 @@ def fold_table() -> npt.NDArray[np.uint16]:
     (Yoruba is typed with either) become one.
     """
     table = np.zeros(1 << 16, np.uint16)
-    kinds = "".join(map(unicodedata.category, map(chr, range(1 << 16)))).encode()  # two letters each
-    for point in np.flatnonzero(np.isin(np.frombuffer(kinds, np.uint8)[::2], list(b"LM"))).tolist():
-        lower = chr(point).lower()
-        table[point] = ord(lower) if len(lower) == 1 and ord(lower) < 1 << 16 else point
+    table[:] = np.where(np.isin(kinds()[: len(table)], list(b"LM")), np.arange(len(table)), 0)
+    for character in changed_by(str.lower):
+        lower, point = character.lower(), ord(character)
+        if point < len(table) and table[point] and len(lower) == 1 and ord(lower) < len(table):
+            table[point] = ord(lower)
     table[0x0329] = 0x0323
     table[0x2019] = table[0x02BC] = table[ord("'")] = ord("'")  # part of words in many orthographies
     return table

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.deduplication.characters import ASSIGNED
+from pipeline.deduplication.characters import changed_by, kinds, spaces
 
 CODE_MASK = 0x1FFFFF
 SPECIAL, SPACE, ALONE, URL_END, CLAUSE_END, BREAK = 1 << 21, 1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26
@@ -59,13 +59,12 @@ def _codes(text: str) -> np.ndarray:
 @cache
 def table() -> np.ndarray:
     """The table, uint32 (SIZE,): lower-cased code point with flags; made once a process (about 0.1 s)."""
-    entries = np.arange(SIZE, dtype=np.uint32) | np.uint32(SPECIAL)
-    for assigned in ASSIGNED:
-        characters = "".join(map(chr, assigned))
-        kinds = "".join(map(unicodedata.category, characters)).encode()  # two letters each
-        special = np.isin(np.frombuffer(kinds, np.uint8)[::2], list(_SPECIAL_KINDS.encode()))
-        spaces = np.fromiter(map(str.isspace, characters), np.bool_, len(assigned))
-        entries[assigned.start : assigned.stop] = _codes(lower(characters)) | special * SPECIAL | spaces * SPACE
+    entries = np.arange(SIZE, dtype=np.uint32)
+    for character in changed_by(str.lower):
+        entries[ord(character)] = ord(lower(character))
+    entries[: len(kinds())][np.isin(kinds(), list(_SPECIAL_KINDS.encode()))] |= SPECIAL
+    entries[len(kinds()) :] |= SPECIAL
+    entries[spaces()] |= SPACE
     entries[list(_EMOJI_MARKS)] |= SPECIAL
     entries[list(_JOINERS)] &= ~np.uint32(SPECIAL)
     for first, last in _ALONE:

@@ -5,9 +5,11 @@ Everything that comes from sources or documents passes through Jinja2's autoesca
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Template
 from markupsafe import Markup
 
 from configs.language_codes import UNDETERMINED
@@ -40,11 +42,17 @@ MEASURE_NAMES = {
 """Measures in the order of the page, with what follows a number."""
 
 
-def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan) -> str:
-    """The page for the content of `statistics.json` and `manifest.json`."""
+@cache
+def report_template() -> Template:
+    """The template of the page, compiled once a process."""
     environment = html_environment(FOLDER)
     environment.filters |= {"sentence": figures.sentence, "words": figures.words}
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("report.html.j2")
+
+
+def render_report(statistics: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan) -> str:
+    """The page for the content of `statistics.json` and `manifest.json`."""
+    return report_template().render(
         style=Markup((FOLDER / "report.css").read_text("utf-8")),  # ours, not a source's
         s=statistics,
         manifest=manifest,

@@ -45,11 +45,11 @@ RUNNERS = {
 }
 """Runners that Beam knows by their full names only."""
 SMALL_BYTES = 32 << 20
-"""Below this much input, starting worker processes (about 3 s) costs more than it saves."""
-SMALL_BYTES_FORKED = 8 << 20
-"""The same where they are forked from a process that has loaded all (`nursery`)."""
+"""Below this much input, starting worker processes (about 3 s) costs more than it saves. Not where they are forked from
+a process that has loaded all (`nursery`): a pipeline then costs about 0.1 s more than in this process, and kernels that
+this one does not load save more."""
 SMALL_BYTES_STARTED = 1 << 20
-"""The same where they wait already: a pipeline then costs about 0.1 s more than in this process."""
+"""The same where they wait already."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Engine:
     def run(self, label: str, construct: Callable[[beam.Pipeline], Any], input_bytes: int | None = None) -> None:
         """Build a pipeline by `construct`, run it and wait for its end.
 
-        `label` names the job. Little work stays in this process when local (`SMALL_BYTES`). Raises the
+        `label` names the job. Little work may stay in this process when local (`SMALL_BYTES`). Raises the
         OpenRootsError that a worker raised; any other failure of the pipeline as Beam reports it. Where a local worker
         process dies, the pipeline is built and run again, from the third time on by fewer workers; WorkerDiedError
         after the fifth.
@@ -147,8 +147,8 @@ class Engine:
             name = re.sub("[^a-z0-9]+", "-", label.lower())
             return flags if said.job_name else [*flags, f"--job_name=openroots-{name}"]
         workers = workers or self.workers
-        least = SMALL_BYTES_FORKED if nursery.is_prepared() else SMALL_BYTES
-        least = SMALL_BYTES_STARTED if idle_workers() >= workers else least
+        least = SMALL_BYTES_STARTED if idle_workers() >= workers else SMALL_BYTES
+        least = 0 if nursery.is_prepared() else least
         if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
             flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]

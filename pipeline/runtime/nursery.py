@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import IO
 
 from configs import loading
@@ -212,7 +213,7 @@ def _close_all_but(kept: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != kept:
+    for number in (int(path.name) for path in Path("/proc/self/fd").iterdir()):
+        if number > 2 and number != kept:
             with suppress(OSError):
-                os.close(int(name))
+                os.close(number)

@@ -69,6 +69,8 @@ def keep_workers() -> Iterator[None]:
             _keepers -= 1
             ended = [] if _keepers else [_idle.pop() for _ in range(len(_idle))]
         for process in ended:
+            process.kill()
+        for process in ended:
             _end(process)
         if not _keepers:
             nursery.close()
