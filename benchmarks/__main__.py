@@ -20,6 +20,7 @@ PARTS = (
     "minhash",
     "decontaminate",
     "end_to_end",
+    "whole",
     "scaling",
     "memory",
     "scale_model",
