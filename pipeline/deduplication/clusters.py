@@ -13,7 +13,7 @@ from numba import njit
 
 from configs.errors import OpenRootsError
 from pipeline.deduplication.exchange import Exchange
-from pipeline.deduplication.greedy import read_edges
+from pipeline.deduplication.graph import read_edges
 from pipeline.deduplication.keys import sort_edges
 from pipeline.deduplication.records import (
     EDGE,

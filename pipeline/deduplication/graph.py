@@ -1,167 +1,214 @@
-"""The graph of duplicates as arrays: documents by rank, and the edges from each to those before it."""
+"""The graph of duplicates as arrays: documents in the order in which they are decided, and the edges between them.
 
+Memory: 8 bytes an edge and about 50 a document (see `docs/recipes.md` for what was measured). Pairs stay in their
+files and are read in chunks, as often as they are needed.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from pipeline.deduplication.pairs import rank_documents
-from pipeline.deduplication.records import FOLLOWS, LINK, TIE
+from configs.errors import OpenRootsError
+from pipeline.deduplication.places import CHUNK, Places
+from pipeline.deduplication.records import (
+    DOCUMENT,
+    EDGE,
+    FOLLOWS,
+    LINK,
+    PAIR,
+    TIE,
+    EdgeFile,
+    read_records,
+    rows_of,
+    shards_of,
+)
+from pipeline.deduplication.sorting import KEY_BITS, sorted_order
+from pipeline.runtime import storage
 
-_ROW = np.uint64(0xFFFFFFFF)
-_WORD = np.uint64(6)
-_BIT = np.uint64(63)
-_ONE = np.uint64(1)
+DOCUMENTS_MAX = 1 << 31
+_OTHER = TIE | LINK
+Chunk = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of some pairs: left, uint64; right, uint64; matches, uint32."""
+
+
+def read_edges(file: EdgeFile) -> np.ndarray:
+    """Records PAIR of a file of edges; losers and winners become ties."""
+    if file.is_pairs:
+        return read_records(file.path, PAIR)
+    return _ties(read_records(file.path, EDGE))
+
+
+def _ties(edges: np.ndarray) -> np.ndarray:
+    ties = np.empty(len(edges), PAIR)
+    ties["left"], ties["right"], ties["matches"] = edges["left"], edges["right"], TIE
+    return ties
+
+
+class Pairs:
+    """Records PAIR of a buffer and of files, in chunks; can be read more than once.
+
+    Local files are mapped one after the other, others are brought here once and kept.
+    """
+
+    def __init__(self, buffer: bytes, files: Sequence[EdgeFile]) -> None:
+        self._parts: list[np.ndarray | EdgeFile] = [np.frombuffer(buffer, PAIR)]
+        for file in files:
+            kind = PAIR if file.is_pairs else EDGE
+            self._parts.append(file if storage.is_local(file.path) else read_records(file.path, kind))
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for part in self._parts:
+            records = part
+            if isinstance(records, EdgeFile):
+                records = read_records(records.path, PAIR if records.is_pairs else EDGE)
+            for start in range(0, len(records), CHUNK):
+                some = records[start : start + CHUNK]
+                some = _ties(some) if some.dtype == EDGE else some
+                left, right, matches = (np.ascontiguousarray(some[name]) for name in ("left", "right", "matches"))
+                yield left, right, matches
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Documents by rank, and the edges from each to those before it.
+    """The documents that have edges, and what is between them. A document's place is that of its number, in order;
+    its rank tells when it is decided.
 
-    records  RANKED, in the order in which documents are decided
-    offsets  int64 (n + 1,): the edges of document i are offsets[i] to offsets[i + 1]
-    better   int64: rank of the other document of an edge
-    matches  uint32: equal values of their signatures
-    tie      int64 (n,): rank of the document whose fate it shares; -1: none
-    crowded  bool (n,): it is in a bucket where not all pairs were compared
-    follows  bool (n,): it was compared with the leaders of such a bucket only
+    places   of the documents
+    ids      uint64 (n, 2) by place: high and low half
+    sources  uint32 (n,) by place: their place among all sources
+    rank     int32 (n,) by place
+    place    int32 (n,) by rank
+    always   how many documents are of finished builds and so are always kept; their ranks are the first
+    tie      int32 (n,) by rank: rank of the document whose fate it shares; -1: none
+    crowded  bool (n,) by rank: it is in a bucket where not all pairs were compared
+    follows  bool (n,) by rank: it was compared with the leaders of such a bucket only
+    edges    how many pairs are edges: similar enough, and neither ties nor links
+    matches  the fewest and the most equal values of an edge
+    pairs    all pairs
     """
 
-    records: np.ndarray
-    offsets: np.ndarray
-    better: np.ndarray
-    matches: np.ndarray
+    places: Places
+    ids: np.ndarray
+    sources: np.ndarray
+    rank: np.ndarray
+    place: np.ndarray
+    always: int
     tie: np.ndarray
     crowded: np.ndarray
     follows: np.ndarray
+    edges: int
+    matches: tuple[int, int]
+    pairs: Pairs
 
     @classmethod
-    def of(cls, pairs: np.ndarray, documents: tuple[str, ...]) -> "Graph":
-        """The graph of records PAIR; `documents` are the files of records DOCUMENT by position of the shard."""
-        places = Places.of(pairs["left"], pairs["right"])
-        records = rank_documents(documents, places.numbers())
-        ranks = np.empty(len(records), np.int64)  # by place
-        ranks[places.find(records["node"])] = np.arange(len(records))
-        left, right = (ranks[places.find(pairs[side])] for side in ("left", "right"))
-        kind = pairs["matches"]
-        tie = np.full(len(records), -1, np.int64)
-        is_tie, is_link = (kind & TIE) != 0, (kind & LINK) != 0
-        tie[left[is_tie]] = right[is_tie]
-        crowded, follows = np.zeros(len(records), bool), np.zeros(len(records), bool)
-        crowded[right[is_link]] = True
-        follows[right[(kind & FOLLOWS) != 0]] = True
-        is_edge = ~(is_tie | is_link)
-        left, right, kind = left[is_edge], right[is_edge], kind[is_edge]
-        grouped = _by_worse(np.maximum(left, right), np.minimum(left, right), kind, len(records))
-        return cls(records, *grouped, tie, crowded, follows)
+    def of(cls, pairs: Pairs, documents: Sequence[str], sources: Sequence[Sequence[int]]) -> "Graph":
+        """The graph of pairs.
+
+        `documents` are files of records DOCUMENT by position of the shard, `sources` the place among all sources of
+        each source of the shard. Raises OpenRootsError where documents are too many for one worker.
+        """
+        places = Places.of(pairs)
+        count = len(places)
+        if count >= DOCUMENTS_MAX:
+            raise OpenRootsError(
+                f"{count} documents have duplicates, more than the {DOCUMENTS_MAX} that one worker can decide: "
+                "lower in_memory_edges_max of [deduplication]"
+            )
+        ids, kind = np.empty((count, 2), np.uint64), np.empty(count, np.uint32)
+        place, always = _ranked(places, documents, sources, ids, kind)
+        rank = np.empty(count, np.int32)
+        rank[place] = np.arange(count, dtype=np.int32)
+        flags = np.full(count, -1, np.int32), np.zeros(count, bool), np.zeros(count, bool)
+        edges, least, most = _note(pairs, places, rank, *flags)
+        return cls(places, ids, kind, rank, place, always, *flags, edges, (least, most), pairs)
+
+    @property
+    def _bits(self) -> tuple[int, int]:
+        """Of keys of edges: how many hold a rank, and how many equal values."""
+        least, most = self.matches
+        return max(len(self.rank) - 1, 1).bit_length(), (most - least).bit_length()
+
+    def grouped(self) -> Iterator["Edges"]:
+        """All edges, those of the first documents first; at once where their keys have the bits to tell them apart."""
+        rank_bits, matches_bits = self._bits
+        span = 1 << min(KEY_BITS - rank_bits - matches_bits, rank_bits)
+        buffer = np.empty(self.edges, np.uint64)
+        for start in range(0, len(self.rank), span):
+            stop, to = min(start + span, len(self.rank)), 0
+            for chunk in self.pairs:
+                keys = self._keys(chunk, start, stop)
+                buffer[to : to + len(keys)] = keys
+                to += len(keys)
+            buffer[:to].sort()
+            yield Edges(buffer[:to], start, stop, rank_bits, matches_bits, self.matches[0])
+
+    def _keys(self, chunk: Chunk, start: int, stop: int) -> np.ndarray:
+        """Keys of the edges of documents of ranks `start` to `stop`, as they come."""
+        left, right, matches = chunk
+        is_other = (matches & _OTHER) != 0
+        if is_other.any():
+            left, right, matches = left[~is_other], right[~is_other], matches[~is_other]
+        # Twice as fast as a loop that looks up both: reads of memory that do not wait for one another.
+        one, other = (self.rank.take(self.places.find(side)) for side in (left, right))
+        rank_bits, matches_bits = self._bits
+        worse = np.maximum(one, other)
+        keys = (worse - start).astype(np.uint64) << np.uint64(rank_bits + matches_bits)
+        keys |= np.minimum(one, other).astype(np.uint64) << np.uint64(matches_bits)
+        keys |= matches - np.uint32(self.matches[0])
+        if stop - start < len(self.rank):
+            keys = keys[(worse >= start) & (worse < stop)]
+        return keys
 
 
 @dataclass(frozen=True)
-class Places:
-    """Document numbers, and the place of each among them in their order.
+class Edges:
+    """The edges of documents of ranks `start` to `stop` to those before them.
 
-    A bit for each row of a shard up to its last document, so that finding a place is a look into memory that a
-    processor's cache holds, where a search in sorted numbers misses it at every step.
-
-    starts  int64 (shards + 1,): first word of each shard
-    words   uint64: the bit of a row is set where its document is one of these
-    before  int64: documents before each word
+    keys, uint64, sorted: rank of the document - `start`, then in `rank_bits` that of the other, then in `matches_bits`
+    the equal values of their signatures - `least`.
     """
 
-    starts: np.ndarray
-    words: np.ndarray
-    before: np.ndarray
-
-    @classmethod
-    def of(cls, *numbers: np.ndarray) -> "Places":
-        """The places of numbers, uint64, in any order and as often as may be."""
-        shards = max((int(some.max() >> np.uint64(32)) for some in numbers if len(some)), default=-1) + 1
-        rows = np.zeros(shards, np.int64)
-        for some in numbers:
-            _count_rows(some, rows)
-        starts = np.zeros(shards + 1, np.int64)
-        np.cumsum((rows + 63) >> 6, out=starts[1:])
-        words = np.zeros(int(starts[-1]), np.uint64)
-        for some in numbers:
-            _mark(some, starts, words)
-        before = np.zeros(len(words), np.int64)
-        np.cumsum(np.bitwise_count(words[:-1]), out=before[1:], dtype=np.int64)
-        return cls(starts, words, before)
-
-    def find(self, numbers: np.ndarray) -> np.ndarray:
-        """Place, int64, of each of some of the numbers."""
-        found: np.ndarray = _find(numbers, self.starts, self.words, self.before)
-        return found
-
-    def numbers(self) -> np.ndarray:
-        """All numbers, uint64, each once, in order."""
-        count = int(self.before[-1]) + int(np.bitwise_count(self.words[-1])) if len(self.words) else 0
-        found: np.ndarray = _numbers(self.starts, self.words, count)
-        return found
+    keys: np.ndarray
+    start: int
+    stop: int
+    rank_bits: int
+    matches_bits: int
+    least: int
 
 
-@njit(cache=True, nogil=True)
-def _count_rows(numbers: np.ndarray, rows: np.ndarray) -> None:
-    for number in numbers:
-        shard = np.int64(number >> np.uint64(32))
-        rows[shard] = max(rows[shard], np.int64(number & _ROW) + 1)
+def _ranked(
+    places: Places, documents: Sequence[str], sources: Sequence[Sequence[int]], ids: np.ndarray, kind: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Places by rank, and how many documents are always kept; sets ids and sources."""
+    priority, length = np.empty(len(ids), np.uint32), np.empty(len(ids), np.uint64)
+    for first, numbers in places.chunks():
+        for position, mine in shards_of(numbers):
+            known = np.asarray(read_records(documents[position], DOCUMENT)).take(rows_of(numbers[mine]))
+            to = slice(first + mine.start, first + mine.stop)
+            priority[to], length[to] = known["priority"], known["length"]
+            ids[to, 0], ids[to, 1] = known["id_high"], known["id_low"]
+            kind[to] = np.array(sources[position], np.uint32).take(known["source"])
+    np.invert(length, out=length)
+    order = sorted_order([priority, length, ids[:, 0], ids[:, 1]])
+    return order.view(np.int32), int(np.count_nonzero(priority == 0))
 
 
-@njit(cache=True, nogil=True)
-def _mark(numbers: np.ndarray, starts: np.ndarray, words: np.ndarray) -> None:
-    for number in numbers:
-        row = number & _ROW
-        words[starts[np.int64(number >> np.uint64(32))] + np.int64(row >> _WORD)] |= _ONE << (row & _BIT)
-
-
-@njit(cache=True, nogil=True)
-def _find(numbers: np.ndarray, starts: np.ndarray, words: np.ndarray, before: np.ndarray) -> np.ndarray:
-    out = np.empty(len(numbers), np.int64)
-    for at in range(len(numbers)):
-        row = numbers[at] & _ROW
-        word = starts[np.int64(numbers[at] >> np.uint64(32))] + np.int64(row >> _WORD)
-        bits = words[word] & ((_ONE << (row & _BIT)) - _ONE)
-        out[at] = before[word] + _bit_count(bits)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _numbers(starts: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    out, to = np.empty(count, np.uint64), 0
-    for shard in range(len(starts) - 1):
-        for word in range(starts[shard], starts[shard + 1]):
-            bits = words[word]
-            while bits:
-                lowest = bits & (~bits + _ONE)
-                row = np.uint64(64 * (word - starts[shard]) + _bit_count(lowest - _ONE))
-                out[to] = (np.uint64(shard) << np.uint64(32)) | row
-                to += 1
-                bits ^= lowest
-    return out
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _bit_count(bits: np.uint64) -> np.int64:
-    bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
-@njit(cache=True, nogil=True)
-def _by_worse(
-    worse: np.ndarray, better: np.ndarray, matches: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offsets by worse document, and the edges in that order, those of a document in theirs."""
-    offsets = np.zeros(count + 1, np.int64)
-    for one in worse:
-        offsets[one + 1] += 1
-    for at in range(count):
-        offsets[at + 1] += offsets[at]
-    to = offsets[:-1].copy()
-    grouped, grouped_matches = np.empty_like(better), np.empty_like(matches)
-    for edge in range(len(worse)):
-        place = to[worse[edge]]
-        grouped[place], grouped_matches[place] = better[edge], matches[edge]
-        to[worse[edge]] = place + 1
-    return offsets, grouped, grouped_matches
+def _note(
+    pairs: Pairs, places: Places, rank: np.ndarray, tie: np.ndarray, crowded: np.ndarray, follows: np.ndarray
+) -> tuple[int, int, int]:
+    """Set what pairs tell that are no edges; the number of edges, their fewest and most equal values."""
+    count, least, most = 0, int(_OTHER), 0
+    for left, right, matches in pairs:
+        is_other = (matches & _OTHER) != 0
+        if is_other.any():
+            kind = matches[is_other]
+            a, b = (rank[places.find(side[is_other])] for side in (left, right))
+            is_tie = (kind & TIE) != 0
+            tie[a[is_tie]] = b[is_tie]
+            crowded[b[(kind & LINK) != 0]] = True
+            follows[b[(kind & FOLLOWS) != 0]] = True
+            matches = matches[~is_other]
+        if len(matches):
+            count, least, most = count + len(matches), min(least, int(matches.min())), max(most, int(matches.max()))
+    return count, min(least, most), most

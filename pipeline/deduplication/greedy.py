@@ -9,11 +9,12 @@ the answer depends neither on how documents arrived nor on how they were spread 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numba import njit
 
-from pipeline.deduplication.graph import Graph
+from pipeline.deduplication.graph import Edges, Graph, Pairs
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed, gather_signatures
@@ -21,34 +22,18 @@ from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
     CLUSTERS,
     CUT,
-    DOCUMENT,
     DROPPED,
-    EDGE,
     EMPTIED,
     KEPT,
     MEMBER,
-    PAIR,
-    TIE,
     EdgeFile,
     read_records,
-    rows_of,
     shards_of,
-    split,
 )
 
 STATISTICS = "statistics"
 GATHERED_ROWS = 1 << 14
 """Signatures read ahead, 7 MB at 112 permutations."""
-
-
-def read_edges(file: EdgeFile) -> np.ndarray:
-    """Records PAIR of a file of edges; losers and winners become ties."""
-    if file.is_pairs:
-        return read_records(file.path, PAIR)
-    edges = read_records(file.path, EDGE)
-    ties = np.empty(len(edges), PAIR)
-    ties["left"], ties["right"], ties["matches"] = edges["left"], edges["right"], TIE
-    return ties
 
 
 @dataclass(frozen=True)
@@ -75,76 +60,64 @@ class ChooseKept:
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """Records MEMBER by shard, and counts of clusters."""
-        pairs = np.concatenate([np.frombuffer(buffer, PAIR), *(read_edges(file) for file in self.files)])
-        if not len(pairs):
-            return
-        graph = Graph.of(pairs, self.documents)
-        del pairs
+        graph = Graph.of(Pairs(buffer, self.files), self.documents, self.sources)
         fate, matches = self._decide(graph)
-        sizes = np.bincount(fate[fate >= 0], minlength=len(fate))
+        sizes = np.zeros(len(fate), np.uint32)
+        _count(fate, sizes)
         yield from self._members(graph, fate, matches, sizes)
         leaders = np.flatnonzero(sizes > 1)
         if len(leaders):
-            yield STATISTICS, _counted(sizes[leaders], graph.records[leaders]).tobytes()
+            yield STATISTICS, _counted(sizes[leaders], graph.ids, graph.place[leaders]).tobytes()
 
     def _decide(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-        """By rank: the rank of the document kept (its own: it stays; -1: emptied), and how many values are equal."""
-        count = len(graph.records)
-        fate, matches = np.full(count, -1, np.int64), np.zeros(count, np.uint32)
-        always = graph.records["priority"] == 0
+        """By rank: the rank of the document kept, int32 (its own: it stays; -1: emptied), and how many values are
+        equal, uint32.
+        """
+        count = len(graph.place)
+        fate, matches = np.full(count, -1, np.int32), np.zeros(count, np.uint32)
         emptied = self._emptied(graph)
         orphans = _Orphans(self, graph)
-        at = 0
-        while True:
-            at = _decide(at, graph, always, emptied, bool(orphans.ranks), fate, matches)
-            if at == count:
-                return fate, matches
-            found = None if always[at] else orphans.most_similar(at)
-            if found:
-                fate[at], matches[at] = found
-            elif graph.follows[at]:
-                orphans.add(at)
-            at += 1
+        for edges in graph.grouped():
+            at, edge = edges.start, 0
+            while True:
+                at, edge = _decide(at, edge, edges, graph, emptied, bool(orphans.ranks), fate, matches)
+                if at == edges.stop:
+                    break
+                found = None if at < graph.always else orphans.most_similar(at)
+                if found:
+                    fate[at], matches[at] = found
+                elif graph.follows[at]:
+                    orphans.add(at)
+                at += 1
+        return fate, matches
 
     def _emptied(self, graph: Graph) -> np.ndarray:
         """Which documents lost all their lines, bool by rank."""
-        nodes = graph.records["node"]
-        order = np.argsort(nodes)
-        out = np.zeros(len(nodes), bool)
-        for position, mine in shards_of(nodes[order]):
+        out = np.zeros(len(graph.place), bool)
+        for position in graph.places.shards():
             cuts = read_records(self.cuts[position], CUT)
-            rows = cuts["row"][cuts["nothing_left"] == 1]
-            if len(rows):
-                out[order[mine]] = np.isin(rows_of(nodes[order[mine]]), rows)
+            out[graph.rank[graph.places.held(position, cuts["row"][cuts["nothing_left"] == 1])]] = True
         return out
 
     def _members(
         self, graph: Graph, fate: np.ndarray, matches: np.ndarray, sizes: np.ndarray
     ) -> Iterator[tuple[str, bytes]]:
-        nodes = graph.records["node"]
-        position = (nodes >> np.uint64(32)).astype(np.int64)
-        ranks = np.arange(len(nodes))
-        chosen = np.flatnonzero(((fate != ranks) | (sizes > 1)) & (position < self.own))
-        keeper = np.where(fate >= 0, fate, ranks)[chosen]
-        kept = graph.records[keeper]
-        members = np.zeros(len(chosen), MEMBER)
-        members["node"] = nodes[chosen]
-        members["fate"] = np.where(fate[chosen] < 0, EMPTIED, np.where(fate[chosen] == chosen, KEPT, DROPPED))
-        members["kept_high"], members["kept_low"] = kept["id_high"], kept["id_low"]
-        members["kept_source"] = self._sources(kept["node"])
-        members["similarity"] = matches[chosen] / np.float32(self.permutations)
-        members["size"] = np.maximum(sizes[keeper], 1)
-        for number, part in split(members, position[chosen]):
-            yield shard_file(number), part.tobytes()
-
-    def _sources(self, nodes: np.ndarray) -> np.ndarray:
-        """Places among all sources, uint32, of documents in any order."""
-        order = np.argsort(nodes)
-        out = np.zeros(len(nodes), np.uint32)
-        for position, mine in shards_of(nodes[order]):
-            local = read_records(self.documents[position], DOCUMENT)["source"][rows_of(nodes[order[mine]])]
-            out[order[mine]] = np.array(self.sources[position], np.uint32)[local]
-        return out
+        for first, numbers in graph.places.chunks():
+            ranks = graph.rank[first : first + len(numbers)]
+            kept = fate.take(ranks)  # `take` is many times as fast as brackets
+            keeper = np.where(kept >= 0, kept, ranks)
+            size = sizes.take(keeper)
+            chosen = np.flatnonzero(((kept != ranks) | (size > 1)) & (numbers < np.uint64(self.own << 32)))
+            ranks, kept, keeper = ranks.take(chosen), kept.take(chosen), graph.place.take(keeper.take(chosen))
+            members = np.zeros(len(chosen), MEMBER)
+            members["node"] = numbers.take(chosen)
+            members["fate"] = np.where(kept < 0, EMPTIED, np.where(kept == ranks, KEPT, DROPPED))
+            members["kept_high"], members["kept_low"] = graph.ids.take(keeper, axis=0).T
+            members["kept_source"] = graph.sources.take(keeper)
+            members["similarity"] = matches.take(ranks) / np.float32(self.permutations)
+            members["size"] = np.maximum(size.take(chosen), 1)
+            for position, mine in shards_of(members["node"]):
+                yield shard_file(position), members[mine].tobytes()
 
 
 @dataclass
@@ -158,6 +131,12 @@ class _Orphans:
     ranks: dict[int, list[int]] = field(default_factory=dict)
     _signatures: dict[int, np.ndarray] = field(default_factory=dict)
     _ahead: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def _crowded(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ranks of documents in crowded buckets, in order, and their numbers."""
+        ranks = np.flatnonzero(self.graph.crowded)
+        return ranks, self.graph.places.numbers()[self.graph.place[ranks]]
 
     def most_similar(self, rank: int) -> tuple[int, int] | None:
         """Rank of the most similar document that is similar enough, the first of several, and the equal values."""
@@ -184,75 +163,102 @@ class _Orphans:
 
     def _signature(self, rank: int) -> np.ndarray:
         if rank not in self._ahead:
-            ranks = rank + np.flatnonzero(self.graph.crowded[rank:])[:GATHERED_ROWS]
-            nodes = self.graph.records["node"][ranks]
-            order = np.argsort(nodes)
-            values = gather_signatures(self.chooser.signed, nodes[order], self.chooser.permutations)
+            ranks, numbers = self._crowded
+            first = int(np.searchsorted(ranks, rank))
+            ranks, numbers = ranks[first : first + GATHERED_ROWS], numbers[first : first + GATHERED_ROWS]
+            order = np.argsort(numbers)
+            values = gather_signatures(self.chooser.signed, numbers[order], self.chooser.permutations)
             self._ahead = dict(zip(ranks[order].tolist(), values, strict=True))
         return self._ahead[rank]
 
 
 def _decide(
     at: int,
+    edge: int,
+    edges: Edges,
     graph: Graph,
-    always: np.ndarray,
     emptied: np.ndarray,
     orphans: bool,
     fate: np.ndarray,
     matches: np.ndarray,
-) -> int:
-    edges = (graph.offsets, graph.better, graph.matches, graph.tie, graph.crowded, graph.follows)
-    return int(_decide_from(at, *edges, always, emptied, orphans, fate, matches))
+) -> tuple[int, int]:
+    layout = (edges.keys, edges.start, edges.stop, edges.rank_bits, edges.matches_bits, edges.least)
+    flags = (graph.always, graph.tie, graph.crowded, graph.follows)
+    at, edge = _decide_from(at, edge, *layout, *flags, emptied, orphans, fate, matches)
+    return at, edge
 
 
 @njit(cache=True, nogil=True)
 def _decide_from(
     at: int,
-    offsets: np.ndarray,
-    better: np.ndarray,
-    edge_matches: np.ndarray,
+    edge: int,
+    keys: np.ndarray,
+    start: int,
+    stop: int,
+    rank_bits: int,
+    matches_bits: int,
+    least: int,
+    always: int,
     tie: np.ndarray,
     crowded: np.ndarray,
     follows: np.ndarray,
-    always: np.ndarray,
     emptied: np.ndarray,
     orphans: bool,
     fate: np.ndarray,
     matches: np.ndarray,
-) -> int:
-    """Decide documents from one on; returns the first that stays unless it is similar to an orphan, or how many."""
-    for document in range(at, len(tie)):
-        if not always[document]:
+) -> tuple[int, int]:
+    """Decide documents from one on, whose edges begin at `edge` or after it.
+
+    Returns the first that stays unless it is similar to an orphan, or `stop`, and the edge to go on with.
+    """
+    key_bits = np.uint64(rank_bits + matches_bits)
+    rank_mask, matches_mask = np.uint64((1 << rank_bits) - 1), np.uint64((1 << matches_bits) - 1)
+    for document in range(at, stop):
+        found, most = np.int64(-1), np.int64(-1)
+        own = np.uint64(document - start)
+        while edge < len(keys) and keys[edge] >> key_bits <= own:
+            key = keys[edge]
+            edge += 1
+            other = np.int64((key >> np.uint64(matches_bits)) & rank_mask)
+            equal = np.int64(key & matches_mask)
+            if key >> key_bits == own and equal > most and fate[other] == other:  # of equally similar ones the first
+                found, most = other, equal
+        if document >= always:
             winner = tie[document]
             if winner >= 0:
                 if not emptied[winner]:
                     fate[document], matches[document] = fate[winner], matches[winner]
                 continue
-            found = -1
-            for edge in range(offsets[document], offsets[document + 1]):
-                other = better[edge]
-                if fate[other] == other and (
-                    found < 0
-                    or edge_matches[edge] > matches[document]
-                    or (edge_matches[edge] == matches[document] and other < found)
-                ):
-                    found = other
-                    matches[document] = edge_matches[edge]
             if found >= 0:
-                fate[document] = found
+                fate[document], matches[document] = found, most + least
                 continue
         fate[document] = document
         if follows[document] or (orphans and crowded[document]):
-            return document
-    return len(tie)
+            return document, edge
+    return stop, edge
 
 
-def _counted(sizes: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """How many clusters of each size (id 0), and the largest with the id of the document kept (count 0)."""
+@njit(cache=True, nogil=True)
+def _count(fate: np.ndarray, sizes: np.ndarray) -> None:
+    for kept in fate:
+        if kept >= 0:
+            sizes[kept] += 1
+
+
+def _counted(sizes: np.ndarray, ids: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How many clusters of each size (id 0), and the largest with the id of the document kept (count 0).
+
+    `ids` are those of `Graph`, `places` the rows of the documents kept.
+    """
     distinct_sizes, count = np.unique(sizes, return_counts=True)
-    histogram, examples = np.zeros(len(distinct_sizes), CLUSTERS), np.zeros(len(sizes), CLUSTERS)
+    histogram = np.zeros(len(distinct_sizes), CLUSTERS)
     histogram["size"], histogram["count"] = distinct_sizes, count
-    examples["size"], examples["id_high"], examples["id_low"] = sizes, kept["id_high"], kept["id_low"]
+    if len(sizes) > LARGEST:
+        large = sizes >= np.partition(sizes, -LARGEST)[-LARGEST]
+        sizes, places = sizes[large], places[large]
+    examples = np.zeros(len(sizes), CLUSTERS)
+    examples["size"] = sizes
+    examples["id_high"], examples["id_low"] = ids.take(places, axis=0).T
     return np.concatenate([histogram, largest(examples)])
 
 

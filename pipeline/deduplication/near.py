@@ -25,6 +25,7 @@ from pipeline.deduplication.records import (
     split,
 )
 from pipeline.deduplication.sieve import Passing
+from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 from pipeline.text.columns import decode
@@ -93,7 +94,7 @@ def write_signatures(
     for suffix, content in (
         (".rows", rows.astype("<u4")),
         (".signatures", values.astype("<u4", copy=False)),
-        (".bands", bands[np.lexsort([bands["row"], bands["hash"]])]),
+        (".bands", bands[sorted_order([bands["hash"], bands["row"]])]),
     ):
         with folder.binary(suffix) as stream:
             stream.write(content.tobytes())

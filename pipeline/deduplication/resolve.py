@@ -22,6 +22,7 @@ from pipeline.deduplication.records import (
     read_records,
     rows_of,
 )
+from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime.phases import Task, TaskFolder
 
 RESULT = pa.schema(
@@ -47,7 +48,8 @@ def merge_members(name: str, buffer: bytes) -> bytes:
     """A shard's records MEMBER in the order of rows; records of counts as they are, sorted."""
     if name == STATISTICS:
         return np.sort(np.frombuffer(buffer, CLUSTERS)).tobytes()
-    return np.sort(np.frombuffer(buffer, MEMBER), order="node").tobytes()
+    members = np.frombuffer(buffer, MEMBER)
+    return members.take(sorted_order([members["node"]])).tobytes()
 
 
 def cluster_statistics(paths: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.deduplication.graph import Places
+from pipeline.deduplication.places import Places
 from pipeline.deduplication.records import RANKED, best_first
 
 
@@ -12,7 +12,7 @@ def test_places_are_those_of_sorted_distinct_numbers(shards: int) -> None:
     random = np.random.default_rng(shards)
     rows = random.integers(0, 500, (2, 3000)).astype(np.uint64)
     left, right = random.integers(0, shards, (2, 3000)).astype(np.uint64) << np.uint64(32) | rows
-    places = Places.of(left, right)
+    places = Places.of([(left, right)])
     numbers = np.unique(np.concatenate([left, right]))
     np.testing.assert_array_equal(places.numbers(), numbers)
     np.testing.assert_array_equal(places.find(right), np.searchsorted(numbers, right))
@@ -20,7 +20,7 @@ def test_places_are_those_of_sorted_distinct_numbers(shards: int) -> None:
 
 def test_no_pairs_have_no_places() -> None:
     none = np.zeros(0, np.uint64)
-    assert len(Places.of(none, none).numbers()) == 0
+    assert len(Places.of([(none, none)]).numbers()) == 0
 
 
 @pytest.mark.parametrize("differing", ["priority", "length", "id_high", "id_low", "node", None])
