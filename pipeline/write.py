@@ -18,7 +18,7 @@ import xxhash
 
 from configs.errors import OutputError
 from pipeline.decontamination.stage import cut_found
-from pipeline.deduplication.recurring import cut_recurring
+from pipeline.deduplication.recurring import RecurringLines
 from pipeline.pii.redactor import recounted
 from pipeline.reasons import details, outward_ids
 from pipeline.runtime import storage
@@ -101,46 +101,47 @@ class WriteWork:
         """Write `TASK.arrow`, an Arrow IPC file with one dictionary a column, `TASK.parquet` or `TASK.jsonl.zst`."""
         shard: OutputShard = task.payload
         values = _dictionaries(shard.parts)
-        batches = (outward(batch, values) for part in shard.parts for batch in self._kept(part, shard.language))
+        recurring = RecurringLines({} if shard.language in self.code else self.recurring)
+        batches = (outward(batch, values) for part in shard.parts for batch in _kept(part, recurring))
         first = next(batches)
         ending, writer = ENDINGS[self.format], WRITERS[self.format]
         with folder.arrow(ending, first.schema, writer=writer, language=shard.language) as target:
             for batch in chain([first], batches):
                 target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
 
-    def _kept(self, part: Part, language: str) -> Iterator[pa.RecordBatch]:
-        """Kept documents of one language in a work shard, which has them in one stream."""
-        with ExitStack() as stack:
-            annotated = stack.enter_context(storage.open_stream(part.annotated, span=part.span))
-            paths = [part.settled, *([part.decontaminated] if part.decontaminated else [])]
-            rows = [Rows(stack.enter_context(storage.open_stream(path))) for path in paths]
-            for each in rows:
-                each.skip(part.row)
-            for batch in annotated:
-                fate, *found = (each.take(batch.num_rows) for each in rows)
-                mask = pc.greater(fate["epochs"], 0)
-                if mask.true_count:
-                    # Even where all are kept: only what is copied has buffers, and so bytes in the file, of its size.
-                    kept = [each.filter(mask) for each in found]
-                    yield self._finished(batch.filter(mask), fate.filter(mask), kept, language)
 
-    def _finished(
-        self, batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], language: str
-    ) -> pa.RecordBatch:
-        texts = batch["text"]
-        if language not in self.code:
-            texts = cut_recurring(texts, decode(batch["source"]), self.recurring)
-        for rows in found:
-            texts = cut_found(texts, rows)
-        counts = {name: batch[name] for name in batch.schema.names if name.startswith("pii_")}
-        for name, column in recounted(counts, batch["text"], texts).items():
-            batch = batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
-        batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
-        batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
-        batch = batch.drop_columns(list(DROPPED_COLUMNS))
-        for name in ("cluster_size", "epochs"):
-            batch = batch.append_column(name, fate[name])
-        return batch
+def _kept(part: Part, recurring: RecurringLines) -> Iterator[pa.RecordBatch]:
+    """Kept documents of one language in a work shard, which has them in one stream."""
+    with ExitStack() as stack:
+        annotated = stack.enter_context(storage.open_stream(part.annotated, span=part.span))
+        paths = [part.settled, *([part.decontaminated] if part.decontaminated else [])]
+        rows = [Rows(stack.enter_context(storage.open_stream(path))) for path in paths]
+        for each in rows:
+            each.skip(part.row)
+        for batch in annotated:
+            fate, *found = (each.take(batch.num_rows) for each in rows)
+            mask = pc.greater(fate["epochs"], 0)
+            if mask.true_count:
+                # Even where all are kept: only what is copied has buffers, and so bytes in the file, of its size.
+                kept = [each.filter(mask) for each in found]
+                yield _finished(batch.filter(mask), fate.filter(mask), kept, recurring)
+
+
+def _finished(
+    batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], recurring: RecurringLines
+) -> pa.RecordBatch:
+    texts = recurring.cut(batch["text"], decode(batch["source"]))
+    for rows in found:
+        texts = cut_found(texts, rows)
+    counts = {name: batch[name] for name in batch.schema.names if name.startswith("pii_")}
+    for name, column in recounted(counts, batch["text"], texts).items():
+        batch = batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
+    batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
+    batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
+    batch = batch.drop_columns(list(DROPPED_COLUMNS))
+    for name in ("cluster_size", "epochs"):
+        batch = batch.append_column(name, fate[name])
+    return batch
 
 
 def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:

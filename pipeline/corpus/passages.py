@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 from pipeline.corpus.reading import open_arrow
-from pipeline.deduplication.characters import tables
-from pipeline.deduplication.exact import folded
+from pipeline.deduplication.characters import ONE, tables
+from pipeline.deduplication.exact import FOLDED_MAX, folded
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Task, TaskFolder
 from pipeline.runtime.shards import Rows
@@ -57,21 +57,28 @@ def fold(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Texts as they are compared, uint8, each closed by a line break; and where each begins, int64 (n + 1,)."""
     offsets, data = text_buffers(texts.cast(pa.large_string()))
     known = tables()
-    out = np.empty(3 * int(offsets[-1] - offsets[0]) + len(offsets), np.uint8)  # U+0390 folds to thrice its bytes
+    out = np.empty(3 * int(offsets[-1] - offsets[0]) + len(offsets) + FOLDED_MAX, np.uint8)  # U+0390: three characters
     starts = np.zeros(len(offsets), np.int64)
-    size = _fold(offsets, data, known.fold, known.several, out, starts)
+    size = _fold(offsets, data, known.utf8, known.fold, known.several, out, starts)
     return out[:size], starts
 
 
 @njit(cache=True, nogil=True)
 def _fold(
-    offsets: np.ndarray, data: np.ndarray, table: np.ndarray, several: np.ndarray, out: np.ndarray, starts: np.ndarray
-) -> int:
-    to = 0
+    offsets: np.ndarray,
+    data: np.ndarray,
+    utf8: np.ndarray,
+    fold: np.ndarray,
+    several: np.ndarray,
+    out: np.ndarray,
+    starts: np.ndarray,
+) -> Any:
+    to, room = np.uint64(0), np.uint64(len(out))
     for row in range(len(offsets) - 1):
-        to = folded(data, offsets[row], offsets[row + 1], table, several, out, to)
+        begin, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        _, to = folded(data, begin, end, utf8, fold, several, out, to, room)
         out[to] = _SEPARATOR
-        to += 1
+        to += ONE
         starts[row + 1] = to
     return to
 
@@ -89,52 +96,94 @@ def rows_with(texts: pa.Array, needles: Sequence[bytes]) -> np.ndarray:
     return np.array(sorted(found), np.int64)
 
 
+_PIECE = 1 << 13
+"""Bytes of folded text that are sketched at a time: they and their hashes stay in the processor's nearest cache."""
+_GRAM_STATE = 4
+"""Numbers carried from piece to piece: the gram, its hash, the smaller of the last two, and of the two before."""
+
+
 @njit(cache=True, nogil=True)
-def _choose(data: np.ndarray, starts: np.ndarray, chosen: np.ndarray) -> int:
-    """Hashes of the chosen grams of each data[starts[row] : starts[row + 1] - 1], as often as they are chosen anew;
-    returns their number."""
-    count, none = 0, np.uint64(0xFFFFFFFFFFFFFFFF)
-    for row in range(len(starts) - 1):
-        begin, end = starts[row], starts[row + 1] - 1
-        if end - begin < SHORTEST:
-            continue
-        gram, last, before = np.uint64(0), np.uint64(0), none
-        pair, earlier = none, none  # the smaller of the last two hashes; and of the two before these
-        for at in range(begin, begin + SHORTEST - 1):
-            gram = (gram << np.uint64(8)) | np.uint64(data[at])
-            if at >= begin + GRAM - 1:
+def _sketch(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    rows: np.ndarray,
+    utf8: np.ndarray,
+    fold: np.ndarray,
+    several: np.ndarray,
+    marks: np.ndarray,
+) -> None:
+    """Set the bits of the chosen grams of some rows' texts in the marks of a block, uint8 (BITS_MAX / 8,)."""
+    piece, hashes = np.empty(_PIECE + FOLDED_MAX, np.uint8), np.empty(_PIECE + FOLDED_MAX, np.uint64)
+    state, none, room = np.empty(_GRAM_STATE, np.uint64), np.uint64(0), np.uint64(_PIECE)
+    for number in range(len(rows)):
+        row = rows[number]
+        at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        is_first = True
+        while at < end:
+            at, size = folded(data, at, end, utf8, fold, several, piece, none, room)
+            _mark(hashes, _choose(piece, size, state, is_first, hashes), marks)
+            is_first = False
+
+
+@njit(cache=True, nogil=True)
+def _choose(text: np.ndarray, size: Any, state: np.ndarray, is_first: bool, hashes: np.ndarray) -> Any:
+    """Hashes of the chosen grams of text[:size], as often as they are chosen anew; returns their number.
+
+    A long text comes in pieces, of which none but the last has fewer than SHORTEST bytes.
+    """
+    begin = np.uint64(0)
+    gram, before, pair, earlier = state[0], state[1], state[2], state[3]
+    if is_first:
+        if size < SHORTEST:
+            return np.uint64(0)
+        gram = np.uint64(0)
+        before = pair = earlier = np.uint64(0xFFFFFFFFFFFFFFFF)
+        begin = np.uint64(SHORTEST - 1)
+        for at in range(begin):
+            gram = (gram << np.uint64(8)) | np.uint64(text[at])
+            if at >= GRAM - 1:
                 hashed = gram * _FACTOR
                 hashed ^= hashed >> np.uint64(32)
                 earlier, pair, before = pair, min(before, hashed), hashed
-        is_new = True
-        for at in range(begin + SHORTEST - 1, end):
-            gram = (gram << np.uint64(8)) | np.uint64(data[at])
-            hashed = gram * _FACTOR
-            hashed ^= hashed >> np.uint64(32)
-            least = min(min(before, hashed), earlier)
-            earlier, pair, before = pair, min(before, hashed), hashed
-            chosen[count] = least
-            count += int(is_new | (least != last))  # no branch: it would be mispredicted every other time
-            is_new, last = False, least
+    count, last = np.uint64(0), np.uint64(0)
+    for at in range(begin, size):
+        gram = (gram << np.uint64(8)) | np.uint64(text[at])
+        hashed = gram * _FACTOR
+        hashed ^= hashed >> np.uint64(32)
+        least = min(min(before, hashed), earlier)
+        earlier, pair, before = pair, min(before, hashed), hashed
+        hashes[count] = least
+        # No branch: it would be mispredicted every other time
+        count += np.uint64((least != last) | (at == begin))
+        last = least
+    state[0], state[1], state[2], state[3] = gram, before, pair, earlier
     return count
 
 
 @njit(cache=True, nogil=True)
-def _mark(hashes: np.ndarray, count: int, marks: np.ndarray) -> None:
-    """Set the bits of some hashes in the marks of a block, uint8 (BITS_MAX / 8,), which the processor's cache holds."""
+def _mark(hashes: np.ndarray, count: Any, marks: np.ndarray) -> None:
+    """Set the bits of some hashes in the marks of a block."""
     for number in range(count):
         bit = (hashes[number] >> np.uint64(8)) & np.uint64(BITS_MAX - 1)
-        marks[np.int64(bit >> np.uint64(3))] |= np.uint8(np.uint64(1) << (bit & np.uint64(7)))
+        marks[bit >> np.uint64(3)] |= np.uint8(np.uint64(1) << (bit & np.uint64(7)))
 
 
 @njit(cache=True, nogil=True)
-def _spread(marks: np.ndarray, matrix: np.ndarray, stride: int, column: int) -> None:
-    """Write the marks of a block as one column of the matrix, uint8, whose rows have `stride` bits."""
-    at = column
-    for number in range(len(marks)):
+def _spread(marks: np.ndarray, matrix: np.ndarray, column: int) -> None:
+    """Write the marks of eight blocks, uint8 (8, rows / 8), as one byte of each row of the matrix, uint8 (rows, ·)."""
+    for number in range(marks.shape[1]):
+        word = np.uint64(0)
+        for block in range(8):
+            word |= np.uint64(marks[block, number]) << np.uint64(8 * block)
+        # The 8 by 8 bits, transposed: Warren, "Hacker's Delight", 7-3
+        swapped = (word ^ (word >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+        word ^= swapped ^ (swapped << np.uint64(7))
+        swapped = (word ^ (word >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+        word ^= swapped ^ (swapped << np.uint64(14))
+        swapped = (word ^ (word >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+        word ^= swapped ^ (swapped << np.uint64(28))
         for place in range(8):
-            matrix[at >> 3] |= ((marks[number] >> np.uint8(place)) & np.uint8(1)) << np.uint8(at & 7)
-            at += stride
+            matrix[8 * number + place, column] = (word >> np.uint64(8 * place)) & np.uint64(0xFF)
 
 
 def _stride(blocks: int) -> int:
@@ -149,10 +198,9 @@ class _Sketcher:
         self._blocks: list[list[int]] = []
         self._marks: list[np.ndarray] = []
         self._held = self._sketched = self._largest = 0
-        self._hashes = np.empty(0, np.uint64)  # kept from batch to batch: memory that is new costs as much as the work
 
-    def add(self, texts: pa.Array, size: int) -> None:
-        """Add a batch of `size` bytes of text, of which `texts` are sketched."""
+    def add(self, texts: pa.Array, size: int, rows: np.ndarray | None = None) -> None:
+        """Add a batch of `size` bytes of text, of which all `texts` are sketched, or some `rows`, int64."""
         if not self._blocks or self._held >= BLOCK_BYTES:
             first = self._blocks[-1][1] if self._blocks else 0
             self._blocks.append([first, first])
@@ -160,27 +208,35 @@ class _Sketcher:
             self._held = self._sketched = 0
         self._blocks[-1][1] += 1
         self._held += size
-        if not len(texts):
-            return
-        data, starts = fold(texts)
-        if len(self._hashes) <= len(data):
-            self._hashes = np.empty(len(data) + 1, np.uint64)
-        _mark(self._hashes, _choose(data, starts, self._hashes), self._marks[-1])
-        self._sketched += text_bytes(texts)
+        offsets, data = text_buffers(texts.cast(pa.large_string()))
+        chosen = np.arange(len(offsets) - 1) if rows is None else rows
+        known = tables()
+        _sketch(offsets, data, chosen, known.utf8, known.fold, known.several, self._marks[-1])
+        self._sketched += int((offsets[chosen + 1] - offsets[chosen]).sum())
         self._largest = max(self._largest, self._sketched)
 
     def finish(self, digest: str) -> bytes:
         """The sketch of the shard of this digest."""
         bits = min(BITS_MAX, max(BITS_MIN, 1 << round(math.log2(max(self._largest, 1)))))
         stride = _stride(len(self._blocks))
-        matrix = np.zeros(bits * stride // 8, np.uint8)
-        for column, marks in enumerate(self._marks):
-            while 8 * len(marks) > bits:
-                half = len(marks) // 2
-                marks = marks[:half] | marks[half:]
-            _spread(marks, matrix, stride, column)
         head = {"bits": bits, "stride": stride, "blocks": self._blocks, "shard": digest}
-        return _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n" + matrix.tobytes()
+        start = _MAGIC + json.dumps(head, separators=(",", ":")).encode() + b"\n"
+        return start + self._matrix(bits, stride).tobytes()
+
+    def _matrix(self, bits: int, stride: int) -> np.ndarray:
+        """A row of `stride` bits for each of `bits` values of the hash, a column a block; uint8."""
+        folded_marks = [np.bitwise_or.reduce(marks.reshape(-1, bits // 8)) for marks in self._marks]
+        if stride == 1 and folded_marks:
+            return folded_marks[0]
+        matrix = np.zeros((bits, max(1, stride // 8)), np.uint8)
+        for column in range(matrix.shape[1]):
+            eight = np.zeros((8, bits // 8), np.uint8)
+            for place, marks in enumerate(folded_marks[8 * column : 8 * column + 8]):
+                eight[place] = marks
+            _spread(eight, matrix, column)
+        if stride < 8:
+            return np.packbits(np.unpackbits(matrix, axis=1, count=stride, bitorder="little"), bitorder="little")
+        return matrix
 
 
 def text_bytes(texts: pa.Array) -> int:
@@ -204,8 +260,9 @@ def sketch_dropped(annotated: str, ledger: str, digest: str) -> bytes:
     with open_arrow(annotated) as (_, batches), storage.open_stream(ledger) as entries:
         rows = Rows(entries)
         for batch in batches:
-            mine = pc.less(rows.take(batch.num_rows)["bytes_kept"], batch["bytes"])
-            sketcher.add(batch["text"].filter(mine), pc.sum(batch["bytes"]).as_py() or 0)
+            kept, whole = rows.take(batch.num_rows)["bytes_kept"], batch["bytes"]
+            mine = np.flatnonzero(kept.to_numpy() < whole.to_numpy())
+            sketcher.add(batch["text"], int(whole.to_numpy().sum()), mine)
     return sketcher.finish(digest)
 
 
@@ -246,9 +303,9 @@ def candidates(path: str, digest: str, needles: Sequence[bytes]) -> set[int] | N
 
 def _asked(needle: bytes) -> list[int]:
     """The chosen grams of a passage, a few of many."""
-    data = np.frombuffer(needle + b"\n", np.uint8)
-    hashes = np.empty(len(data), np.uint64)
-    chosen = np.unique(hashes[: _choose(data, np.array([0, len(data)]), hashes)]).tolist()
+    data = np.frombuffer(needle, np.uint8)
+    hashes, state = np.empty(len(data), np.uint64), np.empty(_GRAM_STATE, np.uint64)
+    chosen = np.unique(hashes[: _choose(data, np.uint64(len(data)), state, True, hashes)]).tolist()
     return [int(value) for value in chosen[:: max(1, len(chosen) // _GRAMS_ASKED)]]
 
 

@@ -13,7 +13,7 @@ from configs.models import Decontamination, EvaluationSet
 from pipeline.decontamination.index import Index, build_index, words_of
 from pipeline.decontamination.items import files_of, read_items, watched_sets
 from pipeline.decontamination.match import TOGETHER_WORDS, Match, Matcher, cut_pieces, merged
-from pipeline.deduplication.recurring import cut_recurring
+from pipeline.deduplication.recurring import RecurringLines
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder
 from pipeline.settle import DECONTAMINATE, fates
@@ -146,16 +146,16 @@ class FindWork:
 
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.arrow` (schema FOUND), batch for batch, and `TASK.matches.arrow` (MATCHES)."""
-        matcher = _matcher(self.index, self.digest, self.settings.threshold)
+        matcher, recurring = _matcher(self.index, self.digest, self.settings.threshold), RecurringLines(self.recurring)
         with folder.arrow(MATCHES_ENDING, MATCHES, aside=True) as matches, folder.arrow(".arrow", FOUND) as found:
             for batch, texts in _by_texts(fates(task.payload)):
-                rows, shown = self._found(batch, texts, matcher)
+                rows, shown = self._found(batch, texts, matcher, recurring)
                 found.write(rows)
                 if shown:
                     matches.write(pa.RecordBatch.from_pylist(shown, MATCHES))
 
     def _found(
-        self, batch: pa.RecordBatch, texts: pa.LargeStringArray, matcher: Matcher
+        self, batch: pa.RecordBatch, texts: pa.LargeStringArray, matcher: Matcher, recurring: RecurringLines
     ) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
         still = np.flatnonzero(pc.is_null(batch["reason"]).to_numpy(zero_copy_only=False))
         rows: list[dict[str, Any]] = [dict.fromkeys(FOUND.names) | {"bytes_cut": 0} for _ in range(batch.num_rows)]
@@ -163,7 +163,7 @@ class FindWork:
         if len(still):
             left, texts = batch.take(pa.array(still)), texts.take(pa.array(still))
             if decode(left["language"])[0].as_py() not in self.code:  # texts of a piece are of one language
-                texts = cut_recurring(texts, decode(left["source"]), self.recurring)
+                texts = recurring.cut(texts, decode(left["source"]))
             for row, found in sorted(matcher(texts).items()):
                 text = texts[row].as_buffer().to_pybytes()
                 rows[still[row]] = self._fate(text, found)

@@ -23,6 +23,8 @@ ASSIGNED = (range(0x40000), range(0xE0000, SIZE))
 _NEAR = 256
 _WORD_KINDS = "LMN"
 MULTIPLE = 1 << 31
+PLANE = 0x10000
+ELSEWHERE = 0xFF000000
 
 SPACE, WORD, OTHER = 0, 1, 2
 """Classes of characters in code: white space, part of an identifier or number, a token of its own."""
@@ -49,12 +51,17 @@ class Tables(NamedTuple):
     several   uint32 (k, 4): count, then up to three characters that one character folds to
     kind      uint8 (SIZE,): SPACE, WORD or OTHER; `_` counts as WORD
     unspaced  bool (SIZE,): the character belongs to a script without spaces between words
+    scripts   int8 (SIZE,): 1 for word characters of such scripts, −1 for those of others, 0 for what is none
+    utf8      uint32 (0x10000,): what a character folds to as UTF-8, of one to three bytes, the first lowest, below
+              their number; 0 if no word character; ELSEWHERE where it takes more
     """
 
     fold: np.ndarray
     several: np.ndarray
     kind: np.ndarray
     unspaced: np.ndarray
+    scripts: np.ndarray
+    utf8: np.ndarray
 
 
 class Folds:
@@ -127,7 +134,19 @@ def tables() -> Tables:
     unspaced = np.zeros(SIZE, np.bool_)
     for block in _UNSPACED:
         unspaced[block.start : block.stop] = True
-    return Tables(folds.fold, folds.several, kind, unspaced)
+    scripts = np.where(folds.fold == 0, 0, np.where(unspaced, 1, -1)).astype(np.int8)
+    return Tables(folds.fold, folds.several, kind, unspaced, scripts, _utf8(folds.fold[:PLANE]))
+
+
+def _utf8(fold: np.ndarray) -> np.ndarray:
+    """Field `utf8` of `Tables`."""
+    one, two, three = (
+        np.uint32(1 << 24) | fold,
+        np.uint32(2 << 24 | 0x80C0) | fold >> 6 | (fold & 0x3F) << 8,
+        np.uint32(3 << 24 | 0x8080E0) | fold >> 12 | (fold >> 6 & 0x3F) << 8 | (fold & 0x3F) << 16,
+    )
+    packed = np.where(fold < 0x80, one, np.where(fold < 0x800, two, three))
+    return np.where(fold == 0, 0, np.where(fold < PLANE, packed, ELSEWHERE)).astype(np.uint32)
 
 
 def is_word_character_each(characters: str) -> np.ndarray:
@@ -146,28 +165,31 @@ def is_unspaced(texts: pa.LargeStringArray) -> np.ndarray:
     offsets, data = text_buffers(texts)
     known = tables()
     out = np.zeros(len(texts), np.bool_)
-    _is_unspaced(offsets, data, known.fold, known.unspaced, out)
+    _is_unspaced(offsets, data, known.scripts, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _is_unspaced(
-    offsets: np.ndarray, data: np.ndarray, fold: np.ndarray, unspaced: np.ndarray, out: np.ndarray
-) -> None:
+def _is_unspaced(offsets: np.ndarray, data: np.ndarray, scripts: np.ndarray, out: np.ndarray) -> None:
     for row in range(len(out)):
-        begin, end = offsets[row], offsets[row + 1]
-        step = max((end - begin) // _SAMPLES, _SAMPLE_BYTES)
+        begin, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        step = max((end - begin) // np.uint64(_SAMPLES), np.uint64(_SAMPLE_BYTES))
         balance = 0
         for start in range(begin, end, step):
-            at = start
+            at: Any = start
             while at < end and (data[at] & 0xC0) == 0x80:
-                at += 1
-            stop = min(start + _SAMPLE_BYTES, end)
+                at += ONE
+            stop = min(start + np.uint64(_SAMPLE_BYTES), end)
             while at < stop:
                 code, at = decode(data, at)
-                if code < SIZE and fold[code]:
-                    balance += 1 if unspaced[code] else -1
+                if code < SIZE:
+                    balance += scripts[code]
         out[row] = balance > 0
+
+
+ONE, TWO, THREE, FOUR = (np.uint8(number) for number in range(1, 5))
+"""Steps from byte to byte. Added to an unsigned place they leave it unsigned, and numba looks up such a place without
+asking whether it counts from the end."""
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -175,15 +197,15 @@ def decode(data: np.ndarray, at: Any) -> tuple[Any, Any]:
     """The code point of the valid UTF-8 sequence at a place, and the place behind it."""
     first = np.uint32(data[at])
     if first < 0x80:
-        return first, at + 1
+        return first, at + ONE
     if first < 0xE0:
-        return ((first & np.uint32(0x1F)) << np.uint32(6)) | np.uint32(data[at + 1] & 0x3F), at + 2
-    second, third = np.uint32(data[at + 1] & 0x3F), np.uint32(data[at + 2] & 0x3F)
+        return ((first & np.uint32(0x1F)) << np.uint32(6)) | np.uint32(data[at + ONE] & 0x3F), at + TWO
+    second, third = np.uint32(data[at + ONE] & 0x3F), np.uint32(data[at + TWO] & 0x3F)
     if first < 0xF0:
-        return ((first & np.uint32(0xF)) << np.uint32(12)) | (second << np.uint32(6)) | third, at + 3
-    fourth = np.uint32(data[at + 3] & 0x3F)
+        return ((first & np.uint32(0xF)) << np.uint32(12)) | (second << np.uint32(6)) | third, at + THREE
+    fourth = np.uint32(data[at + THREE] & 0x3F)
     high = ((first & np.uint32(7)) << np.uint32(18)) | (second << np.uint32(12))
-    return high | (third << np.uint32(6)) | fourth, at + 4
+    return high | (third << np.uint32(6)) | fourth, at + FOUR
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -191,18 +213,18 @@ def encode(code: Any, out: np.ndarray, at: Any) -> Any:
     """Write a code point as UTF-8; returns the place behind it."""
     if code < 0x80:
         out[at] = code
-        return at + 1
+        return at + ONE
     if code < 0x800:
         out[at] = 0xC0 | (code >> 6)
-        out[at + 1] = 0x80 | (code & 0x3F)
-        return at + 2
+        out[at + ONE] = 0x80 | (code & 0x3F)
+        return at + TWO
     if code < 0x10000:
         out[at] = 0xE0 | (code >> 12)
-        out[at + 1] = 0x80 | ((code >> 6) & 0x3F)
-        out[at + 2] = 0x80 | (code & 0x3F)
-        return at + 3
+        out[at + ONE] = 0x80 | ((code >> 6) & 0x3F)
+        out[at + TWO] = 0x80 | (code & 0x3F)
+        return at + THREE
     out[at] = 0xF0 | (code >> 18)
-    out[at + 1] = 0x80 | ((code >> 12) & 0x3F)
-    out[at + 2] = 0x80 | ((code >> 6) & 0x3F)
-    out[at + 3] = 0x80 | (code & 0x3F)
-    return at + 4
+    out[at + ONE] = 0x80 | ((code >> 12) & 0x3F)
+    out[at + TWO] = 0x80 | ((code >> 6) & 0x3F)
+    out[at + THREE] = 0x80 | (code & 0x3F)
+    return at + FOUR

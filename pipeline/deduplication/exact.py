@@ -1,5 +1,6 @@
 """Exact duplicates: a 128-bit key a document, equal where only case, punctuation and spacing differ."""
 
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -7,10 +8,24 @@ import pyarrow as pa
 import xxhash
 from numba import njit
 
-from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, decode, encode, tables
+from pipeline.deduplication.characters import (
+    ELSEWHERE,
+    MULTIPLE,
+    ONE,
+    PLANE,
+    SIZE,
+    SPACE,
+    TWO,
+    decode,
+    encode,
+    tables,
+)
 from pipeline.text.columns import text_buffers
 
 ASCII = 128
+_LENGTH = np.uint32(24)
+FOLDED_MAX = 12
+"""Bytes that a character folds to at most."""
 
 
 def exact_hashes(texts: pa.LargeStringArray, is_code: np.ndarray, is_nfc: bool = False) -> np.ndarray:
@@ -27,7 +42,8 @@ def exact_hashes(texts: pa.LargeStringArray, is_code: np.ndarray, is_nfc: bool =
     known = tables()
     out = np.empty(_room(offsets), np.uint8)
     ends = np.empty(len(texts), np.int64)
-    starts = _normalise(offsets, data, np.asarray(is_code, np.bool_), known.fold, known.several, known.kind, out, ends)
+    code = np.asarray(is_code, np.bool_)
+    starts = _normalise(offsets, data, code, known.utf8, known.fold, known.several, known.kind, out, ends)
     view, digest = memoryview(out.data), xxhash.xxh3_128_digest
     keys = b"".join([digest(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
     return np.frombuffer(keys, ">u8").astype(np.uint64).reshape(-1, 2)
@@ -41,7 +57,7 @@ def _composed(texts: pa.LargeStringArray, is_code: np.ndarray) -> pa.LargeString
 
 def _room(offsets: np.ndarray) -> int:
     """Bytes that normalised texts can take at most: a fold makes at most three times as many bytes of a character."""
-    return 3 * int(offsets[-1] - offsets[0]) if len(offsets) else 0
+    return 3 * int(offsets[-1] - offsets[0]) + FOLDED_MAX if len(offsets) else 0
 
 
 @njit(cache=True, nogil=True)
@@ -49,6 +65,7 @@ def _normalise(
     offsets: np.ndarray,
     data: np.ndarray,
     is_code: np.ndarray,
+    utf8: np.ndarray,
     fold: np.ndarray,
     several: np.ndarray,
     kind: np.ndarray,
@@ -57,38 +74,55 @@ def _normalise(
 ) -> np.ndarray:
     """Write normalised texts one behind the other; returns where each starts and fills in where it ends."""
     starts = np.empty(len(ends), np.int64)
-    to = 0
+    to = np.uint64(0)
     for row in range(len(ends)):
-        begin, end = offsets[row], offsets[row + 1]
-        starts[row] = to
+        begin, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        starts[row] = start = to
         if is_code[row]:
             to = _without_space(data, begin, end, kind, out, to)
         else:
-            to = folded(data, begin, end, fold, several, out, to)
-        if to == starts[row]:
+            _, to = folded(data, begin, end, utf8, fold, several, out, to, np.uint64(len(out)))
+        if to == start:
             for at in range(begin, end):
                 out[to] = data[at]
-                to += 1
+                to += ONE
         ends[row] = to
     return starts
 
 
 @njit(cache=True, nogil=True)
 def folded(
-    data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, out: np.ndarray, to: int
-) -> int:
-    """Write the letters, marks and digits of a text, case-folded, from `to` on; returns where they end."""
-    at = begin
-    while at < end:
+    data: np.ndarray,
+    at: Any,
+    end: Any,
+    utf8: np.ndarray,
+    fold: np.ndarray,
+    several: np.ndarray,
+    out: np.ndarray,
+    to: Any,
+    room: Any,
+) -> tuple[Any, Any]:
+    """Write the letters, marks and digits of data[at:end], case-folded, from `to` on, up to `room` or a character more.
+
+    All places are uint64. Returns where it stopped to read, and to write; `out` has FOLDED_MAX bytes beyond `room`.
+    """
+    while at < end and to < room:
         if data[at] < ASCII:
-            one = fold[data[at]]
-            at += 1
-            if one:
-                out[to] = one
-                to += 1
+            one = utf8[data[at]]
+            at += ONE
+            out[to] = np.uint8(one)  # no branch: it would be mispredicted at most ends of words
+            to += np.uint64(one >> _LENGTH)
             continue
         code, at = decode(data, at)
-        if code >= SIZE:
+        if code < PLANE:
+            one = utf8[code]
+            if one < ELSEWHERE:
+                out[to] = np.uint8(one)
+                out[to + ONE] = np.uint8(one >> np.uint32(8))
+                out[to + TWO] = np.uint8(one >> np.uint32(16))
+                to += np.uint64(one >> _LENGTH)
+                continue
+        elif code >= SIZE:
             continue
         one = fold[code]
         if one >= MULTIPLE:
@@ -97,11 +131,11 @@ def folded(
                 to = encode(several[row, 1 + part], out, to)
         elif one:
             to = encode(one, out, to)
-    return to
+    return at, to
 
 
 @njit(cache=True, nogil=True)
-def _without_space(data: np.ndarray, begin: int, end: int, kind: np.ndarray, out: np.ndarray, to: int) -> int:
+def _without_space(data: np.ndarray, begin: Any, end: Any, kind: np.ndarray, out: np.ndarray, to: Any) -> Any:
     at = begin
     while at < end:
         start = at
@@ -109,5 +143,5 @@ def _without_space(data: np.ndarray, begin: int, end: int, kind: np.ndarray, out
         if code >= SIZE or kind[code] != SPACE:
             for place in range(start, at):
                 out[to] = data[place]
-                to += 1
+                to += ONE
     return to

@@ -7,19 +7,22 @@ Lines without a letter or a number (rules, braces) and lines inside fenced code 
 neither counted nor cut: they recur because of what they are, not of where the document was published.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from pipeline.deduplication.characters import SIZE, SPACE, WORD, decode, tables
+from pipeline.deduplication.characters import ONE, SIZE, SPACE, WORD, decode, tables
 from pipeline.text.columns import text_buffers
 
 TICK, TILDE, UNDERSCORE = 0x60, 0x7E, 0x5F
 NEVER = 1 << 62
 _M = np.uint64(0xC6A4A7935BD1E995)
+_EIGHT = np.uint8(8)
+_BREAKS, _LOWEST, _HIGHEST = (np.uint64(0x0101010101010101 * byte) for byte in (10, 1, 0x80))
+"""Eight line breaks, and the lowest and highest bits of eight bytes."""
 
 
 def line_hashes(texts: pa.LargeStringArray, characters_min: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -29,9 +32,8 @@ def line_hashes(texts: pa.LargeStringArray, characters_min: int = 1) -> tuple[np
     1]]. Left out are lines of fewer than `characters_min` characters, without letters and numbers, and in code fences.
     """
     offsets, data = text_buffers(texts)
-    kind = tables().kind
-    room = _count_lines(offsets, data)
-    return _line_hashes(offsets, data, kind, max(1, characters_min), np.empty(room, np.uint64))
+    room = _count_breaks(data[offsets[0] : offsets[-1]]) + len(texts)
+    return _line_hashes(offsets, data, tables().kind, max(1, characters_min), np.empty(room, np.uint64))
 
 
 def count_hashes(hashes: np.ndarray, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -45,23 +47,46 @@ def count_hashes(hashes: np.ndarray, counts: np.ndarray | None = None) -> tuple[
     return hashes[first], np.add.reduceat(counts, first) if len(first) else np.zeros(0, np.int64)
 
 
-def cut_lines(texts: pa.LargeStringArray, recurring: np.ndarray) -> pa.LargeStringArray:
-    """Texts without the lines whose hash is in `recurring` (uint64, sorted); what is left stays joined by `\\n`.
+class KnownLines(NamedTuple):
+    """Hashes of lines, uint64 (n,), sorted, and for each value of their upper bits where those with it begin, int64.
+
+    The hashes are spread evenly, so that few have the same: a line is looked up in one or two steps.
+    """
+
+    hashes: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def of(cls, hashes: np.ndarray) -> "KnownLines":
+        """Sorted hashes to look lines up in."""
+        hashes = np.ascontiguousarray(hashes, np.uint64).view()
+        hashes.flags.writeable = False  # as those of a file are: kernels are compiled for one of both
+        bits = max(1, len(hashes).bit_length())
+        counts = np.bincount((hashes >> np.uint64(64 - bits)).astype(np.int64), minlength=1 << bits)
+        return cls(hashes, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
+
+
+def cut_lines(texts: pa.LargeStringArray, recurring: np.ndarray | KnownLines) -> pa.LargeStringArray:
+    """Texts without the lines whose hash is in `recurring` (uint64, sorted); what is left stays joined by `\n`.
 
     Returns `texts` itself where there is nothing to cut. Texts have no nulls.
     """
-    if not len(recurring) or not len(texts):
+    known = recurring if isinstance(recurring, KnownLines) else KnownLines.of(recurring)
+    if not len(known.hashes) or not len(texts):
         return texts
     offsets, data = text_buffers(texts)
     out = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
     ends = np.zeros(len(texts) + 1, np.int64)
-    cut = _cut_lines(offsets, data, tables().kind, np.ascontiguousarray(recurring, np.uint64), out, ends)
+    shift = np.uint64(64 - (len(known.starts) - 1).bit_length() + 1)
+    cut = _cut_lines(offsets, data, tables().kind, known.hashes, known.starts, shift, out, ends)
     if not cut:
         return texts
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]].copy()))
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
 
 
-def cut_lines_of(texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: np.ndarray) -> pa.LargeStringArray:
+def cut_lines_of(
+    texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: np.ndarray | KnownLines
+) -> pa.LargeStringArray:
     """The same for some rows; the others stay as they are."""
     if rows.true_count == len(texts):
         return cut_lines(texts, recurring)
@@ -69,9 +94,9 @@ def cut_lines_of(texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: n
 
 
 @njit(cache=True, nogil=True)
-def _count_lines(offsets: np.ndarray, data: np.ndarray) -> int:
-    count = len(offsets) - 1
-    for at in range(offsets[0], offsets[-1]):
+def _count_breaks(data: np.ndarray) -> int:
+    count = 0
+    for at in range(len(data)):
         count += data[at] == 10
     return count
 
@@ -84,19 +109,19 @@ def _line_hashes(
     to = 0
     for row in range(len(offsets) - 1):
         first = to
-        at, end = offsets[row], offsets[row + 1]
-        fenced, open_ticks, open_tildes = at - 1, NEVER, NEVER
+        at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        free, open_ticks, open_tildes = at, NEVER, NEVER
         while at <= end:
             stop = _line_end(data, at, end)
             start, last = _strip(data, at, stop, kind)
-            if at > fenced:
-                fenced, open_ticks, open_tildes = _fenced(
-                    data, start, last, stop, end, kind, fenced, open_ticks, open_tildes
+            if at >= free:
+                free, open_ticks, open_tildes = _fenced(
+                    data, start, last, stop, end, kind, free, open_ticks, open_tildes
                 )
-            if at > fenced and _characters(data, start, last) >= characters_min and _says(data, start, last, kind):
+            if at >= free and _has_characters(data, start, last, characters_min) and _says(data, start, last, kind):
                 out[to] = hash_bytes(data, start, last)
                 to += 1
-            at = stop + 1
+            at = stop + ONE
         to = _distinct(out, first, to)
         rows[row + 1] = to
     return out[:to].copy(), rows
@@ -118,45 +143,57 @@ def _distinct(hashes: np.ndarray, first: int, last: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _cut_lines(
-    offsets: np.ndarray, data: np.ndarray, kind: np.ndarray, recurring: np.ndarray, out: np.ndarray, ends: np.ndarray
+    offsets: np.ndarray,
+    data: np.ndarray,
+    kind: np.ndarray,
+    hashes: np.ndarray,
+    starts: np.ndarray,
+    shift: Any,
+    out: np.ndarray,
+    ends: np.ndarray,
 ) -> bool:
-    to = 0
+    to = np.uint64(0)
     cut = False
     for row in range(len(offsets) - 1):
-        at, end = offsets[row], offsets[row + 1]
+        at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         is_first = True
-        fenced, open_ticks, open_tildes = at - 1, NEVER, NEVER
+        free, open_ticks, open_tildes = at, NEVER, NEVER
         while at <= end:
             stop = _line_end(data, at, end)
             start, last = _strip(data, at, stop, kind)
-            if at > fenced:
-                fenced, open_ticks, open_tildes = _fenced(
-                    data, start, last, stop, end, kind, fenced, open_ticks, open_tildes
+            if at >= free:
+                free, open_ticks, open_tildes = _fenced(
+                    data, start, last, stop, end, kind, free, open_ticks, open_tildes
                 )
-            if at > fenced and start < last and _contains(recurring, hash_bytes(data, start, last)):
+            if at >= free and start < last and _contains(hashes, starts, shift, hash_bytes(data, start, last)):
                 cut = True
             else:
                 if not is_first:
                     out[to] = 10
-                    to += 1
+                    to += ONE
                 is_first = False
-                for place in range(at, stop):
-                    out[to + place - at] = data[place]
+                for place in range(stop - at):
+                    out[to + place] = data[at + place]
                 to += stop - at
-            at = stop + 1
+            at = stop + ONE
         ends[row + 1] = to
     return cut
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _line_end(data: np.ndarray, at: int, end: int) -> int:
+def _line_end(data: np.ndarray, at: Any, end: Any) -> Any:
+    while at + _EIGHT <= end:
+        word = _word(data, at) ^ _BREAKS
+        if (word - _LOWEST) & ~word & _HIGHEST:  # one of the bytes is a line break
+            break
+        at += _EIGHT
     while at < end and data[at] != 10:
-        at += 1
+        at += ONE
     return at
 
 
 @njit(cache=True, nogil=True)
-def _strip(data: np.ndarray, start: int, end: int, kind: np.ndarray) -> tuple[int, int]:
+def _strip(data: np.ndarray, start: Any, end: Any, kind: np.ndarray) -> tuple[Any, Any]:
     """Where a line starts and ends without the white space around it."""
     while start < end:
         code, after = decode(data, start)
@@ -164,9 +201,9 @@ def _strip(data: np.ndarray, start: int, end: int, kind: np.ndarray) -> tuple[in
             break
         start = after
     while start < end:
-        last = end - 1
+        last = end - ONE
         while (data[last] & 0xC0) == 0x80:
-            last -= 1
+            last -= ONE
         code, _ = decode(data, last)
         if code >= SIZE or kind[code] != SPACE:
             break
@@ -182,35 +219,35 @@ def _fenced(
     stop: Any,
     end: Any,
     kind: np.ndarray,
-    fenced: Any,
+    free: Any,
     open_ticks: Any,
     open_tildes: Any,
 ) -> tuple[Any, Any, Any]:
-    """Where the code block ends that a line opens, else `fenced`; and the shortest fences known to stay open.
+    """Where the code block that a line opens is over, else `free`; and the shortest fences known to stay open.
 
     A fence that is never closed opens no block. From there on none of its length or longer is closed either, so that
     the search for the end costs no more than a pass over the text for each length.
     """
     size = _fence(data, start, last)
     if size < 3:
-        return fenced, open_ticks, open_tildes
+        return free, open_ticks, open_tildes
     if data[start] == TICK:
-        for place in range(start + size, last):
+        for place in range(start + np.uint64(size), last):
             if data[place] == TICK:  # inline code
-                return fenced, open_ticks, open_tildes
+                return free, open_ticks, open_tildes
     if size >= (open_ticks if data[start] == TICK else open_tildes):
-        return fenced, open_ticks, open_tildes
-    at = stop + 1
+        return free, open_ticks, open_tildes
+    at = stop + ONE
     while at <= end:
         line_end = _line_end(data, at, end)
         first, behind = _strip(data, at, line_end, kind)
         closing = _fence(data, first, behind)
-        if closing >= size and closing == behind - first and data[first] == data[start]:
-            return line_end, open_ticks, open_tildes
-        at = line_end + 1
+        if closing >= size and closing == np.int64(behind - first) and data[first] == data[start]:
+            return line_end + ONE, open_ticks, open_tildes
+        at = line_end + ONE
     if data[start] == TICK:
-        return fenced, size, open_tildes
-    return fenced, open_ticks, size
+        return free, size, open_tildes
+    return free, open_ticks, size
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -219,8 +256,8 @@ def _fence(data: np.ndarray, start: Any, end: Any) -> Any:
     at = start
     if at < end and (data[at] == TICK or data[at] == TILDE):
         while at < end and data[at] == data[start]:
-            at += 1
-    return at - start
+            at += ONE
+    return np.int64(at - start)
 
 
 @njit(cache=True, nogil=True)
@@ -235,23 +272,29 @@ def _says(data: np.ndarray, start: Any, end: Any, kind: np.ndarray) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _characters(data: np.ndarray, start: int, end: int) -> int:
+def _has_characters(data: np.ndarray, start: Any, end: Any, least: int) -> Any:
+    """Whether a line has so many characters, of one to four bytes."""
+    size = np.int64(end - start)
+    if size < least or size >= 4 * least:
+        return size >= least
     count = 0
     for at in range(start, end):
         count += (data[at] & 0xC0) != 0x80
-    return count
+    return count >= least
 
 
 @njit(cache=True, nogil=True)
-def _contains(values: np.ndarray, value: Any) -> bool:
-    low, high = 0, len(values)
+def _contains(hashes: np.ndarray, starts: np.ndarray, shift: Any, value: Any) -> Any:
+    first = value >> shift
+    low, end = starts[first], starts[first + ONE]
+    high = end
     while low < high:
         middle = (low + high) >> 1
-        if values[middle] < value:
+        if hashes[middle] < value:
             low = middle + 1
         else:
             high = middle
-    return low < len(values) and values[low] == value
+    return low < end and hashes[low] == value
 
 
 @njit(cache=True, nogil=True)
@@ -259,11 +302,14 @@ def hash_bytes(data: np.ndarray, start: Any, end: Any) -> Any:
     """64-bit hash of data[start:end] (MurmurHash64A of Austin Appleby, seed 0)."""
     h = np.uint64(end - start) * _M
     at = start
-    while at + 8 <= end:
-        h = (h ^ _mixed(_word(data, at, 8))) * _M
-        at += 8
+    while at + _EIGHT <= end:
+        h = (h ^ _mixed(_word(data, at))) * _M
+        at += _EIGHT
     if at < end:
-        h = (h ^ _word(data, at, end - at)) * _M
+        rest = np.uint64(0)
+        for place in range(end - at):
+            rest |= np.uint64(data[at + place]) << np.uint64(8 * place)
+        h = (h ^ rest) * _M
     h = (h ^ (h >> np.uint64(47))) * _M
     return h ^ (h >> np.uint64(47))
 
@@ -275,9 +321,9 @@ def _mixed(k: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _word(data: np.ndarray, at: Any, size: Any) -> Any:
-    """Up to eight bytes as a little-endian number."""
+def _word(data: np.ndarray, at: Any) -> Any:
+    """Eight bytes as a little-endian number."""
     value = np.uint64(0)
-    for place in range(size):
-        value |= np.uint64(data[at + place]) << np.uint64(8 * place)
+    for place in range(8):
+        value |= np.uint64(data[at + np.uint8(place)]) << np.uint64(8 * place)
     return value

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.deduplication.characters import MULTIPLE, SIZE, SPACE, WORD, decode, is_word_character, tables
+from pipeline.deduplication.characters import MULTIPLE, ONE, SIZE, SPACE, WORD, decode, is_word_character, tables
 from pipeline.text.columns import text_buffers
 from pipeline.text.hashing import M1, M2, OFFSET, PRIME, finish64
 
@@ -194,7 +194,7 @@ def _signatures(
     for _ in range(ngram):
         power = power * _BASE
     for row in range(len(modes)):
-        begin, end = offsets[row], offsets[row + 1]
+        begin, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         if modes[row] == CODE:
             count = _hash_code(data, begin, end, kind, tokens)
         elif modes[row] == CHARACTERS:
@@ -224,40 +224,39 @@ def _hash_shingles(tokens: np.ndarray, count: Any, ngram: Any, power: Any, hashe
 
 @njit(cache=True, nogil=True)
 def _hash_words(
-    data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
-) -> int:
-    to = 0
+    data: np.ndarray, begin: Any, end: Any, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
+) -> Any:
+    to = np.uint64(0)
     value: Any = OFFSET
     inside = False
     at = begin
     while at < end:
         code, at = decode(data, at)
         folded = fold[code] if code < SIZE else np.uint32(0)
-        if folded == 0:
-            if inside:
-                tokens[to] = finish64(value)
-                to += 1
-                value = OFFSET
-                inside = False
-            continue
-        inside = True
-        if folded < MULTIPLE:
-            value = (value ^ np.uint64(folded)) * PRIME
-        else:
+        if folded >= MULTIPLE:
             row = folded - MULTIPLE
             for part in range(several[row, 0]):
                 value = (value ^ np.uint64(several[row, 1 + part])) * PRIME
+            inside = True
+            continue
+        is_end = folded == 0
+        tokens[to] = value  # no branch: it would be mispredicted at most ends of words
+        to += np.uint64(inside & is_end)
+        value = OFFSET if is_end else (value ^ np.uint64(folded)) * PRIME
+        inside = not is_end
     if inside:
-        tokens[to] = finish64(value)
-        to += 1
-    return to
+        tokens[to] = value
+        to += ONE
+    for token in range(to):
+        tokens[token] = finish64(tokens[token])
+    return np.int64(to)
 
 
 @njit(cache=True, nogil=True)
 def _hash_characters(
-    data: np.ndarray, begin: int, end: int, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
-) -> int:
-    to = 0
+    data: np.ndarray, begin: Any, end: Any, fold: np.ndarray, several: np.ndarray, tokens: np.ndarray
+) -> Any:
+    to = np.uint64(0)
     at = begin
     while at < end:
         code, at = decode(data, at)
@@ -266,16 +265,16 @@ def _hash_characters(
             row = folded - MULTIPLE
             for part in range(several[row, 0]):
                 tokens[to] = finish64((OFFSET ^ np.uint64(several[row, 1 + part])) * PRIME)
-                to += 1
+                to += ONE
         elif folded:
             tokens[to] = finish64((OFFSET ^ np.uint64(folded)) * PRIME)
-            to += 1
-    return to
+            to += ONE
+    return np.int64(to)
 
 
 @njit(cache=True, nogil=True)
-def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens: np.ndarray) -> int:
-    to = 0
+def _hash_code(data: np.ndarray, begin: Any, end: Any, kind: np.ndarray, tokens: np.ndarray) -> Any:
+    to = np.uint64(0)
     value: Any = OFFSET
     inside = False
     at = begin
@@ -288,16 +287,16 @@ def _hash_code(data: np.ndarray, begin: int, end: int, kind: np.ndarray, tokens:
             continue
         if inside:
             tokens[to] = finish64(value)
-            to += 1
+            to += ONE
             value = OFFSET
             inside = False
         if known != SPACE:
             tokens[to] = finish64((OFFSET ^ np.uint64(code)) * PRIME)
-            to += 1
+            to += ONE
     if inside:
         tokens[to] = finish64(value)
-        to += 1
-    return to
+        to += ONE
+    return np.int64(to)
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from configs.models import Deduplication
 from pipeline.deduplication.keys import ShardInput, still_in
-from pipeline.deduplication.lines import cut_lines_of
 from pipeline.deduplication.minhash import CODE, band_hashes, signatures
 from pipeline.deduplication.records import (
     BAND,
@@ -24,6 +23,7 @@ from pipeline.deduplication.records import (
     shards_of,
     split,
 )
+from pipeline.deduplication.recurring import RecurringLines
 from pipeline.deduplication.sieve import Passing
 from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime import storage
@@ -55,7 +55,7 @@ class SignDocuments:
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Leaves the numbers of signatures and of bands."""
         payload: SignaturePayload = task.payload
-        recurring = {name: read_records(path, np.dtype("<u8")) for name, path in payload.recurring.items()}
+        recurring = RecurringLines(payload.recurring)
         taken = still_in(payload.shard, payload.losers)
         modes = read_records(payload.shard.documents, DOCUMENT)["mode"]
         cuts, rows, signed = [], [], []
@@ -66,7 +66,7 @@ class SignDocuments:
                 texts, sources = batch["text"], batch["source"]
                 if len(here) < batch.num_rows:
                     texts, sources = (column.take(pa.array(here - row)) for column in (texts, sources))
-                left = _without_lines(texts, decode(sources), modes[here], recurring)
+                left = recurring.cut(texts, decode(sources), modes[here] == CODE)
                 cuts.append(_cuts(texts, left, here))
                 if self.settings.near:
                     values, shingles = self._signatures(left, modes[here])
@@ -99,16 +99,6 @@ def write_signatures(
         with folder.binary(suffix) as stream:
             stream.write(content.tobytes())
     folder.data["signatures"], folder.data["bands"] = len(rows), len(bands)
-
-
-def _without_lines(
-    texts: pa.LargeStringArray, sources: pa.StringArray, modes: np.ndarray, recurring: dict[str, np.ndarray]
-) -> pa.LargeStringArray:
-    for source in pc.unique(sources).to_pylist():
-        if source in recurring:
-            mine = pc.and_(pc.equal(sources, source), pa.array(modes != CODE))
-            texts = cut_lines_of(texts, mine, recurring[source])
-    return texts
 
 
 def _cuts(before: pa.LargeStringArray, after: pa.LargeStringArray, rows: np.ndarray) -> np.ndarray:

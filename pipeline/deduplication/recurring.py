@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.deduplication.keys import ShardInput, still_in
-from pipeline.deduplication.lines import count_hashes, cut_lines_of, line_hashes
+from pipeline.deduplication.lines import KnownLines, count_hashes, cut_lines_of, line_hashes
 from pipeline.deduplication.minhash import CODE
 from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
 from pipeline.deduplication.sieve import Passing
@@ -157,13 +157,25 @@ def sort_hashes(_: str, buffer: bytes) -> bytes:
     return np.sort(np.frombuffer(buffer, "<u8")).tobytes()
 
 
-def cut_recurring(
-    texts: pa.LargeStringArray, sources: pa.StringArray, recurring: Mapping[str, str]
-) -> pa.LargeStringArray:
-    """Texts without their sources' recurring lines. `recurring`: source → file of the sorted hashes of its lines."""
-    for source in pc.unique(sources).to_pylist():
-        if source in recurring:
-            mine = pc.equal(sources, source)
-            lines = np.frombuffer(storage.read_bytes(recurring[source]), "<u8")
-            texts = cut_lines_of(texts, mine, lines)
-    return texts
+class RecurringLines:
+    """The recurring lines of sources, from files of their sorted hashes, each read when it is first asked for."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files, self._known = files, dict[str, KnownLines]()
+
+    def cut(
+        self, texts: pa.LargeStringArray, sources: pa.StringArray, but_not: np.ndarray | None = None
+    ) -> pa.LargeStringArray:
+        """Texts without their sources' recurring lines; those of the rows `but_not`, bool (n,), as they are."""
+        for source in pc.unique(sources).to_pylist():
+            if source in self._files:
+                mine = pc.equal(sources, source)
+                if but_not is not None:
+                    mine = pc.and_(mine, pa.array(~but_not))
+                texts = cut_lines_of(texts, mine, self._lines(source))
+        return texts
+
+    def _lines(self, source: str) -> KnownLines:
+        if source not in self._known:
+            self._known[source] = KnownLines.of(read_records(self._files[source], np.dtype("<u8")))
+        return self._known[source]
