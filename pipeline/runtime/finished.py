@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
+
+import xxhash
 
 from pipeline.runtime import storage
 from pipeline.runtime.storage import Entry, digest_of
@@ -61,7 +63,7 @@ class Record:
 
 def write_record(path: str, record: Record) -> None:
     """Write a record with a digest of itself."""
-    value = json.loads(json.dumps(asdict(record)))  # as it will be read: keys are strings, tuples are lists
+    value = _as_read([record])[0]
     storage.write_json(path, {**value, "digest": digest_of(value)})
 
 
@@ -81,42 +83,55 @@ MANIFEST_RECORDS = 1000
 
 
 def write_manifest(folder: str, phase: str, records: Sequence[Record], *, sweep: bool = True) -> None:
-    """Gather the records of a finished phase, in their order: `manifest.json`, and files of MANIFEST_RECORDS each.
+    """Gather the records of a finished phase, in their order: `manifest.json`, and files of MANIFEST_RECORDS each,
+    whose names hold the digest of their bytes.
 
     Nothing is written where they are gathered already; with `sweep` parts of earlier manifests are removed.
     """
-    if list(manifest_records(folder, phase).values()) == [_as_read(record) for record in records] and records:
-        return
     place = storage.join(folder, phase)
-    names = []
+    parts = {}
     for number, at in enumerate(range(0, len(records), MANIFEST_RECORDS)):
-        value = [asdict(_as_read(record)) for record in records[at : at + MANIFEST_RECORDS]]
-        names.append(f"{number:05d}-{digest_of(value)}.json")
-        storage.write_json(storage.join(place, "manifest", names[-1]), value)
+        content = storage.json_bytes(_as_read(records[at : at + MANIFEST_RECORDS]), indent=None)
+        parts[f"{number:05d}-{xxhash.xxh3_128_hexdigest(content)}.json"] = content
+    names = list(parts)
+    if names and names == _parts(place) and manifest_records(folder, phase):
+        return
+    for name, content in parts.items():
+        with storage.create(storage.join(place, "manifest", name)) as stream:
+            stream.write(content)
     if sweep:
         listed = storage.list_files(storage.join(place, "manifest"))
         storage.remove(storage.join(place, "manifest"), set(listed) - set(names))
     storage.write_json(storage.join(place, "manifest.json"), {"parts": names, "digest": digest_of(names)})
 
 
-def _as_read(record: Record) -> Record:
-    """A record as it is read from its file: keys are strings, tuples are lists."""
-    return _record(json.loads(json.dumps(asdict(record))))
+def _parts(place: str) -> list[str]:
+    """Names of the files of a manifest; none where there is no manifest, or it is damaged."""
+    try:
+        manifest = storage.read_json(storage.join(place, "manifest.json"))
+        names: list[str] = manifest["parts"]
+        return names if manifest["digest"] == digest_of(names) else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _as_read(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Records as they are read from a file: keys are strings, tuples are lists."""
+    plain = [{**vars(record), "files": [vars(file) for file in record.files]} for record in records]
+    read: list[dict[str, Any]] = json.loads(json.dumps(plain))
+    return read
 
 
 def manifest_records(folder: str, phase: str) -> dict[str, Record]:
     """Records of a finished phase by task, in the order of its tasks; none where it is not finished or damaged."""
     place = storage.join(folder, phase)
+    names = _parts(place)
     try:
-        manifest = storage.read_json(storage.join(place, "manifest.json"))
-        if manifest["digest"] != digest_of(manifest["parts"]):
-            return {}
         with ThreadPoolExecutor(_THREADS) as pool:
-            paths = [storage.join(place, "manifest", name) for name in manifest["parts"]]
-            parts = list(pool.map(storage.read_json, paths))
-        if [name.split("-")[1] for name in manifest["parts"]] != [f"{digest_of(part)}.json" for part in parts]:
+            parts = list(pool.map(storage.read_bytes, [storage.join(place, "manifest", name) for name in names]))
+        if [name.split("-")[1] for name in names] != [f"{xxhash.xxh3_128_hexdigest(part)}.json" for part in parts]:
             return {}
-        records = [_record(value) for part in parts for value in part]
+        records = [_record(value) for part in parts for value in json.loads(part)]
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return {}
     return {record.task: record for record in records}
