@@ -21,7 +21,7 @@ KEY, EMAIL, USER, IP_ADDRESS, PHONE, IBAN, CREDIT_CARD, NATIONAL_ID = range(len(
 KEY_START, KEY_URL = len(PII_KINDS), len(PII_KINDS) + 1
 """More kinds of candidates: where a word begins as an issuer's keys do; an address with a password in it."""
 
-DIGIT, UPPER, LOWER, KEY_CHARACTER, LOCAL, HIGH, SEPARATOR, HEXADECIMAL = (1 << bit for bit in range(8))
+DIGIT, UPPER, LOWER, KEY_CHARACTER, LOCAL, HIGH, SEPARATOR, HEXADECIMAL, DIGIT_LEAD = (1 << bit for bit in range(9))
 WORD = DIGIT | UPPER | LOWER | HIGH
 
 LOCAL_MAX = 64  # octets of the part before `@` (RFC 5321, 4.5.3.1.1)
@@ -42,6 +42,7 @@ def _classes() -> npt.NDArray[np.uint16]:
         character = chr(byte) if byte < 128 else ""
         table[byte] |= DIGIT * ("0" <= character <= "9") | UPPER * ("A" <= character <= "Z")
         table[byte] |= LOWER * ("a" <= character <= "z") | HIGH * (byte >= 128)
+        table[byte] |= DIGIT_LEAD * (byte in b"\xd9\xdb\xdf\xe0\xe1\xef")  # of the digits of other scripts: `_digit`
         table[byte] |= HEXADECIMAL * (character != "" and character in "0123456789abcdefABCDEF")
         if character and (character.isalnum() or character in "_-+/="):
             table[byte] |= KEY_CHARACTER
@@ -84,10 +85,24 @@ STARTS_3, STARTS_4 = _start_table(KEY_STARTS, 3), _start_table(KEY_STARTS, 4)
 PASSWORDS_4 = _start_table(PASSWORD_STARTS.split(), 4)
 
 
+def _first_bytes() -> npt.NDArray[np.bool_]:
+    """Hash of the first three bytes of a word → whether any beginning of a key has it: small enough to stay in cache."""
+    table = np.zeros(1 << 13, np.bool_)
+    for start in KEY_STARTS:
+        table[_start_hash.py_func(_start.py_func(np.frombuffer(start, np.uint8), 0, 3))] = True
+    return table
+
+
+FIRST_BYTES = _first_bytes()
+
+
 @njit(cache=True, nogil=True)
 def _begins_as_key(data: np.ndarray, i: int, hi: int) -> bool:
     """Whether a word begins as an issuer's keys do, or as the name of a password with `=` or `:` not far behind it."""
-    three, four = _start(data, i, 3), _start(data, i, 4)
+    three = _start(data, i, 3)
+    if not FIRST_BYTES[_start_hash(three)]:
+        return False
+    four = _start(data, i, 4)
     place = _start_hash(four)
     if PASSWORDS_4[place] == four:  # nearly all that begin so are passages, passengers, what is passed
         at, stop = i, min(hi, i + PASSWORD_NAME_MAX)
@@ -493,18 +508,59 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
         lo, hi = offsets[document], offsets[document + 1]
         run, identifier_until, colon_until, row_until, digit_until = lo, lo, lo, lo, lo - 1
         before = np.uint16(0)
-        for i in range(lo, hi + 1):
+        i = lo
+        while i <= hi:
             # One step past the end closes the last run.
             byte = data[i] if i < hi else np.uint8(0)
             kinds = CLASSES[byte] if i < hi else np.uint16(0)
-            # Most bytes by far are these, at which nothing begins or ends: within a word, within a character.
-            if kinds & letter and before & alphanumeric and (i < identifier_until or not national):
-                before = kinds
+            size = 0
+            # Most bytes by far stand within a word, where nothing begins or ends: a word is one step, and so are
+            # letters of other scripts.
+            if kinds & letter:
+                if not before & alphanumeric:
+                    if enabled[IBAN] and i + 15 <= hi and CLASSES[data[i + 2]] & DIGIT:
+                        end = _iban(data, i, lo, hi)
+                        if end >= 0:
+                            n = _put(out, n, document, IBAN, i, end)
+                    if enabled[KEY] and i + 8 < hi:
+                        if _begins_as_key(data, i, hi):
+                            n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
+                        elif byte == 0x42 and _is_begin(data, i, lo, hi):
+                            n = _put(out, n, document, KEY, i, i + 6)
+                end = i + 1
+                while end < hi and CLASSES[data[end]] & letter:
+                    end += 1
+                if national and i >= identifier_until:
+                    identifier_until = end
+                    if end < hi and CLASSES[data[end]] & DIGIT:
+                        stop, digits, total = _identifier(data, i, hi)
+                        identifier_until = stop
+                        if digits >= 5 and IDENTIFIER_MIN <= total <= IDENTIFIER_MAX:
+                            n = _put(out, n, document, NATIONAL_ID, i, stop)
+                before, i = kinds, end
                 continue
-            if 0x80 <= byte < 0xC0:
-                run, before = i + 1, kinds
-                continue
-            if not kinds & KEY_CHARACTER:
+            if kinds & HIGH:
+                if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and _is_secret_shape(data, run, i):
+                    n = _put(out, n, document, KEY, run, i)
+                while True:
+                    if kinds & DIGIT_LEAD:
+                        size = _digit(data, i, hi)
+                        if size:
+                            break
+                    before = kinds
+                    i += 1
+                    if i == hi:
+                        break
+                    kinds = CLASSES[data[i]]
+                    if not kinds & HIGH:
+                        break
+                run = i
+                if not size:
+                    continue
+                run = i + 1
+            elif kinds & DIGIT:
+                size = 1
+            elif not kinds & KEY_CHARACTER:
                 if enabled[KEY] and i - run >= KEY_MIN and _is_secret_shape(data, run, i):
                     n = _put(out, n, document, KEY, run, i)
                 run = i + 1
@@ -527,17 +583,6 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                         end = _password_address(data, i, lo, hi)
                         if end >= 0:
                             n = _put(out, n, document, KEY_URL, i, end)
-            elif kinds & (UPPER | LOWER) and not before & (DIGIT | UPPER | LOWER):
-                if enabled[IBAN]:
-                    end = _iban(data, i, lo, hi)
-                    if end >= 0:
-                        n = _put(out, n, document, IBAN, i, end)
-                if enabled[KEY] and i + 8 < hi:
-                    if _begins_as_key(data, i, hi):
-                        n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
-                    elif byte == 0x42 and _is_begin(data, i, lo, hi):
-                        n = _put(out, n, document, KEY, i, i + 6)
-            size = _digit(data, i, hi) if kinds & (DIGIT | HIGH) else 0
             if size and enabled[IP_ADDRESS]:
                 if i != digit_until:
                     end = _ip4(data, i, lo, hi)
@@ -554,12 +599,13 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                         n = _put(out, n, document, PHONE, i, end)
                     if enabled[CREDIT_CARD] and digits >= CARD_MIN:
                         n = _put(out, n, document, CREDIT_CARD, i, end)
-            if enabled[NATIONAL_ID] and i >= identifier_until and kinds & (DIGIT | UPPER | LOWER):
+            if national and i >= identifier_until and kinds & DIGIT:
                 end, digits, total = _identifier(data, i, hi)
                 identifier_until = end
                 if digits >= 5 and IDENTIFIER_MIN <= total <= IDENTIFIER_MAX:
                     n = _put(out, n, document, NATIONAL_ID, i, end)
             before = kinds
+            i += 1
     return n
 
 
