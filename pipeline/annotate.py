@@ -5,12 +5,12 @@ The shard that is written holds its rows sorted by language, so that whoever wan
 
 import hashlib
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from configs.language_codes import UNDETERMINED
 from configs.load import Plan
@@ -21,8 +21,8 @@ from pipeline.pii.policy import actions_of, pseudonym_key, treated
 from pipeline.quality import Measures
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
-from pipeline.runtime.shards import Sections
-from pipeline.text.columns import decode, encode, string_bytes, unify
+from pipeline.runtime.shards import Sections, in_one
+from pipeline.text.columns import Trimmed, decode, encode, string_bytes
 
 VERSION = 10
 
@@ -149,49 +149,55 @@ class AnnotateWork:
         annotator = _annotator(self.digest, self.plan)
         with storage.open_stream(task.payload) as reader:
             batches = [annotator(batch) for batch in reader]
-        # In one piece: to take rows from chunks, Arrow would put the chunks together for each language anew.
-        table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+        documents = in_one(batches)
         del batches
-        languages = decode(table["language"].combine_chunks())
-        order = np.argsort(np.array(languages.to_pylist(), dtype=object), kind="stable")
         output = self.plan.recipe.output
-        with folder.arrow(".arrow", table.schema, writer=Sections) as shard:
+        with folder.arrow(".arrow", documents.schema, writer=Sections) as shard:
             parts = []
-            for language, rows in _runs(languages, order):
-                part = table.take(pa.array(rows))
-                size = int(pc.sum(part["bytes"]).as_py())
-                about = {"language": language, "documents": len(rows), "bytes": size, "at": shard.begin()}
+            for language, portions in _by_language(documents, output.batch_documents, output.batch_bytes):
+                about = {"language": language, "documents": 0, "bytes": 0, "at": shard.begin()}
+                for batch in portions:
+                    size = int(batch["bytes"].to_numpy().sum())
+                    about["documents"] += batch.num_rows
+                    about["bytes"] += size
+                    shard.write(batch, size)
                 parts.append(about)
-                for batch in _rebatched(part, output.batch_documents, output.batch_bytes):
-                    shard.write(batch, int(pc.sum(batch["bytes"]).as_py()))
             shard.extra["languages"] = parts
 
 
-def _runs(languages: pa.StringArray, order: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Rows of each language, in the order of code and, within, of appearance."""
-    values = np.array(languages.to_pylist(), dtype=object)[order]
-    borders = np.flatnonzero(values[1:] != values[:-1]) + 1
-    return [(str(values[start]), order[start:end]) for start, end in _spans(borders, len(order))]
+def _by_language(
+    documents: pa.RecordBatch, most: int, most_bytes: int
+) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
+    """Languages in the order of their codes with their documents, in order of appearance: in batches of at most so many
+    and about so many bytes of text."""
+    names, indices = documents["language"].dictionary.to_pylist(), documents["language"].indices.to_numpy()
+    rank = np.empty(len(names), np.int64)
+    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    order = np.argsort(rank[indices], kind="stable")
+    is_coded = [pa.types.is_dictionary(field.type) for field in documents.schema]
+    coded = [
+        Trimmed(column, order) if is_it else None for column, is_it in zip(documents.columns, is_coded, strict=True)
+    ]
+    plain = documents.select([field.name for field, is_it in zip(documents.schema, is_coded, strict=True) if not is_it])
+    borders = (np.flatnonzero(np.diff(indices[order])) + 1).tolist()
+    for first, end in itertools.pairwise([0, *borders, len(order)] if len(order) else []):
+        part = plain.take(pa.array(order[first:end]))
+        yield names[indices[order[first]]], _batches(documents.schema, part, coded, first, most, most_bytes)
 
 
-def _spans(borders: np.ndarray, end: int) -> list[tuple[int, int]]:
-    edges = [0, *borders.tolist(), end]
-    return [pair for pair in itertools.pairwise(edges) if pair[0] < pair[1]]
-
-
-def _rebatched(part: pa.Table, documents: int, size: int) -> list[pa.RecordBatch]:
-    """Cut a table into batches of at most so many documents and about so many bytes."""
-    part = part.combine_chunks()
+def _batches(
+    schema: pa.Schema, part: pa.RecordBatch, coded: Sequence[Trimmed | None], first: int, most: int, most_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """Cut the columns of `part`, and those of `coded` from row `first` on, in between."""
     ends = np.cumsum(part["bytes"].to_numpy())
-    batches, start = [], 0
-    while start < part.num_rows:
+    start = 0
+    while start < len(ends):
         base = ends[start - 1] if start else 0
-        stop = min(start + documents, max(start + 1, int(np.searchsorted(ends, base + size, side="right"))))
-        batch = part.slice(start, stop - start).to_batches()[0]
-        names = [field.name for field in batch.schema if pa.types.is_dictionary(field.type)]
-        batches.append(unify(batch, names))
+        stop = min(start + most, max(start + 1, int(np.searchsorted(ends, base + most_bytes, side="right"))), len(ends))
+        rest = iter(part.slice(start, stop - start).columns)
+        arrays = [cut(first + start, first + stop) if cut else next(rest) for cut in coded]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         start = stop
-    return batches
 
 
 def _policy(settings: PersonalData) -> list[Any]:

@@ -86,7 +86,7 @@ PASSWORDS_4 = _start_table(PASSWORD_STARTS.split(), 4)
 
 
 def _first_bytes() -> npt.NDArray[np.bool_]:
-    """Hash of the first three bytes of a word → whether any beginning of a key has it: small enough to stay in cache."""
+    """Hash of the first three bytes of a word → whether any beginning of a key has it: small, so it stays in cache."""
     table = np.zeros(1 << 13, np.bool_)
     for start in KEY_STARTS:
         table[_start_hash.py_func(_start.py_func(np.frombuffer(start, np.uint8), 0, 3))] = True

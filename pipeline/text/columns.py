@@ -9,8 +9,6 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline.text.schema import DICTIONARY
-
 
 def constant_column(value: str, rows: int) -> pa.DictionaryArray:
     """A dictionary column that holds one value in every row."""
@@ -99,15 +97,41 @@ def with_dictionary(column: pa.Array, values: pa.StringArray) -> pa.DictionaryAr
     return pa.DictionaryArray.from_arrays(pc.index_in(decode(column), values), values)
 
 
-def unify(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
-    """Re-encode dictionary columns so that their dictionaries hold just the values present, in order of appearance.
+class Trimmed:
+    """Cuts rows out of a reordered dictionary column so that their dictionary holds just the values present, in
+    order of appearance.
 
     Which values a dictionary holds depends on how batches were cut; the bytes that are written must not.
     """
-    import pyarrow.compute as pc
 
-    for name in columns:
-        index = batch.schema.get_field_index(name)
-        field = batch.schema.field(index)
-        batch = batch.set_column(index, field, pc.dictionary_encode(decode(batch[name])).cast(DICTIONARY))
-    return batch
+    def __init__(self, column: pa.DictionaryArray, order: np.ndarray) -> None:
+        import pyarrow.compute as pc
+
+        if column.dictionary.null_count or len(column.dictionary.unique()) < len(column.dictionary):
+            column = pc.dictionary_encode(decode(column))
+        self._values = column.dictionary
+        self._indices = pc.fill_null(column.indices, -1).to_numpy()[order]
+        self._changes = np.concatenate([[0], np.cumsum(np.diff(self._indices) != 0)])
+        self._alone: dict[int, pa.StringArray] = {}
+
+    def __call__(self, start: int, stop: int) -> pa.DictionaryArray:
+        """Rows from `start` to before `stop` of the new order, at least one."""
+        indices = self._indices[start:stop]
+        if self._changes[start] == self._changes[stop - 1] and indices[0] >= 0:
+            # Most often: a language, a source, a licence has many rows.
+            return pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros(stop - start, np.int32)), self._one(int(indices[0]))
+            )
+        ordered, firsts, places = np.unique(indices, return_index=True, return_inverse=True)
+        turns = np.argsort(firsts)
+        present, ranks = ordered[turns], np.empty(len(turns), np.int32)
+        ranks[turns] = np.cumsum(present >= 0) - 1  # a missing value has no place in the dictionary
+        missing = indices < 0
+        places = np.where(missing, np.int32(0), ranks[places])
+        values = self._values.take(pa.array(present[present >= 0]))
+        return pa.DictionaryArray.from_arrays(pa.array(places, mask=missing if missing.any() else None), values)
+
+    def _one(self, index: int) -> pa.StringArray:
+        if index not in self._alone:
+            self._alone[index] = self._values.take(pa.array([index], pa.int32()))
+        return self._alone[index]
