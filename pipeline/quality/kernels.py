@@ -1,8 +1,8 @@
 """The numba kernels behind `pipeline.quality.text`: decode, cut into words, count n-grams, look words up.
 
 A document is read once: its UTF-8 becomes the code points of the measured text (words that are left out of it already
-gone, one space between words) and a 64-bit hash a word. N-grams are counted in an open-addressing table of 64-bit
-slots, 32 of tag and 32 of count, that is reused from document to document; in a document of a million characters two
+gone, one space between words) and a 64-bit hash a word. N-grams are counted in an open-addressing table of 32-bit
+tags, with their counts beside them, that is reused from document to document; in a document of a million characters two
 different n-grams fall together with probability 2·10⁻⁴. How often each count occurs is kept up while counting, so
 the most frequent n-grams are found without sorting. All of it is linear in the document.
 """
@@ -36,7 +36,7 @@ _SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _ONE, _S29, _S32 = np.uint64(1), np.uint64(29), np.uint64(32)
-_COUNT, _TAG = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFF00000000)
+_COUNT, _FREE, _TAKEN = np.uint64(0xFFFFFFFF), np.uint32(0), np.uint32(1)
 
 _HTTP, _HREF, _COM = np.uint64(0x68747470), np.uint64(0x68726566), np.uint64(0x2E636F6D)
 _WWW, _SLASHES = np.uint64(0x777777), np.uint64(0x2F2F)
@@ -167,34 +167,37 @@ def cut_words(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _count(table: np.ndarray, mask: np.uint64, value: np.uint64) -> np.int64:
+def _count(tags: np.ndarray, counts: np.ndarray, mask: np.uint64, value: np.uint64) -> np.int64:
     """Count one more of `value` in the table; returns how often it was there before."""
     value = (value ^ (value >> _S32)) * _MIX
-    tag = value & _TAG
+    tag = max(np.uint32(value >> _S32), _TAKEN)
     slot = (value ^ (value >> _S29)) & mask
     while True:
-        held = table[slot]
-        if held == 0:
-            table[slot] = tag | _ONE
+        held = tags[slot]
+        if held == _FREE:
+            tags[slot] = tag
             return np.int64(0)
-        if held & _TAG == tag:
-            table[slot] = held + _ONE
-            return np.int64(held & _COUNT)
+        if held == tag:
+            counts[slot] += _TAKEN
+            return np.int64(counts[slot])
         slot = (slot + _ONE) & mask
 
 
 @njit(cache=True, nogil=True)
-def _cleared(table: np.ndarray, entries: int) -> np.uint64:
+def _cleared(tags: np.ndarray, counts: np.ndarray, entries: int) -> np.uint64:
     """Empty as many slots as `entries` need, at most two thirds full; returns the mask of the slots."""
     size = 16
     while size * 2 < entries * 3:
         size *= 2
-    table[:size] = 0
+    tags[:size] = 0
+    counts[:size] = 0
     return np.uint64(size - 1)
 
 
 @njit(cache=True, nogil=True)
-def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarray, frequency: np.ndarray) -> float:
+def character_repetition(
+    codes: np.ndarray, length: int, n: int, tags: np.ndarray, counts: np.ndarray, frequency: np.ndarray
+) -> float:
     """Share of n-gram occurrences that belong to the √(distinct) most frequent n-grams; 0 for a text below n.
 
     `frequency`, int32, is zero on entry and on return.
@@ -202,7 +205,7 @@ def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarr
     total = length - n + 1
     if total <= 0:
         return 0.0
-    mask = _cleared(table, total)
+    mask = _cleared(tags, counts, total)
     leaving = _ONE
     for _ in range(n):
         leaving *= _BASE
@@ -214,7 +217,7 @@ def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarr
         value = value * _BASE + np.uint64(codes[i])
         if i >= n:
             value -= leaving * np.uint64(codes[i - n])
-        before = _count(table, mask, value)
+        before = _count(tags, counts, mask, value)
         if before == 0:
             distinct += 1
         else:
@@ -236,12 +239,12 @@ def character_repetition(codes: np.ndarray, length: int, n: int, table: np.ndarr
 
 
 @njit(cache=True, nogil=True)
-def word_repetition(hashes: np.ndarray, words: int, n: int, table: np.ndarray) -> float:
+def word_repetition(hashes: np.ndarray, words: int, n: int, tags: np.ndarray, counts: np.ndarray) -> float:
     """Share of word n-gram occurrences that belong to n-grams seen more than once; 0 for fewer than n words."""
     total = words - n + 1
     if total <= 0:
         return 0.0
-    mask = _cleared(table, total)
+    mask = _cleared(tags, counts, total)
     leaving = _ONE
     for _ in range(n):
         leaving *= _BASE
@@ -253,7 +256,7 @@ def word_repetition(hashes: np.ndarray, words: int, n: int, table: np.ndarray) -
         value = value * _BASE + hashes[i]
         if i >= n:
             value -= leaving * hashes[i - n]
-        before = _count(table, mask, value)
+        before = _count(tags, counts, mask, value)
         if before == 1:
             repeated += 2
         elif before > 1:
@@ -352,7 +355,7 @@ def measure(
     hashes = np.empty(longest + 1, np.uint64)
     starts = np.empty(longest + 1, np.int32)
     ends = np.empty(longest + 1, np.int32)
-    table = np.empty(slots, np.uint64)
+    tags, counts = np.empty(slots, np.uint32), np.empty(slots, np.uint32)
     frequency = np.zeros(longest + 2, np.int32)
     letter_keys, letter_pairs = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint64)
     for i in turns:
@@ -366,8 +369,8 @@ def measure(
         )  # fmt: skip
         closed, flagged = known_words(codes, entries, hashes, starts, ends, words, row, sizes, keys, kinds)
         out_words[i] = words
-        out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], table, frequency)
-        out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], table)
+        out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], tags, counts, frequency)
+        out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], tags, counts)
         out[i, 2] = special / length if length else 0.0
         out[i, 3] = min(1.0, closed / words) if words else 0.0
         out[i, 4] = min(1.0, flagged / words) if words else 0.0

@@ -97,6 +97,31 @@ def _weight(slots: np.ndarray, start: np.uint64, bits: np.uint32, key: np.uint32
 
 
 @njit(cache=True, nogil=True)
+def _add_up(
+    slots: np.ndarray, start: np.uint64, bits: np.uint32, keys: np.ndarray, pairs: np.ndarray, count: int
+) -> tuple[int, int]:
+    """The sum of the weights of `keys[:count]`, and how many have none; the `pairs` of those come to the front."""
+    mask = (_ONE << bits) - _ONE
+    total, others, unknown = np.int64(0), 0, 0
+    for i in range(count):
+        # Most keys lie where their lowest bits point: no branch to guess.
+        key = keys[i]
+        held = slots[start + np.uint64(key & mask)]
+        hit = (held >> _WEIGHT_BITS == _tag(key, bits)) & (held != _NONE)
+        total += np.int64(hit) * (np.int64(held & _WEIGHT_MASK) - _WEIGHT_ZERO)
+        keys[others], pairs[others] = key, pairs[i]
+        others += not hit
+    for i in range(others):
+        weight = _weight(slots, start, bits, keys[i])
+        pairs[unknown] = pairs[i]
+        if weight == UNKNOWN:
+            unknown += 1
+        else:
+            total += weight
+    return total, unknown
+
+
+@njit(cache=True, nogil=True)
 def letter_order(
     codes: np.ndarray,
     length: int,
@@ -137,12 +162,13 @@ def letter_order(
                 b = c
             at += CHUNK
             letters += count
+            if order == 3:
+                found, count = _add_up(slots, place, size_bits, keys, pairs, count)
+                total += found
             for i in range(count):
-                weight = _weight(slots, place, size_bits, keys[i]) if order == 3 else UNKNOWN
-                if weight == UNKNOWN:
-                    pair = _key(_ANY, pairs[i] >> _S21, pairs[i] & _ANY)
-                    weight = _weight(slots, place, size_bits, pair)
-                total += int(weight) if weight != UNKNOWN else floor
+                keys[i] = _key(_ANY, pairs[i] >> _S21, pairs[i] & _ANY)
+            found, count = _add_up(slots, place, size_bits, keys, pairs, count)
+            total += found + count * floor
     if letters < LETTERS_MIN:
         return np.nan
     return total / (UNITS_PER_NAT * letters)
