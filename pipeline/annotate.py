@@ -155,13 +155,13 @@ class AnnotateWork:
         with folder.arrow(".arrow", documents.schema, writer=Sections) as shard:
             parts = []
             for language, portions in _by_language(documents, output.batch_documents, output.batch_bytes):
-                about = {"language": language, "documents": 0, "bytes": 0, "at": shard.begin()}
+                at, documents_of_it, bytes_of_it = shard.begin(), 0, 0
                 for batch in portions:
                     size = int(batch["bytes"].to_numpy().sum())
-                    about["documents"] += batch.num_rows
-                    about["bytes"] += size
+                    documents_of_it += batch.num_rows
+                    bytes_of_it += size
                     shard.write(batch, size)
-                parts.append(about)
+                parts.append({"language": language, "documents": documents_of_it, "bytes": bytes_of_it, "at": at})
             shard.extra["languages"] = parts
 
 

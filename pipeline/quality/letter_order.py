@@ -118,7 +118,7 @@ def _add_up(
             unknown += 1
         else:
             total += weight
-    return total, unknown
+    return int(total), unknown
 
 
 @njit(cache=True, nogil=True)
