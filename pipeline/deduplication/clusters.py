@@ -28,6 +28,7 @@ from pipeline.deduplication.records import (
 from pipeline.runtime import storage
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import digest_of
+from pipeline.text.hashing import finish64
 
 ROUNDS_MAX = 100
 FILES_MIN, FILES_MAX = 16, 4096
@@ -45,16 +46,9 @@ class ReadEdges:
     def __call__(self, file: EdgeFile, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """Records EDGE (end, other end) by partition of the end; of one end only: the larger."""
         edges = read_records(file.path, PAIR if file.is_pairs else EDGE)
-        low = np.minimum(edges["left"], edges["right"])
-        high = np.maximum(edges["left"], edges["right"])
-        directed = np.empty(len(edges) * (2 if self.both else 1), EDGE)
-        directed["left"][: len(edges)], directed["right"][: len(edges)] = high, low
-        if self.both:
-            directed["left"][len(edges) :], directed["right"][len(edges) :] = low, high
-        where = partition_of(spread(directed["left"]), partitions)
-        mine = (where >= chosen.start) & (where < chosen.stop)
-        for partition, part in split(directed[mine], where[mine]):
-            yield partition, part.tobytes()
+        left, right = (np.ascontiguousarray(edges[side]) for side in ("left", "right"))
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        return _by_partition(high, low, self.both, partitions, chosen)
 
 
 @dataclass(frozen=True)
@@ -70,22 +64,83 @@ class Star:
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """Records EDGE (document, smaller document) by hash of the document, so that equal ones meet in a file."""
-        edges = distinct(np.frombuffer(buffer, EDGE))
-        first = np.flatnonzero(np.r_[True, np.diff(edges["left"]) != 0])
-        group = np.cumsum(np.r_[True, np.diff(edges["left"]) != 0]) - 1
-        centres = edges["left"][first]
-        smallest = np.minimum(edges["right"][first], centres)  # neighbours are sorted
-        linked = np.empty(len(edges), EDGE)
-        linked["left"], linked["right"] = edges["right"], smallest[group]
-        if self.large:
-            linked = linked[edges["right"] > edges["left"]]
-        else:
-            own = np.empty(len(centres), EDGE)
-            own["left"], own["right"] = centres, smallest
-            linked = np.concatenate([linked, own])
-        linked = distinct(linked[linked["left"] != linked["right"]])
-        for number, part in split(linked, partition_of(spread(linked["left"]), self.files)):
-            yield f"{STARS}{number:06d}", part.tobytes()
+        edges = distinct(np.frombuffer(buffer, EDGE)).view(np.uint64).reshape(-1, 2)
+        linked = np.empty((len(edges) * (1 if self.large else 2), 2), np.uint64)
+        return _to_files(distinct(linked[: _link(edges, self.large, linked)].view(EDGE).ravel()), self.files)
+
+
+def _to_files(edges: np.ndarray, files: int) -> Iterator[tuple[str, bytes]]:
+    """Records EDGE by file of their first document."""
+    left, right = (np.ascontiguousarray(edges[side]) for side in ("left", "right"))
+    for number, part in _by_partition(left, right, False, files, range(files)):
+        yield f"{STARS}{number:06d}", part
+
+
+def _by_partition(
+    left: np.ndarray, right: np.ndarray, both: bool, partitions: int, chosen: range
+) -> Iterator[tuple[int, bytes]]:
+    """Records EDGE (left, right), and where asked (right, left), by partition of the first, of the chosen ones."""
+    starts = np.zeros(len(chosen) + 1, np.int64)
+    _count_edges(left, partitions, chosen.start, starts)
+    if both:
+        _count_edges(right, partitions, chosen.start, starts)
+    np.cumsum(starts, out=starts)
+    grouped, to = np.empty((int(starts[-1]), 2), np.uint64), starts[:-1].copy()
+    _place_edges(left, right, partitions, chosen.start, grouped, to)
+    if both:
+        _place_edges(right, left, partitions, chosen.start, grouped, to)
+    for number, partition in enumerate(chosen):
+        if starts[number] < starts[number + 1]:
+            yield partition, grouped[starts[number] : starts[number + 1]].tobytes()
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _partition(number: np.uint64, partitions: np.uint64, first: int) -> int:
+    """`partition_of` of a document, counted from `first` on."""
+    half = np.uint64(32)
+    return int((finish64(number) >> half) * partitions >> half) - first
+
+
+@njit(cache=True, nogil=True)
+def _count_edges(numbers: np.ndarray, partitions: int, first: int, starts: np.ndarray) -> None:
+    """Add how many documents are in each chosen partition to what is behind its place."""
+    of = np.uint64(partitions)
+    for number in numbers:
+        partition = _partition(number, of, first)
+        if 0 <= partition < len(starts) - 1:
+            starts[partition + 1] += 1
+
+
+@njit(cache=True, nogil=True)
+def _place_edges(
+    left: np.ndarray, right: np.ndarray, partitions: int, first: int, grouped: np.ndarray, to: np.ndarray
+) -> None:
+    of = np.uint64(partitions)
+    for edge in range(len(left)):
+        partition = _partition(left[edge], of, first)
+        if 0 <= partition < len(to):
+            place = to[partition]
+            to[partition] = place + 1
+            grouped[place, 0], grouped[place, 1] = left[edge], right[edge]
+
+
+@njit(cache=True, nogil=True)
+def _link(edges: np.ndarray, large: bool, linked: np.ndarray) -> int:
+    """Write the links of all neighbourhoods of sorted, distinct edges (centre, neighbour); returns how many."""
+    at, to = 0, 0
+    while at < len(edges):
+        centre = edges[at, 0]
+        smallest = min(edges[at, 1], centre)  # neighbours are sorted
+        if not large and centre != smallest:
+            linked[to, 0], linked[to, 1] = centre, smallest
+            to += 1
+        while at < len(edges) and edges[at, 0] == centre:
+            neighbour = edges[at, 1]
+            if neighbour != smallest and (not large or neighbour > centre):
+                linked[to, 0], linked[to, 1] = neighbour, smallest
+                to += 1
+            at += 1
+    return to
 
 
 def star_components(
@@ -127,9 +182,7 @@ class _Identity:
     files: int
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-        edges = np.frombuffer(buffer, EDGE)
-        for number, part in split(edges, partition_of(spread(edges["left"]), self.files)):
-            yield f"{STARS}{number:06d}", part.tobytes()
+        return _to_files(np.frombuffer(buffer, EDGE), self.files)
 
 
 def _read_with_smallest(path: str, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
@@ -137,10 +190,8 @@ def _read_with_smallest(path: str, partitions: int, chosen: range) -> Iterator[t
     own = np.empty(len(edges), EDGE)
     own["left"] = own["right"] = edges["right"]
     both = distinct(np.concatenate([edges, own]))
-    where = partition_of(spread(both["left"]), partitions)
-    mine = (where >= chosen.start) & (where < chosen.stop)
-    for partition, part in split(both[mine], where[mine]):
-        yield partition, part.tobytes()
+    left, right = (np.ascontiguousarray(both[side]) for side in ("left", "right"))
+    return _by_partition(left, right, False, partitions, chosen)
 
 
 def _with_smallest(
@@ -173,7 +224,7 @@ class ReadComponents:
                 smallest[mine] = _smallest_of(known["left"], known["right"], edges["left"][mine])
         where = partition_of(spread(smallest), partitions)
         taken = (where >= chosen.start) & (where < chosen.stop)
-        for partition, part in split(edges[taken], where[taken]):
+        for partition, part in split(edges.compress(taken), where[taken]):
             yield partition, part.tobytes()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 KEY_BITS = 64
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 _HALF = 32
 _ONES = (1 << _HALF) - 1
 
@@ -71,12 +71,19 @@ class Packing:
         """Records of whole keys."""
         names = dtype.names
         assert names is not None
-        records, below = np.zeros(len(keys), dtype), self.bits
-        for half in self.halves:
-            below -= half.bits
-            value = keys >> np.uint64(below) if half.bits else np.zeros(len(keys), np.uint64)
-            value = value & np.uint64((1 << half.bits) - 1) | np.uint64(half.constant)
-            records[names[half.column]] |= (value << np.uint64(half.shift)).astype(dtype[names[half.column]])
+        records = np.empty(len(keys), dtype)
+        for start in range(0, len(keys), _CHUNK):
+            key, below = keys[start : start + _CHUNK], self.bits
+            values = [np.zeros(len(key), np.uint64) for _ in names]
+            for half in self.halves:
+                below -= half.bits
+                value = key >> np.uint64(min(below, KEY_BITS - 1))
+                value &= np.uint64((1 << half.bits) - 1)
+                value |= np.uint64(half.constant)
+                value <<= np.uint64(half.shift)
+                values[half.column] |= value
+            for name, value in zip(names, values, strict=True):
+                records[name][start : start + _CHUNK] = value
         return records
 
     def beyond(self, bits: int) -> list[tuple[int, int]]:
