@@ -14,6 +14,15 @@ in backticks; no code at all, as in a licence file; comments within comments."""
 RUST, CPP, VERBATIM, HEREDOC, DIRECTIVES = (1 << bit for bit in range(10, 15))
 """Strings of its own: `r#"…"#`; `R"x(…)x"`; `@"…"`; here-documents; `'use strict'`, which is no code yet."""
 
+_ALWAYS = 1 << 15
+_BEGINNINGS = np.zeros(256, np.uint16)
+"""Syntaxes in which a byte of code may begin a comment, a string or a line."""
+for _bytes, _syntax in (
+    (b"\r\n<\"'", _ALWAYS), (b"/", SLASH), (b"#", HASH), (b"-", DASH), (b"`", BACKTICK), (b"=%", RUBY), (b"[", LUA),
+    (b"r", RUST), (b"R", CPP), (b"@", VERBATIM),
+):  # fmt: skip
+    _BEGINNINGS[list(_bytes)] = _syntax
+
 
 @njit(cache=True, nogil=True, inline="always")
 def _is_word(byte: int) -> bool:
@@ -257,6 +266,7 @@ def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int
     triple, lua, ruby = (syntax & TRIPLE) != 0, (syntax & LUA) != 0, (syntax & RUBY) != 0
     character, backtick = (syntax & CHARACTERS) != 0, (syntax & BACKTICK) != 0
     size, length, head, at = len(data), 0, -1, 0
+    beginnings = np.uint16(syntax | _ALWAYS)
     if syntax & PLAIN:
         while at < size:
             length = _put(words, length, data, at)
@@ -280,6 +290,12 @@ def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int
             continue
         if byte == 32 or byte == 9 or byte == 12 or (byte >= 0xEF and at < 3):
             at += 1
+            continue
+        if head >= 0 and not _BEGINNINGS[byte] & beginnings:  # most bytes of code
+            length = _break(words, length)
+            line_start = False
+            while at < size and not _BEGINNINGS[data[at]] & beginnings:
+                at += 1
             continue
         following = _byte_at(data, at + 1)
         start, end_a, end_b = -1, 0, 0  # of a comment, and the two bytes that end it; 0: the line's end
@@ -310,6 +326,11 @@ def words_of(data: np.ndarray, syntax: int, words: np.ndarray) -> tuple[int, int
                 words[length - 1] = 124  # another comment on the same line
             while at < size:
                 byte = data[at]
+                if _is_word(byte):  # most bytes of comments
+                    words[length] = byte | 32
+                    length += 1
+                    at += 1
+                    continue
                 if byte == 47 and _byte_at(data, at + 1) == 42 and length and words[length - 1] == 32:
                     words[length - 1] = 124  # a comment begins within this one
                 if end_a == 0:

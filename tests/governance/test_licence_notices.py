@@ -3,7 +3,7 @@
 
 import pytest
 
-from governance.licence_comments import SYNTAX, comment_words
+from governance.licence_comments import ANY, SYNTAX, comment_words
 from governance.licence_metadata import metadata_licence, said
 from governance.licence_notices import UNKNOWN, notice_of
 from governance.licence_tree import licence_of_text
@@ -170,3 +170,45 @@ def test_metadata_that_is_none_says_nothing(data):
 )  # fmt: skip
 def test_a_licence_file_is_the_licence_it_opens_with(text, licence):
     assert licence_of_text(text.encode()) == licence
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("c", "abc+1 // {}\n"),
+        ("c", "abc+1 /* {} */ x\n"),
+        ("java", "abc+1 // {}\n"),
+        ("python", "abc+1 # {}\n"),
+        ("ruby", "abc\n=begin\n{}\n=end\n"),
+        ("php", "abc+1 # {}\n"),
+        ("lua", "abc+1 -- {}\n"),
+        ("lua", "abc+1 --[[ {} ]] x\n"),
+        ("rust", "abc+1 /* /* {} */ */ x\n"),
+        ("html", "abc+1 <!-- {} --> x\n"),
+    ],
+)
+def test_a_comment_is_found_behind_code(language, code):
+    words, head = comment_words(code.format("Licensed so").encode(), SYNTAX.get(language, ANY))
+    assert b"licensed so" in words
+    assert head == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("c", 'abc+"// {}"\n'),
+        ("cpp", 'abc+R"x(" // {})x"\n'),
+        ("csharp", 'abc+@"\\" + "// {}"\n'),
+        ("java", 'abc+"""\n// {}\n"""\n'),
+        ("go", "abc+`\n// {}\n`\n"),
+        ("rust", 'abc+r#"" // {}"#\n'),
+        ("javascript", "abc+'// {}'\n"),
+        ("php", "abc+<<<END\n# {}\nEND\n"),
+        ("ruby", "abc+%q{{# {}}}\n"),
+        ("lua", "abc+[[\n-- {}\n]]\n"),
+        ("python", "abc+'''\n# {}\n'''\n"),
+    ],
+)
+def test_no_comment_is_found_in_a_string_behind_code(language, code):
+    words, _ = comment_words(code.format("Licensed so").encode(), SYNTAX[language])
+    assert b"licensed" not in words
