@@ -11,8 +11,8 @@ the planning, all of which one process does here one after the other.
 import argparse
 import json
 import math
+import resource
 import time
-import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -280,10 +280,9 @@ def simulate(terabytes: float) -> dict[str, Any]:
         for number in range(shards)
     ]
     jobs = CorpusJobs(plan, "count://corpus", "count://corpus/.work")
-    tracemalloc.start()
+    before = _resident()
     figures = Model(terabytes, jobs, units).run()
-    peak = tracemalloc.get_traced_memory()[1] - sum(map(len_of, CountingFiles.store.values()))
-    tracemalloc.stop()
+    peak = _resident() - before - sum(map(len_of, CountingFiles.store.values()))
     figures |= {"shards": shards, "peak": peak, "requests": sum(CountingFiles.requests.values())}
     return figures
 
@@ -292,6 +291,11 @@ def _simulated(terabytes: float) -> dict[str, Any]:
     """The same in a process of its own, so that one size's memory is not another's."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(simulate, terabytes).result()
+
+
+def _resident() -> int:
+    """The most memory that this process has held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def len_of(file: Any) -> int:
@@ -312,7 +316,7 @@ def table(sizes: list[float]) -> Table:
         ])  # fmt: skip
         print(*rows[-1], sep=" · ", flush=True)
     columns = ["text", "shards", "jobs", "tasks", "elements grouped", "shuffled", "of the text", "requests",
-               "planning", "memory"]  # fmt: skip
+               "planning", "memory grown by"]  # fmt: skip
     notes = [
         "Requests are those of planning and gathering; each task's own come on top.",
         "Stars for clusters that do not fit in memory are not counted.",

@@ -9,6 +9,7 @@ rounds over ranges of partitions, so that memory follows the bound of a round an
 order; `reduce` and `merge` sort by total orders, so the files do not depend on it.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,9 @@ from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
 
 _FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
-PARTITION_BYTES = 8 << 20
+PARTITION_BYTES, PARTITION_BYTES_MAX = 8 << 20, 64 << 20
+"""A partition grows with the root of what is shuffled, up to what a worker sorts in memory: each group of shards sends
+each partition a buffer, so that as many of both as there is text would make its square of buffers."""
 PARTITIONS_MAX = 1 << 16
 
 Read = Callable[[Any, int, range], Iterator[tuple[int, bytes]]]
@@ -177,7 +180,8 @@ class ExchangeStep(Step):
     def partitions(self, done: Done) -> int:
         """Partitions of all rounds."""
         total = self.size(done)
-        wanted = min(PARTITIONS_MAX, max(1, -(-total // PARTITION_BYTES)))
+        size = min(PARTITION_BYTES_MAX, max(PARTITION_BYTES, math.isqrt(total * (PARTITION_BYTES >> 8))))
+        wanted = min(PARTITIONS_MAX, max(1, -(-total // size)))
         return -(-wanted // self.rounds) * self.rounds
 
     def chosen(self, done: Done) -> range:
