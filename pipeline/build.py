@@ -43,6 +43,8 @@ from pipeline.write import corpus_digest
 MANIFEST_FORMAT = 1
 PROBLEMS_MAX = 10_000
 """Problems that the manifest names."""
+SMALL_ROUNDS = 4
+"""Input of fewer bytes than so many rounds shuffle needs no rounds: most keys take a tenth of what they are made of."""
 
 STAGES = ("ingest", "licence", "language", "quality", "personal_data", "deduplicate", "sample")
 """Stages at which a document can leave, in order."""
@@ -96,8 +98,10 @@ def build_corpus(
                 return dict(storage.read_json(storage.join(output, "manifest.json")))
             Thread(target=load_templates, name="templates", daemon=True).start()  # while tasks run
             units, whole, split = _split(plan, engine, work, units, watch)
-            jobs = CorpusJobs(plan, output, work, strict)
-            steps = _run_jobs(jobs, units, engine, watch)
+            size = sum(unit.size for unit in units)
+            is_small = engine.is_local and size < SMALL_ROUNDS * plan.recipe.deduplication.shuffle_bytes
+            jobs = CorpusJobs(plan, output, work, strict, is_small)
+            steps = _run_jobs(jobs, units, size, engine, watch)
             times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
             about = {"read_whole": whole, "phases": times, "items_too_short": too_short}
             manifest = _finish(jobs, fetched, about)
@@ -117,18 +121,18 @@ def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch) -> list[Step]:
-    """Run all jobs; returns their steps."""
-    size, run = max(sum(unit.size for unit in units), 1), list[Step]()
-    plans: tuple[tuple[str, Callable[[], list[Step]]], ...] = (
-        ("read", lambda: jobs.read_steps(units)),
-        ("compare", jobs.compare_steps),
-        ("choose", lambda: jobs.decide_steps(engine, Done(jobs.work))),
-        ("write", jobs.write_steps),
-    )
-    for label, plan in plans:
-        steps = plan()
-        run_steps(engine, jobs.work, steps, watch, label=label, input_bytes=size)
+def _run_jobs(jobs: CorpusJobs, units: list[Unit], size: int, engine: Engine, watch: Watch) -> list[Step]:
+    """Run all jobs on so many bytes; returns their steps. Those of little input are two, each one pipeline."""
+    plans: dict[str, Callable[[], list[Step]]] = {
+        "read": lambda: jobs.read_steps(units),
+        "compare": jobs.compare_steps,
+        "choose": lambda: jobs.decide_steps(engine, Done(jobs.work)),
+        "write": jobs.write_steps,
+    }
+    run = list[Step]()
+    for labels in (("read", "compare"), ("choose", "write")) if jobs.is_small else [(label,) for label in plans]:
+        steps = [step for label in labels for step in plans[label]()]
+        run_steps(engine, jobs.work, steps, watch, label=labels[0], input_bytes=max(size, 1))
         run += steps
     return run
 

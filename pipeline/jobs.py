@@ -48,12 +48,16 @@ from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_
 
 @dataclass(frozen=True)
 class CorpusJobs:
-    """The steps of one build. It travels to workers with them, so it holds nothing large."""
+    """The steps of one build. It travels to workers with them, so it holds nothing large.
+
+    `is_small`: the input is so small that a job is one pipeline even where memory is short.
+    """
 
     plan: Plan
     output: str
     work: str
     strict: bool = False
+    is_small: bool = False
 
     def read_steps(self, units: list[Unit]) -> list[Step]:
         """From files to keys of documents, and what equal keys tell."""
@@ -124,7 +128,7 @@ class CorpusJobs:
             code=frozenset(plan.languages.programming),
         )
         index = storage.join(self.output, "index") if plan.recipe.deduplication.near else None
-        return Deduplicator(self._deduplication, context, self.shard_inputs, index)
+        return Deduplicator(self._deduplication, context, self.shard_inputs, index, self.is_small)
 
     @property
     def _deduplication(self) -> Deduplication:

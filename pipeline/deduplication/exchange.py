@@ -81,6 +81,7 @@ class ExchangeStep(Step):
     round_bytes  what a round shuffles at most where memory is short
     joins        whether the parts that rounds leave of a file are to be joined to one
     needed       whether it is to be done at all; always if not given
+    is_small     all that is shuffled fits in a round, whatever the steps before it leave
     """
 
     name: str
@@ -90,6 +91,7 @@ class ExchangeStep(Step):
     sized_by: tuple[str, ...] = ()
     joins: bool = False
     needed: Callable[[Done], bool] | None = None
+    is_small: bool = False
     round: int = 0
     rounds: int = 1
 
@@ -99,14 +101,14 @@ class ExchangeStep(Step):
 
     def cut(self, done: Done) -> list[Step]:
         """Rounds that shuffle `round_bytes` each."""
-        if self.rounds > 1 or self.is_idle(done):
+        if self.is_small or self.rounds > 1 or self.is_idle(done):
             return [self]
         rounds = max(1, -(-self.size(done) // self.round_bytes))
         return [replace(self, round=number, rounds=rounds) for number in range(rounds)]
 
     def can_follow(self, before: Sequence[Step]) -> bool:
         """Its size must be known before the pipeline starts."""
-        return not any(phase in self.sized_by for step in before for phase in step.phases)
+        return self.is_small or not any(phase in self.sized_by for step in before for phase in step.phases)
 
     @property
     def phases(self) -> tuple[str, ...]:

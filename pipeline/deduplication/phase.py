@@ -171,12 +171,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Deduplicator:
-    """The steps of one deduplication. `inputs` tells the shards once they are there; `index` is a folder."""
+    """The steps of one deduplication. `inputs` tells the shards once they are there; `index` is a folder.
+
+    `is_small`: what is shuffled needs neither rounds nor sieves, so that all steps fit in one pipeline.
+    """
 
     settings: Deduplication
     context: DeduplicationContext
     inputs: Callable[[Done], Sequence[ShardInput]]
     index: str | None = None
+    is_small: bool = False
     adopted: tuple[tuple[str, str], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -266,6 +270,9 @@ class Deduplicator:
             return sum(int(about) for file in found.all_names for about in found.about(file)) * size
 
         joins = name == RECURRING
+        if self.is_small:
+            whole = ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, joins=joins)
+            return [replace(whole, is_small=True)]
         return [
             ExchangeStep(sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many),
             ExchangeStep(name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins),
