@@ -1,5 +1,6 @@
 """`statistics.json`: everything the report and the cards say of a corpus, as data."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -54,7 +55,8 @@ def assemble(
     seen = {key[0] for key, _ in tally.select("fate")}
     codes = [*plan.wanted_languages, *sorted(held - set(plan.wanted_languages))]
     thresholds = _thresholds(plan)
-    languages = {code: _language(code, tally, plan, thresholds.get(code, {})) for code in codes}
+    of_language, of_source = _parts(tally, 1), _parts(tally, 2)
+    languages = {code: _language(code, of_language[code], plan, thresholds.get(code, {})) for code in codes}
     _add_shares(languages, plan.languages, manifest.get("samples", {}))
     kept = _total(values for _, values in tally.select("kept"))
     fates = list(tally.select("fate"))
@@ -72,11 +74,12 @@ def assemble(
         "languages": languages,
         "missing": [code for code in plan.wanted_languages if code not in held],
         "other_languages": {
-            code: _amounts(values for key, values in fates if key[0] == code) for code in sorted(seen - set(codes))
+            code: _amounts(values for _, values in of_language[code].select("fate"))
+            for code in sorted(seen - set(codes))
         },
         "roots": {"code_bytes": plan.languages.roots_code_bytes, "bytes": roots_bytes(plan.languages)},
         "code": _code(languages, plan.languages),
-        "sources": {source.id: _source(source.id, tally, plan) for source in plan.sources},
+        "sources": {source.id: _source(source.id, of_source[source.id], plan) for source in plan.sources},
         "licences": licence_statistics(manifest.get("licences", []), _by(tally, 2)),
         "stages": manifest["stages"],
         "fairness": fairness(
@@ -99,6 +102,15 @@ def assemble(
         "problems": manifest.get("problems", []),
         "unavailable": manifest.get("unavailable", []),
     }
+
+
+def _parts(tally: Tally, place: int) -> defaultdict[str, Tally]:
+    """The counts by one part of their keys, so that not all are gone through for each of its values."""
+    parts: defaultdict[str, Tally] = defaultdict(lambda: Tally(excerpts=tally.excerpts))
+    for key, values in tally.counts.items():
+        if place < len(key):
+            parts[key[place]].counts[key] = values
+    return parts
 
 
 def roots_bytes(languages: Languages) -> int:
