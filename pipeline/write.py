@@ -24,7 +24,8 @@ from pipeline.reasons import details, outward_ids
 from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard, Rows
-from pipeline.text.columns import decode, hex_ids, string_bytes, with_dictionary
+from pipeline.settle import SETTLED
+from pipeline.text.columns import hex_ids, string_bytes, with_dictionary
 from pipeline.text.schema import LEDGER, LEDGER_WRITTEN
 
 VERSION = 4
@@ -34,6 +35,8 @@ _FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 
 DROPPED_COLUMNS = ("language_identified",)
 """Columns of the work shards that the corpus does without: among kept documents it is the language."""
+FATE_COLUMNS = ("cluster_size", "epochs")
+"""Columns of schema SETTLED that the corpus has."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class WriteWork:
         shard: OutputShard = task.payload
         values = _dictionaries(shard.parts)
         recurring = RecurringLines({} if shard.language in self.code else self.recurring)
-        batches = (outward(batch, values) for part in shard.parts for batch in _kept(part, recurring))
+        batches = (batch for part in shard.parts for batch in _kept(part, recurring, values))
         first = next(batches)
         ending, writer = ENDINGS[self.format], WRITERS[self.format]
         with folder.arrow(ending, first.schema, writer=writer, language=shard.language) as target:
@@ -110,38 +113,47 @@ class WriteWork:
                 target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
 
 
-def _kept(part: Part, recurring: RecurringLines) -> Iterator[pa.RecordBatch]:
-    """Kept documents of one language in a work shard, which has them in one stream."""
+def _kept(part: Part, recurring: RecurringLines, values: Mapping[str, pa.StringArray]) -> Iterator[pa.RecordBatch]:
+    """Kept documents of one language in a work shard, which has them in one stream, as they leave us."""
     with ExitStack() as stack:
         annotated = stack.enter_context(storage.open_stream(part.annotated, span=part.span))
         paths = [part.settled, *([part.decontaminated] if part.decontaminated else [])]
         rows = [Rows(stack.enter_context(storage.open_stream(path))) for path in paths]
         for each in rows:
             each.skip(part.row)
+        schema = written_schema(annotated.schema)
         for batch in annotated:
             fate, *found = (each.take(batch.num_rows) for each in rows)
             mask = pc.greater(fate["epochs"], 0)
             if mask.true_count:
                 # Even where all are kept: only what is copied has buffers, and so bytes in the file, of its size.
                 kept = [each.filter(mask) for each in found]
-                yield _finished(batch.filter(mask), fate.filter(mask), kept, recurring)
+                columns = _finished(batch.filter(mask), fate.filter(mask), kept, recurring)
+                arrays = [
+                    with_dictionary(columns[field.name], values[field.name])
+                    if pa.types.is_dictionary(field.type)
+                    else columns[field.name]
+                    for field in schema
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _finished(
     batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], recurring: RecurringLines
-) -> pa.RecordBatch:
-    texts = recurring.cut(batch["text"], decode(batch["source"]))
+) -> dict[str, pa.Array]:
+    """The columns of kept documents as they leave us, but for dictionaries: with what is cut from their texts.
+
+    A dictionary of columns, since a batch of many columns is slow to change, and small languages have small batches.
+    """
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    texts = recurring.cut(columns["text"], columns["source"])
     for rows in found:
         texts = cut_found(texts, rows)
-    counts = {name: batch[name] for name in batch.schema.names if name.startswith("pii_")}
-    for name, column in recounted(counts, batch["text"], texts).items():
-        batch = batch.set_column(batch.schema.get_field_index(name), batch.schema.field(name), column)
-    batch = batch.set_column(batch.schema.get_field_index("text"), batch.schema.field("text"), texts)
-    batch = batch.set_column(batch.schema.get_field_index("bytes"), "bytes", string_bytes(texts))
-    batch = batch.drop_columns(list(DROPPED_COLUMNS))
-    for name in ("cluster_size", "epochs"):
-        batch = batch.append_column(name, fate[name])
-    return batch
+    if texts is not columns["text"]:
+        counts = {name: column for name, column in columns.items() if name.startswith("pii_")}
+        columns |= recounted(counts, columns["text"], texts)
+    columns |= {"id": hex_ids(columns["id"]), "text": texts, "bytes": string_bytes(texts)}
+    return columns | {name: fate[name] for name in FATE_COLUMNS}
 
 
 def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:
@@ -153,14 +165,11 @@ def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:
     }
 
 
-def outward(batch: pa.RecordBatch, dictionaries: Mapping[str, pa.StringArray]) -> pa.RecordBatch:
-    """Documents as they leave us: ids in hexadecimal digits, dictionary columns over the dictionaries given."""
-    field = pa.field("id", pa.string(), nullable=False)
-    batch = batch.set_column(batch.schema.get_field_index("id"), field, hex_ids(batch["id"]))
-    for index, field in enumerate(batch.schema):
-        if pa.types.is_dictionary(field.type):
-            batch = batch.set_column(index, field, with_dictionary(batch[field.name], dictionaries[field.name]))
-    return batch
+def written_schema(schema: pa.Schema) -> pa.Schema:
+    """The columns of a shard of the corpus, by those of annotated shards: ids are hexadecimal digits."""
+    given = {"id": pa.field("id", pa.string(), nullable=False), "bytes": pa.field("bytes", pa.int64())}
+    fields = [given.get(field.name, field) for field in schema if field.name not in DROPPED_COLUMNS]
+    return pa.schema([*fields, *(SETTLED.field(name) for name in FATE_COLUMNS)], schema.metadata)
 
 
 def write_phase(

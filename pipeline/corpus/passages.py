@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numba import njit
 
 from pipeline.corpus.reading import open_arrow
@@ -199,16 +198,16 @@ class _Sketcher:
         self._marks: list[np.ndarray] = []
         self._held = self._sketched = self._largest = 0
 
-    def add(self, texts: pa.Array, size: int, rows: np.ndarray | None = None) -> None:
-        """Add a batch of `size` bytes of text, of which all `texts` are sketched, or some `rows`, int64."""
+    def add(self, texts: pa.Array, rows: np.ndarray | None = None) -> None:
+        """Add a batch of texts, of which all are sketched, or some `rows`, int64."""
+        offsets, data = text_buffers(texts.cast(pa.large_string()))
         if not self._blocks or self._held >= BLOCK_BYTES:
             first = self._blocks[-1][1] if self._blocks else 0
             self._blocks.append([first, first])
             self._marks.append(np.zeros(BITS_MAX // 8, np.uint8))
             self._held = self._sketched = 0
         self._blocks[-1][1] += 1
-        self._held += size
-        offsets, data = text_buffers(texts.cast(pa.large_string()))
+        self._held += int(offsets[-1] - offsets[0])
         chosen = np.arange(len(offsets) - 1) if rows is None else rows
         known = tables()
         _sketch(offsets, data, chosen, known.utf8, known.fold, known.several, self._marks[-1])
@@ -239,17 +238,12 @@ class _Sketcher:
         return matrix
 
 
-def text_bytes(texts: pa.Array) -> int:
-    """UTF-8 bytes of a column."""
-    return int(pc.sum(pc.binary_length(texts)).as_py() or 0)
-
-
 def sketch(path: str, digest: str) -> bytes:
     """The sketch of a shard; `digest` is the shard's, by which the two are known to belong together."""
     sketcher = _Sketcher()
     with open_arrow(path) as (_, batches):
         for batch in batches:
-            sketcher.add(batch["text"], text_bytes(batch["text"]))
+            sketcher.add(batch["text"])
     return sketcher.finish(digest)
 
 
@@ -260,9 +254,8 @@ def sketch_dropped(annotated: str, ledger: str, digest: str) -> bytes:
     with open_arrow(annotated) as (_, batches), storage.open_stream(ledger) as entries:
         rows = Rows(entries)
         for batch in batches:
-            kept, whole = rows.take(batch.num_rows)["bytes_kept"], batch["bytes"]
-            mine = np.flatnonzero(kept.to_numpy() < whole.to_numpy())
-            sketcher.add(batch["text"], int(whole.to_numpy().sum()), mine)
+            kept = rows.take(batch.num_rows)["bytes_kept"]
+            sketcher.add(batch["text"], np.flatnonzero(kept.to_numpy() < batch["bytes"].to_numpy()))
     return sketcher.finish(digest)
 
 

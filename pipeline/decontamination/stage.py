@@ -163,7 +163,7 @@ class FindWork:
         if len(still):
             left, texts = batch.take(pa.array(still)), texts.take(pa.array(still))
             if decode(left["language"])[0].as_py() not in self.code:  # texts of a piece are of one language
-                texts = recurring.cut(texts, decode(left["source"]))
+                texts = recurring.cut(texts, left["source"])
             for row, found in sorted(matcher(texts).items()):
                 text = texts[row].as_buffer().to_pybytes()
                 rows[still[row]] = self._fate(text, found)

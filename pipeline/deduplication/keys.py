@@ -29,7 +29,7 @@ from pipeline.deduplication.records import (
 from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
-from pipeline.text.columns import decode
+from pipeline.text.columns import distinct_values, text_buffers
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,15 @@ class DeduplicationContext:
 
     def modes(self, languages: pa.Array, texts: pa.LargeStringArray) -> np.ndarray:
         """How documents are cut into tokens, uint8 (n,), by language and by the script of the text."""
-        names = decode(languages)
-        is_code = pc.is_in(names, pa.array(sorted(self.code), pa.string()))
-        unspaced = pc.or_(
-            pc.is_in(names, pa.array(sorted(self.unspaced), pa.string())), pa.array(is_unspaced(texts), pa.bool_())
-        )
-        modes = pc.if_else(is_code, CODE, pc.if_else(unspaced, CHARACTERS, WORDS))
-        return modes.to_numpy(zero_copy_only=False).astype(np.uint8)
+        names, places = distinct_values(languages)
+        by_language = [CODE if name in self.code else CHARACTERS if name in self.unspaced else WORDS for name in names]
+        modes = np.array(by_language, np.uint8)[places]
+        modes[(modes == WORDS) & is_unspaced(texts)] = CHARACTERS
+        return modes
 
-    def ranks(self, sources: pa.Array) -> np.ndarray:
-        """Rank of each document's source, uint32 (n,): 1 + priority; 0 is for documents of finished builds."""
-        names = pc.dictionary_encode(decode(sources))
-        ranks = np.array([1 + self.priorities.get(name, 100) for name in names.dictionary.to_pylist()], np.uint32)
-        return ranks[names.indices.to_numpy()] if len(ranks) else np.zeros(0, np.uint32)
+    def rank(self, source: str | None) -> int:
+        """Rank of a source: 1 + priority; 0 is for documents of finished builds."""
+        return 1 + self.priorities.get(source or "", 100)
 
     def as_dict(self) -> dict[str, Any]:
         """For digests."""
@@ -115,11 +111,11 @@ class HashDocuments:
         records = np.zeros(batch.num_rows, DOCUMENT)
         records["alive"] = alive
         records["mode"] = self.context.modes(batch["language"], batch["text"])
-        records["priority"] = self.context.ranks(batch["source"])
-        names = pc.dictionary_encode(decode(batch["source"]))
-        numbers = [sources.setdefault(name, len(sources)) for name in names.dictionary.to_pylist()]
-        records["source"] = np.array(numbers, np.uint32)[names.indices.to_numpy()] if batch.num_rows else 0
-        records["length"] = pc.binary_length(batch["text"]).to_numpy()
+        names, places = distinct_values(batch["source"])
+        records["priority"] = np.array([self.context.rank(name) for name in names], np.uint32)[places]
+        numbers = [sources.setdefault(str(name), len(sources)) for name in names]
+        records["source"] = np.array(numbers, np.uint32)[places]
+        records["length"] = np.diff(text_buffers(batch["text"])[0])
         records["id_high"], records["id_low"] = id_numbers(batch["id"])
         if alive.any():
             texts = batch["text"] if alive.all() else batch["text"].filter(pa.array(alive))

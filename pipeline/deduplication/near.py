@@ -28,7 +28,6 @@ from pipeline.deduplication.sieve import Passing
 from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
-from pipeline.text.columns import decode
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class SignDocuments:
                 texts, sources = batch["text"], batch["source"]
                 if len(here) < batch.num_rows:
                     texts, sources = (column.take(pa.array(here - row)) for column in (texts, sources))
-                left = recurring.cut(texts, decode(sources), modes[here] == CODE)
+                left = recurring.cut(texts, sources, modes[here] == CODE)
                 cuts.append(_cuts(texts, left, here))
                 if self.settings.near:
                     values, shingles = self._signatures(left, modes[here])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import KnownLines, count_hashes, cut_lines_of, line_hashes
@@ -17,7 +16,7 @@ from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, 
 from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
-from pipeline.text.columns import decode
+from pipeline.text.columns import distinct_values
 
 
 @dataclass
@@ -50,10 +49,10 @@ class CountLines:
             for batch in reader:
                 rows = batch.select(["text", "source"]).filter(pa.array(counted[row : row + batch.num_rows]))
                 row += batch.num_rows
-                names = decode(rows["source"])
-                for source in pc.unique(names).to_pylist():
-                    texts = rows["text"].filter(pc.equal(names, source))
-                    found.setdefault(source, []).append(line_hashes(texts, self.characters_min)[0])
+                names, places = distinct_values(rows["source"])
+                for number, source in enumerate(names):
+                    texts = rows["text"] if len(names) == 1 else rows["text"].filter(pa.array(places == number))
+                    found.setdefault(str(source), []).append(line_hashes(texts, self.characters_min)[0])
         return found
 
 
@@ -164,15 +163,20 @@ class RecurringLines:
         self._files, self._known = files, dict[str, KnownLines]()
 
     def cut(
-        self, texts: pa.LargeStringArray, sources: pa.StringArray, but_not: np.ndarray | None = None
+        self, texts: pa.LargeStringArray, sources: pa.Array, but_not: np.ndarray | None = None
     ) -> pa.LargeStringArray:
-        """Texts without their sources' recurring lines; those of the rows `but_not`, bool (n,), as they are."""
-        for source in pc.unique(sources).to_pylist():
+        """Texts without their sources' recurring lines; those of the rows `but_not`, bool (n,), as they are.
+
+        Where nothing is cut, the same array.
+        """
+        names, places = distinct_values(sources)
+        for number, source in enumerate(names):
             if source in self._files:
-                mine = pc.equal(sources, source)
+                mine = places == number
                 if but_not is not None:
-                    mine = pc.and_(mine, pa.array(~but_not))
-                texts = cut_lines_of(texts, mine, self._lines(source))
+                    mine &= ~but_not
+                if mine.any():
+                    texts = cut_lines_of(texts, pa.array(mine), self._lines(source))
         return texts
 
     def _lines(self, source: str) -> KnownLines:

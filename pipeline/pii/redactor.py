@@ -374,15 +374,15 @@ def recounted(
     """Counts of personal data (columns `pii_<kind>`, int32) of texts that lost lines since they were redacted."""
     import pyarrow.compute as pc
 
-    changed = pc.not_equal(pc.binary_length(before), pc.binary_length(after))
+    changed = pc.not_equal(pc.binary_length(before), pc.binary_length(after)).to_numpy(zero_copy_only=False)
     told = dict(counts)
-    if not changed.true_count:
+    if not changed.any():
         return told
     for name, column in counts.items():
-        again = pc.and_(changed, pc.greater(column, 0))  # where nothing was found, nothing can have been lost
-        if not again.true_count:
+        found = changed & (column.to_numpy(zero_copy_only=False) > 0)  # where nothing was found, nothing can be lost
+        if not found.any():
             continue
-        marker = f"PI:{name.removeprefix('pii_').upper()}"
+        again, marker = pa.array(found), f"PI:{name.removeprefix('pii_').upper()}"
         longer, shorter = (pc.count_substring(texts.filter(again), marker) for texts in (before, after))
         left = pc.subtract(column.filter(again), pc.subtract(longer, shorter))
         told[name] = pc.replace_with_mask(

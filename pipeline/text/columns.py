@@ -94,7 +94,27 @@ def with_dictionary(column: pa.Array, values: pa.StringArray) -> pa.DictionaryAr
     """A column of strings over a given dictionary, which must hold all its values."""
     import pyarrow.compute as pc
 
-    return pa.DictionaryArray.from_arrays(pc.index_in(decode(column), values), values)
+    if not pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(pc.index_in(column, values), values)
+    places = pc.index_in(column.dictionary, values).take(column.indices)
+    return pa.DictionaryArray.from_arrays(places, values)
+
+
+def distinct_values(column: pa.Array) -> tuple[list[str | None], np.ndarray]:
+    """The values of a string or dictionary column in order of appearance, and each row's place among them, int64 (n,).
+
+    A dictionary may hold values that no row has. Those of a batch are few: this costs less than Arrow's own way.
+    """
+    column = encode(column)
+    indices = column.indices
+    if indices.null_count:
+        indices = indices.fill_null(len(column.dictionary))
+    used, first, places = np.unique(indices.to_numpy(), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    names = [*column.dictionary.to_pylist(), None]
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return [names[value] for value in used[order].tolist()], ranks[places]
 
 
 class Trimmed:
