@@ -107,6 +107,8 @@ def distinct_values(column: pa.Array) -> tuple[list[str | None], np.ndarray]:
     """
     column = encode(column)
     indices = column.indices
+    if len(column.dictionary) == 1 and not indices.null_count and len(indices):
+        return column.dictionary.to_pylist(), np.zeros(len(indices), np.int64)
     if indices.null_count:
         indices = indices.fill_null(len(column.dictionary))
     used, first, places = np.unique(indices.to_numpy(), return_index=True, return_inverse=True)
