@@ -20,7 +20,7 @@ from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, Rows, coarse, excerpt
 from pipeline.sampling import BUCKETS, LanguageSample, epochs_of, hash_buckets
-from pipeline.text.columns import decode, encode
+from pipeline.text.columns import decode, distinct_values, encode, grouped
 from pipeline.text.schema import KEPT_INSTEAD, LEDGER
 
 VERSION = 6
@@ -58,16 +58,19 @@ def id_words(ids: pa.Array) -> np.ndarray:
     return data[ids.offset : ids.offset + len(ids)]
 
 
-def fates(files: ShardFiles) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
+def fates(files: ShardFiles, columns: Sequence[str] | None = None) -> Iterator[tuple[pa.RecordBatch, list[pa.Array]]]:
     """Rows of an annotated shard without text, with what each stage decided so far; and the texts, in pieces.
+
+    Of the shard all columns, or some, `text` and `bytes` among them.
 
     Adds `stage`, `reason` and the columns of COMPARED and KEPT_INSTEAD (null while the document is in), `cluster_size`,
     and `bytes_kept`, the bytes of its text after line cuts.
     """
     with ExitStack() as stack:
-        annotated, decided, deduplicated = (
-            stack.enter_context(storage.open_stream(path))
-            for path in (files.rows or files.annotated, files.decided, files.deduplicated)
+        path = files.rows or files.annotated
+        annotated = stack.enter_context(storage.open_stream(path, columns=columns))
+        decided, deduplicated = (
+            stack.enter_context(storage.open_stream(path)) for path in (files.decided, files.deduplicated)
         )
         decisions, duplicates = Rows(decided), Rows(deduplicated)
         found = Rows(stack.enter_context(storage.open_stream(files.decontaminated))) if files.decontaminated else None
@@ -126,14 +129,14 @@ class CountWork:
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.counts`: bytes by bucket (int64, little-endian, 4096) of each of the record's `languages`."""
         sums: dict[str, np.ndarray] = {}
-        for batch, _ in fates(task.payload):
+        for batch, _ in fates(task.payload, ("id", "language", "text", "bytes")):
             still = pc.is_null(batch["reason"])
             rows = batch.filter(still)
             buckets = hash_buckets(id_words(rows["id"]), self.seed)
             sizes = rows["bytes_kept"].to_numpy()
-            languages = np.array(decode(rows["language"]).to_pylist(), object)
-            for code in sorted(set(languages)):
-                mine = languages == code
+            languages, places = distinct_values(rows["language"])
+            for number, code in enumerate(map(str, languages)):
+                mine = places == number
                 added = np.bincount(buckets[mine], weights=sizes[mine], minlength=BUCKETS).astype(np.int64)
                 sums[code] = sums.get(code, np.zeros(BUCKETS, np.int64)) + added
         folder.data["languages"] = sorted(sums)
@@ -236,13 +239,11 @@ def ledger_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _count(entries: pa.RecordBatch, counts: dict[tuple[str, str, str, str], np.ndarray]) -> None:
     """Add documents, bytes in and bytes kept by language, source, stage and reason."""
-    names = ["language", "source", "stage", "reason"]
-    table = pa.table({name: decode(entries[name]) for name in names} | {n: entries[n] for n in ("bytes", "bytes_kept")})
-    grouped = table.group_by(names).aggregate([([], "count_all"), ("bytes", "sum"), ("bytes_kept", "sum")])
-    for row in grouped.to_pylist():
-        key = (row["language"], row["source"], row["stage"], row["reason"])
-        value = np.array([row["count_all"], row["bytes_sum"], row["bytes_kept_sum"]], np.int64)
-        counts[key] = counts.get(key, np.zeros(3, np.int64)) + value
+    keys = [entries[name] for name in ("language", "source", "stage", "reason")]
+    for key, sums in grouped(keys, [entries[name].to_numpy() for name in ("bytes", "bytes_kept")]):
+        language, source, stage, reason = map(str, key)
+        place = (language, source, stage, reason)
+        counts[place] = counts.get(place, np.zeros(3, np.int64)) + np.array(sums, np.int64)
 
 
 def _collect_values(kept: pa.RecordBatch, values: dict[str, dict[str, set[str]]]) -> None:
@@ -250,13 +251,13 @@ def _collect_values(kept: pa.RecordBatch, values: dict[str, dict[str, set[str]]]
     names = [field.name for field in kept.schema if pa.types.is_dictionary(field.type)]
     if not kept.num_rows:
         return
-    table = pa.table({name: decode(kept[name]) for name in names})
-    for row in table.group_by(names).aggregate([]).to_pylist():
-        columns = values.setdefault(row["language"], {})
-        for name in names:
+    for key, _ in grouped([kept[name] for name in names]):
+        row = dict(zip(names, key, strict=True))
+        columns = values.setdefault(str(row["language"]), {})
+        for name, value in row.items():
             held = columns.setdefault(name, set())  # empty where no document has a value
-            if row[name] is not None:
-                held.add(row[name])
+            if value is not None:
+                held.add(value)
 
 
 def _collect_examples(

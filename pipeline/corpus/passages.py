@@ -251,9 +251,13 @@ def sketch_dropped(annotated: str, ledger: str, digest: str) -> bytes:
     """The sketch of those texts of a work shard that the corpus doesn't have as they are there: of documents that were
     dropped, and of those that lines were cut from. `ledger` has a row for each of its documents (schema LEDGER)."""
     sketcher = _Sketcher()
-    with open_arrow(annotated) as (_, batches), storage.open_stream(ledger) as entries:
+    columns = ("text", "bytes"), ("bytes_kept",)
+    with (
+        storage.open_stream(annotated, columns=columns[0]) as shard,
+        storage.open_stream(ledger, columns=columns[1]) as entries,
+    ):
         rows = Rows(entries)
-        for batch in batches:
+        for batch in shard:
             kept = rows.take(batch.num_rows)["bytes_kept"]
             sketcher.add(batch["text"], np.flatnonzero(kept.to_numpy() < batch["bytes"].to_numpy()))
     return sketcher.finish(digest)

@@ -95,7 +95,7 @@ class HashDocuments:
         row = 0
         alive = survivors(shard.decisions)
         sources: dict[str, int] = {}
-        with storage.open_stream(shard.path) as reader:
+        with storage.open_stream(shard.path, columns=("id", "text", "source", "language")) as reader:
             for batch in reader:
                 mask = np.ones(batch.num_rows, bool) if alive is None else alive[row : row + batch.num_rows]
                 parts.append(self._documents(batch, mask, sources))

@@ -59,7 +59,7 @@ class SignDocuments:
         modes = read_records(payload.shard.documents, DOCUMENT)["mode"]
         cuts, rows, signed = [], [], []
         row = 0
-        with storage.open_stream(payload.shard_input.path) as reader:
+        with storage.open_stream(payload.shard_input.path, columns=("text", "source")) as reader:
             for batch in reader:
                 here = row + np.flatnonzero(taken[row : row + batch.num_rows])
                 texts, sources = batch["text"], batch["source"]

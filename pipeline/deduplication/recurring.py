@@ -16,7 +16,7 @@ from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, 
 from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
-from pipeline.text.columns import distinct_values
+from pipeline.text.columns import distinct_values, filter_batch
 
 
 @dataclass
@@ -45,9 +45,9 @@ class CountLines:
         counted = still_in(shard, losers) & (read_records(shard.documents, DOCUMENT)["mode"] != CODE)
         found: dict[str, list[np.ndarray]] = {}
         row = 0
-        with storage.open_stream(shard_input.path) as reader:
+        with storage.open_stream(shard_input.path, columns=("text", "source")) as reader:
             for batch in reader:
-                rows = batch.select(["text", "source"]).filter(pa.array(counted[row : row + batch.num_rows]))
+                rows = filter_batch(batch, pa.array(counted[row : row + batch.num_rows]))
                 row += batch.num_rows
                 names, places = distinct_values(rows["source"])
                 for number, source in enumerate(names):
@@ -176,7 +176,7 @@ class RecurringLines:
                 if but_not is not None:
                     mine &= ~but_not
                 if mine.any():
-                    texts = cut_lines_of(texts, pa.array(mine), self._lines(source))
+                    texts = cut_lines_of(texts, pa.array(mine), self._lines(str(source)))
         return texts
 
     def _lines(self, source: str) -> KnownLines:

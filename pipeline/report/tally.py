@@ -7,6 +7,7 @@ order, in one process or as Beam's map and combine.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.reasons import LANGUAGE_MISMATCH
 from pipeline.runtime import storage
 from pipeline.runtime.shards import EXCERPT_CHARACTERS, coarse, excerpt, open_shard
-from pipeline.text.columns import decode, hex_ids, string_bytes
+from pipeline.text.columns import decode, distinct_values, grouped, hex_ids, text_buffers
 
 EXCERPTS = 2
 LARGEST_CLUSTERS = 10
@@ -35,7 +36,7 @@ class Bins:
     count: int = 40
     log: bool = False
 
-    @property
+    @cached_property
     def edges(self) -> np.ndarray:
         """Borders of the bins, float64 (count + 1,)."""
         if self.log:
@@ -157,60 +158,57 @@ def _checksum(path: str) -> dict[str, Any]:
     return {"sha256": digest.hexdigest(), "bytes": size}
 
 
-def _grouped(
-    batch: pa.RecordBatch, keys: list[str], values: dict[str, pa.Array]
-) -> Iterator[tuple[tuple[str, ...], list[int]]]:
-    """Rows and sums of `values` by the columns `keys`."""
-    columns = {name: decode(batch[name]) for name in keys}
-    table = pa.table({**columns, **{f"value {name}": value for name, value in values.items()}})
-    grouped = table.group_by(keys).aggregate([([], "count_all"), *((f"value {name}", "sum") for name in values)])
-    for row in grouped.to_pylist():
-        sums = [row["count_all"], *(row[f"value {name}_sum"] or 0 for name in values)]
-        yield tuple(row[name] if row[name] is not None else "" for name in keys), sums
-
-
 def _count_shard(batch: pa.RecordBatch, texts: Sequence[pa.Array], tally: Tally) -> None:
     """Count documents without their `text`, which are in `texts`, in pieces."""
-    sizes = pa.concat_arrays([string_bytes(piece) for piece in texts])
-    weighted = pc.multiply(sizes, batch["epochs"].cast(pa.int64()))
-    for key, sums in _grouped(batch, ["language", "source", "licence"], {"bytes": sizes, "weighted": weighted}):
+    sizes = np.concatenate([np.diff(text_buffers(piece.cast(pa.large_string()))[0]) for piece in texts])
+    weighted = sizes * batch["epochs"].to_numpy()
+    for key, sums in _grouped(batch, ["language", "source", "licence"], [sizes, weighted]):
         tally.add(("kept", *key), sums)
-    for key, sums in _grouped(batch, ["language", "language_declared"], {}):
+    for key, sums in _grouped(batch, ["language", "language_declared"]):
         tally.add(("declared", *key), sums)
     _count_personal_data(batch, tally)
-    languages = decode(batch["language"])
-    for language in sorted(pc.unique(languages).to_pylist()):
-        mine = pc.equal(languages, language)
-        rows = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
-        _count_measures(batch.append_column("size of text", sizes).filter(mine), language, tally)
-        tally.add_excerpts(language, _excerpts(batch, texts, rows))
+    languages, places = distinct_values(batch["language"])
+    for number, language in enumerate(languages):
+        rows = np.flatnonzero(places == number)
+        mine = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+        _count_measures(mine, sizes[rows], str(language), tally)
+        tally.add_excerpts(str(language), _excerpts(batch, texts, rows))
     _count_clusters(batch, texts, tally)
 
 
+def _grouped(
+    batch: pa.RecordBatch, keys: list[str], amounts: Sequence[np.ndarray] = ()
+) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """Rows and sums of amounts by the columns `keys`."""
+    for key, sums in grouped([batch[name] for name in keys], amounts):
+        yield tuple(value or "" for value in key), sums
+
+
 def _count_personal_data(batch: pa.RecordBatch, tally: Tally) -> None:
-    kinds = [name for name in batch.schema.names if name.startswith("pii_")]
-    values = {}
-    for kind in kinds:
-        found = pc.fill_null(batch[kind], 0).cast(pa.int64())
-        values[kind] = found
-        values[f"{kind} documents"] = pc.greater(found, 0).cast(pa.int64())
-    for (language, source), sums in _grouped(batch, ["language", "source"], values):
+    kinds, amounts = [], []
+    for name in batch.schema.names:
+        if name.startswith("pii_"):
+            found = pc.fill_null(batch[name], 0).to_numpy().astype(np.int64)
+            if found.any():
+                kinds.append(name.removeprefix("pii_").upper())
+                amounts += [found, (found > 0).astype(np.int64)]
+    for (language, source), sums in _grouped(batch, ["language", "source"], amounts):
         for place, kind in enumerate(kinds):
             findings = sums[1 + 2 * place : 3 + 2 * place]
             if findings[0]:
-                tally.add(("personal_data", language, source, kind.removeprefix("pii_").upper()), findings)
+                tally.add(("personal_data", language, source, kind), findings)
 
 
-def _count_measures(batch: pa.RecordBatch, language: str, tally: Tally) -> None:
+def _count_measures(batch: pa.RecordBatch, sizes: np.ndarray, language: str, tally: Tally) -> None:
     for name, bins in BINS.items():
         if name == "bytes":
-            values = batch["size of text"]
+            values = sizes
         elif name in batch.schema.names:
-            values = batch[name].drop_null()
+            values = batch[name].drop_null().to_numpy(zero_copy_only=False)
         else:
             continue
         if len(values):
-            numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+            numbers = values.astype(np.float64)
             tally.add(("histogram", language, name), bins.counted(numbers[~np.isnan(numbers)]))
 
 
@@ -246,11 +244,11 @@ def _cluster(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int, size: i
 
 
 def _count_ledger(batch: pa.RecordBatch, tally: Tally) -> None:
-    amounts = {"bytes": batch["bytes"], "bytes_kept": batch["bytes_kept"]}
+    amounts = [batch[name].to_numpy() for name in ("bytes", "bytes_kept")]
     for key, sums in _grouped(batch, ["language", "source", "stage", "reason"], amounts):
         tally.add(("fate", *key), sums)
     if "language_identified" not in batch.schema.names:  # an earlier version wrote the ledger
         return
     mismatched = batch.filter(pc.equal(decode(batch["reason"]), LANGUAGE_MISMATCH))
-    for key, sums in _grouped(mismatched, ["language", "language_identified"], {}):
+    for key, sums in _grouped(mismatched, ["language", "language_identified"]):
         tally.add(("mismatch", *key), sums)

@@ -323,8 +323,12 @@ def bring(path: str) -> None:
 
 
 @contextmanager
-def open_stream(path: str, *, mapped: bool = True, span: Span | None = None) -> Iterator["Streams"]:
+def open_stream(
+    path: str, *, mapped: bool = True, span: Span | None = None, columns: Sequence[str] | None = None
+) -> Iterator["Streams"]:
     """Open a file of one or several Arrow IPC streams, one after the other; with `span`, one of them alone.
+
+    With `columns` the batches have only these, in the order of the file: a batch of many columns takes time to make.
 
     A local file is memory-mapped, so that columns that are not looked at cost nothing. Not so with `mapped` false, for
     who reads large files whole: pages of a mapping stay in memory until the file is closed. Of a large file in a store
@@ -337,16 +341,23 @@ def open_stream(path: str, *, mapped: bool = True, span: Span | None = None) -> 
         source = fs.open(inner, "rb", span=span)
     with source:
         source.seek(span.at if span else 0)
-        yield Streams(source, alone=span is not None)
+        yield Streams(source, alone=span is not None, columns=columns)
 
 
 class Streams:
     """The batches of the Arrow IPC streams that an open file holds from where it stands, or of the first `alone`."""
 
-    def __init__(self, source: Any, *, alone: bool = False) -> None:
-        self._source, self._alone = source, alone
+    def __init__(self, source: Any, *, alone: bool = False, columns: Sequence[str] | None = None) -> None:
+        self._source, self._alone, self._options = source, alone, None
+        start = source.tell()
         self._reader = pa.ipc.open_stream(source)
         self.schema: pa.Schema = self._reader.schema
+        if columns is not None:
+            wanted = [place for place, name in enumerate(self.schema.names) if name in columns]
+            self._options = pa.ipc.IpcReadOptions(included_fields=wanted)
+            self.schema = pa.schema([self.schema.field(place) for place in wanted], self.schema.metadata)
+            source.seek(start)
+            self._reader = pa.ipc.open_stream(source, options=self._options)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while (batch := self.next()) is not None:
@@ -360,7 +371,7 @@ class Streams:
             except StopIteration:
                 if self._alone or not self._has_more():
                     return None
-                self._reader = pa.ipc.open_stream(self._source)
+                self._reader = pa.ipc.open_stream(self._source, options=self._options)
 
     def read_all(self) -> pa.Table:
         """All batches as a table."""
