@@ -7,7 +7,7 @@ minutes for a megabyte of marks. Such runs are put into canonical order first, w
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from pipeline.deduplication.characters import decode
+from pipeline.deduplication.characters import changed_by, decode, kinds
 from pipeline.text.columns import text_buffers
 
 RUN_MAX = 30
 """Marks in a row left to `unicodedata`, as the Stream-Safe Text Format (UAX #15, section 13) caps them."""
 
 _SIZE = 0x110000
-_NOT_SIMPLE = (range(0xC0, 0x32000), range(0xE0100, 0xE01F0))
-"""Where characters stand that decompose, combine or are marks; the tests look at all."""
-
 _CHANGES, _SECOND, _MARK = np.uint8(1), np.uint8(2), np.uint8(4)
 """Flags: a character that may change by itself or by neighbours; the second of a pair that composes; one that,
 decomposed, begins with a mark."""
@@ -89,10 +86,11 @@ class _Tables(NamedTuple):
 def _tables() -> _Tables:
     flags, classes, last_classes = (np.zeros(_SIZE, np.uint8) for _ in range(3))
     pairs: list[int] = []
-    for code in (code for block in _NOT_SIMPLE for code in block):
-        character = chr(code)
+    marks = map(chr, np.flatnonzero(kinds() == ord("M")).tolist())
+    for character in {*marks, *changed_by(partial(unicodedata.normalize, "NFD"))}:
         if not (unicodedata.decomposition(character) or unicodedata.combining(character)):
-            continue  # nearly all; syllables of Hangul among them, which begin and end with letters
+            continue  # syllables of Hangul, which begin and end with letters
+        code = ord(character)
         decomposed = unicodedata.normalize("NFD", character)
         classes[code], last_classes[code] = unicodedata.combining(character), unicodedata.combining(decomposed[-1])
         parts = unicodedata.decomposition(character)
