@@ -6,16 +6,17 @@
 
 Ours decides more than components: a document is dropped only for one that is kept and similar to it. Edges are made:
 clusters of geometrically distributed sizes, each document linked to a random earlier one of its cluster, and one
-cluster that holds a thousandth of all documents. Each run is a process of its own.
+cluster that holds a thousandth of all documents. They are written to files before; each run is a process of its own,
+which begins with what it is given: files for ours, arrays or lists of edges for others.
 """
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ MATCHES = 100
 MEAN_CLUSTER = 3.0
 EXTRA = 0.5
 """Edges of a cluster beyond its tree, as a share of the tree's."""
-SHARDS = 8
+SHARDS = 64
+FILE_PAIRS = 1 << 20
+"""Pairs of a file."""
 RUNS = (
     ("greedy", (1_000_000, 10_000_000)),
     ("scipy", (1_000_000, 10_000_000)),
@@ -65,23 +68,18 @@ def make_edges(count: int, seed: int = 1) -> tuple[np.ndarray, int]:
     return np.stack([shuffled[left], shuffled[right]], axis=1), len(first)
 
 
-def _nodes(numbers: np.ndarray, documents: int) -> np.ndarray:
-    """Numbers of documents as a build gives them: shard << 32 | row."""
+def prepare(folder: Path, count: int) -> None:
+    """Write about `count` edges as a build leaves them and as an array, the documents, and how many these are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    edges, documents = make_edges(count)
+    edges.astype(np.int32).tofile(folder / "edges")
     a_shard = -(-documents // SHARDS)
-    return (numbers // a_shard << 32 | numbers % a_shard).astype(np.uint64)
-
-
-def _write_edges(path: Path, edges: np.ndarray, documents: int) -> EdgeFile:
-    pairs = np.empty(len(edges), PAIR)
-    pairs["left"], pairs["right"], pairs["matches"] = *_nodes(edges, documents).T, MATCHES
-    pairs.tofile(path)
-    return EdgeFile(str(path), True)
-
-
-def _greedy(folder: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
-    """Documents dropped, by what a build runs where the graph fits in memory."""
-    file = _write_edges(folder / "edges", edges, documents)
-    a_shard = -(-documents // SHARDS)
+    for number, start in enumerate(range(0, len(edges), FILE_PAIRS)):
+        part = edges[start : start + FILE_PAIRS]
+        pairs = np.empty(len(part), PAIR)
+        pairs["left"], pairs["right"] = (part // a_shard << 32 | part % a_shard).T  # numbers as a build gives them
+        pairs["matches"] = MATCHES
+        pairs.tofile(folder / f"pairs-{number:06d}")
     random = np.random.default_rng(2)
     for shard in range(SHARDS):
         records = np.zeros(a_shard, DOCUMENT)
@@ -90,25 +88,45 @@ def _greedy(folder: Path, edges: np.ndarray, documents: int) -> Callable[[], int
         records["id_high"], records["id_low"] = random.integers(0, 1 << 63, (2, a_shard))
         records.tofile(folder / f"documents-{shard}")
         np.zeros(0, CUT).tofile(folder / f"cuts-{shard}")
+    (folder / "counts.json").write_text(json.dumps({"edges": len(edges), "documents": documents}))
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((folder / "counts.json").read_text())
+    return found
+
+
+def _edges(folder: Path) -> np.ndarray:
+    """The edges, int32 (pairs, 2)."""
+    return np.fromfile(folder / "edges", np.int32).reshape(-1, 2)
+
+
+def _files(folder: Path) -> tuple[EdgeFile, ...]:
+    return tuple(EdgeFile(str(path), True) for path in sorted(folder.glob("pairs-*")))
+
+
+def _greedy(folder: Path) -> Callable[[], int]:
+    """Documents dropped, by what a build runs where the graph fits in memory."""
     names = [tuple(str(folder / f"{kind}-{shard}") for shard in range(SHARDS)) for kind in ("documents", "cuts")]
-    choose = ChooseKept(SHARDS, names[0], names[1], (), ((0,),) * SHARDS, 112, 14, 90, (file,))
+    choose = ChooseKept(SHARDS, names[0], names[1], (), ((0,),) * SHARDS, 112, 14, 90, _files(folder))
 
     def dropped() -> int:
-        parts = [np.frombuffer(part, MEMBER) for name, part in choose(0, b"") if name != STATISTICS]
-        return sum(int((part["fate"] == DROPPED).sum()) for part in parts)
+        parts = [part for name, part in choose(0, b"") if name != STATISTICS]  # a build holds all of them, too
+        return sum(int((np.frombuffer(part, MEMBER)["fate"] == DROPPED).sum()) for part in parts)
 
     return dropped
 
 
-def _stars(folder: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
+def _stars(folder: Path) -> Callable[[], int]:
     """Files of components, by rounds over files in 64 MiB of memory a round."""
-    file = _write_edges(folder / "edges", edges, documents)
-    return lambda: len(star_components(Engine(), str(folder / "stars"), [file], "benchmark", 64 << 20))
+    return lambda: len(star_components(Engine(), str(folder / "stars"), _files(folder), "benchmark", 64 << 20))
 
 
-def _scipy(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
+def _scipy(folder: Path) -> Callable[[], int]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
+
+    edges, documents = _edges(folder), _counts(folder)["documents"]
 
     def components() -> int:
         graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), (documents, documents))
@@ -117,8 +135,10 @@ def _scipy(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
     return components
 
 
-def _networkx(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
+def _networkx(folder: Path) -> Callable[[], int]:
     import networkx
+
+    edges, documents = _edges(folder), _counts(folder)["documents"]
 
     def components() -> int:
         graph = networkx.Graph()
@@ -128,8 +148,9 @@ def _networkx(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
     return components
 
 
-def _datatrove(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
+def _datatrove(folder: Path) -> Callable[[], int]:
     """As `MinhashDedupCluster` does it: nodes (file, document) in a dictionary, path compression, union by size."""
+    edges, documents = _edges(folder), _counts(folder)["documents"]
     a_file = -(-documents // SHARDS)
     pairs = [((a // a_file, a % a_file), (b // a_file, b % a_file)) for a, b in edges.tolist()]
 
@@ -161,29 +182,35 @@ def _datatrove(_: Path, edges: np.ndarray, documents: int) -> Callable[[], int]:
 MAKERS = {"greedy": _greedy, "stars": _stars, "scipy": _scipy, "networkx": _networkx, "datatrove": _datatrove}
 
 
-def measure_one(name: str, count: int, folder: Path) -> dict[str, float]:
-    """Seconds, and the bytes that the process grew by; compiled kernels are loaded before."""
-    warm = folder / "warm"
-    warm.mkdir()
-    MAKERS[name](warm, *make_edges(1000))()
-    edges, documents = make_edges(count)
-    work = MAKERS[name](folder, edges, documents)
-    edges_made = len(edges)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def measure_one(name: str, folder: Path) -> dict[str, float]:
+    """Seconds, and the bytes that the process grew by at its peak; compiled kernels are loaded before."""
+    MAKERS[name](folder / "warm")()
+    work = MAKERS[name](folder)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak from now on
+    before = _memory("VmRSS")
     began = time.process_time(), time.perf_counter()
     answer = work()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = _memory("VmHWM") - before
     spent = time.process_time() - began[0], time.perf_counter() - began[1]
-    return {"edges": edges_made, "cpu": spent[0], "seconds": spent[1], "grown": grown * 1024.0, "answer": answer}
+    return {
+        "edges": _counts(folder)["edges"], "cpu": spent[0], "seconds": spent[1], "grown": float(grown), "answer": answer
+    }  # fmt: skip
+
+
+def _memory(name: str) -> int:
+    """A figure of this process's status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:"))
 
 
 def measure(settings: Settings) -> list[Table]:
     """Each of RUNS in a process of its own, once."""
-    return [
-        _table(
-            {f"{name} {count}": _in_process(name, count, settings.work) for name, counts in RUNS for count in counts}
-        )
-    ]
+    data = {}
+    for count in sorted({count for _, counts in RUNS for count in counts}):
+        with _prepared(count, settings.work) as folder:
+            for name in (name for name, counts in RUNS if count in counts):
+                data[f"{name} {count}"] = _in_process(name, folder)
+    return [_table(data)]
 
 
 def _table(data: dict[str, dict[str, float]]) -> Table:
@@ -204,9 +231,20 @@ def _table(data: dict[str, dict[str, float]]) -> Table:
     return Table("Clusters from pairs of similar documents", columns, rows, notes=notes, data=data)
 
 
-def _in_process(name: str, count: int, work: Path) -> dict[str, float]:
+@contextmanager
+def _prepared(count: int, work: Path) -> Iterator[Path]:
+    """A folder of edges, and in its `warm` of a few; made by a process of its own, whose memory is gone then."""
     work.mkdir(parents=True, exist_ok=True)
-    done = run([sys.executable, "-m", "benchmarks.clustering", "--one", name, "--edges", str(count), "--work", work])
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        run([*_COMMAND, "--edges", str(count), "--prepare", folder])
+        yield Path(folder)
+
+
+_COMMAND = (sys.executable, "-m", "benchmarks.clustering")
+
+
+def _in_process(name: str, folder: Path) -> dict[str, float]:
+    done = run([*_COMMAND, "--one", name, "--prepared", folder])
     found: dict[str, float] = json.loads(done.output.strip().splitlines()[-1])
     return found
 
@@ -214,20 +252,25 @@ def _in_process(name: str, count: int, work: Path) -> dict[str, float]:
 def main() -> None:
     """One run, or all in memory at one size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--edges", type=int, required=True)
+    parser.add_argument("--edges", type=int, default=1_000_000)
     parser.add_argument("--one", choices=sorted(MAKERS))
     parser.add_argument("--work", type=Path, default=Settings().work)
     parser.add_argument("--record", action="store_true", help="add the rows to those of the results")
+    parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--prepared", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    if arguments.one:
-        with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
-            print(json.dumps(measure_one(arguments.one, arguments.edges, Path(folder))))
+    if arguments.prepare:
+        prepare(arguments.prepare / "warm", 1000)
+        prepare(arguments.prepare, arguments.edges)
+        return
+    if arguments.prepared:
+        print(json.dumps(measure_one(arguments.one, arguments.prepared)))
         return
     found = {}
-    for name in ("greedy", "scipy"):
-        found[f"{name} {arguments.edges}"] = _in_process(name, arguments.edges, arguments.work)
-        print(name, json.dumps(found[f"{name} {arguments.edges}"]), flush=True)
+    with _prepared(arguments.edges, arguments.work) as folder:
+        for name in [arguments.one] if arguments.one else ["greedy", "scipy"]:
+            found[f"{name} {arguments.edges}"] = _in_process(name, folder)
+            print(name, json.dumps(found[f"{name} {arguments.edges}"]), flush=True)
     if arguments.record:
         from benchmarks.__main__ import record, recorded
 
