@@ -404,7 +404,9 @@ class Deduplication(Model):
     verify_jaccard_min: Share | None = Field(
         default=0.7, description="least estimated Jaccard of a duplicate pair; false: every candidate is one"
     )
-    in_memory_edges_max: int = Field(default=200_000_000, description="pairs above which Beam decides by component")
+    in_memory_edges_max: int = Field(
+        default=200_000_000, description="pairs above which Beam decides by component; below, 75 bytes of memory each"
+    )
     shuffle_bytes: ByteSize = Field(default=ByteSize(32 << 20), description="keys shuffled in one round")
     against: tuple[str, ...] = Field(
         default=(), description="finished builds whose documents take precedence over this one's"

@@ -2,7 +2,7 @@
 
 Alternating large-star and small-star rounds over files (Kiveris et al., "Connected components in MapReduce and beyond",
 2014), which need O(log² n) rounds and as much memory as a round of the exchange. The edges of a component must fit in
-the memory of the worker that decides it: about 100 bytes an edge.
+the memory of the worker that decides it: see `graph`.
 """
 
 from collections.abc import Iterator, Sequence

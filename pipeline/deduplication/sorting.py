@@ -135,4 +135,8 @@ def _settle(order: np.ndarray, keys: np.ndarray, beyond: Sequence[tuple[np.ndarr
     starts[1:] = keys[places[1:]] != keys[places[:-1]]
     mine = order[places]
     groups = np.cumsum(starts, dtype=order.dtype)
-    order[places] = mine[sorted_order([groups, *(column[mine] & column.dtype.type(mask) for column, mask in beyond)])]
+    # Where keys are hashes, records that are equal in most bits are equal in the rest: no need to sort by these.
+    values = (column[mine] & column.dtype.type(mask) for column, mask in beyond)
+    differing = [some for some in values if ((some[1:] != some[:-1]) & ~starts[1:]).any()]
+    if differing:
+        order[places] = mine[sorted_order([groups, *differing])]
