@@ -64,7 +64,7 @@ class Identification:
         if self.identifier is None:
             return [_believed(said) for said in declared]
         ask = np.array([said not in self.languages.programming for said in declared], bool)
-        found = self.identifier.identify_parts(texts.filter(pa.array(ask)))
+        found = self.identifier.identify_parts(texts if ask.all() else texts.filter(pa.array(ask)))
         columns = (found.language, found.score, found.languages, found.votes)
         answers = zip(*(column.to_pylist() for column in columns), found.shares, strict=True)
         return [

@@ -16,7 +16,18 @@ from configs.language_codes import UNDETERMINED
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id.kernels import SCRIPTS, buffers, gather, han_table, look, script_table
 from pipeline.language_id.labels import Labels, canonical, same_language
-from pipeline.language_id.parts import GLANCE, SAMPLE, Answer, Joined, alone, combine, glances, join, samples
+from pipeline.language_id.parts import (
+    GLANCE,
+    SAMPLE,
+    Answer,
+    Joined,
+    alone,
+    combine,
+    glances,
+    in_words,
+    join,
+    samples,
+)
 
 VERSION = 7  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000
@@ -147,10 +158,11 @@ class LanguageIdentifier:
         else each sample is answered alone.
         """
         most = max(1, self._characters // SAMPLE)
-        edges, rows, scales = samples(offsets, data, min(SAMPLE, self._characters), most)
+        words = in_words(data)
+        edges, rows, scales = samples(offsets, data, words, min(SAMPLE, self._characters), most)
         borders = np.searchsorted(rows, np.arange(len(offsets)))
         first = borders[:-1]
-        text, letters, marks = _look(glances(edges, rows, data, GLANCE), data)
+        text, letters, marks = _look(glances(edges, rows, data, words, GLANCE), data)
         letters, marks = np.add.reduceat(letters, first), np.add.reduceat(marks, first)
         starts, ends = text.offsets[first], text.offsets[borders[1:]] - 1
         answers = self._classify(starts, ends, text.data, letters, marks, np.diff(borders) > 1)

@@ -35,6 +35,7 @@ _RANGES = (
 )  # fmt: skip
 
 HAN_SIMPLIFIED, HAN_TRADITIONAL = 1, 2
+_LATIN = SCRIPTS.index("Latn")
 
 
 def buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
@@ -124,9 +125,15 @@ def look(
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
         left = characters
+        ascii_characters, ascii_letters = 0, 0
         while at < end and left > 0:
-            point, at = _decode(data, at, end)
             left -= 1
+            if data[at] < 0x80:
+                ascii_characters += 1
+                ascii_letters += script_of[data[at]] == _LATIN
+                at += 1
+                continue
+            point, at = _decode(data, at, end)
             if point >= 65536:
                 continue
             script = script_of[point]
@@ -136,6 +143,8 @@ def look(
                 marks[row, han - 1] += 1
             elif point == 0x09F0 or point == 0x09F1:
                 marks[row, 2] += 1
+        counts[row, 0] += ascii_characters - ascii_letters
+        counts[row, _LATIN] += ascii_letters
         ends[row] = at
     return ends, counts, marks
 

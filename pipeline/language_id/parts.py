@@ -44,8 +44,56 @@ class Joined:
     votes: tuple[tuple[str, str, float], ...]
 
 
+_ONES = np.uint64(0x0101010101010101)
+_S6, _S7, _S56 = np.uint64(6), np.uint64(7), np.uint64(56)
+
+
+def in_words(data: np.ndarray) -> np.ndarray:
+    """The bytes eight at a time, uint64, without those left over; as the kernels below take them."""
+    whole = data[: len(data) // 8 * 8]
+    words = whole.view(np.uint64)
+    return words if words.flags.aligned else np.frombuffer(whole.tobytes(), np.uint64)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _characters_in(word: np.uint64) -> int:
+    """How many of eight bytes of UTF-8 begin a character."""
+    return 8 - np.int64((((word >> _S7) & ~(word >> _S6) & _ONES) * _ONES) >> _S56)
+
+
 @njit(cache=True, nogil=True)
-def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _characters(data: np.ndarray, words: np.ndarray, at: int, end: int) -> int:
+    """How many characters begin in `data[at:end]`."""
+    characters = 0
+    while at < end and (at & 7 or at + 8 > end):
+        characters += (data[at] & 0xC0) != 0x80
+        at += 1
+    while at + 8 <= end:
+        characters += _characters_in(words[at >> 3])
+        at += 8
+    while at < end:
+        characters += (data[at] & 0xC0) != 0x80
+        at += 1
+    return characters
+
+
+@njit(cache=True, nogil=True)
+def _behind(data: np.ndarray, words: np.ndarray, at: int, end: int, left: int) -> int:
+    """The place behind `left` characters of `data[at:end]`, or `end` if there are fewer."""
+    while at < end and (left > 0 or (data[at] & 0xC0) == 0x80):
+        if left > 8 and at & 7 == 0 and at + 8 <= end:
+            left -= _characters_in(words[at >> 3])
+            at += 8
+            continue
+        left -= (data[at] & 0xC0) != 0x80
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def samples(
+    offsets: np.ndarray, data: np.ndarray, words: np.ndarray, size: int, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Samples of up to `size` characters, at most `most` a document, one from the middle of each of its equal stripes.
 
     Returns edges (int64, samples × 2: first byte, byte after the last), the row of each sample (int64) and the bytes
@@ -58,9 +106,7 @@ def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tupl
     filled = 0
     for row in range(rows):
         first, end = offsets[row], offsets[row + 1]
-        characters = 0
-        for at in range(first, end):
-            characters += (data[at] & 0xC0) != 0x80
+        characters = _characters(data, words, first, end)
         number = 1 if 2 * characters < 3 * size else min(most, (characters + size - 1) // size)
         for stripe in range(number):
             start = first + (end - first) * stripe // number
@@ -68,11 +114,7 @@ def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tupl
             whole = number == 1 or characters <= most * size
             spare = 0 if whole else (stop - start) * (1 - size * number / characters) / 2
             at = _word_start(data, start + int(spare), stop) if stripe or not whole else start
-            left = size + size // 2 if whole else size
-            after = at
-            while after < stop and (left > 0 or (data[after] & 0xC0) == 0x80):
-                left -= (data[after] & 0xC0) != 0x80
-                after += 1
+            after = _behind(data, words, at, stop, size + size // 2 if whole else size)
             while after < end and (data[after] & 0xC0) == 0x80:
                 after += 1
             edges[filled, 0], edges[filled, 1] = at, after
@@ -83,7 +125,7 @@ def samples(offsets: np.ndarray, data: np.ndarray, size: int, most: int) -> tupl
 
 
 @njit(cache=True, nogil=True)
-def glances(edges: np.ndarray, rows: np.ndarray, data: np.ndarray, size: int) -> np.ndarray:
+def glances(edges: np.ndarray, rows: np.ndarray, data: np.ndarray, words: np.ndarray, size: int) -> np.ndarray:
     """Edges of up to `size` characters of each sample, in whole words where one ends near; all of the sample of a
     document that has one."""
     out = edges.copy()
@@ -94,14 +136,13 @@ def glances(edges: np.ndarray, rows: np.ndarray, data: np.ndarray, size: int) ->
         start, end = edges[sample]
         if alone or end - start <= size:
             continue
-        left, after, space = size, start, start
-        while after < end and (left > 0 or (data[after] & 0xC0) == 0x80):
-            left -= (data[after] & 0xC0) != 0x80
-            if data[after] == 32 or data[after] == 10:
-                space = after
-            after += 1
-        if after < end and after - space < size // 4:
-            after = space
+        after = _behind(data, words, start, end, size)
+        if after < end:
+            space = after - 1
+            while after - space < size // 4 and data[space] != 32 and data[space] != 10:
+                space -= 1
+            if after - space < size // 4:
+                after = space
         out[sample, 1] = after
     return out
 

@@ -152,9 +152,14 @@ class Vote:
         return np.where(noise, -1, labels), scores
 
     def _probability(self, rows: "_Rows", labels: npt.NDArray[np.int64], found: "Compared") -> npt.NDArray[np.float64]:
-        """How likely each label is right, by a logistic function of what the voters found (`CALIBRATION`)."""
+        """How likely each label is right, by a logistic function of what the voters found (`CALIBRATION`).
+
+        It means nothing for texts without features.
+        """
         own = np.where(self._has_class[labels], found.gaps[np.arange(len(labels)), labels], 1.5)
-        words, characters = words_and_characters(rows.starts, rows.ends, rows.data)
+        words, characters = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
+        asked = np.flatnonzero(found.features > 0)
+        words[asked], characters[asked] = words_and_characters(rows.starts[asked], rows.ends[asked], rows.data)
         heard = labels == rows.cld2
         measures = np.stack(
             [

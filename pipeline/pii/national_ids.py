@@ -123,11 +123,11 @@ def find_ids(window: str, before: str, after: str, *, judged: bool = True) -> It
 
     Without `judged` the form of a number is enough: for documents with so many that judging them would take minutes.
     """
-    if len(window) > WINDOW_MAX or _ID_WORD.search(before + " " + after) is None:
-        return
-    if len({character for character in window if character.isdigit()}) < 3:
+    if len(window) > WINDOW_MAX or len({character for character in window if character.isdigit()}) < 3:
         return  # a filler
     if before[-1:].isalnum() or before[-1:] in ("/", "#", "_", "-", ".") or after[:1].isalnum():
+        return
+    if _ID_WORD.search(before + " " + after) is None:
         return
     bare = _SEPARATORS.sub("", window).upper()
     for name, entity, form in _FORMS:

@@ -6,7 +6,7 @@ Nothing that is found is kept, logged or put in a message.
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,7 @@ def _without_markers(context: bytes) -> bytes:
     return bytes(_MARKER.sub(lambda found: b"x" * (found.end() - found.start()), context))
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A place in a document that the sieve passed; byte positions."""
 
     document: bytes
@@ -353,7 +352,8 @@ class Redactor:
         code = language in self._code
         found: list[tuple[int, int, PiiKind]] = []
         users = []
-        many_ids = np.count_nonzero(passed[:, 0] == PII_KINDS.index("NATIONAL_ID")) > national_ids.JUDGED_MAX
+        most = national_ids.JUDGED_MAX
+        many_ids = len(passed) > most and np.count_nonzero(passed[:, 0] == PII_KINDS.index("NATIONAL_ID")) > most
         for kind, start, end in passed.tolist():
             if kind == _USER:
                 users.append((start - base, end - base))
