@@ -8,7 +8,7 @@ were, so that it falls with mixing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -56,7 +56,7 @@ def in_words(data: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _characters_in(word: np.uint64) -> int:
+def _characters_in(word: np.uint64) -> Any:
     """How many of eight bytes of UTF-8 begin a character."""
     return 8 - np.int64((((word >> _S7) & ~(word >> _S6) & _ONES) * _ONES) >> _S56)
 
