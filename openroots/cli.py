@@ -145,7 +145,7 @@ def build_corpus_command(
     \b
     openroots build-corpus --recipe my.toml --output hdfs://… --runner PySparkRunner --spark_master yarn
     """
-    load_engine(ctx.args, workers)
+    load_engine(ctx.args, workers, ["pipeline.warm"])
     from configs.load import load_recipe
     from openroots.beam_options import split_arguments, worker_log
     from pipeline.build import build_corpus

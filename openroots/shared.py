@@ -42,10 +42,10 @@ def file_options(*, id_help: str, language_help: str) -> Callable[[F], F]:
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 
 
-def load_engine(options: Sequence[str], workers: int = 1) -> None:
+def load_engine(options: Sequence[str], workers: int = 1, modules: Sequence[str] = ()) -> None:
     """Load what a build needs before anything else does; without options for Beam, what its local runner needs.
 
-    Where the local runner is to have workers, the process that they come from is forked then.
+    Where the local runner is to have workers, the process that they come from is forked then, and imports `modules`.
     """
     from configs import load_arrow, load_beam, load_numba, loading
     from openroots import guard
@@ -64,7 +64,7 @@ def load_engine(options: Sequence[str], workers: int = 1) -> None:
 
         for load in (load_languages, load_sources, spdx_list):
             load()
-        prepare(["pipeline.warm"])
+        prepare(modules)
 
 
 def build_alone(
