@@ -160,13 +160,15 @@ def histograms_of(sums: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, np.n
     """Language → bytes by bucket, int64 (4096,)."""
     found = {code: np.zeros(BUCKETS, np.int64) for code in sums}
     for code, pairs in sums.items():
-        for bucket, size in pairs:
-            found[code][bucket] = size
+        buckets, sizes = np.array(pairs, np.int64).reshape(-1, 2).T
+        found[code][buckets] = sizes
     return found
 
 
 def _pairs(counts: np.ndarray) -> list[list[int]]:
-    return [[int(bucket), int(counts[bucket])] for bucket in np.flatnonzero(counts)]
+    buckets = np.flatnonzero(counts)
+    pairs: list[list[int]] = np.stack([buckets, counts[buckets]], axis=1).tolist()
+    return pairs
 
 
 @dataclass
@@ -264,22 +266,26 @@ def _collect_examples(
     batch: pa.RecordBatch, texts: Sequence[pa.Array], examples: dict[tuple[str, str], list[dict[str, str]]]
 ) -> None:
     """Keep the documents of smallest id for each reason: a choice that does not depend on order."""
-    reasons, stages = batch["reason"].to_pylist(), batch["stage"].to_pylist()
-    ids = batch["id"].to_pylist()
-    first: dict[tuple[str, str], list[int]] = {}
-    for row in sorted((row for row, reason in enumerate(reasons) if reason), key=ids.__getitem__):
-        rows = first.setdefault((stages[row], reasons[row]), [])
-        if len(rows) < EXAMPLES:
-            rows.append(row)
-    for key, rows in first.items():
-        found = [_example(batch, texts, row) for row in rows]
-        examples[key] = sorted(examples.get(key, []) + found, key=lambda example: example["id"])[:EXAMPLES]
+    out = np.flatnonzero(pc.is_valid(batch["reason"]).to_numpy(zero_copy_only=False))
+    if not len(out):
+        return
+    ids = batch["id"].take(pa.array(out)).to_pylist()
+    rows = out[sorted(range(len(out)), key=ids.__getitem__)]
+    why = [distinct_values(batch[name].take(pa.array(rows)))[1] for name in ("stage", "reason")]
+    first: list[int] = []
+    for pair in np.unique(np.stack(why, axis=1), axis=0):
+        first += rows[(why[0] == pair[0]) & (why[1] == pair[1])][:EXAMPLES].tolist()
+    for example in _examples(batch, texts, first):
+        key = (example["stage"], example["reason"])
+        examples[key] = sorted([*examples.get(key, []), example], key=lambda example: example["id"])[:EXAMPLES]
 
 
-def _example(batch: pa.RecordBatch, texts: Sequence[pa.Array], row: int) -> dict[str, str]:
-    fields = {name: batch[name][row].as_py() for name in ("stage", "reason", "source", "language")}
-    fields["detail"] = details(batch.slice(row, 1))[0].as_py()
-    return {**fields, "id": batch["id"][row].as_py().hex(), "excerpt": excerpt(texts, row, EXCERPT_CHARACTERS)}
+def _examples(batch: pa.RecordBatch, texts: Sequence[pa.Array], rows: Sequence[int]) -> list[dict[str, str]]:
+    some = batch.take(pa.array(rows, pa.int64()))
+    columns = {name: decode(some[name]).to_pylist() for name in ("stage", "reason", "source", "language")}
+    columns |= {"detail": details(some).to_pylist(), "id": [name.hex() for name in some["id"].to_pylist()]}
+    columns["excerpt"] = [excerpt(texts, row, EXCERPT_CHARACTERS) for row in rows]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def sum_examples(done: Done, records: Sequence[Record]) -> list[dict[str, str]]:

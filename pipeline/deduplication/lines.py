@@ -90,7 +90,23 @@ def cut_lines_of(
     """The same for some rows; the others stay as they are."""
     if rows.true_count == len(texts):
         return cut_lines(texts, recurring)
-    return pc.replace_with_mask(texts, rows, cut_lines(texts.filter(rows), recurring))
+    whole = texts.filter(rows)
+    cut = cut_lines(whole, recurring)
+    return texts if cut is whole else pc.replace_with_mask(texts, rows, cut)
+
+
+def have_words(texts: pa.LargeStringArray) -> np.ndarray:
+    """Whether there is a letter, a mark or a number in each text, bool (n,)."""
+    offsets, data = text_buffers(texts)
+    out = np.zeros(len(texts), np.bool_)
+    _have_words(offsets, data, tables().kind, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _have_words(offsets: np.ndarray, data: np.ndarray, kind: np.ndarray, out: np.ndarray) -> None:
+    for row in range(len(out)):
+        out[row] = _says(data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]), kind)
 
 
 @njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from configs.models import Deduplication
 from pipeline.deduplication.keys import ShardInput, still_in
+from pipeline.deduplication.lines import have_words
 from pipeline.deduplication.minhash import CODE, band_hashes, signatures
 from pipeline.deduplication.records import (
     BAND,
@@ -28,6 +29,7 @@ from pipeline.deduplication.sieve import Passing
 from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
+from pipeline.text.columns import text_buffers
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,16 @@ def write_signatures(
 
 
 def _cuts(before: pa.LargeStringArray, after: pa.LargeStringArray, rows: np.ndarray) -> np.ndarray:
-    lost = (pc.binary_length(before).to_numpy() - pc.binary_length(after).to_numpy()).astype(np.int64)
+    if after is before:
+        return np.zeros(0, CUT)
+    sizes = np.diff(text_buffers(after)[0])
+    lost = np.diff(text_buffers(before)[0]) - sizes
     changed = np.flatnonzero(lost)
     cuts = np.zeros(len(changed), CUT)
     cuts["row"], cuts["bytes"] = rows[changed], lost[changed]
-    left = pc.binary_length(pc.utf8_trim_whitespace(after.take(pa.array(changed)))).to_numpy()
-    cuts["nothing_left"] = left == 0
+    doubtful = np.flatnonzero(~have_words(after)[changed])  # the others need not be copied to be trimmed
+    left = pc.binary_length(pc.utf8_trim_whitespace(after.take(pa.array(changed[doubtful])))).to_numpy()
+    cuts["nothing_left"][doubtful] = left == 0
     return cuts
 
 

@@ -64,7 +64,7 @@ class Record:
 def write_record(path: str, record: Record) -> None:
     """Write a record with a digest of itself."""
     value = _as_read([record])[0]
-    storage.write_json(path, {**value, "digest": digest_of(value)})
+    storage.write_json(path, {**value, "digest": digest_of(value)}, indent=None)
 
 
 def read_record(path: str) -> Record:

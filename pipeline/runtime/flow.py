@@ -236,7 +236,7 @@ def _write_changed(path: str, value: Any) -> None:
             return
     except (FileNotFoundError, ValueError):
         pass
-    storage.write_json(path, value)
+    storage.write_json(path, value, indent=None)
 
 
 def _no_tasks(_: Done) -> Sequence[Task]:
@@ -343,7 +343,7 @@ def _elements(begun: Begun) -> list[tuple[int, Any]]:
 def _write_note(site: Site, begun: Begun, began: float) -> None:
     path = note_of(site.done.folder, site.step.name)
     notes[path] = {**begun.note, "run": site.run, "began": began}
-    storage.write_json(path, notes[path])
+    storage.write_json(path, notes[path], indent=None)
 
 
 class _DoTasks(SiteDoFn):
@@ -371,7 +371,7 @@ class _End(SiteDoFn):
             if before.get("run") != site.run:  # another process began the step
                 before = storage.read_json(path)
             notes[path] = {**before, **note, "ended": time.time()}
-            storage.write_json(path, notes[path])
+            storage.write_json(path, notes[path], indent=None)
         yield 0
 
 

@@ -220,10 +220,10 @@ def json_bytes(value: Any, indent: int | None = 1) -> bytes:
     return data + b"\n"
 
 
-def write_json(path: str, value: Any) -> None:
-    """Write a value as JSON with sorted keys, whole or not at all."""
+def write_json(path: str, value: Any, indent: int | None = 1) -> None:
+    """Write a value as JSON with sorted keys, whole or not at all; see `json_bytes`."""
     with create(path) as stream:
-        stream.write(json_bytes(value))
+        stream.write(json_bytes(value, indent))
 
 
 def write_text(path: str, text: str) -> None:
