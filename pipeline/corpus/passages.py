@@ -234,7 +234,8 @@ class _Sketcher:
                 eight[place] = marks
             _spread(eight, matrix, column)
         if stride < 8:
-            return np.packbits(np.unpackbits(matrix, axis=1, count=stride, bitorder="little"), bitorder="little")
+            rows = matrix.reshape(-1, 8 // stride)  # those that share a byte
+            return np.bitwise_or.reduce([rows[:, place] << np.uint8(place * stride) for place in range(8 // stride)])
         return matrix
 
 
