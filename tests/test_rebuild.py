@@ -36,7 +36,7 @@ def rows(output: Path, cache: Path) -> int:
     return len(datasets.load_dataset(str(output), "en", split="train", cache_dir=str(cache)))
 
 
-@pytest.mark.parametrize("phase", ["annotate", "deduplicate-ids"])  # both in the first of two pipelines
+@pytest.mark.parametrize("phase", ["annotate", "deduplicate-sign"])  # both in the first of two pipelines
 def test_before_the_first_shard_changes_the_old_corpus_is_whole(rebuilt: tuple[Path, Path], phase: str) -> None:
     output, changed = rebuilt
     manifest = json.loads((output / "manifest.json").read_text())
