@@ -7,6 +7,7 @@ tasks, never documents; `pipeline.jobs` has the steps.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
@@ -43,8 +44,6 @@ from pipeline.write import corpus_digest
 MANIFEST_FORMAT = 1
 PROBLEMS_MAX = 10_000
 """Problems that the manifest names."""
-SMALL_ROUNDS = 4
-"""Input of fewer bytes than so many rounds shuffle needs no rounds: most keys take a tenth of what they are made of."""
 
 STAGES = ("ingest", "licence", "language", "quality", "personal_data", "deduplicate", "sample")
 """Stages at which a document can leave, in order."""
@@ -98,10 +97,8 @@ def build_corpus(
                 return dict(storage.read_json(storage.join(output, "manifest.json")))
             Thread(target=load_templates, name="templates", daemon=True).start()  # while tasks run
             units, whole, split = _split(plan, engine, work, units, watch)
-            size = sum(unit.size for unit in units)
-            is_small = engine.is_local and size < SMALL_ROUNDS * plan.recipe.deduplication.shuffle_bytes
-            jobs = CorpusJobs(plan, output, work, strict, is_small)
-            steps = _run_jobs(jobs, units, size, engine, watch)
+            jobs = CorpusJobs(plan, output, work, strict)
+            steps = _run_jobs(jobs, units, engine, watch)
             times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
             about = {"read_whole": whole, "phases": times, "items_too_short": too_short}
             manifest = _finish(jobs, fetched, about)
@@ -121,19 +118,27 @@ def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _run_jobs(jobs: CorpusJobs, units: list[Unit], size: int, engine: Engine, watch: Watch) -> list[Step]:
-    """Run all jobs on so many bytes; returns their steps. Those of little input are two, each one pipeline."""
+def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch) -> list[Step]:
+    """Run all jobs; returns their steps. On this machine, where little was read, the rest is two pipelines."""
+    size, run = max(sum(unit.size for unit in units), 1), list[Step]()
+
+    def do(label: str, steps: list[Step]) -> None:
+        run_steps(engine, jobs.work, steps, watch, label=label, input_bytes=size)
+        run.extend(steps)
+
+    reading = jobs.read_steps(units)
+    if engine.is_local:  # only now is it known what compressed files hold
+        do("read", reading[:1])
+        jobs = replace(jobs, is_small=jobs.is_little(Done(jobs.work)))
+        reading = jobs.read_steps(units)[1:]
     plans: dict[str, Callable[[], list[Step]]] = {
-        "read": lambda: jobs.read_steps(units),
+        "read": lambda: reading,
         "compare": jobs.compare_steps,
         "choose": lambda: jobs.decide_steps(engine, Done(jobs.work)),
         "write": jobs.write_steps,
     }
-    run = list[Step]()
     for labels in (("read", "compare"), ("choose", "write")) if jobs.is_small else [(label,) for label in plans]:
-        steps = [step for label in labels for step in plans[label]()]
-        run_steps(engine, jobs.work, steps, watch, label=labels[0], input_bytes=max(size, 1))
-        run += steps
+        do(labels[0], [step for label in labels for step in plans[label]()])
     return run
 
 

@@ -22,6 +22,7 @@ from pipeline.decide import decide_phase, shard_task
 from pipeline.decontamination.stage import INDEX, find_phase, index_phase, index_tasks
 from pipeline.deduplication.keys import DeduplicationContext, ShardInput
 from pipeline.deduplication.phase import Deduplicator, hash_task
+from pipeline.deduplication.records import KEYED, RANKED
 from pipeline.ingest import ingest_phase, ingest_tasks
 from pipeline.readers import Unit
 from pipeline.report import sum_tallies, tally_phase, tally_tasks
@@ -45,12 +46,16 @@ from pipeline.settle import (
 )
 from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
 
+SMALL_ROUNDS = 4
+TEXT_PER_LINE_KEY = 2
+"""Bytes of text to a byte of keys of lines: the shortest that count have 15 characters, and their keys 7 bytes."""
+
 
 @dataclass(frozen=True)
 class CorpusJobs:
     """The steps of one build. It travels to workers with them, so it holds nothing large.
 
-    `is_small`: the input is so small that a job is one pipeline even where memory is short.
+    `is_small`: so little is shuffled that it needs neither rounds nor sieves even where memory is short.
     """
 
     plan: Plan
@@ -58,6 +63,14 @@ class CorpusJobs:
     work: str
     strict: bool = False
     is_small: bool = False
+
+    def is_little(self, done: Done) -> bool:
+        """Whether all keys of what was ingested fit in a few rounds; finished builds to compare with are never few."""
+        files = [file for record in done.records("ingest") for file in record.files]
+        settings = self.deduplicator.settings
+        keys = sum(file.documents for file in files) * (2 * RANKED.itemsize + settings.bands * KEYED.itemsize)
+        keys += sum(file.bytes for file in files) // TEXT_PER_LINE_KEY
+        return not self.deduplicator.adopted and keys <= SMALL_ROUNDS * settings.shuffle_bytes
 
     def read_steps(self, units: list[Unit]) -> list[Step]:
         """From files to keys of documents, and what equal keys tell."""
