@@ -271,7 +271,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(packed: Path, tm
             f"ulimit -f 200; exec {sys.executable} -m trainer.train --config {toml(config, tmp_path / 'a.toml')}",
         ],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},  # it would leave half a module
         capture_output=True,
         text=True,
         check=False,
