@@ -9,7 +9,6 @@ of them with probability 0.17, in two at the same place with 0.03).
 
 import argparse
 import itertools
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +19,8 @@ from numba import njit
 
 from benchmarks import ROOT, Settings, Table
 from benchmarks.end_to_end import fresh_build, manifest
-from benchmarks.text import megabytes, mixed_text
-from pipeline.text.columns import decode, text_buffers
+from benchmarks.text import RECIPE, json_lines, megabytes, mixed_text
+from pipeline.text.columns import text_buffers
 
 BASE_MEGABYTES = 32
 FILE_BATCHES = 5
@@ -29,21 +28,6 @@ FILE_BATCHES = 5
 
 REPLACED = 0.3
 SCALING = "Scaling: whole builds of repeated text with distinct noise"
-
-RECIPE = """
-name = "scaling"
-title = "The sample's text with distinct noise"
-sources = ["noise"]
-
-[source.noise]
-title = "The sample's text, repeated, three words in ten replaced"
-reader = "jsonl"
-licence = "CC0-1.0"
-custodian = "benchmarks/scaling.py"
-provenance = "made by benchmarks/scaling.py"
-columns = {{ id = "id", text = "text", language = "language" }}
-packages = [{{ name = "{folder}/*.jsonl" }}]
-"""
 
 
 def noisy_text(settings: Settings, size: int) -> tuple[Path, float]:
@@ -55,10 +39,10 @@ def noisy_text(settings: Settings, size: int) -> tuple[Path, float]:
     for number, batches in enumerate(_files(settings, size)):
         with open(folder / f"part-{number:04d}.jsonl", "w", encoding="utf-8") as stream:
             for copy, batch in batches:
-                _write(stream, copy, batch)
+                stream.writelines(json_lines(batch, (f"{copy}-{uri}" for uri in batch["uri"].to_pylist())))
         written += megabytes([batch for _, batch in batches])
     recipe = folder / "scaling.toml"
-    recipe.write_text(RECIPE.format(folder=folder))
+    recipe.write_text(RECIPE.format(name="scaling", title="Text of sample, repeated with noise", folder=folder))
     return recipe, written
 
 
@@ -81,13 +65,6 @@ def _copies(settings: Settings) -> Iterator[tuple[int, pa.RecordBatch]]:
     for copy in range(1 << 31):
         for batch in base:
             yield copy, batch
-
-
-def _write(stream: object, copy: int, batch: pa.RecordBatch) -> None:
-    languages = decode(batch["language"]).to_pylist()
-    for key, language, text in zip(batch["uri"].to_pylist(), languages, batch["text"].to_pylist(), strict=True):
-        row = {"id": f"{copy}-{key}", "language": language, "text": text}
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")  # type: ignore[attr-defined]
 
 
 def noisy(batch: pa.RecordBatch, copy: int) -> pa.RecordBatch:

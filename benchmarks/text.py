@@ -4,7 +4,8 @@ Documents of natural languages are cut or joined, by source and language, to 2â€
 that the many small ones count; the order is a hash of the id, so that any part is a fair sample of the whole.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import xxhash
 from benchmarks import ROOT, Settings
 from benchmarks.end_to_end import build_sample, manifest
 from configs.load import load_languages
-from pipeline.text.columns import constant_column, encode
+from pipeline.text.columns import constant_column, decode, encode
 from pipeline.text.schema import DOCUMENT
 
 SMALLEST, LARGEST = 2000, 4000
@@ -25,6 +26,22 @@ CODE_SHARE = 0.35
 CODE_LARGEST = 64_000
 
 BATCH = 1000
+
+RECIPE = """
+name = "{name}"
+title = "{title}"
+sources = ["{name}"]
+
+[source.{name}]
+title = "{title}"
+reader = "jsonl"
+licence = "CC0-1.0"
+custodian = "benchmarks/{name}.py"
+provenance = "made by benchmarks/{name}.py"
+columns = {{ id = "id", text = "text", language = "language" }}
+packages = [{{ name = "{folder}/*.jsonl" }}]
+"""
+"""Reads the JSON lines that a part of the benchmarks has written to a folder."""
 
 Row = tuple[bytes, str, str, str, str]
 """Id, language, source, licence, text."""
@@ -69,6 +86,13 @@ def batch_of(texts: list[tuple[str, str]]) -> pa.RecordBatch:
 def megabytes(batches: list[pa.RecordBatch]) -> float:
     """UTF-8 megabytes (10â¶) of text."""
     return sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches) / 1e6
+
+
+def json_lines(batch: pa.RecordBatch, keys: Iterable[str]) -> Iterator[str]:
+    """A batch of documents (schema DOCUMENT) as RECIPE reads them: a line for each, under the key given."""
+    columns = keys, decode(batch["language"]).to_pylist(), batch["text"].to_pylist()
+    for key, language, text in zip(*columns, strict=True):
+        yield json.dumps({"id": key, "language": language, "text": text}, ensure_ascii=False) + "\n"
 
 
 def ingested(settings: Settings) -> Path:

@@ -8,26 +8,11 @@ from typing import Any
 from benchmarks import ROOT, Settings, Table
 from benchmarks.end_to_end import fresh_build, manifest
 from benchmarks.process import Run, run
-from benchmarks.text import megabytes, real_text
+from benchmarks.text import RECIPE, json_lines, megabytes, real_text
 from benchmarks.venv import peers_python
-from pipeline.text.columns import decode
 
 MEGABYTES = 24
 FILES = 8
-RECIPE = """
-name = "whole"
-title = "Text of the recipe sample"
-sources = ["text"]
-
-[source.text]
-title = "Text of the recipe sample, in documents of 2 to 4 kB"
-reader = "jsonl"
-licence = "CC0-1.0"
-custodian = "benchmarks/whole.py"
-provenance = "made by benchmarks/whole.py"
-columns = {{ id = "id", text = "text", language = "language" }}
-packages = [{{ name = "{folder}/*.jsonl" }}]
-"""
 
 
 def measure(settings: Settings) -> list[Table]:
@@ -38,7 +23,7 @@ def measure(settings: Settings) -> list[Table]:
     text.mkdir(parents=True)
     size = _write(settings, text)
     recipe = folder / "whole.toml"
-    recipe.write_text(RECIPE.format(folder=text))
+    recipe.write_text(RECIPE.format(name="whole", title="Text of sample, in documents of 2 to 4 kB", folder=text))
     table = Table(
         f"From JSON lines to a deduplicated corpus: {size:,.0f} MB of natural languages in documents of 2–4 kB",
         ["what", "workers", "seconds", "MB/s", "peak memory, MB", "documents kept"],
@@ -70,21 +55,14 @@ def measure(settings: Settings) -> list[Table]:
 
 def _write(settings: Settings, folder: Path) -> float:
     """The first documents of the benchmarks' text as JSON lines in several files; returns megabytes."""
-    batches, size = [], 0.0
+    size, lines = 0.0, list[str]()
     for batch in real_text(settings):
-        if size < MEGABYTES:
-            batches.append(batch)
-            size += megabytes([batch])
-    rows = [
-        {"id": f"{batch_number}-{row}", "language": language, "text": text}
-        for batch_number, batch in enumerate(batches)
-        for row, (text, language) in enumerate(
-            zip(batch["text"].to_pylist(), decode(batch["language"]).to_pylist(), strict=True)
-        )
-    ]
+        if size >= MEGABYTES:
+            break
+        size += megabytes([batch])
+        lines += json_lines(batch, map(str, range(len(lines), len(lines) + batch.num_rows)))
     for number in range(FILES):
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows[number::FILES])
-        (folder / f"part-{number}.jsonl").write_text("".join(lines), encoding="utf-8")
+        (folder / f"part-{number}.jsonl").write_text("".join(lines[number::FILES]), encoding="utf-8")
     return size
 
 

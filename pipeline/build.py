@@ -7,7 +7,6 @@ tasks, never documents; `pipeline.jobs` has the steps.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
@@ -126,13 +125,11 @@ def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch)
         run_steps(engine, jobs.work, steps, watch, label=label, input_bytes=size)
         run.extend(steps)
 
-    reading = jobs.read_steps(units)
-    if engine.is_local:  # only now is it known what compressed files hold
-        do("read", reading[:1])
-        jobs = replace(jobs, is_small=jobs.is_little(Done(jobs.work)))
-        reading = jobs.read_steps(units)[1:]
+    if engine.is_local:
+        do("read", [jobs.ingest_step(units)])
+        jobs = jobs.sized(Done(jobs.work))  # only now is it known what compressed files hold
     plans: dict[str, Callable[[], list[Step]]] = {
-        "read": lambda: reading,
+        "read": jobs.annotate_steps if engine.is_local else lambda: jobs.read_steps(units),
         "compare": jobs.compare_steps,
         "choose": lambda: jobs.decide_steps(engine, Done(jobs.work)),
         "write": jobs.write_steps,

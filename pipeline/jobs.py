@@ -64,22 +64,29 @@ class CorpusJobs:
     strict: bool = False
     is_small: bool = False
 
-    def is_little(self, done: Done) -> bool:
-        """Whether all keys of what was ingested fit in a few rounds; finished builds to compare with are never few."""
+    def sized(self, done: Done) -> "CorpusJobs":
+        """These jobs, small where all keys of what was ingested fit in a few rounds, beside no finished build."""
         files = [file for record in done.records("ingest") for file in record.files]
         settings = self.deduplicator.settings
         keys = sum(file.documents for file in files) * (2 * RANKED.itemsize + settings.bands * KEYED.itemsize)
         keys += sum(file.bytes for file in files) // TEXT_PER_LINE_KEY
-        return not self.deduplicator.adopted and keys <= SMALL_ROUNDS * settings.shuffle_bytes
+        is_small = not self.deduplicator.adopted and keys <= SMALL_ROUNDS * settings.shuffle_bytes
+        return replace(self, is_small=is_small)
 
     def read_steps(self, units: list[Unit]) -> list[Step]:
         """From files to keys of documents, and what equal keys tell."""
+        return [self.ingest_step(units), *self.annotate_steps()]
+
+    def ingest_step(self, units: list[Unit]) -> Step:
+        """From files to work shards."""
         tasks = ingest_tasks(self.plan, units)
-        ingest = Link("ingest", self.ingest_phase)
+        return ShardStep(lambda _: tasks, (Link("ingest", self.ingest_phase),))
+
+    def annotate_steps(self) -> list[Step]:
+        """From work shards to keys of documents, and what equal keys tell."""
         annotate = Link("annotate", self.annotate_phase)
         decide = Link("decide", self.decide_phase, self.decide_task)
         return [
-            ShardStep(lambda _: tasks, (ingest,)),
             ShardStep(self.annotate_tasks, (annotate, decide, self.deduplicator.hash_link(self.hash_task))),
             *self.deduplicator.find_steps(),
         ]

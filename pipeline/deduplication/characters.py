@@ -149,12 +149,6 @@ def _utf8(fold: np.ndarray) -> np.ndarray:
     return np.where(fold == 0, 0, np.where(fold < PLANE, packed, ELSEWHERE)).astype(np.uint32)
 
 
-def is_word_character_each(characters: str) -> np.ndarray:
-    """`is_word_character` of each, bool (n,)."""
-    kinds = "".join(map(unicodedata.category, characters)).encode()
-    return np.isin(np.frombuffer(kinds, np.uint8)[::2], list(_WORD_KINDS.encode()))
-
-
 def is_word_character(character: str) -> bool:
     """Whether a character is a letter, a mark or a number."""
     return unicodedata.category(character)[0] in _WORD_KINDS

@@ -17,7 +17,6 @@ from pipeline.deduplication.graph import read_edges
 from pipeline.deduplication.keys import sort_edges
 from pipeline.deduplication.records import (
     EDGE,
-    PAIR,
     EdgeFile,
     distinct,
     partition_of,
@@ -45,7 +44,7 @@ class ReadEdges:
 
     def __call__(self, file: EdgeFile, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """Records EDGE (end, other end) by partition of the end; of one end only: the larger."""
-        edges = read_records(file.path, PAIR if file.is_pairs else EDGE)
+        edges = file.records()
         left, right = (np.ascontiguousarray(edges[side]) for side in ("left", "right"))
         low, high = np.minimum(left, right), np.maximum(left, right)
         return _by_partition(high, low, self.both, partitions, chosen)

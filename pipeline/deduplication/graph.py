@@ -34,9 +34,8 @@ Chunk = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def read_edges(file: EdgeFile) -> np.ndarray:
     """Records PAIR of a file of edges; losers and winners become ties."""
-    if file.is_pairs:
-        return read_records(file.path, PAIR)
-    return _ties(read_records(file.path, EDGE))
+    records = file.records()
+    return records if file.is_pairs else _ties(records)
 
 
 def _ties(edges: np.ndarray) -> np.ndarray:
@@ -53,15 +52,11 @@ class Pairs:
 
     def __init__(self, buffer: bytes, files: Sequence[EdgeFile]) -> None:
         self._parts: list[np.ndarray | EdgeFile] = [np.frombuffer(buffer, PAIR)]
-        for file in files:
-            kind = PAIR if file.is_pairs else EDGE
-            self._parts.append(file if storage.is_local(file.path) else read_records(file.path, kind))
+        self._parts += [file if storage.is_local(file.path) else file.records() for file in files]
 
     def __iter__(self) -> Iterator[Chunk]:
         for part in self._parts:
-            records = part
-            if isinstance(records, EdgeFile):
-                records = read_records(records.path, PAIR if records.is_pairs else EDGE)
+            records = part.records() if isinstance(part, EdgeFile) else part
             for start in range(0, len(records), CHUNK):
                 some = records[start : start + CHUNK]
                 some = _ties(some) if some.dtype == EDGE else some

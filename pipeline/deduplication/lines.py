@@ -84,9 +84,7 @@ def cut_lines(texts: pa.LargeStringArray, recurring: np.ndarray | KnownLines) ->
     return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(out[: ends[-1]]))
 
 
-def cut_lines_of(
-    texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: np.ndarray | KnownLines
-) -> pa.LargeStringArray:
+def cut_lines_of(texts: pa.LargeStringArray, rows: pa.BooleanArray, recurring: KnownLines) -> pa.LargeStringArray:
     """The same for some rows; the others stay as they are."""
     if rows.true_count == len(texts):
         return cut_lines(texts, recurring)

@@ -271,8 +271,7 @@ class Deduplicator:
 
         joins = name == RECURRING
         if self.is_small:
-            whole = ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, joins=joins)
-            return [replace(whole, is_small=True)]
+            return [ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, is_small=True)]
         return [
             ExchangeStep(sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many),
             ExchangeStep(name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins),

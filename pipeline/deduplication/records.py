@@ -86,6 +86,10 @@ class EdgeFile:
     path: str
     is_pairs: bool
 
+    def records(self) -> np.ndarray:
+        """Its records, as they are."""
+        return read_records(self.path, PAIR if self.is_pairs else EDGE)
+
 
 @dataclass(frozen=True)
 class Shard:

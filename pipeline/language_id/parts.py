@@ -65,13 +65,11 @@ def _characters_in(word: np.uint64) -> Any:
 def _characters(data: np.ndarray, words: np.ndarray, at: int, end: int) -> int:
     """How many characters begin in `data[at:end]`."""
     characters = 0
-    while at < end and (at & 7 or at + 8 > end):
-        characters += (data[at] & 0xC0) != 0x80
-        at += 1
-    while at + 8 <= end:
-        characters += _characters_in(words[at >> 3])
-        at += 8
     while at < end:
+        if at & 7 == 0 and at + 8 <= end:
+            characters += _characters_in(words[at >> 3])
+            at += 8
+            continue
         characters += (data[at] & 0xC0) != 0x80
         at += 1
     return characters

@@ -58,6 +58,8 @@ _CONNECTION = re2.compile(
     rb"(?i)\b(?:server|data source|host|hostname|user ?id|uid|database|initial catalog|dbname|dsn|jdbc|accountname|"
     rb"username|user)[ ]?="
 )
+_PASSWORD_HEADS = (b"pa", b"pw")
+"""What the names begin with in the pattern above and in the one below."""
 # `password = "…"`, `DB_PASSWORD=…`: shorter than other secrets, so of at least three kinds of characters.
 _PASSWORD = re2.compile(
     rb"(?i)(?:password|passwd|passphrase|pwd|pass)[\"']?\]?[ \t]{0,3}(?::=|=>|[=:])[ \t]{0,3}"
@@ -122,7 +124,7 @@ def find_issued(document: bytes, start: int, end: int) -> Span | None:
     head = document[start : start + 2]
     issued = _ISSUED.match(document, start, end) if head in _ISSUED_HEADS else None
     if issued is None:
-        return _password(document, start, end) if head.lower() in (b"pa", b"pw") else None
+        return _password(document, start, end) if head.lower() in _PASSWORD_HEADS else None
     stop = issued.end()
     while document[stop - 1] in b".-_" and stop - start > 20:
         stop -= 1  # the end of a sentence

@@ -147,8 +147,8 @@ class Engine:
             name = re.sub("[^a-z0-9]+", "-", label.lower())
             return flags if said.job_name else [*flags, f"--job_name=openroots-{name}"]
         workers = workers or self.workers
-        least = SMALL_BYTES_STARTED if idle_workers() >= workers else SMALL_BYTES
-        least = 0 if nursery.is_prepared() else least
+        started = SMALL_BYTES_STARTED if idle_workers() >= workers else SMALL_BYTES
+        least = 0 if nursery.is_prepared() else started
         if not said.direct_num_workers and self.workers > 1 and (input_bytes or SMALL_BYTES) >= least:
             flags += [f"--direct_num_workers={workers}", f"--direct_running_mode={_PROCESSES}"]
         return [*flags, "--default_sdk_harness_log_level=ERROR"]
