@@ -62,12 +62,17 @@ def plan() -> list[Row]:
         ("1b1", "compiled accumulate=4", 45),
         ("1b1", "compiled chunk=1024", 40),
         ("1b1", "compiled chunk=16384", 40),
+        ("1b1", "compiled flex", 60),
+        ("1b1", "compiled documents sdpa", 60),
+        ("1b1", "compiled documents flex", 60),
         ("1b7", "compiled", 75),
         ("560m", "eager", 30),
         ("560m", "compiled", 60),
+        ("560m", "compiled flex", 60),
     ):
         rows.append(Row(f"step {model} {given}", model, limit))
     rows += [Row(f"transformers 1b1 {way}", "transformers", limit) for way, limit in (("eager", 40), ("compiled", 75))]
+    rows += [Row(f"generate 560m {whose}", "generate", 40) for whose in ("ours", "transformers")]
     return [*rows, Row("profile 1b1", "profile", 60), Row("train 560m", "train", 150)]
 
 

@@ -24,6 +24,7 @@ MODULES = {
     "step": "gpu_steps",
     "transformers": "gpu_steps",
     "profile": "gpu_steps",
+    "generate": "gpu_generate",
     "train": "gpu_train",
 }
 """Where the function is that makes rows whose names begin so."""

@@ -5,14 +5,14 @@ backward pass, the logits and all of s × s in attention counted, no recomputati
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.gpu_rows import Bench, kernels_of
-from trainer.config import ModelConfig, TrainingConfig, load_model_config
+from trainer.config import ModelConfig, load_model_config, load_training_config
 from trainer.data import Batch
 from trainer.flops import flops_per_token
 from trainer.model import Bloom
@@ -20,6 +20,8 @@ from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
 
 CHUNK, MICRO, LENGTH = 4096, 8, 2048
+DOCUMENTS = 4
+"""In a sequence, where attention stays within a document."""
 WARMUP, STEPS, BUDGET = 3, 10, 8.0
 """Steps that are not counted, steps that are, and the seconds after which no more are begun."""
 RATE, CLIP = 1e-4, 1.0
@@ -51,31 +53,38 @@ def shape_of(bench: Bench, name: str) -> ModelConfig:
 
 
 def step(bench: Bench, name: str, *given: str) -> dict[str, Any]:
-    """Our steps with the given settings: `eager` or `compiled`, `selective`, `micro=`, `accumulate=`, `chunk=`."""
+    """Our steps with the given settings: `eager` or `compiled`, `selective`, `flex`, `documents`, `micro=`, …"""
+    if "flex" in given and bench.device != "cuda":
+        return {"skipped": "on CUDA only"}
     settings = {key: int(value) for key, equals, value in (word.partition("=") for word in given) if equals}
-    chunk, accumulate = settings.get("chunk", CHUNK), settings.get("accumulate", 1)
+    accumulate = settings.get("accumulate", 1)
+    more = {
+        "precision.attention": next((way for way in ("sdpa", "flex") if way in given), "auto"),
+        "precision.loss_chunk": bench.of(settings.get("chunk", CHUNK), 32),
+        "parallel.compile": "compiled" in given,
+        "parallel.checkpointing": "selective" if "selective" in given else "none",
+        "data.document_mask": "documents" in given,
+    }
 
     def make(micro: int) -> Step:
-        parallel = {"compile": "compiled" in given, "checkpointing": "selective" if "selective" in given else "none"}
-        return our_step(bench, name, micro, micro * accumulate, bench.of(chunk, 32), parallel)
+        return our_step(bench, name, micro, micro * accumulate, more)
 
     return _measured(bench, name, settings.get("micro", MICRO), accumulate, make)
 
 
-def our_step(bench: Bench, name: str, micro: int, size: int, chunk: int, parallel: dict[str, Any]) -> Step:
-    """The step of `trainer.loop`, with nothing around it."""
-    config = TrainingConfig.model_validate(
-        {
-            "name": "bench",
-            "model": shape_of(bench, name).model_dump(),
-            "sequence_length": bench.of(LENGTH, 64),
-            "batch": {"size": size, "micro": micro},
-            "schedule": {"tokens": 1, "learning_rate": RATE},
-            "precision": {"compute": "bf16", "loss_chunk": chunk},
-            "parallel": parallel,
-        }
-    )
-    return step_of(Drawn(config, torch.device(bench.device)), RATE)
+def our_step(bench: Bench, name: str, micro: int, size: int, more: Mapping[str, Any]) -> Step:
+    """The step of `trainer.loop`, with nothing around it. `more` has settings by their dotted keys."""
+    changes = {
+        "model": shape_of(bench, name).model_dump(),
+        "sequence_length": bench.of(LENGTH, 64),
+        "batch.size": size,
+        "batch.micro": micro,
+        "schedule.learning_rate": RATE,
+        "precision.compute": "bf16",
+        **more,
+    }
+    torch.manual_seed(0)
+    return step_of(Drawn(load_training_config("tiny", changes), torch.device(bench.device)), RATE)
 
 
 def step_of(model: ParallelModel, rate: float) -> Step:
@@ -83,7 +92,8 @@ def step_of(model: ParallelModel, rate: float) -> Step:
 
     def take(ids: Tensor) -> Tensor:
         labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
-        loss = model.forward_backward(Batch(ids, labels, torch.zeros_like(ids, dtype=torch.int32)))
+        documents = torch.arange(ids.shape[1], dtype=torch.int32, device=ids.device) // (ids.shape[1] // DOCUMENTS)
+        loss = model.forward_backward(Batch(ids, labels, documents.expand_as(ids)))
         model.step(rate, divisor=divisor(model.gradient_norm(), CLIP))
         model.zero_grad()
         return loss
@@ -170,7 +180,7 @@ def _take(bench: Bench, name: str, micro: int, accumulate: int, make: Callable[[
         "ms a step": seconds * 1e3,
         "first step, s": first,
         "steps": count,
-        "losses": [float(losses[0]), float(losses[-1])],
+        "losses": [round(float(loss), 4) for loss in losses],
         "ok": float(losses[-1]) < float(losses[0]),
     }
 
@@ -178,7 +188,7 @@ def _take(bench: Bench, name: str, micro: int, accumulate: int, make: Callable[[
 def profile(bench: Bench, name: str) -> dict[str, Any]:
     """The kernels that take longest in compiled steps, and how long the card waits."""
     micro = bench.of(MICRO, 1)
-    take = our_step(bench, name, micro, micro, bench.of(CHUNK, 32), {"compile": True})
+    take = our_step(bench, name, micro, micro, {"precision.loss_chunk": bench.of(CHUNK, 32), "parallel.compile": True})
     ids = tokens_of(bench, name, micro)
     for _ in range(WARMUP):
         take(ids)

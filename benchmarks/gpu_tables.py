@@ -11,6 +11,7 @@ TITLES = {
     "attention": "Attention, forward and backward: 8 sequences of 2048, 16 heads, bf16",
     "step": "Steps of training: bf16, sequences of 2048",
     "transformers": "Steps of `transformers` with fused AdamW",
+    "generate": "Greedy generation: bf16, 8 prompts of 256 tokens",
     "profile": "A compiled step",
     "train": "A run of 60 steps, killed and resumed",
 }
