@@ -54,7 +54,7 @@ def _theirs(bench: Bench, ours: Bloom, prompts: Tensor) -> Callable[[int], Tenso
 
     config = BloomConfig(**to_config(ours.config, dtype=torch.bfloat16, eos_id=2, pad_id=3, bos_id=1))
     with torch.device(bench.device):
-        model = BloomForCausalLM(config).to(torch.bfloat16).eval()
+        model: Any = BloomForCausalLM(config).to(dtype=torch.bfloat16).eval()
     weights = {to_name(name): parameter for name, parameter in ours.named_parameters()}
     with torch.no_grad():
         for name, parameter in model.named_parameters():

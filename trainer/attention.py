@@ -3,7 +3,7 @@
 plain   scores, bias and softmax as the formula has them: s × s × heads in memory; the reference
 sdpa    `scaled_dot_product_attention`, with the bias carried by queries and keys (below): nothing of s × s × heads
 flex    FlexAttention (compiled on CUDA): the bias by its own code, and masks of documents skip blocks that hold nothing
-auto    sdpa, but flex on CUDA where the bias would make heads wider than the fused kernels take
+auto    flex on CUDA in 16 bits for the head sizes of BLOOM's models, else sdpa: see `chosen`
 
 ALiBi adds slope · (j - i) to the score of query i and key j. A softmax does not see what all its scores share, so
 slope · j will do, and that is a product: of a one beside each query and slope · j beside each key. Three more columns
@@ -13,8 +13,8 @@ are the bias in bf16, what that leaves out, and what is left out of that; produc
 
 import math
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,26 +27,33 @@ from trainer.config import Attention
 _COLUMNS = 8
 """Added to each head: three are used; kernels want multiples of eight."""
 
-
-WIDEST = 128
-"""Heads that the fused kernels of `scaled_dot_product_attention` are fast for."""
+Way = Literal["plain", "sdpa", "flex"]
+"""An implementation: what `auto` stands for, too, is one of these."""
 
 Seen = Tensor | BlockMask | None
 """Which keys each query may see, built once a batch by `build_seen`; None: those up to its own position."""
 
 
-def chosen(choice: Attention, head_size: int, device: str) -> Attention:
-    """What `auto` stands for."""
+def chosen(choice: Attention, head_size: int, device: str, compute: str) -> Way:
+    """What `auto` stands for in training.
+
+    On an H200 a step of 560m (heads of 64) is 3 % faster with flex than with sdpa, of 1b1 (96) as fast, of 1b1 with
+    attention within documents 29 % faster; heads of 128 with the bias are wider than sdpa's fused kernels are fast for
+    (benchmarks/RESULTS.md). In fp32 or with other sizes flex may need more shared memory than a card has.
+    """
     if choice != "auto":
         return choice
-    return "flex" if device == "cuda" and head_size <= WIDEST < head_size + _COLUMNS else "sdpa"
+    is_measured = compute != "fp32" and 64 <= head_size <= 128 and head_size % 16 == 0
+    return "flex" if device == "cuda" and is_measured else "sdpa"
 
 
 def build_seen(
-    choice: Attention, s: int, t: int, mask: Tensor | None, documents: Tensor | None, device: torch.device
+    choice: Way, s: int, t: int, mask: Tensor | None, documents: Tensor | None, device: torch.device
 ) -> Seen:
     """What the last s of t positions may see: the same for all layers."""
     if choice == "flex":
+        if mask is None and documents is None:
+            return _causal_blocks(s, t, device)
         batch = next((len(given) for given in (documents, mask) if given is not None), None)
         return create_block_mask(_rule(s, t, mask, documents), batch, None, s, t, device=device)
     if mask is None and documents is None and (s in (1, t)):
@@ -59,7 +66,7 @@ def attend(
     key: Tensor,
     value: Tensor,
     slopes: Tensor,
-    choice: Attention = "sdpa",
+    choice: Way = "sdpa",
     *,
     mask: Tensor | None = None,
     documents: Tensor | None = None,
@@ -71,7 +78,6 @@ def attend(
     `Bloom.forward`.
     """
     query, key, value = (tensor.transpose(1, 2) for tensor in (query, key, value))
-    choice = chosen(choice, query.shape[-1], query.device.type)
     if seen is None:
         seen = build_seen(choice, query.shape[2], key.shape[2], mask, documents, query.device)
     if choice == "plain":
@@ -148,6 +154,11 @@ def _rule(s: int, t: int, mask: Tensor | None, documents: Tensor | None) -> Call
         return seen
 
     return allowed
+
+
+@lru_cache(8)
+def _causal_blocks(s: int, t: int, device: torch.device) -> BlockMask:
+    return create_block_mask(_rule(s, t, None, None), None, None, s, t, device=device)
 
 
 @cache

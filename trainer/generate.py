@@ -6,13 +6,16 @@ The order and the formulas of what is done to the logits are those of `transform
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from configs.errors import ConfigurationError
-from tokenizer.load import Tokenizer
 from trainer.model import Bloom, Cache
+
+if TYPE_CHECKING:
+    from tokenizer.load import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def generate_ids(
 class Texts:
     """Texts that grow token by token. Bytes that are not yet a whole character are held back."""
 
-    def __init__(self, tokenizer: Tokenizer, count: int, stop: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: "Tokenizer", count: int, stop: Sequence[str] = ()) -> None:
         self._tokenizer, self._stop = tokenizer, [text for text in stop if text]
         self.ids: list[list[int]] = [[] for _ in range(count)]
         self.texts = [""] * count
@@ -160,7 +163,7 @@ class Texts:
         return new
 
 
-def stream(model: Bloom, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling) -> Iterator[list[str]]:
+def stream(model: Bloom, tokenizer: "Tokenizer", prompts: Sequence[str], sampling: Sampling) -> Iterator[list[str]]:
     """New text of each prompt, as it becomes readable. Raises ConfigurationError for a prompt without a token."""
     encoded = tokenizer.encode_batch(prompts).to_pylist()
     if not encoded or not all(encoded):
@@ -175,7 +178,7 @@ def stream(model: Bloom, tokenizer: Tokenizer, prompts: Sequence[str], sampling:
     yield texts.finish()
 
 
-def generate(model: Bloom, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling) -> list[str]:
+def generate(model: Bloom, tokenizer: "Tokenizer", prompts: Sequence[str], sampling: Sampling) -> list[str]:
     """The text that the model adds to each prompt. Raises ConfigurationError for a prompt without a token."""
     texts = [""] * len(prompts)
     for news in stream(model, tokenizer, prompts, sampling):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.attention import Seen, attend, build_seen, chosen
-from trainer.config import Attention, ModelConfig
+from trainer.attention import Seen, Way, attend, build_seen
+from trainer.config import ModelConfig
 from trainer.loss import Whole, cross_entropy_sum, embed_tied, row_losses
 
 
@@ -63,7 +63,7 @@ class SelfAttention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.layer, self.head_size = layer, config.head_size
-        self.choice: Attention = "sdpa"
+        self.choice: Way = "sdpa"
         self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
         self.dense = nn.Linear(config.hidden, config.hidden)
         self.all_heads, self.heads = config.heads, range(config.heads)
@@ -252,7 +252,7 @@ class Bloom(nn.Module):
         attention = next(self.attentions(), None)
         if attention is None:
             return None
-        choice = chosen(attention.choice, attention.head_size, inputs.device.type)
+        choice = attention.choice
         if mask is None and documents is None and choice != "flex":
             return None
         before = len(cache) if cache else 0
@@ -268,7 +268,7 @@ class Bloom(nn.Module):
         """That gives the logits."""
         return self.embedding.weight if self.config.tied else self.output.weight
 
-    def set_attention(self, choice: Attention) -> None:
+    def set_attention(self, choice: Way) -> None:
         """Choose how attention is computed (see `trainer.attention`)."""
         for attention in self.attentions():
             attention.choice = choice

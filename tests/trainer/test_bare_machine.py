@@ -14,9 +14,10 @@ MISSING = (
 """Of what OpenRoots needs elsewhere; pydantic and xxhash, a few megabytes of wheels, travel along."""
 
 
-@pytest.mark.parametrize(
-    "module", ["trainer.train", "trainer.loop", "benchmarks.gpu", "benchmarks.gpu_rows", "benchmarks.gpu_train"]
-)
+BENCHMARKS = ("gpu", "gpu_rows", "gpu_steps", "gpu_kernels", "gpu_generate", "gpu_train")
+
+
+@pytest.mark.parametrize("module", ["trainer.train", "trainer.loop", *(f"benchmarks.{name}" for name in BENCHMARKS)])
 def test_the_trainer_needs_little(module: str) -> None:
     program = f"import sys\nfor name in {MISSING!r}: sys.modules[name] = None\nimport {module}\n"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

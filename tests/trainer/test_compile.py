@@ -46,9 +46,12 @@ def test_masks_are_built_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(calls) == 1
 
 
-def test_wide_heads_leave_the_columns_on_a_gpu() -> None:
+def test_attention_on_a_gpu_is_flex_for_the_sizes_that_were_measured() -> None:
     from trainer.attention import chosen
 
-    assert [chosen("auto", size, "cuda") for size in (64, 96, 128)] == ["sdpa", "sdpa", "flex"]
-    assert chosen("auto", 128, "cpu") == "sdpa"
-    assert chosen("sdpa", 128, "cuda") == "sdpa"
+    assert [chosen("auto", size, "cuda", "bf16") for size in (32, 64, 80, 96, 128, 160)] == [
+        "sdpa", "flex", "flex", "flex", "flex", "sdpa"
+    ]  # fmt: skip
+    assert chosen("auto", 128, "cuda", "fp32") == "sdpa"
+    assert chosen("auto", 128, "cpu", "bf16") == "sdpa"
+    assert chosen("sdpa", 128, "cuda", "bf16") == "sdpa"

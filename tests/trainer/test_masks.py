@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM
 
-from trainer.config import Attention
+from trainer.attention import Way
 from trainer.huggingface import from_config, from_state
 from trainer.model import Bloom
 
@@ -12,7 +12,7 @@ ROWS = ["111111111111", "000011111111", "110011101111", "011010001101", "1111111
 
 
 @pytest.mark.parametrize("attention", ["plain", "sdpa", "flex"])
-def test_holes_are_not_counted_as_positions(attention: Attention) -> None:
+def test_holes_are_not_counted_as_positions(attention: Way) -> None:
     torch.manual_seed(0)
     shape = BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4, initializer_range=0.2)
     theirs = BloomForCausalLM(shape).eval()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from configs.errors import ConfigurationError
+from trainer.attention import chosen
 from trainer.config import TrainingConfig
 from trainer.data import Batch
 from trainer.model import Bloom
@@ -30,7 +31,8 @@ _PASS = 16
 def parallelize(part: Bloom, layout: Layout, config: TrainingConfig) -> None:
     """Apply to a stage, on the meta device, all that is not the pipeline."""
     parallel, precision = config.parallel, config.precision
-    part.set_attention(precision.attention)
+    way = chosen(precision.attention, config.model.head_size, layout.device.type, precision.compute)
+    part.set_attention(way)
     part.loss_chunk = precision.loss_chunk
     if layout.tensor > 1:
         apply_tensor_parallel(part, layout, parallel.sequence_parallel)
