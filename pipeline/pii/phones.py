@@ -227,6 +227,7 @@ class Row:
 
 
 _GROUP = re.compile(r"[0-9]+")
+_TIE = re.compile(r"[-.‐‑]|\) ?-?")  # what stands within a number and not between two
 
 
 def row_of(text: str) -> Row:
@@ -286,6 +287,14 @@ def find_phones(
                 return
             first += 1
             continue
+        if cue:
+            whole_first, stop = _tied(row, first, stop)
+            if whole_first < first and _DATE_OR_RANGE.fullmatch(
+                row.text[row.groups[whole_first][0] : row.groups[stop][1]]
+            ):
+                first = stop + 1
+                continue
+            first = whole_first
         yield row.groups[first][0], row.groups[stop][1]
         first = stop + 1
 
@@ -332,6 +341,20 @@ def _longest(
         if _is_phone(row, first, index, digits, regions, cue=cue, plus=plus, code=code, whole=whole, before=before):
             return index
     return None
+
+
+def _tied(row: Row, first: int, last: int) -> tuple[int, int]:
+    """First and last group of the number that groups `first` to `last` are part of.
+
+    In a number of another country (`859-292-3680` in a Spanish text) an end can be valid here; the rest goes along.
+    """
+    start, stop = first, last
+    while start > 0 and _TIE.fullmatch(row.text[row.groups[start - 1][1] : row.groups[start][0]]):
+        start -= 1
+    while stop + 1 < len(row.groups) and _TIE.fullmatch(row.text[row.groups[stop][1] : row.groups[stop + 1][0]]):
+        stop += 1
+    is_short = sum(len(group) for _, _, group in row.groups[start : stop + 1]) <= DIGITS_MAX
+    return (start, stop) if is_short else (first, last)
 
 
 def _is_phone(
