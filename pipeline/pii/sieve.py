@@ -482,6 +482,49 @@ def _is_secret_shape(data: np.ndarray, start: int, end: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _named_before(data: np.ndarray, start: int, lo: int) -> bool:
+    """Whether the name of a secret could end right before `start`: most runs stand behind a word or a stroke."""
+    if start == lo:
+        return False
+    byte = data[start - 1]
+    if byte == 0x3D or byte == 0x3E or byte == 0x3A or byte == 0x22 or byte == 0x27 or byte == 0x60:  # = > : " ' `
+        return True
+    i = start
+    while i > lo and start - i <= 3 and (data[i - 1] == 0x20 or data[i - 1] == 0x09):
+        i -= 1
+    if i in (start, lo) or start - i > 3:
+        return False
+    byte = data[i - 1]
+    if byte == 0x3D or byte == 0x3E or byte == 0x3A:
+        return True
+    if start - i > 1:
+        return False
+    byte |= 0x20  # bearer, basic; --key, --token, --secret, --password
+    return byte == 0x72 or byte == 0x63 or byte == 0x79 or byte == 0x6E or byte == 0x74 or byte == 0x64
+
+
+@njit(cache=True, nogil=True)
+def _may_be_key(data: np.ndarray, start: int, end: int, lo: int) -> bool:
+    """Whether a run of `KEY_MIN` bytes or more could be what `keys.find_key` takes, in its issuer's form or its name's.
+
+    Nearly all runs are hashes and addresses, which have neither.
+    """
+    if not _is_secret_shape(data, start, end):
+        return False
+    first = data[start]
+    if first == 0x4D or first == 0x4E or first == 0x4F:  # Discord's
+        return True
+    if first == 0x65 and data[start + 1] == 0x79 and data[start + 2] == 0x4A:  # eyJ, a web token
+        return True
+    for i in range(start, min(end - 1, start + KEY_MAX)):
+        if data[i] == 0x3D:
+            if data[i + 1] != 0x3D:
+                return True  # a name, and its value
+            break
+    return _named_before(data, start, lo)
+
+
+@njit(cache=True, nogil=True)
 def _is_begin(data: np.ndarray, i: int, lo: int, hi: int) -> bool:
     """`-BEGIN ` with `B` at `i`: the head of an armoured block."""
     if i + 6 > hi or i - 1 < lo or data[i - 1] != 0x2D or data[i + 1] != 0x45 or data[i + 2] != 0x47:
@@ -540,7 +583,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                 before, i = kinds, end
                 continue
             if kinds & HIGH:
-                if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and _is_secret_shape(data, run, i):
+                if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and _may_be_key(data, run, i, lo):
                     n = _put(out, n, document, KEY, run, i)
                 while True:
                     if kinds & DIGIT_LEAD:
@@ -561,7 +604,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
             elif kinds & DIGIT:
                 size = 1
             elif not kinds & KEY_CHARACTER:
-                if enabled[KEY] and i - run >= KEY_MIN and _is_secret_shape(data, run, i):
+                if enabled[KEY] and i - run >= KEY_MIN and _may_be_key(data, run, i, lo):
                     n = _put(out, n, document, KEY, run, i)
                 run = i + 1
                 if byte == 0x40 and i < hi:

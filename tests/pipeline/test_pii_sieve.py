@@ -1,5 +1,6 @@
 """The sieve: it misses no shape, and no text makes it or the recognisers behind it slower than linear."""
 
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from configs.models import PII_KINDS, PiiKind
 from pipeline.pii import Redactor, sieve
+from pipeline.pii.keys import find_key
 from tests.pipeline.test_pii import spans
 
 ENABLED = np.ones(len(PII_KINDS), dtype=np.bool_)
@@ -148,6 +150,48 @@ def test_each_address_of_version_4_that_presidio_finds_is_passed(address: str, b
     found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
     if bool(spans("IpRecognizer", "IP_ADDRESS", text)):
         assert sieve.IP_ADDRESS in found[:, 1]
+
+
+NAMES = st.sampled_from(
+    ["", "token", "api_key", "Authorization: Bearer", "basic", "--client-secret", "sha256", "word", "中", "x/"]
+)
+SIGNS = st.text(alphabet="=:> \t\"'`]br-", max_size=5)
+VALUES = st.sampled_from(
+    [
+        "f3J9sKq0ZpX7vB2mN8tL4cWy", "f3J9sKq0ZpX7vB2mN8tL4cWyQQ==", "a3f1" * 10, "Mf3J9sKq0ZpX7vB2mN8tL4cWy",
+        "NzU2MzQ1Njc4OTAxMjM0NTY3.Xabc12.a1B2c3D4e5F6g7H8i9J0kLmNoPq", "eyJa1B2c3D4e5.eyJa1B2c3D4e5.a1B2c3D4e5F6g7H8i9",
+        "a1/B2/c3/D4/e5/F6/g7/H8/i9", "token=f3J9sKq0ZpX7vB2mN8tL4cWy", "a=b=f3J9sKq0ZpX7vB2mN8tL4cWy",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.tuples(NAMES, SIGNS, VALUES), max_size=3), SIGNS)
+def test_each_run_that_is_a_key_by_its_form_or_name_is_passed(parts: list[tuple[str, ...]], end: str) -> None:
+    document = ("".join(map("".join, parts)) + end).encode()
+    data = np.frombuffer(document + b"\0", dtype=np.uint8)[:-1]
+    passed = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    places = {(start, end) for _, kind, start, end in passed.tolist() if kind == sieve.KEY}
+    for run in re.finditer(rb"[A-Za-z0-9_+/=-]{20,}", document):
+        if sieve._is_secret_shape(data, *run.span()) and find_key(document, *run.span()) is not None:
+            assert run.span() in places
+
+
+@pytest.mark.parametrize(
+    ("text", "passed"),
+    [
+        ("part-0000.jsonl#0-0000a833e7e69919c528366f071036a1", False),
+        ("commit 0000a833e7e69919c528366f071036a1", True),
+        ("the file 0000a833e7e69919c528366f071036a1", False),
+        ("api_key: 0000a833e7e69919c528366f071036a1", True),
+        ("https://example.org/?page=0000a833e7e69919c528366f071036a1", True),
+        ("0000a833e7e69919c528366f071036a1", False),
+    ],
+)
+def test_a_run_without_an_issuers_form_or_a_name_before_it_is_not_passed(text: str, passed: bool) -> None:
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+    assert (sieve.KEY in found[:, 1]) is passed
 
 
 def scanned(scan, texts: list[str]) -> list[list[int]]:
