@@ -258,13 +258,38 @@ def _fields(names: list[str], columns: list[pa.Array]) -> tuple[list[pa.Array], 
         elif pa.types.is_primitive(kind) or pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
             array, metadata = column, None
         else:
-            values = [None if value is None else json.dumps(value, default=str) for value in column.to_pylist()]
+            values = [None if value is None else json.dumps(value, default=str) for value in python_values(column)]
             array, metadata = pa.array(values, pa.large_string()), {NESTED: str(kind).encode()}
             if array.nbytes > 2 * VALUE_BYTES_MAX:
                 raise RefusedError(f"column `{name}` holds lists or structures of an absurd size")
         arrays.append(array)
         fields.append(pa.field(name, array.type, metadata=metadata))
     return arrays, pa.schema(fields)
+
+
+def python_values(array: pa.Array) -> list[Any]:
+    """Python values of an array; a time beyond Python's calendar, or in a zone it does not know, is the number stored.
+
+    Raises UnicodeDecodeError.
+    """
+    try:
+        return list(array.to_pylist())
+    except UnicodeDecodeError:
+        raise
+    except (OverflowError, ValueError, LookupError):
+        return [_python_value(scalar) for scalar in array]
+
+
+def _python_value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError, LookupError):
+        if isinstance(scalar, pa.StructScalar):
+            return {name: _python_value(value) for name, value in scalar.items()}
+        values = scalar.values if isinstance(scalar, pa.ListScalar | pa.LargeListScalar) else scalar.value
+        if isinstance(values, pa.Array):
+            return python_values(values)
+        return _python_value(values) if isinstance(values, pa.Scalar) else values
 
 
 def _without_views(array: pa.Array) -> pa.Array:

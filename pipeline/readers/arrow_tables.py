@@ -351,9 +351,9 @@ def _values(field: pa.Field, array: pa.Array) -> list[Any]:
         raw = array.view(pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary())
     raw.validate(full=True)
     try:
-        values = array.to_pylist()
+        values = table_child.python_values(array)
     except UnicodeDecodeError:
         values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in raw.to_pylist()]
     if field.metadata and table_child.NESTED in field.metadata:
         return [None if value is None else json.loads(value) for value in values]
-    return list(values)
+    return values

@@ -57,6 +57,23 @@ def test_nested_columns_become_metadata(tmp_path):
         assert [json.loads(row["metadata"]) for row in found] == [{"n": row["n"], "m": row["m"]} for row in rows]
 
 
+def test_times_that_python_does_not_know_cost_no_text(tmp_path):
+    far, elsewhere = pa.timestamp("s"), pa.timestamp("us", "Mars/Base")
+    columns = {"far": pa.array([2**52, 0], far), "day": pa.array([2**31 - 1, None], pa.date32())}
+    columns |= {"zone": pa.array([5, None], elsewhere), "list": pa.array([[2**52], [0]], pa.list_(far))}
+    columns["struct"] = pa.array([{"at": 2**52}, None], pa.struct([("at", far)]))
+    rows, problems = read_bytes(
+        tmp_path, ipc(pa.table({"text": ["a", "b"]} | columns)), "arrow", columns={"metadata": ["*"]}
+    )
+    assert texts(rows) == ["a", "b"]
+    assert not problems
+    known = "1970-01-01 00:00:00"
+    assert [json.loads(row["metadata"]) for row in rows] == [
+        {"day": 2**31 - 1, "far": 2**52, "list": [2**52], "struct": {"at": 2**52}, "zone": 5},
+        {"day": None, "far": known, "list": [known], "struct": None, "zone": None},
+    ]
+
+
 def test_a_nested_column_is_no_text(tmp_path):
     rows, problems = read_bytes(tmp_path, ipc(pa.table({"text": [["a"]]})))
     assert not rows
