@@ -146,11 +146,12 @@ class Run:
             saves, evaluates = self._is_due(config.checkpoints.every), self._is_due(config.logging.evaluate_every)
             if (saves or evaluates) and not self._settle():
                 continue
-            if saves:
-                self._save(wait=not config.checkpoints.asynchronous)
-            if evaluates:
-                self.evaluate()
-                self._run_tasks()
+            with self._clock.paused():
+                if saves:
+                    self._save(wait=not config.checkpoints.asynchronous)
+                if evaluates:
+                    self.evaluate()
+                    self._run_tasks()
         if path := trace.close():
             self._say(f"trace of the steps that there were: {path}")
 

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -178,7 +180,7 @@ def drop_rows_after(path: Path, step: int) -> None:
 
 
 class Clock:
-    """Speed and time left, over the steps of this process."""
+    """Speed and time left, over the steps of this process: speed is of steps alone, time left of all there is."""
 
     def __init__(self) -> None:
         self._started = self._last = time.perf_counter()
@@ -196,6 +198,15 @@ class Clock:
         mean = (tokens - self._tokens_at_start) / max(1e-9, now - self._started)
         self._last, self._last_tokens = now, tokens
         return speed, max(0, budget - tokens) / mean if mean else 0.0
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it, such as while a checkpoint is saved, no step is taken."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._last += time.perf_counter() - began
 
 
 def duration(seconds: float) -> str:

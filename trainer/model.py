@@ -258,6 +258,8 @@ class Bloom(nn.Module):
         before = len(cache) if cache else 0
         if self.embeds:
             positions = inputs.shape[1]
+            if positions == 1 and documents is None:
+                return None
         elif documents is not None:
             positions = documents.shape[1]
         else:

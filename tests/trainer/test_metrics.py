@@ -4,6 +4,7 @@ import io
 import json
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,16 @@ def test_tensorboard_shows_each_step_once_after_a_resume_and_a_roll_back(tmp_pat
     shown.Reload()
     assert [(e.step, e.value) for e in shown.Scalars("loss")] == [(1, 3.0), (2, 3.0), (3, 1.0), (4, 0.5)]
     assert [e.step for e in shown.Scalars("held_out/sw")] == [1, 2]
+
+
+def test_speed_leaves_out_what_was_no_step() -> None:
+    clock = Clock()
+    clock.tell(0, 1000)
+    with clock.paused():
+        time.sleep(0.5)
+    speed, left = clock.tell(100, 1000)
+    assert speed > 100 / 0.45  # as if the pause had not been; a busy machine only makes the rest longer
+    assert left > 900 / 100 * 0.45
 
 
 def test_no_time_is_left_when_the_last_batch_passes_the_budget() -> None:

@@ -12,7 +12,7 @@ from transformers import BloomConfig, BloomForCausalLM
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
 from configs.errors import ConfigurationError, InputError, ModelError
-from trainer.attention import attend
+from trainer.attention import _plain, attend, build_seen
 from trainer.config import ModelConfig, load_model_config
 from trainer.huggingface import from_config, from_name, from_state, load_pretrained, to_config, to_name, to_state
 from trainer.loss import adds_in_fp32, cross_entropy_sum
@@ -142,6 +142,23 @@ def test_the_bias_in_the_keys_is_as_exact_as_sixteen_bits_allow(dtype: torch.dty
     error = (found - exact).abs().max()
     assert error < 0.02
     assert error <= (plain - exact).abs().max()  # which rounds the bias to sixteen bits, as the original did
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("hidden", [0, 700])
+def test_the_newest_position_alone_is_as_exact_as_sixteen_bits_allow(dtype: torch.dtype, hidden: int) -> None:
+    torch.manual_seed(0)
+    query = torch.randn(2, 1, 4, 64, dtype=dtype)
+    key, value = (torch.randn(2, 2048, 4, 64, dtype=dtype) for _ in range(2))
+    mask = torch.ones(2, 2048, dtype=torch.bool)
+    mask[1, :hidden] = False
+    slopes = alibi_slopes(4)
+    seen = build_seen("plain", 1, 2048, mask, None, query.device)
+    for row in range(2):  # `_plain` would round its bias, so in fp64, and whole
+        wide = (tensor[row : row + 1].double() for tensor in (query, key, value))
+        exact = _plain(*(tensor.transpose(1, 2) for tensor in wide), slopes, mask[row : row + 1], seen[row : row + 1])
+        found = attend(query, key, value, slopes, "sdpa", mask=mask)[row].double()
+        assert (found - exact[0].transpose(0, 1)).abs().max() < 0.02
 
 
 @settings(max_examples=40, deadline=None)
