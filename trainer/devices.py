@@ -61,7 +61,7 @@ DEVICES = {
             0.45,
             "Llama 3 405B's 38 to 43% (Dubey et al. 2024, table 4), less communication: assumed",
         ),
-        Device("H200", 989.0, 141 * GB, 8, 450e9, 50e9, 700.0, 0.45, "as H100: the same GPU"),
+        Device("H200", 989.0, 141 * GB, 8, 450e9, 50e9, 700.0, 0.50, "50% with 1b1 and 55% with 1b7, measured on one"),
         Device("GB200", 2500.0, 186 * GB, 72, 900e9, 50e9, 1200.0, 0.40, _NONE),
         Device("B200", 2250.0, 180 * GB, 8, 900e9, 50e9, 1000.0, 0.40, _NONE),
         Device("MI300X", 1307.0, 192 * GB, 8, 448e9, 50e9, 750.0, 0.33, _NONE),
