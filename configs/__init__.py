@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 CONFIGS = Path(__file__).parent
 """Folder of the TOML files that come with the package."""
@@ -57,6 +58,7 @@ def load_numba() -> None:
     any of these.
     """
     with _hidden("cffi"):
+        import numba.core.caching
         import numba.core.entrypoints
         import numba.core.typing.cffi_utils
         import numba.np.linalg
@@ -65,6 +67,17 @@ def load_numba() -> None:
             import numba.np.arraymath
     # Nor does any kernel use extensions, for which numba would read the metadata of all that is installed (0.2 s).
     numba.core.entrypoints._already_initialized = True
+    numba.core.caching.Cache.load_overload = _load_compiled  # type: ignore[method-assign]
+
+
+def _load_compiled(cache: Any, signature: Any, target: Any) -> Any:
+    """Load a compiled kernel as numba does, but without all that it knows of Python (0.15 s), which compiling alone
+    needs, and then looks up itself; only the kernel's memory has to be there.
+    """
+    from numba.core.runtime import rtsys
+
+    rtsys.initialize(target)
+    return cache._load_overload(signature, target)
 
 
 def load_beam() -> None:

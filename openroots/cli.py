@@ -20,6 +20,7 @@ from openroots.shared import (
     check_url,
     file_options,
     load_engine,
+    load_modules,
     print_rows,
     refuse_nothing,
 )
@@ -182,6 +183,7 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
     openroots why --corpus build/corpus 3f7a
     openroots why --corpus out doc-3
     """
+    load_modules("pipeline.ledger", "pyarrow.dataset")
     from pipeline.ledger import look_up
 
     rows = look_up(corpus, document)
@@ -215,9 +217,7 @@ def languages_command(as_json: bool) -> None:
 @main.command("identify")
 def identify_command() -> None:
     """Identify the language of each line of standard input; prints LANGUAGE<TAB>SCORE per line."""
-    from configs import load_numba
-
-    load_numba()
+    load_modules("pipeline.language_id.vote", kernels=True)
     from pipeline.language_id import identify_lines
 
     for language, score in identify_lines(_lines()):
@@ -235,11 +235,9 @@ def identify_command() -> None:
 @click.option("--obfuscated-email", is_flag=True, help="treat `name [at] host [dot] org` as an address, too")
 def redact_command(language: str | None, kinds: str | None, *, obfuscated_email: bool) -> None:
     """Replace personal data in standard input by PI:KIND."""
-    from configs import load_numba
+    load_modules("configs.load", "pipeline.pii", kernels=True)
     from configs.load import load_languages
     from configs.models import PII_KINDS, PersonalData
-
-    load_numba()
     from pipeline.pii import Redactor
 
     chosen: Any = PersonalData().kinds

@@ -4,6 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -65,6 +66,20 @@ def load_engine(options: Sequence[str], workers: int = 1, modules: Sequence[str]
         for load in (load_languages, load_sources, spdx_list):
             load()
         prepare(modules)
+
+
+def load_modules(*modules: str, kernels: bool = False) -> None:
+    """Import what a command of a moment needs, quickly; without pandas, and with `kernels` numba without SciPy."""
+    from configs import load_arrow, load_numba, loading
+    from openroots import guard
+
+    with loading() if guard.owns_process else nullcontext():
+        if kernels:
+            load_numba()
+        if guard.owns_process:
+            load_arrow()
+        for name in modules:
+            import_module(name)
 
 
 def build_alone(

@@ -22,6 +22,7 @@ from pipeline.decontamination.stage import check_sets
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
+from pipeline.reasons import TAKEDOWN
 from pipeline.report import load_templates, write_report
 from pipeline.report.tally import Tally
 from pipeline.runtime import storage
@@ -35,7 +36,7 @@ from pipeline.runtime.ownership import KINDS, WORK, mark_work, remove_half_writt
 from pipeline.runtime.phases import Record, Watch
 from pipeline.runtime.workers import keep_workers
 from pipeline.sampling import LanguageSample
-from pipeline.settle import DECONTAMINATE, TAKEDOWN
+from pipeline.settle import DECONTAMINATE
 from pipeline.split import split_phase, split_tasks, split_units
 from pipeline.unchanged import is_unchanged, request_key
 from pipeline.write import corpus_digest

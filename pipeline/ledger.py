@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.corpus import reading
-from pipeline.pii.outward import CHARACTERS_MAX
+from pipeline.text.schema import CHARACTERS_MAX
 
 ID_DIGITS_MIN = 4
 """Of an id so many digits say which is meant."""

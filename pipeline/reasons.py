@@ -13,6 +13,10 @@ import pyarrow.compute as pc
 from pipeline.text.columns import decode, encode, hex_ids
 from pipeline.text.schema import COMPARED, DICTIONARY, KEPT_INSTEAD, LEDGER
 
+TAKEDOWN = "takedown"
+"""Stage, and reason, of documents that a takedown asked to leave out; see `pipeline.corpus.tombstones`."""
+OPTED_OUT = "opted_out"
+"""Reason of documents whose site does not consent to their use."""
 LANGUAGE_MISMATCH = "language_mismatch"
 FINDINGS = "findings"
 """The measure of personal data: pieces found."""

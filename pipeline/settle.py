@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.decide import COLUMN_BYTES, ROWS_ENDING
-from pipeline.reasons import EPOCHS, details, ledger_batch
+from pipeline.reasons import EPOCHS, TAKEDOWN, details, ledger_batch
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done, WorkShard
 from pipeline.runtime.phases import Phase, Record, Task, TaskFolder
@@ -28,10 +28,6 @@ COUNT_VERSION = 5
 EXAMPLES = 3
 LEDGER_ENDING = ".ledger.arrow"
 EXAMPLES_ENDING = ".examples.json"
-TAKEDOWN = "takedown"
-"""Stage, and reason, of documents that a takedown asked to leave out; see `pipeline.corpus.tombstones`."""
-OPTED_OUT = "opted_out"
-"""Reason of documents whose site does not consent to their use."""
 FOLDER = "/takedowns"
 DECONTAMINATE = "decontaminate"
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from openroots.shared import load_modules
+
 
 @click.command("audit")
 @click.argument("corpus", default="build/corpus")
@@ -29,6 +31,7 @@ def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ..
     openroots audit build/corpus --html audit.html --sample 10000
     openroots audit build/corpus --sample 1000 --ner en=en_core_web_sm --ner '*=xx_ent_wiki_sm'
     """
+    load_modules("pipeline.corpus.audit", "pipeline.corpus.pages")
     from pipeline.corpus.audit import audit
     from pipeline.corpus.pages import MARK, audit_page
     from pipeline.corpus.persons import Persons, models_of

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from openroots.shared import load_modules
+
 SHOWN_MAX = 50
 STEPS_SHOWN = 12
 
@@ -49,6 +51,7 @@ def find_command(
     openroots find build/corpus --uri https://example.org/ --source my-crawl
     openroots find build/corpus --id 3f2a --run runs/tiny
     """
+    load_modules("pipeline.corpus.find", kernels=True)
     from configs.shown import shown
     from pipeline.corpus.find import Wanted, find
     from pipeline.runtime.terminal import standard_error

@@ -4,6 +4,8 @@ import json
 
 import click
 
+from openroots.shared import load_modules
+
 
 @click.command("takedown")
 @click.argument("corpus")
@@ -42,6 +44,7 @@ def takedown_command(
     [[remove]]
     text = "a passage of about twenty characters or more"
     """
+    load_modules("pipeline.corpus.takedown", kernels=True)
     from configs.errors import ConfigurationError
     from configs.shown import shown
     from governance.figures import counted

@@ -11,13 +11,11 @@ from typing import Any
 from configs import CONFIGS
 from configs.errors import InputError
 from pipeline.corpus import reading
-from pipeline.corpus.associations import associations
 from pipeline.corpus.concentration import all_domains, concentration, domains
 from pipeline.corpus.persons import Persons
-from pipeline.corpus.second_look import second_look
 from pipeline.corpus.tombstones import read_log
+from pipeline.reasons import OPTED_OUT, TAKEDOWN
 from pipeline.runtime import storage
-from pipeline.settle import OPTED_OUT, TAKEDOWN
 
 FORMAT = 1
 
@@ -36,6 +34,9 @@ def audit(corpus: str, sample: int = 0, persons: Persons | None = None) -> dict[
 
     Raises InputError where the corpus is not whole enough to tell.
     """
+    if sample:  # kernels, which nothing else here needs
+        from pipeline.corpus.associations import associations
+        from pipeline.corpus.second_look import second_look
     manifest = reading.read_manifest(corpus)
     try:
         statistics = storage.read_json(storage.join(corpus, "statistics.json"))

@@ -19,9 +19,10 @@ from pipeline.corpus import passages, reading, seal
 from pipeline.corpus.plan import plan_of
 from pipeline.corpus.reading import open_arrow
 from pipeline.ledger import has_id, has_key, mask_of, rows_where
-from pipeline.pii.outward import CHARACTERS_MAX, redactor_of
+from pipeline.pii.outward import redactor_of
 from pipeline.runtime import storage
 from pipeline.text.columns import decode, hex_ids
+from pipeline.text.schema import CHARACTERS_MAX
 
 TEXT_CHARACTERS_MAX = 1_000_000
 TEXT_CHARACTERS_MIN = 12

@@ -31,10 +31,10 @@ from pipeline.corpus.plan import plan_of
 from pipeline.corpus.receipts import FORMAT, is_whole, signed_part
 from pipeline.corpus.tombstones import INDEX, LOG, log_line, read_log, tombstone_ids
 from pipeline.pii.outward import Outward, redactor_of
+from pipeline.reasons import OPTED_OUT, TAKEDOWN
 from pipeline.runtime import storage
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import check_output
-from pipeline.settle import OPTED_OUT, TAKEDOWN
 
 STATE = f"{reading.WORK}/takedown.json"
 _TEMPORARY = re.compile(r".*\.[0-9a-f]{8}\.tmp")

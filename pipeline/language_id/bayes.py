@@ -34,7 +34,7 @@ class Bayes:
     @property
     def digest(self) -> str:
         """Hexadecimal xxh3-128 of weights, labels and scripts."""
-        state = xxhash.xxh3_128(self.weights.tobytes())
+        state = xxhash.xxh3_128(self.weights.data if self.weights.flags.c_contiguous else self.weights.tobytes())
         state.update(json.dumps([self.labels, self.scripts]).encode())
         return state.hexdigest()
 

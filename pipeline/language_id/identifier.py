@@ -5,6 +5,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -51,8 +52,12 @@ Shares = tuple[tuple[str, float], ...]
 class Classifier(Protocol):
     """What decides where the script does not."""
 
-    digest: str
     labels: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal xxh3-128 of all that its answers depend on."""
+        ...
 
     def classify(
         self,
@@ -103,20 +108,19 @@ class LanguageIdentifier:
             self._known |= {self._labels.answer(code) for code in (*ONE_LANGUAGE.values(), "zh", "zh-Hant", "ja", "as")}
         self._joining = _also(settings)
         self._known |= {self._labels.answer(label) for model in self._joining for label in model.labels}
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal xxh3-128 of all that answers depend on: rules, settings, labels and the bytes of the model."""
         described = [
             VERSION,
             *(model.digest for model in self._joining),
-            settings.characters,
+            self._characters,
             self._vote,
             self._labels.described,
             self._classifier.digest,
         ]
-        self._digest = xxhash.xxh3_128_hexdigest(json.dumps(described, sort_keys=True).encode())
-
-    @property
-    def digest(self) -> str:
-        """Hexadecimal xxh3-128 of all that answers depend on: rules, settings, labels and the bytes of the model."""
-        return self._digest
+        return xxhash.xxh3_128_hexdigest(json.dumps(described, sort_keys=True).encode())
 
     def knows(self, code: str) -> bool:
         """True if the identifier can answer this language; of others the declared language has to be believed."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,11 @@ class Vote:
         self._cld2_weight = np.full(len(self._names), CLD2_WEIGHT)
         for name, weight in CLD2_WEIGHTS.items():
             self._cld2_weight[self._index[name]] = weight
-        self.digest = xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal xxh3-128 of the model and of the version of pycld2."""
+        return xxhash.xxh3_128_hexdigest(f"{self._bayes.digest} {pycld2.__version__}".encode())
 
     def _among(self, names: Iterable[str]) -> npt.NDArray[np.bool_]:
         """Which of the languages are among these."""

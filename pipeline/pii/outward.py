@@ -18,9 +18,8 @@ from configs.load import Plan
 from configs.models import PiiKind
 from pipeline.pii.policy import pseudonym_key
 from pipeline.pii.redactor import Redactor
+from pipeline.text.schema import CHARACTERS_MAX
 
-CHARACTERS_MAX = 4000
-"""Of a name or message; what is longer ends in `…`."""
 DEPTH_MAX = 60  # of metadata; deeper, it is one string
 ROUNDS_MAX = 4  # what is left of a name is looked at again
 

@@ -6,6 +6,8 @@ Documents travel as `pyarrow.RecordBatch`es of about 1 000 rows. A stage adds co
 import pyarrow as pa
 
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+CHARACTERS_MAX = 4000
+"""Of a name or message in a column beside the text; what is longer ends in `…`."""
 
 RAW = pa.schema(
     [

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from configs.load import load_languages
 from configs.models import PersonalData
 from pipeline.pii import Redactor
-from pipeline.pii.outward import CHARACTERS_MAX, Outward
+from pipeline.pii.outward import Outward
+from pipeline.text.schema import CHARACTERS_MAX
 
 REGIONS = {code: language.phone_regions for code, language in load_languages().natural.items()}
 OUTWARD = Outward(Redactor(PersonalData().kinds, REGIONS))
