@@ -138,7 +138,9 @@ class Package(Model):
     )
     version: str | None = Field(default=None, description="pinned, where the registry keeps old versions")
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="the only file accepted")
-    include: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) to read; empty: all")
+    include: tuple[str, ...] = Field(
+        default=(), description="member patterns (fnmatch) to read; empty: names that end as the reader expects"
+    )
     exclude: tuple[str, ...] = Field(default=(), description="member patterns (fnmatch) not to read")
     language: str | None = Field(default=None, description="language of all documents in the package")
     languages_by_path: dict[str, str] = Field(

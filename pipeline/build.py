@@ -22,6 +22,7 @@ from pipeline.decontamination.stage import check_sets
 from pipeline.fetch import FetchReport, fetch
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit, list_units
+from pipeline.readers.units import PassedOver, passed_over_line
 from pipeline.reasons import TAKEDOWN
 from pipeline.report import load_templates, write_report
 from pipeline.report.tally import Tally
@@ -90,7 +91,7 @@ def build_corpus(
             started = time.perf_counter()
             fetched = fetch(plan, cache, offline=offline, on_progress=watch.fetched, on_waiting=watch.fetching)
             seconds = time.perf_counter() - started
-            units = _units(plan, (output, work, cache), fetched)
+            units, passed_over = _units(plan, (output, work, cache), fetched)
             request = "" if storage.is_local(output) or clean else request_key(plan, fetched, units)
             if request and not engine.check and is_unchanged(output, work, request):
                 watch.unchanged(output)
@@ -100,7 +101,7 @@ def build_corpus(
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)
             times = [{"name": "fetch", "seconds": round(seconds, 2)}, *_times([*split, *steps], Done(work))]
-            about = {"read_whole": whole, "phases": times, "items_too_short": too_short}
+            about = {"read_whole": whole, "phases": times, "items_too_short": too_short, "passed_over": passed_over}
             manifest = _finish(jobs, fetched, about)
             write_seals(output, work, request)
         if clean:
@@ -140,17 +141,24 @@ def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch)
     return run
 
 
-def _units(plan: Plan, own: tuple[str, str, str], fetched: FetchReport) -> list[Unit]:
-    """All that is to be read; `own` are output, work folder and cache, which are not."""
+def _units(plan: Plan, own: tuple[str, str, str], fetched: FetchReport) -> tuple[list[Unit], dict[str, dict[str, int]]]:
+    """All that is to be read, and what was passed over, by source and ending of the name.
+
+    `own` are output, work folder and cache, which are not read.
+    """
     skip = [path for path in own if path]
-    units = [unit for source in plan.sources for unit in list_units(source, fetched.located.get(source.id, {}), skip)]
+    passed_over: PassedOver = {}
+    units: list[Unit] = []
+    for source in plan.sources:
+        units += list_units(source, fetched.located.get(source.id, {}), skip, passed_over)
     if not units:
         raise SourceError(
             "none of the recipe's sources has any input; see the notes on unavailable packages above, "
             "or check the paths of its sources"
+            + "".join(f"; {passed_over_line(source, endings)}" for source, endings in passed_over.items())
         )
     _refuse_own_files(own[0], units)
-    return units
+    return units, {source: dict(sorted(endings.items())) for source, endings in passed_over.items()}
 
 
 def _split(

@@ -8,6 +8,7 @@ from rich.table import Table
 from configs.load import Plan
 from configs.shown import shown_list
 from governance import figures
+from pipeline.readers.units import passed_over_line
 from pipeline.runtime import storage
 from pipeline.runtime.shards import ENDINGS
 from pipeline.runtime.terminal import plain_table
@@ -37,6 +38,8 @@ def print_summary(manifest: dict[str, Any], plan: Plan, output: str, console: Co
         console.print(f"{lost} lost because packages could not be fetched: {names}")
     for entry in manifest["unavailable"]:
         console.print(f"unavailable: {entry['source']} ({entry['package']}): {entry['cause']}. {entry['remedy']}")
+    for source, endings in list(manifest.get("passed_over", {}).items())[:5]:
+        console.print(passed_over_line(source, endings))
     for file in manifest.get("read_whole", [])[:5]:
         read = f"in {file['parts']} parts" if file["parts"] else "by one worker"
         console.print(f"{file['file']} ({file['bytes'] / 1e6:,.0f} MB) was read {read}: {file['cause']}")

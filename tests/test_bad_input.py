@@ -148,6 +148,14 @@ def test_no_input_at_all_says_what_to_do(tmp_path: Path) -> None:
     assert "in" in done.stderr
 
 
+def test_a_folder_of_files_with_other_endings_says_which_and_what_to_do(tmp_path: Path) -> None:
+    recipe(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.srt").write_text("1")
+    done = run(tmp_path)
+    assert done.returncode == 1 and ".srt 1" in done.stderr and "`include`" in done.stderr
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"

@@ -10,6 +10,7 @@ import re2
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Columns, ConsentPolicy, Languages, Package, Source
+from governance.figures import counted
 from pipeline.readers.arrow_tables import read_arrow, read_dataset, read_parquet
 from pipeline.readers.consent_rules import consent_of
 from pipeline.readers.containers import Member, is_archive, members
@@ -135,12 +136,16 @@ def _guarded(rows: Iterator[Row], origin: Origin, context: Context) -> Iterator[
 
 def _members(unit: Unit, package: Package, context: Context, unpacked: Kept | None) -> Iterator[Member]:
     reader = context.source.reader
+    counts = [0, 0]  # members of the archive at hand that the reader does not take, and that it takes
 
     def chosen(path: str) -> bool:
-        return wanted(package, reader, path)
+        is_wanted = wanted(package, reader, path)
+        counts[is_wanted] += not path.endswith("!")
+        return is_wanted
 
     part = unit.parts[0] if unit.parts else None
     for file in files_of(unit, context.source):
+        counts[:] = 0, 0
         try:
             with open_part(file.uri, file.name, part) as stream:
                 if part is None or part.kind == "tar":
@@ -149,6 +154,9 @@ def _members(unit: Unit, package: Package, context: Context, unpacked: Kept | No
                         yield replace(member, uri=file.uri)
                 else:
                     yield Member(file.name, file.path, stream, part, file.uri)
+            if counts[0] and not counts[1] and context.source.client == "path" and not (part or package.include):
+                cause = f"an archive of {counted(counts[0], 'file')}, none with a name that the reader `{reader}` takes"
+                raise InputError(file.name, cause, "say in the package's `include` what to read, or exclude it")
         except InputError as error:
             context.on_problem(error)
 

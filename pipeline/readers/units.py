@@ -4,6 +4,7 @@ import fnmatch
 import os
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import xxhash
 from configs import CONFIGS
 from configs.errors import InputError
 from configs.models import Package, Source
+from governance.figures import counted
 from governance.licence_tree import EVIDENCE_FILES_MAX, is_evidence, speaks_for
 from pipeline.readers.containers import is_archive, without_compression
 from pipeline.readers.dolma_layout import attribute_files, is_attributes
@@ -108,18 +110,33 @@ def files_of(unit: Unit, source: Source) -> list[UnitFile]:
     return [UnitFile(f"{folder}/{path}", f"{unit.name}/{visible(path)}", path) for path in unit.members]
 
 
-def list_units(source: Source, located: Mapping[int, Sequence[str]], skip: Sequence[str] = ()) -> list[Unit]:
+PassedOver = dict[str, Counter[str]]
+"""Source → endings of the names for which files in its folders were passed over, and how many there are of each."""
+OTHER_ENDINGS = "others"
+ENDINGS_NAMED = 5
+"""Most endings that a message names."""
+_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,5}")
+
+
+def list_units(
+    source: Source,
+    located: Mapping[int, Sequence[str]],
+    skip: Sequence[str] = (),
+    passed_over: PassedOver | None = None,
+) -> list[Unit]:
     """Units of a source in a fixed order. `located` maps the number of a package to its downloaded archives.
 
     A package that was not located gives none. What lies below the folders `skip` (the output of the build, its cache)
-    is left out, unless the package itself lies there. Raises InputError where a path or pattern matches no file.
+    is left out, unless the package itself lies there. `passed_over` is told of files in folders that the reader does
+    not take by their names. Raises InputError where a path or pattern matches no file.
     """
+    passed_over = {} if passed_over is None else passed_over
     units: list[Unit] = []
     for number, package in enumerate(source.packages):
         if source.reader == "datasets" and source.client == "path":
             units.append(Unit(source.id, package.name, number, 0, package.name, state=_folder_state(package.name)))
         elif source.client == "path":
-            units += _path_units(source, number, package, skip)
+            units += _path_units(source, number, package, skip, passed_over)
         else:
             archives = sorted(located.get(number, ()))
             for path in archives:
@@ -130,6 +147,17 @@ def list_units(source: Source, located: Mapping[int, Sequence[str]], skip: Seque
     return _distinct(units)
 
 
+def passed_over_line(source: str, endings: Mapping[str, int]) -> str:
+    """What to know of files that a source's reader does not take: their number by ending, and the key that says so."""
+    most = sorted(endings.items(), key=lambda entry: -entry[1])[:ENDINGS_NAMED]
+    files = counted(sum(endings.values()), "file")
+    return (
+        f"not read: {files} of source `{source}`, whose names do not end as its reader takes them "
+        f"({', '.join(f'{ending} {count:,}' for ending, count in most)}{', …' if len(endings) > len(most) else ''}); "
+        "the package's `include` says what to read"
+    )
+
+
 def wanted(package: Package, reader: str, path: str) -> bool:
     """Whether a member is read: by `include` and `exclude`, else by the reader's suffixes.
 
@@ -138,7 +166,7 @@ def wanted(package: Package, reader: str, path: str) -> bool:
     """
     plain = path.removesuffix("!")
     names = {plain, without_compression(plain)}
-    if any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in package.exclude):
+    if _is_excluded(package, plain):
         return False
     if reader == "dolma" and is_attributes(plain):
         return False
@@ -150,6 +178,11 @@ def wanted(package: Package, reader: str, path: str) -> bool:
         return bool(_MAN_PAGE.fullmatch(without_compression(plain)))
     lower = without_compression(plain.lower())
     return reader not in SUFFIXES or lower.endswith(SUFFIXES[reader])
+
+
+def _is_excluded(package: Package, path: str) -> bool:
+    names = {path, without_compression(path)}
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in package.exclude)
 
 
 def language_of(package: Package, path: str) -> str | None:
@@ -175,7 +208,9 @@ def _portable(path: str) -> str:
     return f"{PACKAGED}{path.removeprefix(folder)}" if path.startswith(folder) else f"file://{path}"
 
 
-def _path_units(source: Source, number: int, package: Package, skip: Sequence[str]) -> list[Unit]:
+def _path_units(
+    source: Source, number: int, package: Package, skip: Sequence[str], passed_over: PassedOver
+) -> list[Unit]:
     pattern = resolve(package.name)
     with input_errors(package.name):
         base, found = match(pattern, skip)
@@ -192,7 +227,7 @@ def _path_units(source: Source, number: int, package: Package, skip: Sequence[st
             state = _state(file, [*beside, *_attributes(source, uri)])
             units.append(Unit(source.id, uri, number, file.size, label, state=state, evidence=names))
         for folder in found.folders:
-            units += _folder_units(fs, folder, source, number, package, skip)
+            units += _folder_units(fs, folder, source, number, package, skip, passed_over)
         units.sort(key=lambda unit: (unit.uri, unit.members))
         if found.lost:
             units.append(_lost_unit(source, number, package.name, found.lost))
@@ -211,11 +246,19 @@ def _folder_units(
     number: int,
     package: Package,
     skip: Sequence[str],
+    passed_over: PassedOver,
 ) -> Iterator[Unit]:
     """Files of a folder: archives and large files alone, others in order, up to FILES_PER_UNIT and BYTES_PER_UNIT."""
 
     def is_wanted(path: str) -> bool:
-        return wanted(package, source.reader, f"{path}!" if is_archive(path) else path)
+        if wanted(package, source.reader, f"{path}!" if is_archive(path) else path):
+            return True
+        hidden = posixpath.basename(path).startswith(".") or is_evidence(path) or is_attributes(path)
+        if not (hidden or package.include or _is_excluded(package, path)):
+            ending = posixpath.splitext(without_compression(path.lower()))[1]
+            endings = passed_over.setdefault(source.id, Counter())
+            endings[ending if _ENDING.fullmatch(ending) else OTHER_ENDINGS] += 1
+        return False
 
     found = list_remote(fs, folder, is_wanted) if fs else LocalFolder(folder, is_wanted, skip).walk()
     uri = fs.unstrip_protocol(folder) if fs else _portable(folder)

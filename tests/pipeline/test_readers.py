@@ -139,6 +139,29 @@ def test_texts_of_a_folder_come_sorted_and_in_bounded_units(tmp_path, monkeypatc
     ]
 
 
+def test_files_that_are_passed_over_for_their_names_are_counted(tmp_path):
+    for name in ("a.txt", "b.srt", "b.SRT", "c.rtf.gz", "maria@acme.com", "LICENSE", ".hidden", "d.log"):
+        (tmp_path / name).write_text(name)
+    counted = {}
+    list_units(make_source("text", str(tmp_path), exclude=["*.log"]), {}, passed_over=counted)
+    assert {source: dict(endings) for source, endings in counted.items()} == {
+        "made-up": {".srt": 2, ".rtf": 1, ".com": 1},
+    }
+    list_units(make_source("text", str(tmp_path), include=["*.srt"]), {}, passed_over=(named := {}))
+    assert not named
+
+
+def test_an_archive_of_other_files_is_a_problem(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(tar_bytes({"a.srt": b"one", "b.rtf": b"two"}))
+    (tmp_path / "b.tar.gz").write_bytes(tar_bytes({"a.srt": b"one", "b.txt": b"two"}))
+    rows, problems = read(make_source("text", str(tmp_path)))
+    assert [row["text"] for row in rows] == ["two"]
+    assert [(problem.file.split("/")[-1], problem.cause) for problem in problems] == [
+        ("a.tar.gz", "an archive of 2 files, none with a name that the reader `text` takes")
+    ]
+    assert not read(make_source("text", str(tmp_path), include=["*.md"]))[1]
+
+
 def test_a_unit_survives_json(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     for unit in list_units(make_source("text", str(tmp_path)), {}):
