@@ -1,10 +1,16 @@
 """How the templates of reports and cards are rendered."""
 
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from governance import figures
+
+_REPAINTING = dict.fromkeys(
+    [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0), 0x202D, 0x202E], "\ufffd"
+)
+"""Control characters and overrides of direction: a terminal obeys them, a page is not valid with them."""
 
 
 def html_environment(folder: Path) -> Environment:
@@ -28,4 +34,9 @@ def _environment(folder: Path, *, is_html: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=not is_html,
+        finalize=_visible,
     )
+
+
+def _visible(value: Any) -> Any:
+    return value.translate(_REPAINTING) if isinstance(value, str) else value

@@ -119,6 +119,18 @@ def test_an_empty_corpus_has_a_card(tmp_path):
     assert "No document was kept." in card
 
 
+def test_no_page_repaints_a_terminal(tmp_path):
+    bad = "\x1b]0;title\x07 \x9b31m \u202e"
+    corpus = SmallCorpus(tmp_path, ("sw",), (source("good", title=bad),))
+    corpus.keep("sw", f"Habari {bad} za asubuhi", "good", uri=bad)
+    corpus.drop("sw", f"Habari {bad} za jioni", "quality", "words_min", bad)
+    corpus.report()
+    pages = [*tmp_path.glob("*.md"), *tmp_path.glob("cards/*.md"), tmp_path / "report.html"]
+    assert len(pages) > 2
+    for page in pages:
+        assert not set("\x1b\x07\x9b\u202e") & set(page.read_text("utf-8")), page.name
+
+
 def test_hostile_names_stay_in_their_cell(tmp_path):
     bad = source("bad", title=HOSTILE, custodian=HOSTILE)
     corpus = SmallCorpus(tmp_path, ("sw",), (source("good"), bad), {"title": HOSTILE})
