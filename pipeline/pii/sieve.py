@@ -36,13 +36,18 @@ PASSWORD_NAME_MAX = 18  # bytes from the beginning of a password's name to the `
 INTERPRETED_MAX = 1 << 16  # bytes scanned in a process before the compiled scan is loaded
 
 
+_ZEROS = "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0e50\u0ed0\u0f20\u1040\u17e0\uff10"
+"""Of the scripts beside ASCII that people write numbers in today: Arabic and its eastern form, N'Ko, Devanagari to
+Malayalam, Thai, Lao, Tibetan, Burmese, Khmer; full width."""
+
+
 def _classes() -> npt.NDArray[np.uint16]:
     table = np.zeros(256, dtype=np.uint16)
     for byte in range(256):
         character = chr(byte) if byte < 128 else ""
         table[byte] |= DIGIT * ("0" <= character <= "9") | UPPER * ("A" <= character <= "Z")
         table[byte] |= LOWER * ("a" <= character <= "z") | HIGH * (byte >= 128)
-        table[byte] |= DIGIT_LEAD * (byte in b"\xd9\xdb\xdf\xe0\xe1\xef")  # of the digits of other scripts: `_digit`
+        table[byte] |= DIGIT_LEAD * (byte in {zero.encode()[0] for zero in _ZEROS})
         table[byte] |= HEXADECIMAL * (character != "" and character in "0123456789abcdefABCDEF")
         if character and (character.isalnum() or character in "_-+/="):
             table[byte] |= KEY_CHARACTER
@@ -77,7 +82,7 @@ def _start(data: np.ndarray, i: int, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _start_hash(value: int) -> Any:
+def _start_hash(value: Any) -> Any:
     return ((value * 0x8A96C7D) >> 20) & 0x1FFF  # a factor that gives no two beginnings the same
 
 
@@ -100,8 +105,6 @@ FIRST_BYTES = _first_bytes()
 def _begins_as_key(data: np.ndarray, i: int, hi: int) -> bool:
     """Whether a word begins as an issuer's keys do, or as the name of a password with `=` or `:` not far behind it."""
     three = _start(data, i, 3)
-    if not FIRST_BYTES[_start_hash(three)]:
-        return False
     four = _start(data, i, 4)
     place = _start_hash(four)
     if PASSWORDS_4[place] == four:  # nearly all that begin so are passages, passengers, what is passed
@@ -123,35 +126,36 @@ def _account_lengths() -> npt.NDArray[np.int64]:
 ACCOUNT_LENGTHS = _account_lengths()
 
 
+def _digit_tables() -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    """First byte, or first two of three as the lower 12 bits, → the last byte of the zero there; 256 where none is."""
+    two, three = np.full(1 << 8, 256, np.int16), np.full(1 << 12, 256, np.int16)
+    for *head, last in (zero.encode() for zero in _ZEROS):
+        if len(head) == 1:
+            two[head[0]] = last
+        else:
+            three[(head[0] & 0xF) << 8 | head[1]] = last
+    return two, three
+
+
+DIGITS_2, DIGITS_3 = _digit_tables()
+
+
+@njit(cache=True, nogil=True)
+def _digit_size(first: Any, second: Any, third: Any) -> Any:
+    """Bytes of the decimal digit that begins with these, of any script that people write numbers in; 0 if none does."""
+    if first < 0x80:
+        return 1 if 0x30 <= first <= 0x39 else 0
+    if first < 0xE0:
+        return 2 if 0 <= second - DIGITS_2[first] <= 9 else 0
+    return 3 if first < 0xF0 and 0 <= third - DIGITS_3[(first & 0xF) << 8 | second] <= 9 else 0
+
+
 @njit(cache=True, nogil=True)
 def _digit(data: np.ndarray, i: int, hi: int) -> int:
-    """Bytes of the decimal digit at `i`, of any script that people write numbers in today; 0 if there is none."""
-    byte = data[i]
-    if byte < 0x80:
-        return 1 if 0x30 <= byte <= 0x39 else 0
-    if i + 1 >= hi:
-        return 0
-    second = data[i + 1]
-    if (byte == 0xD9 and 0xA0 <= second <= 0xA9) or (byte == 0xDB and 0xB0 <= second <= 0xB9):
-        return 2  # Arabic, and its eastern form
-    if byte == 0xDF and 0x80 <= second <= 0x89:
-        return 2  # N'Ko
-    if i + 2 >= hi:
-        return 0
-    third = data[i + 2]
-    if byte == 0xE0:
-        if 0xA6 <= third <= 0xAF and 0xA5 <= second <= 0xB5 and second & 1:
-            return 3  # Devanagari to Malayalam
-        if 0x90 <= third <= 0x99 and (second == 0xB9 or second == 0xBB):
-            return 3  # Thai, Lao
-        return 3 if second == 0xBC and 0xA0 <= third <= 0xA9 else 0  # Tibetan
-    if byte == 0xE1:
-        if second == 0x81 and 0x80 <= third <= 0x89:
-            return 3  # Burmese
-        return 3 if second == 0x9F and 0xA0 <= third <= 0xA9 else 0  # Khmer
-    if byte == 0xEF and second == 0xBC and 0x90 <= third <= 0x99:
-        return 3  # full width
-    return 0
+    """Bytes of the decimal digit at `i`; 0 if there is none."""
+    second = np.int64(data[i + 1]) if i + 1 < hi else 0
+    third = np.int64(data[i + 2]) if i + 2 < hi else 0
+    return int(_digit_size(np.int64(data[i]), second, third))
 
 
 @njit(cache=True, nogil=True)
@@ -566,7 +570,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                         if end >= 0:
                             n = _put(out, n, document, IBAN, i, end)
                     if enabled[KEY] and i + 8 < hi:
-                        if _begins_as_key(data, i, hi):
+                        three = np.int64(byte) << 16 | np.int64(data[i + 1]) << 8 | np.int64(data[i + 2])
+                        if FIRST_BYTES[_start_hash(three)] and _begins_as_key(data, i, hi):
                             n = _put(out, n, document, KEY_START, i, min(hi, i + KEY_MAX))
                         elif byte == 0x42 and _is_begin(data, i, lo, hi):
                             n = _put(out, n, document, KEY, i, i + 6)
@@ -586,15 +591,21 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                 if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and _may_be_key(data, run, i, lo):
                     n = _put(out, n, document, KEY, run, i)
                 while True:
+                    second = np.int64(data[i + 1]) if i + 1 < hi else 0
+                    third = np.int64(data[i + 2]) if i + 2 < hi else 0
                     if kinds & DIGIT_LEAD:
-                        size = _digit(data, i, hi)
+                        # Bytes are passed, not `data`: that would count its references, ten times the work.
+                        size = _digit_size(np.int64(byte), second, third)
                         if size:
                             break
+                    # Most letters have three bytes, or two of which the second is a step.
+                    step = 3 if byte >= 0xE0 and second & third & 0xC0 == 0x80 else 1
                     before = kinds
-                    i += 1
+                    i += step
                     if i == hi:
                         break
-                    kinds = CLASSES[data[i]]
+                    byte = data[i]
+                    kinds = CLASSES[byte]
                     if not kinds & HIGH:
                         break
                 run = i

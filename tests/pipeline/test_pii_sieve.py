@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+import unicodedata
 from typing import get_args
 
 import numpy as np
@@ -192,6 +193,27 @@ def test_a_run_without_an_issuers_form_or_a_name_before_it_is_not_passed(text: s
     data = np.frombuffer(text.encode(), dtype=np.uint8)
     found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
     assert (sieve.KEY in found[:, 1]) is passed
+
+
+def test_digits_of_all_scripts_that_people_write_numbers_in_are_told_from_letters() -> None:
+    scripts = "0٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០０"
+    digits = {chr(ord(zero) + value) for zero in scripts for value in range(10)}
+    assert all(unicodedata.decimal(digit) in range(10) for digit in digits)
+    for character in map(chr, (*range(0xD800), *range(0xE000, 0x11000))):
+        data = np.frombuffer(character.encode(), np.uint8)
+        size = sieve._digit.py_func(data, 0, len(data))
+        assert size == (len(data) if character in digits else 0)
+
+
+@pytest.mark.parametrize("letters", ["हिंदी ", "汉字", "текст ", "எழுத்து", "العربية ", "😀", "é"])
+def test_a_number_is_passed_whatever_letters_stand_around_it(letters: str) -> None:
+    for shift in range(4):
+        for number in ("0301234567", "०३०१२३४५६७", "٠٣٠١٢٣٤٥٦٧"):
+            before = "x" * shift + letters
+            data = np.frombuffer(f"{before}{number}{letters}".encode(), np.uint8)
+            found = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
+            phones = [place for _, kind, *place in found.tolist() if kind == sieve.PHONE]
+            assert phones == [[len(before.encode()), len((before + number).encode())]]
 
 
 def scanned(scan, texts: list[str]) -> list[list[int]]:
