@@ -98,6 +98,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"missing key `{path}`"
     if problem["type"] == "value_error":  # our own words
         return f"`{path}`: {problem['msg'].removeprefix('Value error, ')}"
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"`{path}`: should be a table, in curly brackets: {{ key = value }} (got {shorten(problem['input'])})"
     if problem["type"] == "tuple_type":
         return f"`{path}`: should be a list, in square brackets (got {shorten(problem['input'])})"
     return f"`{path}`: {problem['msg']} (got {shorten(problem['input'])})"

@@ -1,7 +1,8 @@
 """Files that a path, a pattern or a folder names, found without opening any, with what changes when they change.
 
 On a local disk no link to a folder is followed, nothing but files is taken (a pipe would be waited for, a device never
-ends), and what cannot be listed is told. Names that exist are taken as they are, though they hold `*`, `?` or `[`.
+ends), and what cannot be listed is told. The work files of a build hold text before redaction and what it dropped:
+they are left out of the folders around them. Names that exist are taken as they are, though they hold `*`, `?` or `[`.
 """
 
 import errno
@@ -19,6 +20,7 @@ import fsspec
 from configs.errors import InputError, UnsafeArchiveError
 from pipeline.readers.names import visible
 from pipeline.runtime import storage
+from pipeline.runtime.ownership import MARKER, WORK
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -132,7 +134,7 @@ class LocalFolder:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(f"{self._root}/{folder}") as entries:
-                return list(entries)
+                return _without_work(list(entries))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -171,6 +173,12 @@ class LocalFolder:
         self.found.lost.append(InputError(self._shown(path), cause, remedy))
 
 
+def _without_work(entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """What lies in a folder, without the work files where it is the output of a build."""
+    is_output = any(entry.name == MARKER for entry in entries)
+    return [entry for entry in entries if entry.name != WORK] if is_output else entries
+
+
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
@@ -178,9 +186,11 @@ def _within(path: str, folder: str) -> bool:
 def list_remote(fs: fsspec.AbstractFileSystem, folder: str, wanted: Callable[[str], bool]) -> Found:
     """The files below a folder of another file system, whose listing tells their state."""
     found = Found()
-    for whole, info in sorted(fs.find(folder, detail=True).items()):
+    listed = sorted(fs.find(folder, detail=True).items())
+    work = tuple(f"{posixpath.dirname(whole)}/{WORK}/" for whole, _ in listed if posixpath.basename(whole) == MARKER)
+    for whole, info in listed:
         path = posixpath.relpath(whole, folder)
-        if wanted(path):
+        if not whole.startswith(work) and wanted(path):
             found.files.append(_remote_file(path, info))
     return found
 
@@ -231,7 +241,7 @@ def _expand(folder: str, names: Sequence[str], found: Found) -> Iterator[str]:
         return
     try:
         with os.scandir(folder or "/") as listed:
-            entries = list(listed)
+            entries = _without_work(list(listed))
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:

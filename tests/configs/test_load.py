@@ -57,6 +57,7 @@ def test_a_recipe_with_a_source_of_its_own(load):
         (RECIPE + "[quality.overrides.en]\nword_min = 1\n" + SOURCE, "did you mean `words_min`?"),
         (RECIPE + SOURCE.replace("custodian", "custodien"), "did you mean `custodian`?"),
         (RECIPE + SOURCE.replace("name =", "nane ="), "`packages.0.nane`; did you mean `name`?"),
+        (RECIPE + SOURCE.replace('{ name = "x.jsonl" }', '"x.jsonl"'), "`packages.0`: should be a table, in curly"),
         (RECIPE.replace("mine", "mein") + SOURCE, "unknown source `mein`; did you mean `mine`?"),
         ('languages = ["english"]\n' + RECIPE + SOURCE, "unknown language `english`"),
         (RECIPE + "[sampling.shares]\nzh-Hant1 = 0.5\n" + SOURCE, "did you mean `zh-Hant`?"),

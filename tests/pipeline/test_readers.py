@@ -151,6 +151,18 @@ def test_files_that_are_passed_over_for_their_names_are_counted(tmp_path):
     assert not named
 
 
+def test_work_files_of_a_build_in_a_folder_are_left_out(tmp_path):
+    for name in ("a.txt", "old/.openroots.json", "old/b.txt", "old/.work/c.txt", ".work/d.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{tmp_path}/", "/work-files/", recursive=True)
+    for place in (str(tmp_path), f"{tmp_path}/**/*.txt", "memory://work-files"):
+        rows, _ = read(make_source("text", place))
+        assert sorted(row["text"] for row in rows) == [".work/d.txt", "a.txt", "old/b.txt"]
+    assert len(read(make_source("text", f"{tmp_path}/old/.work"))[0]) == 1
+
+
 def test_an_archive_of_other_files_is_a_problem(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(tar_bytes({"a.srt": b"one", "b.rtf": b"two"}))
     (tmp_path / "b.tar.gz").write_bytes(tar_bytes({"a.srt": b"one", "b.txt": b"two"}))
