@@ -83,11 +83,13 @@ def plan_shards(parts: Mapping[str, Sequence[Part]], shard_bytes: int) -> list[T
 
 def _filled(parts: Sequence[Part], shard_bytes: int) -> Iterator[list[Part]]:
     shard: list[Part] = []
+    size = 0
     for part in parts:
-        if shard and sum(other.bytes for other in shard) + part.bytes > shard_bytes:
+        if shard and size + part.bytes > shard_bytes:
             yield shard
-            shard = []
+            shard, size = [], 0
         shard.append(part)
+        size += part.bytes
     if shard:
         yield shard
 

@@ -24,7 +24,7 @@ from pipeline.deduplication.records import read_all
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.finished import OutputFile, Record, damaged, read_record, write_record
+from pipeline.runtime.finished import OutputFile, Record, damaged, read_record, without_collection, write_record
 from pipeline.runtime.flow import Begun, Site, SiteDoFn, Step, carried, run_steps
 from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
@@ -115,6 +115,7 @@ class ExchangeStep(Step):
         """Itself."""
         return (self.name,)
 
+    @without_collection()
     def begin(self, done: Done, check: bool) -> Begun:
         """Elements are shards; none where the round is done or nothing is to be shuffled."""
         if self.is_idle(done):

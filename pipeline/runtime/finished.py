@@ -5,10 +5,12 @@ told to check, its digest decides. A record vouches for itself by a digest of it
 missing.
 """
 
+import gc
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -61,6 +63,18 @@ class Record:
         return next(file for file in self.files if file.path == f"{self.task}{ending}")
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Without looking for cycles among objects: records have none, and where millions are made, Python looks often."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def write_record(path: str, record: Record) -> None:
     """Write a record with a digest of itself."""
     value = _as_read([record])[0]
@@ -82,6 +96,7 @@ MANIFEST_RECORDS = 1000
 """Records in a file of a phase's manifest."""
 
 
+@without_collection()
 def write_manifest(folder: str, phase: str, records: Sequence[Record], *, sweep: bool = True) -> None:
     """Gather the records of a finished phase, in their order: `manifest.json`, and files of MANIFEST_RECORDS each,
     whose names hold the digest of their bytes.
@@ -118,10 +133,11 @@ def _parts(place: str) -> list[str]:
 def _as_read(records: Iterable[Record]) -> list[dict[str, Any]]:
     """Records as they are read from a file: keys are strings, tuples are lists."""
     plain = [{**vars(record), "files": [vars(file) for file in record.files]} for record in records]
-    read: list[dict[str, Any]] = json.loads(json.dumps(plain))
+    read: list[dict[str, Any]] = storage.from_json(json.dumps(plain).encode())
     return read
 
 
+@without_collection()
 def manifest_records(folder: str, phase: str) -> dict[str, Record]:
     """Records of a finished phase by task, in the order of its tasks; none where it is not finished or damaged."""
     place = storage.join(folder, phase)
@@ -131,7 +147,7 @@ def manifest_records(folder: str, phase: str) -> dict[str, Record]:
             parts = list(pool.map(storage.read_bytes, [storage.join(place, "manifest", name) for name in names]))
         if [name.split("-")[1] for name in names] != [f"{xxhash.xxh3_128_hexdigest(part)}.json" for part in parts]:
             return {}
-        records = [_record(value) for part in parts for value in json.loads(part)]
+        records = [_record(value) for part in parts for value in storage.from_json(part)]
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return {}
     return {record.task: record for record in records}
@@ -226,7 +242,7 @@ class Names:
 
     def _write(self) -> None:
         counted = {"begun": self._begun} if self._begun else {}
-        storage.write_json(self._path, {"tasks": sorted(self.tasks), "endings": sorted(self._endings), **counted})
+        storage.write_json(self._path, {"tasks": sorted(self.tasks), "endings": sorted(self._endings), **counted}, None)
 
     def ours(self, names: Iterable[str], endings: Iterable[str] | None = None) -> set[str]:
         """Those of the names that are ours, temporary ones among them."""

@@ -26,7 +26,7 @@ from pipeline.runtime import recall, storage
 from pipeline.runtime.counters import count
 from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine, carry
-from pipeline.runtime.finished import Record
+from pipeline.runtime.finished import Record, without_collection
 from pipeline.runtime.follow import Follower, note_of, notes, tell_begin, tell_end
 from pipeline.runtime.lock import check_held
 from pipeline.runtime.phases import Phase, Task, Watch
@@ -121,6 +121,7 @@ class ShardStep(Step):
         """The first phase's."""
         return self.links[0].name
 
+    @without_collection()
     def begin(self, done: Done, check: bool) -> Begun:
         """Elements are records where all links are done, else tasks: those largest first."""
         tasks, links = self.tasks(done), self._links(done)
@@ -200,6 +201,7 @@ class ShardStep(Step):
         """One key a task: the grouping breaks fusion, so that a runner may place each task anywhere."""
         return elements | "Spread" >> beam.GroupByKey() | "Do" >> beam.ParDo(_DoTasks(site))
 
+    @without_collection()
     def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
         """Write the manifests of all links."""
         ordered = [records for _, records in sorted(results, key=lambda result: result[0])]
