@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import Any, ClassVar
 
@@ -27,7 +27,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from benchmarks import Settings, Table
 from configs.load import load_recipe
 from pipeline.deduplication.exchange import ExchangeStep
-from pipeline.deduplication.sieve import BY_CHANCE, group_file
+from pipeline.deduplication.packing import BITS_BESIDE_STEP
+from pipeline.deduplication.sieve import BY_CHANCE, Group, group_file
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit
 from pipeline.report.tally import Tally
@@ -45,7 +46,11 @@ LANGUAGES_A_SHARD = 2
 SCALE = "Scale, by the real planning code over synthetic records (shards of 100 MB)"
 _EDGE, _PAIR = 16, 20
 FRAME_BYTES = 29
-"""Of a buffer of fingerprints, beside these."""
+"""Of a buffer of keys, beside these: of fingerprints; records have some fifty more."""
+MEMBER_BYTES = 24
+"""What becomes of a document: the id of the one kept, its row, how similar both are, and how many there are."""
+NAME_BYTES = 16
+"""Of a file that records are shuffled by."""
 KEYS_A_SHARD: dict[str, Callable[[int], int]] = {
     "deduplicate-ids": lambda documents: documents,
     "deduplicate-exacts": lambda documents: documents,
@@ -143,40 +148,55 @@ class Model:
             return {}
         shards = len(self.units)
         keys = shards * KEYS_A_SHARD.get(step.name.removesuffix("-sieve"), lambda n: 1)(self.documents)
-        # Each group of shards gives a buffer for each partition it has keys of.
-        groups = len(begun.elements)
-        buffers = groups * min(step.partitions(done), max(1, keys // max(1, groups)))
+        # A group of shards, with all its parts, gives a buffer for each partition it has keys of.
+        elements = step.exchange(done).shards
+        parts = sum(one.shards is elements[0].shards for one in elements) if isinstance(elements[0], Group) else 1
+        groups, partitions = len(begun.elements), step.partitions(done)
+        buffers = groups + groups // parts * min(partitions, max(1, keys * parts // groups))
         if step.name.endswith("-sieve"):
             return self._sieve(step, begun, done, keys, buffers)
-        names = [f"shard-{number:06d}" for number in range(shards if groups > 1 else groups)]
+        names = [f"shard-{number:06d}" for number in range(shards)]
         if step.name.endswith("recurring"):
             names = [f"source-{number:05d}" for number in range(len(self.jobs.plan.sources))]
         if step.name.endswith("pairs"):
-            names = [f"pairs-{number:06d}" for number in range(step.partitions(done))]
-        size = int(self.documents * DUPLICATES) * (_PAIR if "pairs" in step.name else _EDGE)
-        files = []
-        for name in names:
-            digest = digest_of([step.name, name])
-            extra = {"about": digest} if step.exchange(done).about else {}
-            files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, extra, size, 0.0)))
+            names = [f"pairs-{number:06d}" for number in range(partitions)]
+        found = int(shards * self.documents * DUPLICATES)
+        if step.name.endswith("kept"):
+            return self._kept(step, done, names, found)
+        size = int(keys * DUPLICATES / 2) * _PAIR // partitions if step.is_whole else found // shards * _EDGE
+        files = [self._file(step, done, name, size) for name in names]
         if step.name.endswith("recurring"):
             self._touch(step, done, files)
         step.end(done, files)
-        shuffled = step.size(done) + size * len(names)
-        return {"tasks": groups, "elements": groups + buffers + 2 * len(names), "shuffled": shuffled}
+        # What partitions find is shuffled by file, unless each has its own.
+        again = 0 if step.is_whole else min(found, partitions * len(names))
+        shuffled = step.size(done) + FRAME_BYTES * buffers + (size * len(names) + NAME_BYTES * again if again else 0)
+        return {"tasks": groups, "elements": groups + buffers + again + 2 * len(names), "shuffled": shuffled}
+
+    def _kept(self, step: ExchangeStep, done: Done, names: list[str], found: int) -> dict[str, int]:
+        """One worker reads all pairs, and tells each shard of its documents that have duplicates or are ones."""
+        size = 2 * found // len(names) * MEMBER_BYTES
+        step.end(done, [self._file(step, done, name, size) for name in names])
+        return {"tasks": 1, "elements": 2 * len(names), "shuffled": size * len(names)}
+
+    def _file(self, step: ExchangeStep, done: Done, name: str, size: int) -> tuple[str, OutputFile]:
+        digest = digest_of([step.name, name])
+        extra = {"about": digest} if step.exchange(done).about else {}
+        return name, OutputFile(f"{name}.{digest}", digest, 0, 0, extra, size, 0.0)
 
     def _sieve(self, step: ExchangeStep, begun: Begun, done: Done, keys: int, buffers: int) -> dict[str, int]:
         """Fingerprints go there, and back come the places of those that are frequent: a file a group."""
         share = PASSING[step.name.removesuffix("-sieve")]
         groups = len(begun.elements)
         passing = int(keys * share / groups)
-        answer = int(passing * (2 - math.log2(share)) / 8)
+        answer = int(passing * (BITS_BESIDE_STEP - math.log2(share)) / 8)
         files = []
         for number in range(groups):
             digest = digest_of([step.name, number])
             name = group_file(number)
             files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, {"about": str(passing)}, answer, 0.0)))
         step.end(done, files)
+        # Answers come from every partition to every part that has keys of it.
         return {"tasks": groups, "elements": 2 * groups + 2 * buffers,
                 "shuffled": step.size(done) + FRAME_BYTES * 2 * buffers + answer * groups}  # fmt: skip
 
@@ -197,13 +217,13 @@ class Model:
             digest = digest_of([phase, task.name, ending])
             return OutputFile(f"{task.name}{ending}", digest, documents, size, extra, size, 0.0)
 
-        n = self.documents
+        n, lines = self.documents, SHARD_BYTES // LINE_BYTES
         makers: dict[str, Any] = {
             "ingest": lambda: (file("-00000.arrow", SHARD_BYTES, n), file(".dropped.arrow", 0, 0, dropped=True)),
             "annotate": lambda: (file(".arrow", SHARD_BYTES, n, languages=_languages(n)),),
             "decide": lambda: (file(".arrow", 0, n),),
             "deduplicate-hash": lambda: (file(".documents", 64 * n, n),),
-            "deduplicate-lines": lambda: (file(".lines", 0, SHARD_BYTES // LINE_BYTES),),
+            "deduplicate-lines": lambda: (file(".lines", 16 * lines, lines),),
             "deduplicate-sign": lambda: tuple(file(e, 448 * n) for e in (".cuts", ".rows", ".signatures", ".bands")),
             "count": lambda: (file(".counts", 2 * 8 * 4096),),
             "settle": lambda: (
@@ -223,7 +243,7 @@ class Model:
             "ingest": {"dropped": [], "problems": [], "problems_unnamed": 0},
             "decide": {"dropped": [["quality", "words_min", n // 10, 0]]},
             "deduplicate-hash": {"count": n, "alive": n, "sources": ["crawl"]},
-            "deduplicate-lines": {"sources": ["crawl"]},
+            "deduplicate-lines": {"sources": ["crawl"], "lines": {"crawl": SHARD_BYTES // LINE_BYTES}},
             "deduplicate-sign": {"signatures": n, "bands": 14 * n},
             "deduplicate-result": {
                 "reasons": {"near_duplicate": [n // 10, SHARD_BYTES // 10]},
@@ -274,6 +294,8 @@ def simulate(terabytes: float) -> dict[str, Any]:
     CountingFiles.requests.clear()
     shards = max(1, round(terabytes * 1e12 / SHARD_BYTES))
     plan = load_recipe("tiny")
+    settings = plan.recipe.deduplication.model_copy(update={"in_memory_edges_max": 1 << 62})  # stars are not counted
+    plan = replace(plan, recipe=plan.recipe.model_copy(update={"deduplication": settings}))
     source = plan.sources[0].id
     units = [
         Unit(source, f"s3://crawl/{number:06d}.jsonl", 0, SHARD_BYTES, f"{number:06d}.jsonl", state=str(number))
@@ -327,7 +349,7 @@ def table(sizes: list[float]) -> Table:
 
 def measure(settings: Settings) -> list[Table]:
     """For `python -m benchmarks`."""
-    return [table([0.1, 1])]
+    return [table([0.1, 1, 10])]
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
 
 _FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
-PARTITION_BYTES, PARTITION_BYTES_MAX = 8 << 20, 64 << 20
+PARTITION_BYTES, PARTITION_BYTES_MAX = 8 << 20, 16 << 20
 """A partition grows with the root of what is shuffled, up to what a worker sorts in memory: each group of shards sends
 each partition a buffer, so that as many of both as there is text would make its square of buffers."""
 PARTITIONS_MAX = 1 << 16
@@ -82,6 +82,7 @@ class ExchangeStep(Step):
     joins        whether the parts that rounds leave of a file are to be joined to one
     needed       whether it is to be done at all; always if not given
     is_small     all that is shuffled fits in a round, whatever the steps before it leave
+    is_whole     a partition gives its files whole, so that what it gives is not shuffled again
     """
 
     name: str
@@ -92,6 +93,7 @@ class ExchangeStep(Step):
     joins: bool = False
     needed: Callable[[Done], bool] | None = None
     is_small: bool = False
+    is_whole: bool = False
     round: int = 0
     rounds: int = 1
 
@@ -117,7 +119,7 @@ class ExchangeStep(Step):
 
     @without_collection()
     def begin(self, done: Done, check: bool) -> Begun:
-        """Elements are shards; none where the round is done or nothing is to be shuffled."""
+        """Elements are places of shards, which workers plan; none where nothing is to be done or shuffled."""
         if self.is_idle(done):
             return Begun([], True)
         exchange, key = self.exchange(done), self._key(done)
@@ -128,19 +130,20 @@ class ExchangeStep(Step):
             return Begun([], True)
         place = storage.join(done.folder, self.name)
         storage.remove(place, {f"{self._round_name}.json", "joined.json"} & storage.names_in(place))
-        return Begun(list(enumerate(exchange.shards)) if self.size(done) else [], False)
+        numbers = range(len(exchange.shards)) if self.size(done) else ()
+        return Begun([(number, number) for number in numbers], False)
 
     def expand(self, elements: beam.PCollection, site: Site) -> beam.PCollection:
         """Two shuffles: by partition, by file."""
-        return (
+        reduced = (
             elements
             | "Spread" >> beam.GroupByKey()
             | "Read" >> beam.ParDo(_ReadShards(site))
             | "By partition" >> beam.GroupByKey()
             | "Reduce" >> beam.ParDo(_ReducePartition(site))
-            | "By file" >> beam.GroupByKey()
-            | "Write" >> beam.ParDo(_WriteFile(site))
         )
+        files = reduced | "Alone" >> beam.Map(_alone) if self.is_whole else reduced | "By file" >> beam.GroupByKey()
+        return files | "Write" >> beam.ParDo(_WriteFile(site))
 
     def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
         """Write the round's record; after the last round join parts, and remove what earlier exchanges left."""
@@ -183,7 +186,7 @@ class ExchangeStep(Step):
     def partitions(self, done: Done) -> int:
         """Partitions of all rounds."""
         total = self.size(done)
-        size = min(PARTITION_BYTES_MAX, max(PARTITION_BYTES, math.isqrt(total * (PARTITION_BYTES >> 8))))
+        size = min(PARTITION_BYTES_MAX, max(PARTITION_BYTES, math.isqrt(total * (PARTITION_BYTES >> 10))))
         wanted = min(PARTITIONS_MAX, max(1, -(-total // size)))
         return -(-wanted // self.rounds) * self.rounds
 
@@ -307,6 +310,10 @@ def _sweep(place: str, rounds: int) -> None:
             storage.remove(place, [name])
 
 
+def _alone(file: tuple[str, bytes]) -> tuple[str, list[bytes]]:
+    return file[0], [file[1]]
+
+
 class _ReadShards(SiteDoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, bytes]]:
         number, shards = element
@@ -316,8 +323,9 @@ class _ReadShards(SiteDoFn):
             yield -1, b""
             return
         with carried():
+            exchange = step.exchange(done)
             for shard in shards:
-                yield from step.exchange(done).read(shard, step.partitions(done), step.chosen(done))
+                yield from exchange.read(exchange.shards[shard], step.partitions(done), step.chosen(done))
 
 
 class _ReducePartition(SiteDoFn):

@@ -18,6 +18,7 @@ from pipeline.deduplication.graph import Edges, Graph, Pairs
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed, gather_signatures
+from pipeline.deduplication.packing import pack_records
 from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
     CLUSTERS,
@@ -117,7 +118,7 @@ class ChooseKept:
             members["similarity"] = matches.take(ranks) / np.float32(self.permutations)
             members["size"] = np.maximum(size.take(chosen), 1)
             for position, mine in shards_of(members["node"]):
-                yield shard_file(position), members[mine].tobytes()
+                yield shard_file(position), pack_records(members[mine])
 
 
 @dataclass

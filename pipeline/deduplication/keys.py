@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +11,17 @@ import pyarrow.compute as pc
 from pipeline.deduplication.characters import is_unspaced
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.minhash import CHARACTERS, CODE, WORDS
+from pipeline.deduplication.packing import pack_records, unpack_records
 from pipeline.deduplication.records import (
     DOCUMENT,
     EDGE,
     RANKED,
     Shard,
+    Span,
     best_first,
     distinct,
     id_numbers,
     nodes,
-    partition_of,
     read_all,
     read_records,
     rows_of,
@@ -145,8 +146,9 @@ class ReadKeys:
     """The keys of a shard's documents (`sieve.Keys`): its payload is the shard and the files of its losers so far."""
 
     key: str  # `id` or `exact`
+    field: ClassVar[str] = "key_high"
 
-    def load(self, payload: tuple[Shard, tuple[str, ...]]) -> tuple[int, np.ndarray, np.ndarray]:
+    def load(self, payload: tuple[Shard, tuple[str, ...]], _: Span) -> tuple[int, np.ndarray, np.ndarray]:
         """Position of the shard, its documents, and the rows that are still in."""
         shard, losers = payload
         return shard.position, read_records(shard.documents, DOCUMENT), np.flatnonzero(still_in(shard, losers))
@@ -157,20 +159,20 @@ class ReadKeys:
         found: np.ndarray = documents[f"{self.key}_high"][rows]
         return found
 
-    def records(
-        self, loaded: tuple[int, np.ndarray, np.ndarray], partitions: int, chosen: range, passing: Passing
-    ) -> Iterator[tuple[int, bytes]]:
-        """Records RANKED by partition of their key."""
+    def records(self, loaded: tuple[int, np.ndarray, np.ndarray], passing: Passing) -> np.ndarray:
+        """Records RANKED."""
         position, documents, rows = loaded
-        hashes = documents[f"{self.key}_high"][rows]
-        where = partition_of(hashes, partitions)
-        mine = (where >= chosen.start) & (where < chosen.stop) & passing(hashes)
-        rows, where = rows[mine], where[mine]
+        rows = rows[passing(self.hashes(loaded))]
         records = ranked(documents[rows], nodes(position, rows))
         records["key_high"] = documents[f"{self.key}_high"][rows]
         records["key_low"] = documents[f"{self.key}_low"][rows]
-        for partition, part in split(records, where):
-            yield partition, part.tobytes()
+        if self.key == "exact":  # 96 bits tell texts apart; of ids the rest is sent anyhow
+            records["key_low"] >>= np.uint64(32)
+        return records
+
+    def pack(self, records: np.ndarray) -> bytes:
+        """See `packing`."""
+        return pack_records(records)
 
 
 def ranked(documents: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -184,7 +186,7 @@ def ranked(documents: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 def find_losers(_: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     """Of documents with equal keys, all but the best, by shard: records EDGE (loser, winner)."""
-    records = best_first(np.frombuffer(buffer, RANKED), "key_high", "key_low")
+    records = best_first(unpack_records(buffer, RANKED), "key_high", "key_low")
     same = (np.diff(records["key_high"]) == 0) & (np.diff(records["key_low"]) == 0)
     is_loser = np.r_[False, same]
     winner = np.maximum.accumulate(np.where(is_loser, 0, np.arange(len(records))))

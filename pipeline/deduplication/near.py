@@ -1,7 +1,8 @@
 """Near-duplicates: signatures of what is left, and the bands that send them to partitions; see `pairs` for the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,18 +12,19 @@ from configs.models import Deduplication
 from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import have_words
 from pipeline.deduplication.minhash import CODE, band_hashes, signatures
+from pipeline.deduplication.packing import pack_records
 from pipeline.deduplication.records import (
     BAND,
     CUT,
     DOCUMENT,
     KEYED,
     Shard,
+    Span,
     nodes,
-    partition_of,
     read_records,
+    read_span,
     rows_of,
     shards_of,
-    split,
 )
 from pipeline.deduplication.recurring import RecurringLines
 from pipeline.deduplication.sieve import Passing
@@ -127,28 +129,30 @@ class Signed:
 
 
 class ReadBands:
-    """The bands of a shard (`sieve.Keys`)."""
+    """The bands of a shard (`sieve.Keys`): its payload is its files of signatures and the number of its bands."""
 
-    def load(self, signed: Signed) -> tuple[int, np.ndarray]:
+    field: ClassVar[str] = "hash"
+
+    def load(self, payload: tuple[Signed, int], span: Span) -> tuple[int, np.ndarray]:
         """Position of the shard, and records BAND, sorted."""
-        return signed.shard.position, read_records(signed.bands, BAND)
+        signed, bands = payload
+        return signed.shard.position, read_span(signed.bands, BAND, range(bands), span)
 
     def hashes(self, loaded: tuple[int, np.ndarray]) -> np.ndarray:
         """Those of bands."""
         return np.ascontiguousarray(loaded[1]["hash"])
 
-    def records(
-        self, loaded: tuple[int, np.ndarray], partitions: int, chosen: range, passing: Passing
-    ) -> Iterator[tuple[int, bytes]]:
-        """Records KEYED by partition: slices of the sorted file."""
+    def records(self, loaded: tuple[int, np.ndarray], passing: Passing) -> np.ndarray:
+        """Records KEYED."""
         position, bands = loaded
-        hashes = self.hashes(loaded)
-        start, stop = np.searchsorted(partition_of(hashes, partitions), [chosen.start, chosen.stop])
-        part = bands[start:stop][passing(hashes[start:stop])]
+        part = bands[passing(self.hashes(loaded))]
         records = np.empty(len(part), KEYED)
         records["hash"], records["node"] = part["hash"], nodes(position, part["row"])
-        for partition, mine in split(records, partition_of(records["hash"], partitions)):
-            yield partition, mine.tobytes()
+        return records
+
+    def pack(self, records: np.ndarray) -> bytes:
+        """See `packing`."""
+        return pack_records(records)
 
 
 def gather_signatures(signed: Sequence[Signed], numbers: np.ndarray, permutations: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from numba import njit
 
 from pipeline.deduplication.keys import ranked
 from pipeline.deduplication.near import Signed, gather_signatures
+from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import (
     DOCUMENT,
     FOLLOWS,
@@ -48,7 +49,7 @@ class FindPairs:
 
     def __call__(self, partition: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """Records PAIR: (smaller number, larger number, equal values), (best of a bucket, member, LINK)."""
-        records = distinct(np.frombuffer(buffer, KEYED))
+        records = distinct(unpack_records(buffer, KEYED))
         starts = np.flatnonzero(np.r_[True, np.diff(records["hash"]) != 0])
         sizes = np.diff(np.r_[starts, len(records)])
         starts, sizes = starts[sizes > 1], sizes[sizes > 1]

@@ -53,6 +53,7 @@ from pipeline.deduplication.records import (
 from pipeline.deduplication.recurring import PACKED_BYTES, CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
 from pipeline.deduplication.sieve import (
+    FORM,
     FindFrequent,
     ReadFingerprints,
     ReadGroup,
@@ -63,6 +64,7 @@ from pipeline.deduplication.sieve import (
     grouped,
     in_order,
     packed_bytes,
+    records_bytes,
 )
 from pipeline.runtime import storage
 from pipeline.runtime.done import Done, WorkShard
@@ -77,6 +79,8 @@ HASH, AGAINST, LINES, SIGN, RESULT, INDEX = (
     f"deduplicate-{name}" for name in ("hash", "against", "lines", "sign", "result", "index")
 )
 IDS, EXACT, RECURRING, PAIRS, KEPT = (f"deduplicate-{name}" for name in ("ids", "exacts", "recurring", "pairs", "kept"))
+BESIDE_KEY = {IDS: 13.5, EXACT: 25.5, RECURRING: 0.5, PAIRS: 3.5}
+"""Bytes of a record, as it is shuffled, beside the 64 bits that it is sorted by."""
 
 
 def sieve_of(exchange: str) -> str:
@@ -200,10 +204,10 @@ class Deduplicator:
         keys = [(IDS, "id"), *([(EXACT, "exact")] if self.settings.exact else [])]
         for name, key in keys:
             plan = partial(self._equal, name, key)
-            steps += self._sieved(name, plan, 2, self._key_count, RANKED.itemsize, (HASH, AGAINST))
+            steps += self._sieved(name, plan, 2, self._key_count, RANKED.itemsize, (HASH, AGAINST), is_sorted=False)
         if self._counts_lines:
             shortest = self.settings.recurring_lines_characters_min
-            configuration = {"code": sorted(self.context.code), "characters_min": shortest}
+            configuration = {"code": sorted(self.context.code), "characters_min": shortest, "form": 2}
             lines = Phase(LINES, self._configured(configuration), CountLines(shortest))
             steps.append(ShardStep(self._line_tasks, (Link(LINES, lambda _: lines),)))
             least = self.settings.recurring_lines_documents_min or 0
@@ -227,6 +231,7 @@ class Deduplicator:
         count: Callable[[Done], int],
         size: int,
         sized_by: tuple[str, ...],
+        is_sorted: bool = True,
     ) -> list[Step]:
         """An exchange of so many records of so many bytes; before it, where these are many, the sieve of their keys.
 
@@ -241,7 +246,7 @@ class Deduplicator:
             assert isinstance(whole.read, ReadGroup)
             return Exchange(
                 sieve_of(name),
-                [whole.configuration, bits, least],
+                [FORM, whole.configuration, bits, least, len(whole.shards)],
                 ReadFingerprints(whole.read.keys, bits),
                 FindFrequent(least),
                 in_order,
@@ -260,21 +265,28 @@ class Deduplicator:
             read = replace(whole.read, bits=fingerprint_bits(count(done), least))
             return replace(whole, read=read, shards=groups)
 
+        def groups(done: Done) -> int:
+            return group_count(len(self.shards(done)), count(done), is_sorted)
+
         def packed(done: Done) -> int:
-            return packed_bytes(count(done), group_count(len(self.shards(done))), least)
+            return packed_bytes(count(done), groups(done), least)
 
         def left(done: Done) -> int:
             if not is_many(done):
                 return count(done) * size
             found = exchanged(done, sieve_of(name))
-            return sum(int(about) for file in found.all_names for about in found.about(file)) * size
+            passing = sum(int(about) for file in found.all_names for about in found.about(file))
+            return records_bytes(passing, groups(done), BESIDE_KEY[name])
 
-        joins = name == RECURRING
+        joins, is_whole = name == RECURRING, name == PAIRS
         if self.is_small:
-            return [ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, is_small=True)]
+            whole = ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, is_small=True)
+            return [replace(whole, is_whole=is_whole)]
         return [
             ExchangeStep(sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many),
-            ExchangeStep(name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins),
+            ExchangeStep(
+                name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins=joins, is_whole=is_whole
+            ),
         ]
 
     def decide_steps(self, engine: Engine, done: Done) -> list[Step]:
@@ -380,7 +392,11 @@ class Deduplicator:
             ReadGroup(ReadKeys(key)),
             find_losers,
             sort_edges,
-            grouped([(one.shard, tuple(before.files(shard_file(one.position)) if before else ())) for one in shards]),
+            grouped(
+                [(one.shard, tuple(before.files(shard_file(one.position)) if before else ())) for one in shards],
+                self._key_count(done),
+                is_sorted=False,
+            ),
             [each.hashed.files[0].digest for each in shards] + ([before.key] if before else []),
             rows_digest,
         )
@@ -409,7 +425,11 @@ class Deduplicator:
             ReadGroup(ReadLines(numbers, least)),
             FindRecurring(least),
             sort_hashes,
-            grouped([(shard.path(LINES, ".lines"), shard.record(LINES).data["sources"]) for shard in shards]),
+            grouped(
+                [(shard.path(LINES, ".lines"), shard.record(LINES).data["lines"]) for shard in shards],
+                self._line_count(done),
+                is_sorted=True,
+            ),
             [shard.file(LINES, ".lines").digest for shard in shards] + [digest_of(sources)],
         )
 
@@ -443,7 +463,11 @@ class Deduplicator:
             ReadGroup(ReadBands()),
             FindPairs(files, self.settings.permutations, self.matches_min),
             sort_pairs,
-            grouped(files),
+            grouped(
+                [(file, shard.signed.data["bands"]) for file, shard in zip(files, shards, strict=True)],
+                self._band_count(done),
+                is_sorted=True,
+            ),
             [file.digest for shard in shards for file in shard.signed.files],
         )
 

@@ -5,6 +5,7 @@ that a worker maps them into memory and takes the slice it needs.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,53 @@ def read_records(path: str, dtype: np.dtype) -> np.ndarray:
     if fs.size(inner) == 0:
         return np.zeros(0, dtype)
     return np.memmap(inner, dtype, mode="r")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Hashes from `first` to `last`, both of them in it."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def part(cls, number: int, parts: int) -> "Span":
+        """One of equal parts of all hashes."""
+        return cls((number << 64) // parts, ((number + 1 << 64) // parts) - 1)
+
+
+HASHES = Span.part(0, 1)
+
+
+def read_span(path: str, dtype: np.dtype, rows: range, span: Span) -> np.ndarray:
+    """Those records of `rows` of a file, sorted by their field `hash`, whose hash is in a span.
+
+    Hashes are spread evenly, so that where a span lies is known nearly, and one read fetches it.
+    """
+    if span == HASHES and rows.start == 0:
+        return read_records(path, dtype)[: rows.stop]
+    begin, end = (len(rows) * border >> 64 for border in (span.first, span.last + 1))
+    margin = 4 * math.isqrt(len(rows)) + 1  # eight times the deviation
+    while True:
+        begin, end = max(begin - margin, 0), min(end + margin, len(rows))
+        records = _read_rows(path, dtype, rows[begin:end])
+        hashes = np.ascontiguousarray(records["hash"])
+        before = begin > 0 and (not len(hashes) or int(hashes[0]) >= span.first)
+        after = end < len(rows) and (not len(hashes) or int(hashes[-1]) <= span.last)
+        if not before and not after:
+            borders = (
+                np.searchsorted(hashes, np.uint64(span.first)),
+                np.searchsorted(hashes, np.uint64(span.last), "right"),
+            )
+            return records[slice(*borders)]
+        margin *= 4
+
+
+def _read_rows(path: str, dtype: np.dtype, rows: range) -> np.ndarray:
+    if storage.is_local(path) or not rows:
+        return read_records(path, dtype)[rows.start : rows.stop]
+    fs, inner = storage.filesystem(path)
+    return np.frombuffer(fs.cat_file(inner, start=rows.start * dtype.itemsize, end=rows.stop * dtype.itemsize), dtype)
 
 
 def read_all(paths: Sequence[str], dtype: np.dtype) -> np.ndarray:

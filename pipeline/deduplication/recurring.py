@@ -3,8 +3,9 @@
 Most of what a build shuffles are these counts, hence their own form in `pack_lines`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,8 @@ import pyarrow as pa
 from pipeline.deduplication.keys import ShardInput, still_in
 from pipeline.deduplication.lines import KnownLines, count_hashes, cut_lines_of, line_hashes
 from pipeline.deduplication.minhash import CODE
-from pipeline.deduplication.records import DOCUMENT, LINE, Shard, partition_of, read_records, split
+from pipeline.deduplication.packing import pack_sorted, unpack_sorted
+from pipeline.deduplication.records import DOCUMENT, LINE, Shard, Span, read_records, read_span, split
 from pipeline.deduplication.sieve import Passing
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
@@ -30,16 +32,18 @@ class CountLines:
         shard_input, shard, losers = task.payload
         found = self._hashes(shard_input, shard, losers)
         sources = sorted(found)
-        parts = []
+        parts, distinct = [], {}
         for number, source in enumerate(sources):
             hashes, counts = count_hashes(np.concatenate(found[source]))
             records = np.zeros(len(hashes), LINE)
             records["source"], records["hash"], records["count"] = number, hashes, counts
             parts.append(records)
+            distinct[source] = len(records)
         lines = np.concatenate(parts) if parts else np.zeros(0, LINE)
         with folder.binary(".lines", len(lines)) as stream:
             stream.write(lines.tobytes())
         folder.data["sources"] = sources
+        folder.data["lines"] = distinct
 
     def _hashes(self, shard_input: ShardInput, shard: Shard, losers: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
         counted = still_in(shard, losers) & (read_records(shard.documents, DOCUMENT)["mode"] != CODE)
@@ -56,26 +60,22 @@ class CountLines:
         return found
 
 
-_FRAME = np.dtype([("source", "<u4"), ("lines", "<u4"), ("repeated", "<u4"), ("first", "<u8"), ("width", "u1")])
+_FRAME = np.dtype([("source", "<u4"), ("lines", "<u4"), ("repeated", "<u4")])
 _REPEATED = np.dtype([("place", "<u4"), ("count", "<u4")])
 PACKED_BYTES = 7
-"""About what a line takes when it is shuffled."""
+"""A line takes no more when it is shuffled, where there are many."""
 
 
 def pack_lines(source: int, hashes: np.ndarray, counts: np.ndarray) -> bytes:
-    """Distinct lines of a source as they are shuffled: 6 or 7 bytes each, where a record LINE has 16.
+    """Distinct lines of a source as they are shuffled: 5 or 6 bytes each, where a record LINE has 16.
 
-    `hashes` (uint64) are sorted; they go as steps from one to the next, in as many bytes as the largest step takes.
-    `counts` go only where they are above 1, as seldom they are.
+    `hashes` (uint64) are sorted. `counts` go only where they are above 1, as seldom they are.
     """
-    steps = np.diff(hashes)
-    width = (int(steps.max()).bit_length() + 7) // 8 if len(steps) else 0
     repeated = np.flatnonzero(counts > 1)
     more = np.empty(len(repeated), _REPEATED)
     more["place"], more["count"] = repeated, counts[repeated]
-    frame = np.array([(source, len(hashes), len(repeated), hashes[0], width)], _FRAME)
-    few = steps.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
-    return frame.tobytes() + few.tobytes() + more.tobytes()
+    frame = np.array([(source, len(hashes), len(repeated))], _FRAME)
+    return frame.tobytes() + pack_sorted(hashes) + more.tobytes()
 
 
 def unpack_lines(buffer: bytes) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -83,23 +83,17 @@ def unpack_lines(buffer: bytes) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     at = 0
     while at < len(buffer):
         frame = np.frombuffer(buffer, _FRAME, 1, at)[0]
-        lines, width = int(frame["lines"]), int(frame["width"])
-        at += _FRAME.itemsize
-        steps = np.zeros((lines, 8), np.uint8)
-        steps[1:, :width] = np.frombuffer(buffer, np.uint8, (lines - 1) * width, at).reshape(lines - 1, width)
-        at += (lines - 1) * width
-        hashes = steps.view("<u8")[:, 0]
-        hashes[0] = frame["first"]
+        hashes, at = unpack_sorted(buffer, int(frame["lines"]), at + _FRAME.itemsize)
         more = np.frombuffer(buffer, _REPEATED, int(frame["repeated"]), at)
         at += more.nbytes
-        counts = np.ones(lines, np.int64)
+        counts = np.ones(len(hashes), np.int64)
         counts[more["place"]] = more["count"]
-        yield int(frame["source"]), np.cumsum(hashes, dtype=np.uint64), counts
+        yield int(frame["source"]), hashes, counts
 
 
 @dataclass(frozen=True)
 class ReadLines:
-    """The counted lines of a shard (`sieve.Keys`): its payload is a file of lines and the sources that it numbers.
+    """The counted lines of a shard (`sieve.Keys`): its payload is a file and how many lines it has of each source.
 
     numbers        the corpus's numbers of sources
     documents_min  a line counts as often as this at most
@@ -108,29 +102,32 @@ class ReadLines:
     numbers: Mapping[str, int]
     documents_min: int
 
-    def load(self, payload: tuple[str, Sequence[str]]) -> tuple[np.ndarray, Sequence[str]]:
-        """Records LINE, and sources."""
-        path, sources = payload
-        return read_records(path, LINE), sources
+    field: ClassVar[str] = "hash"
 
-    def hashes(self, loaded: tuple[np.ndarray, Sequence[str]]) -> np.ndarray:
+    def load(self, payload: tuple[str, Mapping[str, int]], span: Span) -> np.ndarray:
+        """Records LINE, with the corpus's numbers of sources."""
+        path, lines = payload
+        parts, start = [np.zeros(0, LINE)], 0
+        for source, count in lines.items():
+            part = np.array(read_span(path, LINE, range(start, start + count), span))
+            part["source"] = self.numbers[source]
+            parts.append(part)
+            start += count
+        return np.concatenate(parts)
+
+    def hashes(self, loaded: np.ndarray) -> np.ndarray:
         """Lines, whatever their source, each as often as it was counted."""
-        records, _ = loaded
-        found: np.ndarray = np.repeat(records["hash"], np.minimum(records["count"], self.documents_min))
+        found: np.ndarray = np.repeat(loaded["hash"], np.minimum(loaded["count"], self.documents_min))
         return found
 
-    def records(
-        self, loaded: tuple[np.ndarray, Sequence[str]], partitions: int, chosen: range, passing: Passing
-    ) -> Iterator[tuple[int, bytes]]:
-        """Lines, packed, by partition of their hash."""
-        records, sources = loaded
-        if passing.fingerprints is not None:
-            records = records[passing(records["hash"])]
-        for number, lines in split(records, records["source"].astype(np.int64)):
-            where = partition_of(lines["hash"], partitions)  # sorted, as hashes are
-            start, stop = np.searchsorted(where, [chosen.start, chosen.stop])
-            for partition, mine in split(lines[start:stop], where[start:stop]):
-                yield partition, pack_lines(self.numbers[sources[number]], mine["hash"], mine["count"])
+    def records(self, loaded: np.ndarray, passing: Passing) -> np.ndarray:
+        """Records LINE."""
+        return loaded[passing(loaded["hash"])]
+
+    def pack(self, records: np.ndarray) -> bytes:
+        """Source by source, each line with what all shards of the group counted."""
+        parts = split(records, records["source"].astype(np.int64))
+        return b"".join(pack_lines(number, *count_hashes(part["hash"], part["count"])) for number, part in parts)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.deduplication.greedy import STATISTICS, largest
+from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import (
     CLUSTERS,
     CUT,
@@ -48,7 +49,7 @@ def merge_members(name: str, buffer: bytes) -> bytes:
     """A shard's records MEMBER in the order of rows; records of counts as they are, sorted."""
     if name == STATISTICS:
         return np.sort(np.frombuffer(buffer, CLUSTERS)).tobytes()
-    members = np.frombuffer(buffer, MEMBER)
+    members = unpack_records(buffer, MEMBER)
     return members.take(sorted_order([members["node"]])).tobytes()
 
 

@@ -1,43 +1,56 @@
 """What need not be shuffled: keys that no other document has, found by a first exchange of a few bits a key.
 
 Almost all keys (ids, texts, bands, lines) are unlike all others. So where they are many, each group of shards first
-sends fingerprints, the upper bits of its keys, sorted and packed as Elias and Fano do (about 2 + log₂ of the step
-between two). A partition counts equal ones and answers, by group, with the places of those that are frequent enough;
-the exchange proper then sends these keys only, whole. Fingerprints may agree by chance, which costs a few keys sent in
-vain; no key is missed, so what comes of the exchange is the same.
+sends fingerprints, the upper bits of its keys, sorted and packed (1.6 + log₂ of the step between two). A partition
+counts equal ones and answers, by group, with the places of those that are frequent enough; the exchange proper then
+sends these keys only, whole. Fingerprints may agree by chance, which costs a few keys sent in vain; no key is missed,
+so what comes of the exchange is the same.
+
+The more shards a group has, the closer its fingerprints stand and the fewer bits each takes: one bit less for groups
+twice as large. So that they need not fit in memory, keys that lie sorted in their files are read part by part.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from pipeline.deduplication.records import partition_of, read_all
+from pipeline.deduplication.packing import BITS_BESIDE_STEP, pack_sorted, unpack_sorted
+from pipeline.deduplication.records import HASHES, Span, partition_of, read_all, split
 
-GROUPS_MIN, GROUP_SHARDS_MAX = 64, 16
-"""So many groups at least, for many workers; so many shards a group at most, for their memory."""
+GROUPS_MIN, GROUP_SHARDS_MAX = 16, 4096
+"""So many groups at least; so many shards a group at most, so that what is read of each for a part is not tiny."""
+PARTS_MIN = 64
+"""So many parts of all groups at least, for many workers."""
+PART_KEYS, UNSORTED_KEYS = 1 << 27, 1 << 24
+"""Keys that a worker holds at once, eight bytes each; fewer where it holds many of their records, too."""
 BY_CHANCE = 1 / 64
 """Keys to a fingerprint, on average, where two equal ones are enough: so many keys are sent in vain."""
-_FRAME = np.dtype(
-    [("group", "<u4"), ("first", "<u8"), ("count", "<u4"), ("start", "<u8"), ("low_bits", "u1"), ("high_bytes", "<u4")]
-)
-_CHUNK = 1 << 14
-"""Keys whose bits are taken apart at a time; their bits end with a byte."""
+FORM = 2
+"""Goes up when files of a sieve are written otherwise."""
+_FRAME = np.dtype([("group", "<u4"), ("first", "<u8"), ("count", "<u4")])
+_THREADS, _AHEAD = 4, 32
 
 
 class Keys(Protocol):
-    """The keys of shards that an exchange groups by."""
+    """The keys of shards that an exchange groups by; `field` is the key's in its records."""
 
-    def load(self, shard: Any) -> Any:
-        """What is read of a shard, once for both of these."""
+    field: ClassVar[str]
+
+    def load(self, shard: Any, span: Span) -> Any:
+        """What is read of a shard; where keys are sorted, of those within a span of hashes."""
 
     def hashes(self, loaded: Any) -> np.ndarray:
-        """All keys of a shard, evenly spread uint64 (n,), each as often as it counts."""
+        """Its keys, evenly spread uint64 (n,), each as often as it counts."""
 
-    def records(self, loaded: Any, partitions: int, chosen: range, passing: "Passing") -> Iterator[tuple[int, bytes]]:
-        """Records of a shard by partition of their keys: those whose keys pass."""
+    def records(self, loaded: Any, passing: "Passing") -> np.ndarray:
+        """Records (n,) of the keys that pass."""
+
+    def pack(self, records: np.ndarray) -> bytes:
+        """Records of a group, n ≥ 1, as they are shuffled."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +74,40 @@ class Passing:
 
 @dataclass(frozen=True)
 class Group:
-    """Shards that are read together; `passed` are the files of a sieve that tell which keys are sent, None: all."""
+    """Shards that are read together, or those of their keys within a span of hashes.
+
+    `passed` are the files of a sieve that tell which keys are sent, None: all.
+    """
 
     number: int
     shards: tuple[Any, ...]
+    span: Span = HASHES
     passed: tuple[str, ...] | None = None
 
 
-def grouped(shards: Sequence[Any]) -> list[Group]:
-    """Shards in groups, in their order."""
-    size = _group_shards(len(shards))
-    parts = [tuple(shards[start : start + size]) for start in range(0, len(shards), size)]
-    return [Group(number, part) for number, part in enumerate(parts)]
+def grouped(shards: Sequence[Any], keys: int, is_sorted: bool) -> list[Group]:
+    """Shards in groups, in their order, each as often as it is read in parts.
+
+    `keys` is how many all have, `is_sorted` whether their files have them in order.
+    """
+    size = _group_shards(len(shards), keys, is_sorted)
+    members = [tuple(shards[start : start + size]) for start in range(0, len(shards), size)]
+    parts = 1
+    if is_sorted and size > 1:
+        parts = max(-(-PARTS_MIN // len(members)), -(-keys * size // (len(shards) * PART_KEYS)))
+    spans = [Span.part(number, parts) for number in range(parts)]
+    every = [(part, span) for part in members for span in spans]
+    return [Group(number, part, span) for number, (part, span) in enumerate(every)]
 
 
-def group_count(shards: int) -> int:
-    """How many groups so many shards make."""
-    return -(-shards // _group_shards(shards))
+def group_count(shards: int, keys: int, is_sorted: bool) -> int:
+    """How many groups of shards so many make."""
+    return -(-shards // _group_shards(shards, keys, is_sorted))
 
 
-def _group_shards(shards: int) -> int:
-    return min(max(shards // GROUPS_MIN, 1), GROUP_SHARDS_MAX)
+def _group_shards(shards: int, keys: int, is_sorted: bool) -> int:
+    size = min(max(shards // GROUPS_MIN, 1), GROUP_SHARDS_MAX)
+    return size if is_sorted else max(1, min(size, UNSORTED_KEYS * shards // max(keys, 1)))
 
 
 def group_file(number: int) -> str:
@@ -91,14 +117,20 @@ def group_file(number: int) -> str:
 
 def fingerprint_bits(keys: int, least: int) -> int:
     """Upper bits of keys that make a fingerprint; of so many keys those are sought that come `least` times."""
-    by_chance = max(BY_CHANCE, least / 3 - 1)
+    by_chance = max(BY_CHANCE, least / 3 if least > 3 else 0)
     return min(60, max(1, math.ceil(math.log2(max(keys, 1) / by_chance))))
 
 
 def packed_bytes(keys: int, groups: int, least: int) -> int:
     """About what fingerprints take when they are shuffled."""
     step = fingerprint_bits(keys, least) - math.log2(max(1.0, keys / max(groups, 1)))
-    return math.ceil(keys * (2 + max(0.0, step)) / 8)
+    return math.ceil(keys * (BITS_BESIDE_STEP + max(0.0, step)) / 8)
+
+
+def records_bytes(keys: int, groups: int, beside: float) -> int:
+    """About what so many records take, packed, of which each has so many bytes beside its key."""
+    step = 64 - math.log2(max(1.0, keys / max(groups, 1)))
+    return math.ceil(keys * (beside + (BITS_BESIDE_STEP + step) / 8))
 
 
 @dataclass(frozen=True)
@@ -109,22 +141,24 @@ class ReadGroup:
     bits: int = 64
 
     def __call__(self, group: Group, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
-        """Buffers of all shards together."""
-        loaded = [self.keys.load(shard) for shard in group.shards]
-        passing = self._passing(group, loaded)
-        found: dict[int, list[bytes]] = {}
-        for one in loaded:
-            for partition, buffer in self.keys.records(one, partitions, chosen, passing):
-                found.setdefault(partition, []).append(buffer)
-        for partition in list(found):
-            yield partition, b"".join(found.pop(partition))
+        """A buffer a partition."""
+        passing, found, places = self._passing(group), list[np.ndarray](), list[np.ndarray]()
+        for one in _loaded(self.keys, group):
+            records = self.keys.records(one, passing)
+            where = partition_of(records[self.keys.field], partitions)
+            mine = (where >= chosen.start) & (where < chosen.stop)
+            found.append(records[mine])
+            places.append(where[mine])
+        if found:
+            for partition, part in split(np.concatenate(found), np.concatenate(places)):
+                yield partition, self.keys.pack(part)
 
-    def _passing(self, group: Group, loaded: Sequence[Any]) -> Passing:
+    def _passing(self, group: Group) -> Passing:
         if group.passed is None:
             return Passing()
         shift = 64 - self.bits
         places = [found for _, _, found in unpack(read_all(group.passed, np.dtype("u1")).tobytes())]
-        fingerprints = _fingerprints(self.keys, loaded, shift)
+        fingerprints = _fingerprints(self.keys, group, shift) if places else np.zeros(0, np.uint64)
         return Passing(np.unique(fingerprints[np.concatenate([*places, np.zeros(0, np.uint64)])]), shift)
 
 
@@ -138,20 +172,34 @@ class ReadFingerprints:
     def __call__(self, group: Group, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """One frame a partition."""
         shift = 64 - self.bits
-        fingerprints = _fingerprints(self.keys, [self.keys.load(shard) for shard in group.shards], shift)
-        where = partition_of(fingerprints << np.uint64(shift), partitions)
-        borders = np.searchsorted(where, np.arange(chosen.start, chosen.stop + 1))
+        fingerprints = _fingerprints(self.keys, group, shift)
+        borders = np.searchsorted(fingerprints, _borders(partitions, chosen, shift))
         for partition, first, stop in zip(chosen, borders[:-1].tolist(), borders[1:].tolist(), strict=True):
             if first < stop:
                 yield partition, pack(group.number, first, fingerprints[first:stop])
 
 
-def _fingerprints(keys: Keys, loaded: Sequence[Any], shift: int) -> np.ndarray:
+def _fingerprints(keys: Keys, group: Group, shift: int) -> np.ndarray:
     """Those of all keys of a group, sorted, uint64."""
-    found = np.concatenate([*(keys.hashes(one) for one in loaded), np.zeros(0, np.uint64)])
-    found >>= np.uint64(shift)
-    found.sort()  # in place: of lines there are 100 MB a group
+    gathered = bytearray()  # grows where it lies, as half a gigabyte of keys should
+    for loaded in _loaded(keys, group):
+        gathered += (keys.hashes(loaded) >> np.uint64(shift)).data
+    found = np.frombuffer(gathered, np.uint64)
+    found.sort()
     return found
+
+
+def _loaded(keys: Keys, group: Group) -> Iterator[Any]:
+    """What is read of each shard, a few ahead: parts are small, and a store takes its time to answer."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, len(group.shards), _AHEAD):
+            yield from pool.map(lambda shard: keys.load(shard, group.span), group.shards[start : start + _AHEAD])
+
+
+def _borders(partitions: int, chosen: range, shift: int) -> np.ndarray:
+    """The least fingerprints of partitions, and of that after the last, uint64: as `partition_of` divides them."""
+    upper = [-(-(number << 32) // partitions) for number in range(chosen.start, chosen.stop + 1)]
+    return np.array([-(-(half << 32) >> shift) for half in upper], np.uint64)
 
 
 @dataclass(frozen=True)
@@ -163,7 +211,8 @@ class FindFrequent:
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
         """By group, the places of its keys among all of the group, in order."""
         frames = list(unpack(buffer))
-        ordered = np.sort(np.concatenate([values for _, _, values in frames]))
+        ordered = np.concatenate([values for _, _, values in frames])
+        ordered.sort()
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         frequent = ordered[starts[np.diff(np.r_[starts, len(ordered)]) >= self.least]]
         passing = Passing(frequent)
@@ -185,15 +234,8 @@ def count_passing(content: bytes) -> str:
 
 
 def pack(group: int, first: int, values: np.ndarray) -> bytes:
-    """Sorted numbers, uint64 (n,), n ≥ 1, as Elias and Fano write them: some low bits each, the rest as a bitmap."""
-    steps = values - values[0]
-    low_bits = max(0, (int(steps[-1]) // len(steps)).bit_length() - 1)
-    high = (steps >> np.uint64(low_bits)).astype(np.int64) + np.arange(len(steps))
-    bitmap = np.zeros(int(high[-1]) + 1, np.uint8)
-    bitmap[high] = 1
-    upper = np.packbits(bitmap).tobytes()
-    frame = np.array([(group, first, len(values), values[0], low_bits, len(upper))], _FRAME)
-    return frame.tobytes() + upper + _low(steps, low_bits)
+    """Sorted numbers, uint64 (n,), n ≥ 1, of a group, and the place of the first of them among all of the group."""
+    return np.array([(group, first, len(values))], _FRAME).tobytes() + pack_sorted(values)
 
 
 def unpack(buffer: bytes) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -201,30 +243,5 @@ def unpack(buffer: bytes) -> Iterator[tuple[int, int, np.ndarray]]:
     at = 0
     while at < len(buffer):
         frame = np.frombuffer(buffer, _FRAME, 1, at)[0]
-        count, low_bits, size = int(frame["count"]), int(frame["low_bits"]), int(frame["high_bytes"])
-        at += _FRAME.itemsize
-        upper = np.flatnonzero(np.unpackbits(np.frombuffer(buffer, np.uint8, size, at)))[:count]
-        at += size
-        values = (upper - np.arange(count)).astype(np.uint64) << np.uint64(low_bits)
-        size = -(-count * low_bits // 8)
-        values |= _unpacked_low(np.frombuffer(buffer, np.uint8, size, at), count, low_bits)
-        at += size
-        yield int(frame["group"]), int(frame["first"]), values + frame["start"]
-
-
-def _low(values: np.ndarray, bits: int) -> bytes:
-    parts = []
-    for start in range(0, len(values) if bits else 0, _CHUNK):
-        part = values[start : start + _CHUNK].astype(">u8").view(np.uint8).reshape(-1, 8)
-        parts.append(np.packbits(np.unpackbits(part, axis=1)[:, 64 - bits :]).tobytes())
-    return b"".join(parts)
-
-
-def _unpacked_low(data: np.ndarray, count: int, bits: int) -> np.ndarray:
-    values = np.zeros(count, np.uint64)
-    for start in range(0, count if bits else 0, _CHUNK):
-        here = min(_CHUNK, count - start)
-        part = np.zeros((here, 64), np.uint8)
-        part[:, 64 - bits :] = np.unpackbits(data[start * bits // 8 :], count=here * bits).reshape(here, bits)
-        values[start : start + here] = np.packbits(part, axis=1).view(">u8")[:, 0]
-    return values
+        values, at = unpack_sorted(buffer, int(frame["count"]), at + _FRAME.itemsize)
+        yield int(frame["group"]), int(frame["first"]), values

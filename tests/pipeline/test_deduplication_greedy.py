@@ -16,6 +16,7 @@ from pipeline.deduplication.greedy import LARGEST, STATISTICS, ChooseKept
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed
+from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import (
     CLUSTERS,
     CUT,
@@ -188,9 +189,9 @@ def expected_members(case: Case) -> list[Member]:
 
 def members_of(found: list[tuple[str, bytes]]) -> list[Member]:
     for name, part in found:
-        nodes = np.frombuffer(part, MEMBER)["node"] if name != STATISTICS else np.zeros(0, np.uint64)
+        nodes = unpack_records(part, MEMBER)["node"] if name != STATISTICS else np.zeros(0, np.uint64)
         assert {shard_file(int(node) >> 32) for node in nodes} <= {name}
-    parts = [np.frombuffer(part, MEMBER) for name, part in found if name != STATISTICS]
+    parts = [unpack_records(part, MEMBER) for name, part in found if name != STATISTICS]
     members: list[Member] = np.concatenate([np.zeros(0, MEMBER), *parts]).tolist()
     return sorted(members)
 

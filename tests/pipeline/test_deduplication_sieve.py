@@ -1,11 +1,16 @@
 """The sieve: fingerprints come through packing as they were, and no key that is frequent is held back."""
 
 from collections import Counter
+from dataclasses import replace
 
+import fsspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.deduplication.packing import pack_records, unpack_records
+from pipeline.deduplication.records import KEYED, LINE, MEMBER, RANKED, Span, partition_of, read_span
 from pipeline.deduplication.sieve import (
     FindFrequent,
     Group,
@@ -18,6 +23,7 @@ from pipeline.deduplication.sieve import (
     in_order,
     pack,
     packed_bytes,
+    records_bytes,
     unpack,
 )
 
@@ -27,19 +33,23 @@ HASHES = st.integers(0, 2**64 - 1)
 class Plain:
     """Keys of shards that are arrays of hashes; records are the hashes."""
 
-    def load(self, shard):
-        return np.array(shard, np.uint64)
+    field = "hash"
+
+    def load(self, shard, span):
+        return np.array([key for key in shard if span.first <= key <= span.last], np.uint64)
 
     def hashes(self, loaded):
         return loaded
 
-    def records(self, loaded, partitions, chosen, passing):
-        yield 0, loaded[passing(loaded)].tobytes()
+    def records(self, loaded, passing):
+        return loaded[passing(loaded)].view([("hash", "<u8")])
+
+    def pack(self, records):
+        return records.tobytes()
 
 
-def sieved(shards, bits, least, partitions=3):
+def sieved(groups, bits, least, partitions=3):
     """What each group still sends."""
-    groups = [Group(number, tuple(part)) for number, part in enumerate(shards)]
     by_partition, by_group = {}, {}
     for group in groups:
         for partition, buffer in ReadFingerprints(Plain(), bits)(group, partitions, range(partitions)):
@@ -47,19 +57,23 @@ def sieved(shards, bits, least, partitions=3):
     for partition, buffers in sorted(by_partition.items(), reverse=True):
         for name, buffer in FindFrequent(least)(partition, b"".join(buffers)):
             by_group.setdefault(name, []).append(buffer)
-    return groups, {name: in_order(name, b"".join(buffers)) for name, buffers in by_group.items()}
+    return {name: in_order(name, b"".join(buffers)) for name, buffers in by_group.items()}
 
 
-def sent(shards, bits, least, folder, partitions=3):
-    groups, files = sieved(shards, bits, least, partitions)
+def sent(shards, bits, least, folder, partitions=3, parts=1):
+    every = [(tuple(part), Span.part(number, parts)) for part in shards for number in range(parts)]
+    groups = [Group(number, part, span) for number, (part, span) in enumerate(every)]
+    files = sieved(groups, bits, least, partitions)
     for group in groups:
         paths = []
         if content := files.get(group_file(group.number)):
             (folder / group_file(group.number)).write_bytes(content)
             paths = [str(folder / group_file(group.number))]
-        group = Group(group.number, group.shards, tuple(paths))
-        for _, buffer in ReadGroup(Plain(), bits)(group, partitions, range(partitions)):
-            yield from np.frombuffer(buffer, np.uint64).tolist()
+        group = replace(group, passed=tuple(paths))
+        for partition, buffer in ReadGroup(Plain(), bits)(group, partitions, range(partitions)):
+            found = np.frombuffer(buffer, np.uint64)
+            assert (partition_of(found, partitions) == partition).all()
+            yield from found.tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99), st.lists(HASHES, min_size=1))))
@@ -78,19 +92,72 @@ def test_more_numbers_than_are_packed_at_a_time_take_what_is_reckoned():
 
 
 @given(st.lists(st.lists(st.lists(st.integers(0, 300).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64)), max_size=3)),
-       st.integers(2, 4), st.sampled_from([4, 12, 60]))  # fmt: skip
-def test_no_frequent_key_is_held_back(tmp_path_factory, shards, least, bits):
+       st.integers(2, 4), st.sampled_from([4, 12, 60]), st.sampled_from([1, 3]))  # fmt: skip
+def test_no_frequent_key_is_held_back(tmp_path_factory, shards, least, bits, parts):
     folder = tmp_path_factory.mktemp("sieve")
     counts = Counter(key for group in shards for shard in group for key in shard)
-    passed = Counter(sent(shards, bits, least, folder))
+    passed = Counter(sent(shards, bits, least, folder, parts=parts))
     assert all(passed[key] == count for key, count in counts.items() if count >= least)
     if bits == 60:
         assert all(counts[key] >= least for key in passed)
 
 
 def test_shards_are_grouped_where_there_are_many():
-    assert [len(grouped(range(count))) for count in (0, 1, 127, 1000, 100_000)] == [0, 1, 127, 67, 6250]
-    assert all(group_count(count) == len(grouped(range(count))) for count in (0, 1, 255, 700, 5000))
+    assert [len(grouped(range(count), 9, True)) for count in (0, 1, 31, 1000, 100_000)] == [0, 1, 31, 17 * 4, 25 * 3]
+    assert all(group_count(count, 9, False) == len(grouped(range(count), 9, False)) for count in (0, 1, 255, 5000))
+
+
+def test_a_group_of_many_keys_is_read_part_by_part_or_has_fewer_shards():
+    groups = grouped(range(640), 64 * 16 * (1 << 27), True)
+    assert len(groups) == 64 * 16
+    assert [group.span.first for group in groups[:64]] == [number << 58 for number in range(64)]
+    assert groups[63].span.last == (1 << 64) - 1
+    assert [len(group.shards) for group in grouped(range(640), 640 * (1 << 23), False)] == [2] * 320
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_a_span_is_read_from_a_file_that_is_sorted_source_by_source(tmp_path, is_remote):
+    generator = np.random.default_rng(5)
+    even = np.sort(generator.integers(0, 1 << 64, 100_000, np.uint64))
+    crowded = np.sort(np.r_[np.full(3000, 7 << 60, np.uint64), generator.integers(0, 99, 500).astype(np.uint64)])
+    records = np.zeros(len(even) + len(crowded), LINE)
+    records["hash"], records["count"] = np.r_[even, crowded], np.arange(len(records))
+    path = "memory://span/lines" if is_remote else str(tmp_path / "lines")
+    with fsspec.open(path, "wb") as stream:
+        stream.write(records.tobytes())
+    for rows in (range(len(even)), range(len(even), len(records)), range(5, 5), range(9, 20)):
+        for parts in (1, 2, 7, 1000):
+            spans = [Span.part(number, parts) for number in range(parts)]
+            found = [read_span(path, LINE, rows, span) for span in spans]
+            assert np.array_equal(np.concatenate(found), records[rows.start : rows.stop])
+            assert all(part["hash"].max() <= span.last for span, part in zip(spans, found, strict=True) if len(part))
+
+
+@given(st.lists(st.lists(st.tuples(*[HASHES] * 2, st.integers(0, 3), *[HASHES] * 4), min_size=1)), st.booleans())
+def test_packed_records_come_out_sorted_by_key(groups, is_id):
+    given_groups = [
+        np.array([(a, b, c, d, a if is_id else e, b if is_id else f, g) for a, b, c, d, e, f, g in group], RANKED)
+        for group in groups
+    ]
+    found = unpack_records(b"".join(map(pack_records, given_groups)), RANKED)
+    expected = [group[np.argsort(group["key_high"], kind="stable")] for group in given_groups]
+    assert np.array_equal(found, np.concatenate([*expected, np.zeros(0, RANKED)]))
+
+
+def test_records_with_floats_and_bytes_are_packed():
+    members = np.zeros(9, MEMBER)
+    members["node"], members["fate"] = np.arange(9)[::-1], [0, 1, 2] * 3
+    members["similarity"], members["kept_low"] = np.linspace(0, 1, 9), (1 << 64) - 1
+    assert np.array_equal(unpack_records(pack_records(members), MEMBER), members[::-1])
+
+
+def test_packed_records_take_what_is_reckoned():
+    generator, count = np.random.default_rng(6), 1 << 15
+    records = np.zeros(count, KEYED)
+    records["hash"] = generator.integers(0, 1 << 64, count, np.uint64)
+    records["node"] = generator.integers(0, 2048, count, np.uint64) << 32
+    records["node"] |= generator.integers(0, 33_000, count, np.uint64)
+    assert len(pack_records(records)) < records_bytes(count, 1, 27 / 8) + 99
 
 
 def test_fingerprints_grow_with_the_number_of_keys_and_shrink_where_many_must_agree():
