@@ -96,19 +96,26 @@ def open_arrow(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]
 def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any = None) -> Iterator[pa.RecordBatch]:
     """Batches of a corpus' ledger in the order of its parts, ids as hex and strings plain.
 
-    `keep` is a filter of `pyarrow.dataset`. Raises InputError where there is no ledger.
+    `keep` is a filter of `pyarrow.dataset`. Raises InputError where there is no ledger, or it is damaged.
     """
     import pyarrow.dataset as ds
 
     fs, inner = storage.filesystem(corpus)
-    if not fs.exists(f"{inner.rstrip('/')}/ledger"):
-        raise InputError(storage.join(corpus, "ledger"), "there is no ledger", "Give the folder of a finished corpus")
     paths = [f"{inner.rstrip('/')}/{part}" for part in ledger_parts(corpus)]
-    dataset = ds.dataset(paths, filesystem=fs, format="parquet")
-    names = [name for name in columns if name in dataset.schema.names] if columns is not None else None
-    for batch in dataset.to_batches(columns=names, filter=keep):
-        if batch.num_rows:
-            yield plain(batch)
+    if not paths:
+        raise InputError(storage.join(corpus, "ledger"), "there is no ledger", "Give the folder of a finished corpus")
+    try:
+        dataset = ds.dataset(paths, filesystem=fs, format="parquet")
+        names = [name for name in columns if name in dataset.schema.names] if columns is not None else None
+        for batch in dataset.to_batches(columns=names, filter=keep):
+            if batch.num_rows:
+                yield plain(batch)
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # Arrow's own have none
+            raise
+        cause = shown(str(error).split("\n", 1)[0], 120)
+        remedy = "`openroots verify` names the files; build the corpus again: what is whole is kept"
+        raise InputError(storage.join(corpus, "ledger"), f"is damaged ({cause})", remedy) from error
 
 
 def ledger_parts(corpus: str) -> list[str]:

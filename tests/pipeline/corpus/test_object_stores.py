@@ -15,6 +15,7 @@ from openroots.cli import main
 from pipeline.corpus.audit import audit
 from pipeline.corpus.diff import diff
 from pipeline.corpus.find import Wanted, find
+from pipeline.corpus.reading import ledger_batches
 from pipeline.corpus.takedown import takedown
 from pipeline.corpus.verify import verify
 from tests.pipeline.corpus.conftest import PASSAGE
@@ -53,6 +54,20 @@ def test_a_manifest_of_other_types_is_told_without_a_stack_trace(corpus: Path):
     keys = ("digest", "languages", "stages", "drops", "recipe", "sources")
     (corpus / "manifest.json").write_text("{" + ", ".join(f'"{key}": 7' for key in keys) + "}")
     assert "manifest.json" in {problem.file for problem in verify(str(corpus)).problems}
+
+
+def test_a_damaged_ledger_is_told_without_a_stack_trace(corpus: Path):
+    part = next((corpus / "ledger").glob("*.parquet"))
+    whole = part.read_bytes()
+    part.write_bytes(whole[:100])
+    with pytest.raises(InputError, match="damaged"):
+        find(str(corpus), Wanted(text=PASSAGE))
+    part.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    with pytest.raises(InputError, match="damaged"):
+        list(ledger_batches(str(corpus)))
+    part.unlink()
+    with pytest.raises(InputError, match="there is no ledger"):
+        find(str(corpus), Wanted(text=PASSAGE))
 
 
 def test_a_damaged_shard_is_named_by_find(corpus: Path):
