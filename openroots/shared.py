@@ -48,10 +48,12 @@ def load_engine(options: Sequence[str], workers: int = 1, modules: Sequence[str]
 
     Where the local runner is to have workers, the process that they come from is forked then, and imports `modules`.
     """
-    from configs import load_arrow, load_beam, load_numba, loading
+    from configs import load_arrow, load_beam, load_numba, loading, share_heaps
     from openroots import guard
 
     is_local = not any(option.startswith("-") for option in options)
+    if guard.owns_process:
+        share_heaps()
     with loading() if guard.owns_process else nullcontext():
         load_numba()
         if is_local:

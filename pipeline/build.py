@@ -6,16 +6,17 @@ tasks, never documents; `pipeline.jobs` has the steps.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from configs.errors import BalanceError, ConfigurationError, OutputError, SourceError
+from configs.errors import BalanceError, ConfigurationError, OpenRootsError, OutputError, SourceError
 from configs.load import Plan
 from configs.shown import shown, shown_list
 from governance.licence_report import licence_rows
+from pipeline.annotate import annotate_phase
 from pipeline.corpus.reading import note_work_folder
 from pipeline.corpus.seal import write_seals
 from pipeline.decontamination.stage import check_sets
@@ -96,7 +97,7 @@ def build_corpus(
             if request and not engine.check and is_unchanged(output, work, request):
                 watch.unchanged(output)
                 return dict(storage.read_json(storage.join(output, "manifest.json")))
-            Thread(target=load_templates, name="templates", daemon=True).start()  # while tasks run
+            Thread(target=_load_ahead, args=(plan, engine), name="load-ahead", daemon=True).start()
             units, whole, split = _split(plan, engine, work, units, watch)
             jobs = CorpusJobs(plan, output, work, strict)
             steps = _run_jobs(jobs, units, engine, watch)
@@ -117,6 +118,14 @@ def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
         return build_lock(work, "work", "--work")
     mark_work(work)
     return nullcontext()
+
+
+def _load_ahead(plan: Plan, engine: Engine) -> None:
+    """Load, while workers read, what this process needs when they are done and would wait for it."""
+    if engine.is_local and engine.workers > 1:
+        with suppress(OpenRootsError):  # whoever asks for the phase is told
+            annotate_phase(plan)
+    load_templates()
 
 
 def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch) -> list[Step]:

@@ -2,9 +2,10 @@
 
 import sys
 
-from configs import load_arrow, load_beam, load_numba, loading
+from configs import load_arrow, load_beam, load_numba, loading, share_heaps
 
 if __name__ == "__main__":
+    share_heaps()
     with loading():
         load_beam()
         load_numba()
