@@ -156,7 +156,9 @@ def _members(unit: Unit, package: Package, context: Context, unpacked: Kept | No
                     yield Member(file.name, file.path, stream, part, file.uri)
             if counts[0] and not counts[1] and context.source.client == "path" and not (part or package.include):
                 cause = f"an archive of {counted(counts[0], 'file')}, none with a name that the reader `{reader}` takes"
-                raise InputError(file.name, cause, "say in the package's `include` what to read, or exclude it")
+                raise InputError(
+                    file.name, cause, "convert them, name them in `include` if they are of that format, or exclude it"
+                )
         except InputError as error:
             context.on_problem(error)
 

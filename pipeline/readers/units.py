@@ -154,7 +154,7 @@ def passed_over_line(source: str, endings: Mapping[str, int]) -> str:
     return (
         f"not read: {files} of source `{source}`, whose names do not end as its reader takes them "
         f"({', '.join(f'{ending} {count:,}' for ending, count in most)}{', …' if len(endings) > len(most) else ''}); "
-        "the package's `include` says what to read"
+        "convert them, or name them in the package's `include` if they are of that format"
     )
 
 
