@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 import fsspec
-import orjson
 import pyarrow as pa
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
@@ -24,6 +23,11 @@ from configs.errors import OutputError
 from pipeline.runtime import stores
 from pipeline.runtime.spool import Spool
 from pipeline.runtime.stores import Span, open_filesystem
+
+try:
+    from orjson import loads
+except ImportError:  # where a trainer has PyTorch and little else
+    from json import loads  # type: ignore[assignment]
 
 _BLOCK = 8 << 20
 _THREADS = 16
@@ -266,7 +270,7 @@ def read_json(path: str) -> Any:
 def from_json(data: bytes) -> Any:
     """What JSON says, read several times as fast as by `json`; raises ValueError where it is damaged."""
     try:
-        return orjson.loads(data)
+        return loads(data)
     except ValueError:  # it knows no half of a surrogate pair, as `json_bytes` may have to write
         return json.loads(data)
 
