@@ -229,6 +229,8 @@ class Row:
 _GROUP = re.compile(r"[0-9]+")
 _TIE = re.compile(r"[-.‐‑]|\) ?-?")  # what stands within a number and not between two
 
+_QUAD = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![.0-9])")
+
 
 def row_of(text: str) -> Row:
     """The groups of digits of a row; digits of any script."""
@@ -372,6 +374,8 @@ def _is_phone(
 ) -> bool:
     start, end = row.groups[first][0], row.groups[last][1]
     written = row.text[start:end]
+    if not plus and any(quad.start() < end and start < quad.end() for quad in _QUAD.finditer(row.text) if _is_ip(quad)):
+        return False
     if plus:
         return _PLUS_NUMBER.fullmatch("+" + written) is None and is_international(digits)
     if _DATE_OR_RANGE.fullmatch(written) and not (cue and digits[0] == "0"):
@@ -389,6 +393,12 @@ def _is_phone(
     return is_national(digits, near) and any(
         _looks_national(region, digits, groups, row.text, before) for region in _dialled_within(digits, near)
     )
+
+
+def _is_ip(quad: re.Match[str]) -> bool:
+    """Whether four groups with dots are an IP address. Four of two digits are how some countries write numbers."""
+    parts = quad[0].split(".")
+    return max(map(int, parts)) <= 255 and {len(part) for part in parts} != {2}
 
 
 def _looks_national(region: str, digits: str, groups: list[int], written: str, before: str) -> bool:

@@ -160,6 +160,8 @@ LEFT = [
     ("en", 'as in @angular/core or {"@type": 1}'),
     ("en", "If the @SoftRemoved is set, newer than @latest or @v1.2.0, see @options.lst"),
     ("en", "4711 @RolesAllowed is kept\n+ 4712 Implement @FancyListener\n+ 4713 say why @BeanThing fails"),
+    ("ar", "مع تسمح بالاتصال 192.168.0.0/24 الشبكة"),  # a word that also stands before telephone numbers
+    ("en", "call 192.168.0.0/24 now"),
     ("en", "127.0.0.1 0.0.0.0 192.168.1.1 10.0.0.7 172.16.3.4 224.0.0.1 255.255.255.0"),
     ("hi", "१९२.१६८.१.१, ८१.२.६९, ८१.२.६९.१४२.५, २०२४-०१-१५ १०:२०, ३३३.२.६९.१४२"),
     ("en", "wa.me/1234567 wa.me/message/ABC12345678901 https://host/a/447911123456 x=447911123456"),
