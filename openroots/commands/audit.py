@@ -7,6 +7,8 @@ import click
 
 from openroots.shared import load_modules
 
+DAMAGED_SHOWN = 20
+
 
 @click.command("audit")
 @click.argument("corpus", default="build/corpus")
@@ -24,8 +26,14 @@ from openroots.shared import load_modules
     help="with --sample: a spaCy model to find names of people in a language (`*`: all but code); repeatable",
 )
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
-def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ...], as_json: bool) -> None:
+@click.pass_context
+def audit_command(
+    ctx: click.Context, corpus: str, html: str | None, sample: int, ner: tuple[str, ...], as_json: bool
+) -> None:
     """Report what is in a corpus: licences, languages, personal data, bias.
+
+    The figures are those that the build counted. If a file is missing, or of another size than sealed, it is named and
+    the exit status is 1; `openroots verify` reads every file.
 
     \b
     openroots audit build/corpus --html audit.html --sample 10000
@@ -49,6 +57,7 @@ def audit_command(corpus: str, html: str | None, sample: int, ner: tuple[str, ..
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:
         _print(found)
+    ctx.exit(1 if found["damaged"] else 0)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -77,6 +86,7 @@ def _print(found: dict[str, Any]) -> None:
     said = [f"{figures.kind(kind)} {each['findings']:,}" for kind, each in found["personal_data"]["found"].items()]
     console.print(f"personal data found: {', '.join(said) or 'none'}")
     _print_sample(found, console)
+    _print_damaged(found["damaged"], console)
 
 
 def _print_sample(found: dict[str, Any], console: Any) -> None:
@@ -104,3 +114,20 @@ def _print_sample(found: dict[str, Any], console: Any) -> None:
             interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
             table.add_row(row["language"], row["group"], row["words"], f"{row['effect']:+.2f}", interval)
         console.print(table)
+
+
+def _print_damaged(damaged: list[dict[str, str]], console: Any) -> None:
+    """Files that are not as sealed, last, where they are seen."""
+    from configs.shown import shown
+    from governance import figures
+
+    for each in damaged[:DAMAGED_SHOWN]:
+        console.print(shown(f"{each['file']}: {each['problem']}", 2000))
+    if len(damaged) > DAMAGED_SHOWN:
+        console.print(f"… and {len(damaged) - DAMAGED_SHOWN:,} more")
+    if damaged:
+        number = figures.counted(len(damaged), "file")
+        console.print(
+            f"{number} not as sealed: the figures above are those of the build, not of what is left; "
+            "`openroots verify` reads every file"
+        )

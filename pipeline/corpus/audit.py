@@ -1,7 +1,8 @@
 """The audit of a corpus: what is in it, by whose right, with what personal data, what bias.
 
 Everything comes from the manifest, the statistics and the ledger of the corpus, and from a sample of its texts if one
-is asked for, so that the audit claims no more than was measured; what was not measured is said.
+is asked for, so that the audit claims no more than was measured; what was not measured is said. Files that are missing,
+or of another size than sealed, are named, since the figures are not those of what is left.
 """
 
 import tomllib
@@ -13,6 +14,7 @@ from configs.errors import InputError
 from pipeline.corpus import reading
 from pipeline.corpus.concentration import all_domains, concentration, domains
 from pipeline.corpus.persons import Persons
+from pipeline.corpus.seal import cut_or_missing
 from pipeline.corpus.tombstones import read_log
 from pipeline.reasons import OPTED_OUT, TAKEDOWN
 from pipeline.runtime import storage
@@ -31,6 +33,8 @@ def audit(corpus: str, sample: int = 0, persons: Persons | None = None) -> dict[
     """All figures of the audit, JSON-able; with `sample`, also what takes a look at so many documents' text.
 
     `persons`: models that find names of people in the sample.
+
+    `damaged` names the files that are missing or of another size than sealed; their digests are for `verify`.
 
     Raises InputError where the corpus is not whole enough to tell.
     """
@@ -58,6 +62,7 @@ def audit(corpus: str, sample: int = 0, persons: Persons | None = None) -> dict[
         "documents": statistics["documents"],
         "bytes": statistics["bytes"],
         "entered": statistics["entered"],
+        "damaged": [{"file": name, "problem": problem} for name, problem in cut_or_missing(corpus).items()],
         "languages": _languages(languages, statistics, by_domain),
         "licences": _licences(languages, total),
         "denied": refused(manifest),

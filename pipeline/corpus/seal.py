@@ -23,6 +23,7 @@ FORMAT = 1
 SEAL = "seal.json"
 RECEIPTS = "takedowns/receipts"
 """Where receipts lie: they name the seal, so that it cannot cover them; they are signed."""
+UNSEALED = "is missing: the build did not end, or an earlier version wrote it"
 FOLDERS = (*KINDS["corpus"].folders,)
 LOCKS = (".lock", "lock.json")
 _OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
@@ -149,10 +150,27 @@ def broken(folder: str, seal: Mapping[str, Any]) -> dict[str, str]:
     wrong = {}
     for name, size, digest in digest_files(folder, files, kinds):
         entry = files[name]
-        if size < 0:
-            wrong[name] = "is missing"
-        elif size != entry["bytes"]:
-            wrong[name] = f"has {size:,} bytes instead of {entry['bytes']:,}"
+        if problem := _of_another_size(size, entry["bytes"]):
+            wrong[name] = problem
         elif digest != entry[kinds[name]]:
             wrong[name] = "is not as it was written: its digest differs"
     return wrong
+
+
+def cut_or_missing(corpus: str) -> dict[str, str]:
+    """Published files that are missing or of another size than sealed: name → what is wrong. Only the seal is read."""
+    try:
+        files: Mapping[str, Mapping[str, Any]] = read_seal(corpus)["files"]
+    except FileNotFoundError:
+        return {SEAL: UNSEALED}
+    except (ValueError, OSError):
+        return {SEAL: "is not as it was written"}
+    found = storage.list_files(corpus)
+    sizes = {name: found[name].size if name in found else -1 for name in files}
+    return {name: problem for name in files if (problem := _of_another_size(sizes[name], files[name]["bytes"]))}
+
+
+def _of_another_size(size: int, sealed: int) -> str:
+    if size < 0:
+        return "is missing"
+    return f"has {size:,} bytes instead of {sealed:,}" if size != sealed else ""

@@ -127,7 +127,7 @@ def _check_seal(folder: str, prefix: str, names: Sequence[str], verdict: Verdict
     try:
         sealed = seal.read_seal(folder)
     except FileNotFoundError:
-        verdict.add(f"{prefix}{seal.SEAL}", "is missing: the build did not end, or an earlier version wrote it")
+        verdict.add(f"{prefix}{seal.SEAL}", seal.UNSEALED)
         return
     except (ValueError, OSError):
         verdict.add(f"{prefix}{seal.SEAL}", "is not as it was written")

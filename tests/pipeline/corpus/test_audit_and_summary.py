@@ -97,6 +97,21 @@ def test_the_audit_command_writes_its_page_and_nobody_elses(whole, tmp_path):
     assert page.read_text() == "mine"
 
 
+@pytest.mark.parametrize("how", ["cut", "missing"])
+def test_the_audit_names_shards_that_are_cut_or_missing(corpus, how, tmp_path):
+    shard = next((corpus / "data" / "fr").glob("*.arrow"))
+    if how == "cut":
+        shard.write_bytes(shard.read_bytes()[:-100])
+    else:
+        shard.unlink()
+    result = run("audit", str(corpus), "--html", str(tmp_path / "audit.html"))
+    name = f"data/fr/{shard.name}"
+    assert result.exit_code == 1 and name in result.output and "openroots verify" in result.output
+    assert name in (tmp_path / "audit.html").read_text()
+    damaged = json.loads(run("audit", str(corpus), "--json").output)["damaged"]
+    assert [each["file"] for each in damaged] == [name]
+
+
 def test_the_summary_is_complete_where_all_is_answered(whole, tmp_path):
     result = run("summary", str(whole), "--provider", write_provider(tmp_path), "--json")
     summary = json.loads(result.stdout)
