@@ -16,6 +16,7 @@ from governance.licence_comments import ANY, SYNTAX, comment_words
 from governance.licence_names import spdx_of
 from governance.licence_notices import UNKNOWN as UNKNOWN_TEXT
 from governance.licence_notices import joined, notice_of
+from governance.licence_phrases import SOURCE_TRIGGER
 from governance.licence_tree import AGGREGATE, FILE, NESTED, OVERRIDE, Nearby, families
 from governance.licence_words import PLAIN
 from governance.licences import CONFLICT, DENIED, LicenceGate, Verdict
@@ -116,7 +117,7 @@ def unpack(packed: str) -> Nearby:
 def own_notices(texts: pa.LargeStringArray, languages: Sequence[str | None]) -> list[str | None]:
     """What each text of code says of its licence, as SPDX; None for texts whose language is None.
 
-    Linear in the texts; Python sees only what stands in comments and has a word of licences.
+    Linear in the texts; comments are looked at only where a text has a word of licences at all.
     """
     _, offsets, data = texts.buffers()
     if not len(texts) or data is None:
@@ -128,9 +129,12 @@ def own_notices(texts: pa.LargeStringArray, languages: Sequence[str | None]) -> 
         if language is None:
             found.append(None)
             continue
-        text = source[starts[row] : starts[row + 1]]
+        text = source[starts[row] : starts[row + 1]].tobytes()
+        if not SOURCE_TRIGGER.search(text):  # half of all code
+            found.append(None)
+            continue
         words, head = comment_words(text, SYNTAX.get(language, ANY))
-        said = [one for one in (notice_of(words, head), _assigned(text[:ASSIGNED_BYTES].tobytes())) if one]
+        said = [one for one in (notice_of(words, head), _assigned(text[:ASSIGNED_BYTES])) if one]
         found.append(joined(said, "AND") if said else None)
     return found
 

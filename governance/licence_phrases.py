@@ -5,6 +5,7 @@ Phrases are RE2 over the words of `governance.licence_comments`. `~` stands for 
 """
 
 import functools
+import re
 from dataclasses import dataclass
 
 import re2
@@ -109,9 +110,27 @@ def any_name() -> "re2.Regexp":
     return compiled(r"(?:\b(?:" + "|".join(f"({name.phrase})" for name in NAMES) + f")|({GNU}))")
 
 
-TRIGGER = compiled(
-    r"licen|gpl|internal use|\b[em]pl\b|cddl|eupl|cecill|sspl|general public|public[ |]domain|redistribut|permission|spdx|permitted|commons|proprietary|gnu"
-    r"|confidential|unauthori|commercial|trade secret|unpublished|lizen|lisans|lisensi|лиценз|ліценз|ライセンス|許諾|许可|許可|协议"
-    r"|协議|授权|授權|라이선스|라이센스|허가"
-)
+_TRIGGERS = (
+    "licen", "gpl", "internal use", r"\b[em]pl\b", "cddl", "eupl", "cecill", "sspl", "general public", "public[ |]domain",
+    "redistribut", "permission", "spdx", "permitted", "commons", "proprietary", "gnu", "confidential", "unauthori",
+    "commercial", "trade secret", "unpublished", "lizen", "lisans", "lisensi", "лиценз", "ліценз", "ライセンス", "許諾",
+    "许可", "許可", "协议", "協議", "授权", "授權", "라이선스", "라이센스", "허가",
+)  # fmt: skip
+TRIGGER = compiled("|".join(_TRIGGERS))
 """What every notice has a word of: comments without one are done with."""
+
+_LEFT_OUT = r"(?:['\"‘’]|['\"][ \t\f]+['\"])*"
+"""What may stand between two letters of a source file that are one word among those of its comments."""
+
+
+def _in_source(trigger: str) -> str:
+    """A trigger as it may stand in a file: words lie apart by whatever is no letter or digit."""
+    if not trigger.isascii():
+        return trigger
+    words = trigger.replace(r"\b", "").replace("[ |]", " ").split(" ")
+    spread = "[^a-z0-9]+".join(_LEFT_OUT.join(re.findall(r"\[.*?\]|.", word)) for word in words)
+    return f"(?:^|[^a-z0-9]){spread}(?:[^a-z0-9]|$)" if trigger.startswith(r"\b") else spread
+
+
+SOURCE_TRIGGER = compiled("(?i)" + "|".join(map(_in_source, _TRIGGERS)))
+"""The same in a file as it stands: where this finds nothing, its comments have no word of `TRIGGER`."""
