@@ -33,9 +33,10 @@ _NORMAL, _MAYBE, _LONG_RUN = 0, 1, 2
 
 def to_nfc(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Texts in normalisation form C; the very same array where all are already."""
-    if pc.all(pc.string_is_ascii(texts)).as_py() is not False:
+    rows = np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False))
+    if not len(rows):
         return texts
-    states = _states(texts)
+    states = _states(texts, rows)
     if not states.any():
         return texts
     changes = {}
@@ -108,10 +109,10 @@ def _tables() -> _Tables:
     return _Tables(flags, classes, last_classes, np.array(sorted(pairs), np.int64))
 
 
-def _states(texts: pa.LargeStringArray) -> np.ndarray:
+def _states(texts: pa.LargeStringArray, rows: np.ndarray) -> np.ndarray:
     offsets, data = text_buffers(texts)
     states = np.zeros(len(texts), np.uint8)
-    _examine(offsets, data, *_tables(), states)
+    _examine(offsets, data, rows, *_tables(), states)
     return states
 
 
@@ -119,14 +120,15 @@ def _states(texts: pa.LargeStringArray) -> np.ndarray:
 def _examine(
     offsets: np.ndarray,
     data: np.ndarray,
+    rows: np.ndarray,
     flags: np.ndarray,
     classes: np.ndarray,
     last_classes: np.ndarray,
     pairs: np.ndarray,
     states: np.ndarray,
 ) -> None:
-    """Set the state of each text: _NORMAL, _MAYBE or _LONG_RUN."""
-    for row in range(len(states)):
+    """Set the state of each text in `rows`, int64: _NORMAL, _MAYBE or _LONG_RUN."""
+    for row in rows:
         state, run, before = _NORMAL, 0, np.int64(0)
         index, end = offsets[row], offsets[row + 1]
         while index < end:
@@ -140,7 +142,8 @@ def _examine(
             elif flag & _SECOND:
                 pair = before << 21 | np.int64(code)
                 place = np.searchsorted(pairs, pair)
-                if classes[before] or (place < len(pairs) and pairs[place] == pair):
+                # A mark may compose with what stands before other marks; anything else only with what it follows.
+                if (combining and classes[before]) or (place < len(pairs) and pairs[place] == pair):
                     state = _MAYBE
             before = np.int64(code)
             run = run + 1 if flag & _MARK else 0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.text.normal_form import RUN_MAX, to_nfc
 
-MARKS = "\u0301\u0323\u0308\u0344\u0f71\u0f72\u0f73\u0f81\u3099\u0653\u0655\u05b0\u1dc0\u20d0\U0001d165"
-BASES = "aeÅåAK\u00e1\u1e69\u0627\u0f40かㄱ\uac00\u1100\u1161\u11a8क\u0958\u212b \n\U0001d157"
+MARKS = "\u0301\u0323\u0308\u0344\u0f71\u0f72\u0f73\u0f81\u3099\u0653\u0655\u05b0\u1dc0\u20d0\U0001d165\u09bc"
+BASES = "aeÅåAK\u00e1\u1e69\u0627\u0f40かㄱ\uac00\u1100\u1161\u11a8क\u0958\u212b\u09c7\u09be \n\U0001d157"
 texts = st.lists(st.one_of(st.text(alphabet=BASES + MARKS, max_size=80), st.text(max_size=20)), max_size=5)
 
 
