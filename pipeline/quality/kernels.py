@@ -1,10 +1,11 @@
 """The numba kernels behind `pipeline.quality.text`: decode, cut into words, count n-grams, look words up.
 
 A document is read once: its UTF-8 becomes the code points of the measured text (words that are left out of it already
-gone, one space between words) and a 64-bit hash a word. N-grams are counted in an open-addressing table of 32-bit
-tags, with their counts beside them, that is reused from document to document; in a document of a million characters two
-different n-grams fall together with probability 2·10⁻⁴. How often each count occurs is kept up while counting, so
-the most frequent n-grams are found without sorting. All of it is linear in the document.
+gone, one space between words) and a 64-bit hash a word. Most n-grams occur once, which a table of bytes tells; the
+others are counted in an open-addressing table of 32-bit tags, with their counts beside them. Both are reused from
+document to document; in a document of a million characters two different n-grams fall together with a probability
+below 2·10⁻⁴. How often each count occurs is kept up while counting, so the most frequent n-grams are found without
+sorting. All of it is linear in the document.
 """
 
 import numpy as np
@@ -27,6 +28,9 @@ words; shorter ones only if they end like a clause."""
 
 CLOSED, FLAGGED = 1, 2
 
+SEEN = 4
+"""Slots of one byte an n-gram, at least, that tell which n-grams may occur more than once."""
+
 _FLAG_SPECIAL, _FLAG_SPACE = np.uint32(SPECIAL), np.uint32(SPACE)
 _FLAG_ALONE, _FLAG_URL, _CODE = np.uint32(ALONE), np.uint32(URL_END), np.uint32(CODE_MASK)
 _FLAG_CLAUSE, _FLAG_BREAK = np.uint32(CLAUSE_END), np.uint32(BREAK)
@@ -36,6 +40,7 @@ _SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _ONE, _S29, _S32 = np.uint64(1), np.uint64(29), np.uint64(32)
+_BIT = np.uint8(1)
 _COUNT, _FREE, _TAKEN = np.uint64(0xFFFFFFFF), np.uint32(0), np.uint32(1)
 
 _HTTP, _HREF, _COM = np.uint64(0x68747470), np.uint64(0x68726566), np.uint64(0x2E636F6D)
@@ -167,9 +172,47 @@ def cut_words(
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _mix(value: np.uint64) -> np.uint64:
+    return (value ^ (value >> _S32)) * _MIX
+
+
+@njit(cache=True, nogil=True)
+def _perhaps_repeated(items: np.ndarray, total: int, n: int, seen: np.ndarray, values: np.ndarray) -> int:
+    """Fill `values` with the hashes of those n-grams that may occur more than once; returns how many.
+
+    Each n-gram marks a slot of `seen`; one that has its slot to itself occurs once and needs no counting. Neither loop
+    has a branch to guess, which is what counting costs most.
+    """
+    size = 16
+    while size < total * SEEN:
+        size *= 2
+    seen[:size] = 0
+    mask = np.uint64(size - 1)
+    leaving = _ONE
+    for _ in range(n):
+        leaving *= _BASE
+    value = np.uint64(0)
+    for i in range(n - 1):
+        value = value * _BASE + np.uint64(items[i])
+    left = np.uint64(0)
+    for i in range(total):
+        value = value * _BASE + (np.uint64(items[i + n - 1]) - left)
+        left = leaving * np.uint64(items[i])
+        mixed = (value ^ (value >> _S32)) * _MIX
+        values[i] = mixed
+        slot = mixed & mask
+        seen[slot] = (seen[slot] << _BIT) | _BIT
+    repeated = 0
+    for i in range(total):
+        mixed = values[i]
+        values[repeated] = mixed
+        repeated += seen[mixed & mask] > _BIT
+    return repeated
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _count(tags: np.ndarray, counts: np.ndarray, mask: np.uint64, value: np.uint64) -> np.int64:
-    """Count one more of `value` in the table; returns how often it was there before."""
-    value = (value ^ (value >> _S32)) * _MIX
+    """Count one more of a hash in the table; returns how often it was there before."""
     tag = max(np.uint32(value >> _S32), _TAKEN)
     slot = (value ^ (value >> _S29)) & mask
     while True:
@@ -196,7 +239,14 @@ def _cleared(tags: np.ndarray, counts: np.ndarray, entries: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def character_repetition(
-    codes: np.ndarray, length: int, n: int, tags: np.ndarray, counts: np.ndarray, frequency: np.ndarray
+    codes: np.ndarray,
+    length: int,
+    n: int,
+    seen: np.ndarray,
+    values: np.ndarray,
+    tags: np.ndarray,
+    counts: np.ndarray,
+    frequency: np.ndarray,
 ) -> float:
     """Share of n-gram occurrences that belong to the √(distinct) most frequent n-grams; 0 for a text below n.
 
@@ -205,19 +255,11 @@ def character_repetition(
     total = length - n + 1
     if total <= 0:
         return 0.0
-    mask = _cleared(tags, counts, total)
-    leaving = _ONE
-    for _ in range(n):
-        leaving *= _BASE
-    value = np.uint64(0)
-    for i in range(n - 1):
-        value = value * _BASE + np.uint64(codes[i])
-    distinct, most = 0, np.int64(1)
-    for i in range(n - 1, length):
-        value = value * _BASE + np.uint64(codes[i])
-        if i >= n:
-            value -= leaving * np.uint64(codes[i - n])
-        before = _count(tags, counts, mask, value)
+    again = _perhaps_repeated(codes, total, n, seen, values)
+    mask = _cleared(tags, counts, again)
+    distinct, most = total - again, np.int64(1)
+    for i in range(again):
+        before = _count(tags, counts, mask, values[i])
         if before == 0:
             distinct += 1
         else:
@@ -239,24 +281,24 @@ def character_repetition(
 
 
 @njit(cache=True, nogil=True)
-def word_repetition(hashes: np.ndarray, words: int, n: int, tags: np.ndarray, counts: np.ndarray) -> float:
+def word_repetition(
+    hashes: np.ndarray,
+    words: int,
+    n: int,
+    seen: np.ndarray,
+    values: np.ndarray,
+    tags: np.ndarray,
+    counts: np.ndarray,
+) -> float:
     """Share of word n-gram occurrences that belong to n-grams seen more than once; 0 for fewer than n words."""
     total = words - n + 1
     if total <= 0:
         return 0.0
-    mask = _cleared(tags, counts, total)
-    leaving = _ONE
-    for _ in range(n):
-        leaving *= _BASE
-    value = np.uint64(0)
-    for i in range(n - 1):
-        value = value * _BASE + hashes[i]
+    again = _perhaps_repeated(hashes, total, n, seen, values)
+    mask = _cleared(tags, counts, again)
     repeated = 0
-    for i in range(n - 1, words):
-        value = value * _BASE + hashes[i]
-        if i >= n:
-            value -= leaving * hashes[i - n]
-        before = _count(tags, counts, mask, value)
+    for i in range(again):
+        before = _count(tags, counts, mask, values[i])
         if before == 1:
             repeated += 2
         elif before > 1:
@@ -357,6 +399,7 @@ def measure(
     ends = np.empty(longest + 1, np.int32)
     tags, counts = np.empty(slots, np.uint32), np.empty(slots, np.uint32)
     frequency = np.zeros(longest + 2, np.int32)
+    values, seen = np.empty(longest + 1, np.uint64), np.empty(max(16, 2 * SEEN * longest), np.uint8)
     letter_keys, letter_pairs = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint64)
     for i in turns:
         if rows[i] < 0:
@@ -369,8 +412,8 @@ def measure(
         )  # fmt: skip
         closed, flagged = known_words(codes, entries, hashes, starts, ends, words, row, sizes, keys, kinds)
         out_words[i] = words
-        out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], tags, counts, frequency)
-        out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], tags, counts)
+        out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], seen, values, tags, counts, frequency)
+        out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], seen, values, tags, counts)
         out[i, 2] = special / length if length else 0.0
         out[i, 3] = min(1.0, closed / words) if words else 0.0
         out[i, 4] = min(1.0, flagged / words) if words else 0.0
