@@ -400,7 +400,7 @@ def measure(
     tags, counts = np.empty(slots, np.uint32), np.empty(slots, np.uint32)
     frequency = np.zeros(longest + 2, np.int32)
     values, seen = np.empty(longest + 1, np.uint64), np.empty(max(16, 2 * SEEN * longest), np.uint8)
-    letter_keys, letter_pairs = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint64)
+    sequences = np.empty(CHUNK, np.uint64)
     for i in turns:
         if rows[i] < 0:
             continue
@@ -420,5 +420,5 @@ def measure(
         out[i, 5] = running / words if words else 0.0
         out[i, 6] = letter_order(
             codes, length, entries, letter_slots,
-            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], letter_keys, letter_pairs,
+            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], sequences,
         )  # fmt: skip

@@ -6,7 +6,7 @@ for text of the language, near or below zero for letters thrown together. One lo
 known, two where only the last two are.
 
 A model is looked up in a table of 32-bit slots, weight and key in one, so that a letter costs at most one cache miss.
-Keys of many letters are made before the first is looked up: the processor then waits for several slots at a time.
+Sequences of many letters are gathered before the first is looked up: the processor then waits for several slots at a time.
 """
 
 from typing import Any
@@ -28,20 +28,27 @@ ANY = 0x1FFFFF
 UNKNOWN = -1000
 """No weight."""
 CHUNK = 512
-"""Letters whose keys are made before they are looked up."""
+"""Letters whose sequences are gathered before they are looked up."""
 _PRIME, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
 _S21, _S42, _S32 = np.uint64(21), np.uint64(42), np.uint64(32)
 _FLAG_SPECIAL, _CODE, _NONE, _ONE = np.uint32(SPECIAL), np.uint32(CODE_MASK), np.uint32(0), np.uint32(1)
-_END, _ANY = np.uint64(0), np.uint64(ANY)
+_END, _ANY, _ANY_FIRST = np.uint64(0), np.uint64(ANY), np.uint64(ANY << 42)
+_TWO, _THREE = np.uint64((1 << 42) - 1), np.uint64((1 << 63) - 1)
 _WEIGHT_BITS, _WEIGHT_MASK, _WEIGHT_ZERO = np.uint32(8), np.uint32(0xFF), 128
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _key(a: Any, b: Any, c: Any) -> np.uint32:
-    value = ((np.uint64(a) << _S42) ^ (np.uint64(b) << _S21) ^ np.uint64(c)) * _PRIME
+def _hashed(sequence: np.uint64) -> np.uint32:
+    """The key of three code points, 21 bits each."""
+    value = sequence * _PRIME
     value = (value ^ (value >> _S32)) * _MIX
     key = np.uint32(value >> _S32)
-    return key if key != _NONE else np.uint32(1)
+    return max(key, _ONE)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _key(a: Any, b: Any, c: Any) -> np.uint32:
+    return _hashed((np.uint64(a) << _S42) ^ (np.uint64(b) << _S21) ^ np.uint64(c))
 
 
 @njit(cache=True)
@@ -97,23 +104,22 @@ def _weight(slots: np.ndarray, start: np.uint64, bits: np.uint32, key: np.uint32
 
 
 @njit(cache=True, nogil=True)
-def _add_up(
-    slots: np.ndarray, start: np.uint64, bits: np.uint32, keys: np.ndarray, pairs: np.ndarray, count: int
-) -> tuple[int, int]:
-    """The sum of the weights of `keys[:count]`, and how many have none; the `pairs` of those come to the front."""
+def _add_up(slots: np.ndarray, start: np.uint64, bits: np.uint32, sequences: np.ndarray, count: int) -> tuple[int, int]:
+    """The sum of the weights of `sequences[:count]`, and how many have none; these come to the front."""
     mask = (_ONE << bits) - _ONE
     total, others, unknown = np.int64(0), 0, 0
     for i in range(count):
         # Most keys lie where their lowest bits point: no branch to guess.
-        key = keys[i]
+        sequence = sequences[i]
+        key = _hashed(sequence)
         held = slots[start + np.uint64(key & mask)]
         hit = (held >> _WEIGHT_BITS == _tag(key, bits)) & (held != _NONE)
         total += np.int64(hit) * (np.int64(held & _WEIGHT_MASK) - _WEIGHT_ZERO)
-        keys[others], pairs[others] = key, pairs[i]
+        sequences[others] = sequence
         others += not hit
     for i in range(others):
-        weight = _weight(slots, start, bits, keys[i])
-        pairs[unknown] = pairs[i]
+        weight = _weight(slots, start, bits, _hashed(sequences[i]))
+        sequences[unknown] = sequences[i]
         if weight == UNKNOWN:
             unknown += 1
         else:
@@ -131,13 +137,12 @@ def letter_order(
     bits: int,
     floor: int,
     order: int,
-    keys: np.ndarray,
-    pairs: np.ndarray,
+    sequences: np.ndarray,
 ) -> float:
     """Nats a letter of the measured text `codes[:length]`; NaN without a model (no bits) or with too few letters.
 
-    `order` 3 looks at three letters, then at two; 2 at two only. Unknown sequences weigh `floor`, in units. `keys`,
-    uint32, and `pairs`, uint64, both (CHUNK,), are room to work in.
+    `order` 3 looks at three letters, then at two; 2 at two only. Unknown sequences weigh `floor`, in units.
+    `sequences`, uint64 (CHUNK,), is room to work in.
     """
     if bits == 0:
         return np.nan
@@ -148,26 +153,26 @@ def letter_order(
     for piece in range(pieces):
         at = piece * (length // pieces)
         end = at + size
-        a = b = _END
+        sequence = _END
         while at <= end:
             count = 0
             for i in range(at, min(at + CHUNK, end + 1)):
                 entry = entries[codes[i]] if i < end else _FLAG_SPECIAL
-                c = _END if entry & _FLAG_SPECIAL else np.uint64(entry & _CODE)
+                letter = _END if entry & _FLAG_SPECIAL else np.uint64(entry & _CODE)
                 # Written in any case, kept where it counts: no branch to guess.
-                keys[count] = _key(a, b, c)
-                pairs[count] = (b << _S21) | c
-                count += (b | c) != _END if order == 3 else b != _END and c != _END
-                a = b if c != _END else _END
-                b = c
+                sequence = (sequence << _S21) | letter
+                sequences[count] = sequence & _THREE
+                two = sequence & _TWO
+                count += two != _END if order == 3 else letter != _END and two > _ANY
+                sequence = sequence if letter != _END else _END
             at += CHUNK
             letters += count
             if order == 3:
-                found, count = _add_up(slots, place, size_bits, keys, pairs, count)
+                found, count = _add_up(slots, place, size_bits, sequences, count)
                 total += found
             for i in range(count):
-                keys[i] = _key(_ANY, pairs[i] >> _S21, pairs[i] & _ANY)
-            found, count = _add_up(slots, place, size_bits, keys, pairs, count)
+                sequences[i] = (sequences[i] & _TWO) | _ANY_FIRST
+            found, count = _add_up(slots, place, size_bits, sequences, count)
             total += found + count * floor
     if letters < LETTERS_MIN:
         return np.nan
