@@ -6,7 +6,8 @@ for text of the language, near or below zero for letters thrown together. One lo
 known, two where only the last two are.
 
 A model is looked up in a table of 32-bit slots, weight and key in one, so that a letter costs at most one cache miss.
-Sequences of many letters are gathered before the first is looked up: the processor then waits for several slots at a time.
+Sequences of many letters are gathered before the first is looked up: the processor then waits for several slots at a
+time.
 """
 
 from typing import Any

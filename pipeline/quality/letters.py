@@ -216,9 +216,9 @@ _tables: dict[str, tuple[np.ndarray, int]] = {}
 
 
 def _table(digest: str, model: LetterModel) -> tuple[np.ndarray, int]:
-    """Made once a process and model: a table at most half full, with its bits."""
+    """Made once a process and model: a table at most a quarter full, with its bits: most keys lie where they point."""
     if digest not in _tables:
-        bits = max(BITS_MIN, (2 * len(model.keys)).bit_length())
+        bits = max(BITS_MIN, (4 * len(model.keys)).bit_length())
         slots = np.zeros(1 << bits, np.uint32)
         while not fill(model.keys, model.weights, bits, slots):
             bits += 1
