@@ -164,7 +164,7 @@ def letter_order(
                 sequence = (sequence << _S21) | letter
                 sequences[count] = sequence & _THREE
                 two = sequence & _TWO
-                count += two != _END if order == 3 else letter != _END and two > _ANY
+                count += int(two != _END if order == 3 else letter != _END and two > _ANY)
                 sequence = sequence if letter != _END else _END
             at += CHUNK
             letters += count
