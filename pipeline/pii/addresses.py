@@ -32,6 +32,10 @@ _ANY_DOT = re2.compile(
     rf"(?i)[\s\p{{Zs}}]*[\[({{<]?\s?\b{_WORD_DOT}\b\s?[\])}}>]?[\s\p{{Zs}}]*|\s*[\[({{<]\.[\])}}>]\s*"
 )
 
+_HALF_WIDTH = {
+    ord(sign) + 0xFEE0: sign for sign in "@.-_+0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+}
+
 
 def _over_bytes(pattern: str) -> Any:
     """A pattern for bytes. RE2 reads both as UTF-8, so its letters are written as they are."""
@@ -108,7 +112,10 @@ def _registered(domain: str) -> int:
 
 
 def find_mailboxes(window: str, after: str) -> Iterator[Span]:
-    """Spans of characters of the addresses in `window` that may be a person's."""
+    """Spans of characters of the addresses in `window` that may be a person's; letters and signs of full width count as
+    their ASCII ones."""
+    if not window.isascii():
+        window = window.translate(_HALF_WIDTH)
     for found in _MAILBOX.finditer(window):
         opening = _OPENING.match(found[1])
         start = found.start(1) + (len(opening[0]) if opening is not None else 0)

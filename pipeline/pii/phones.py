@@ -25,7 +25,20 @@ TYPES = (
 DIGITS_MIN, DIGITS_MAX = 7, 17  # with trunk prefix; a country's code and number have at most 15 (E.164)
 GROUPS_MAX = 7  # groups of digits in a number
 UNNAMED_REGIONS_MAX = 6  # of a language's regions, whose numbers are told without a word before them
+INTERNATIONAL_DIGITS_MAX = 15  # E.164
+SHORT_DIGITS = 10  # fewer, and a number may be only the valid part of a longer one
 CUE_DISTANCE = 40  # characters between a word such as "phone" and the number
+
+# Numbers by country's code as they were until a plan got longer or shorter ones, which `phonenumbers` no longer knows.
+_OLDER = {
+    "225": "[0-8][0-9]{7}",  # Côte d'Ivoire, until 2021
+    "229": "[2-9][0-9]{7}",  # Benin, until 2024
+    "230": "(?:25|4[29]|7[0-9]|9[0-9])[0-9]{5}",  # Mauritius, mobile, until 2013
+    "237": "(?:[79][0-9]|22|33)[0-9]{6}",  # Cameroon, until 2014
+    "55": "[1-9][1-9][6-9][0-9]{7}",  # Brazil, mobile, until 2016
+    "57": "[1245678][2-8][0-9]{6}",  # Colombia, fixed, until 2021
+    "84": "1(?:2[0-9]|6[2-9]|8[68]|99)[0-9]{7}|4[0-9]{8}",  # Viet Nam: mobile, until 2018; Hanoi, until 2017
+}
 
 
 def _alternatives(words: list[str]) -> str:
@@ -196,13 +209,16 @@ def _rewrites(region: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def is_international(digits: str, regions: tuple[str, ...] | None = None) -> bool:
-    """Whether `digits` are a country's code and a number valid there; with `regions`, in one of them."""
+    """Whether `digits` are a country's code and a number valid there, now or until lately; with `regions`, now and in
+    one of them."""
     for length in (1, 2, 3):
         found = _country_codes().get(digits[:length])
         if found is None:
             continue
         matched = _numbers_of(digits[:length]).Match(digits[length:]) or ()
         if any(regions is None or found[index] in regions for index in matched):
+            return True
+        if regions is None and (older := _OLDER.get(digits[:length])) and re2.fullmatch(older, digits[length:]):
             return True
     return False
 
@@ -228,6 +244,11 @@ class Row:
 
 _GROUP = re.compile(r"[0-9]+")
 _TIE = re.compile(r"[-.‐‑]|\) ?-?")  # what stands within a number and not between two
+_SPACE = re.compile(r"[ \u00a0\u2009\u202f\u3000]")
+_YEAR = re.compile(r"(?:1[5-9]|20)[0-9]{2}")
+_AMOUNT = re2.compile(
+    r"(?i)^(?::[0-9]|[\s\p{Zs}]?(?:\p{Sc}|%|元|円|(?:EUR|USD|GBP|INR|NGN|KES|KSh|TSh|F?CFA|Rs|VND|IDR|BRL)\b))"
+)
 
 _QUAD = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![.0-9])")
 
@@ -290,7 +311,9 @@ def find_phones(
             first += 1
             continue
         if cue:
-            whole_first, stop = _tied(row, first, stop)
+            joined = _tied(row, first, stop)
+            alone = joined == (first, stop) and not (plus and first == 0)
+            whole_first, stop = _spaced(row, first, stop, regions, after) if alone else joined
             if whole_first < first and _DATE_OR_RANGE.fullmatch(
                 row.text[row.groups[whole_first][0] : row.groups[stop][1]]
             ):
@@ -357,6 +380,50 @@ def _tied(row: Row, first: int, last: int) -> tuple[int, int]:
         stop += 1
     is_short = sum(len(group) for _, _, group in row.groups[start : stop + 1]) <= DIGITS_MAX
     return (start, stop) if is_short else (first, last)
+
+
+def _spaced(row: Row, first: int, last: int, regions: tuple[str, ...], after: str) -> tuple[int, int]:
+    """The same for a number of another country whose groups are parted by spaces (`255 292 3680`).
+
+    Before a number, what stands first behind the word goes along, unless the number has its own zero; behind it, groups
+    like its own, where it is short and not in the groups of its region. Neither are years, dates or amounts.
+    """
+    found = "".join(group for _, _, group in row.groups[first : last + 1])
+    start, stop = first, last
+    while start > 0 and found[0] != "0" and _SPACE.fullmatch(row.text[row.groups[start - 1][1] : row.groups[start][0]]):
+        start -= 1
+    before = [group for _, _, group in row.groups[:first]]
+    if start > 0 or any(len(group) > 4 or _YEAR.fullmatch(group) for group in before):
+        start = first
+    if len(found) < SHORT_DIGITS and not _is_grouped(found, row, first, last, regions):
+        stop = _last_spaced(row, last, regions, after)
+    size = sum(len(group) for _, _, group in row.groups[start : stop + 1])
+    return (start, stop) if size <= INTERNATIONAL_DIGITS_MAX else (first, last)
+
+
+def _last_spaced(row: Row, last: int, regions: tuple[str, ...], after: str) -> int:
+    """Index of the last group that goes along behind group `last`; `last` where none does."""
+    rest = row.groups[last + 1 :]
+    if not rest or _DATE_OR_RANGE.fullmatch(row.text[rest[0][0] : rest[-1][1]]) or _AMOUNT.search(after):
+        return last
+    shortest = min(3, len(row.groups[last][2]))
+    for (_, end, _), (start, _, group) in zip(row.groups[last:], rest, strict=False):
+        alike = shortest <= len(group) <= 4 and _YEAR.fullmatch(group) is None
+        if not alike or _SPACE.fullmatch(row.text[end:start]) is None:
+            return last
+    others = "".join(group for _, _, group in rest)
+    return last if len(others) >= DIGITS_MIN and _is_valid(others, regions) else last + len(rest)
+
+
+def _is_grouped(digits: str, row: Row, first: int, last: int, regions: tuple[str, ...]) -> bool:
+    """Whether a region in which `digits` are valid writes them in the groups that they are in."""
+    groups = [len(group) for _, _, group in row.groups[first : last + 1]]
+    for region in _dialled_within(digits, regions):
+        of_it = plan(region)
+        national = of_it.national(digits) if of_it is not None else None
+        if of_it is not None and national is not None and of_it.is_grouped_so(national[0], groups):
+            return True
+    return False
 
 
 def _is_phone(

@@ -246,6 +246,48 @@ def _email(data: np.ndarray, at: int, lo: int, hi: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
+def _mail_sign(data: np.ndarray, i: int, lo: int, hi: int) -> int:
+    """Bytes of the letter, digit, `.`, `-`, `_` or `+` at `i`, ASCII or full width; 0 if there is none."""
+    if not lo <= i < hi:
+        return 0
+    byte = data[i]
+    if byte < 0x80:
+        return 1 if CLASSES[byte] & (DIGIT | UPPER | LOWER) or byte in (0x2E, 0x2D, 0x5F, 0x2B) else 0
+    if byte != 0xEF or i + 2 >= hi:
+        return 0
+    third = data[i + 2]
+    if data[i + 1] == 0xBD:
+        return 3 if 0x81 <= third <= 0x9A else 0
+    if data[i + 1] != 0xBC:
+        return 0
+    return 3 if 0x90 <= third <= 0x99 or 0xA1 <= third <= 0xBA or third in (0x8B, 0x8D, 0x8E, 0xBF) else 0
+
+
+@njit(cache=True, nogil=True)
+def _wide_email(data: np.ndarray, at: int, size: int, lo: int, hi: int) -> tuple[int, int]:
+    """The bounds of what may be an address, some of it in full width, around the `@` of `size` bytes at `at`; (-1, -1)
+    if it is none."""
+    start, signs = at, 0
+    while signs <= LOCAL_MAX:
+        step = 3 if _mail_sign(data, start - 3, lo, start) == 3 else _mail_sign(data, start - 1, lo, start)
+        if step == 0:
+            break
+        start -= step
+        signs += 1
+    end, length, dots = at + size, 0, 0
+    while length <= DOMAIN_MAX:
+        step = _mail_sign(data, end, lo, hi)
+        if step == 0:
+            break
+        dots += _dot(data, end, hi) > 0
+        end += step
+        length += 1
+    if signs == 0 or dots == 0 or signs > LOCAL_MAX or length > DOMAIN_MAX:
+        return -1, -1
+    return start, end
+
+
+@njit(cache=True, nogil=True)
 def _user(data: np.ndarray, at: int, lo: int, hi: int) -> int:
     """End of the handle behind the `@` at `at`, or -1: letters, digits and `_`, with single `.` and `-` between."""
     if at > lo:
@@ -560,7 +602,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
             # One step past the end closes the last run.
             byte = data[i] if i < hi else np.uint8(0)
             kinds = CLASSES[byte] if i < hi else np.uint16(0)
-            size = 0
+            size, wide_at = 0, False
             # Most bytes by far stand within a word, where nothing begins or ends: a word is one step, and so are
             # letters of other scripts.
             if kinds & letter:
@@ -596,7 +638,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                     if kinds & DIGIT_LEAD:
                         # Bytes are passed, not `data`: that would count its references, ten times the work.
                         size = _digit_size(np.int64(byte), second, third)
-                        if size:
+                        wide_at = byte == 0xEF and second == 0xBC and third == 0xA0
+                        if size or wide_at:
                             break
                     # Most letters have three bytes, or two of which the second is a step.
                     step = 3 if byte >= 0xE0 and second & third & 0xC0 == 0x80 else 1
@@ -609,6 +652,14 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                     if not kinds & HIGH:
                         break
                 run = i
+                if wide_at:
+                    if enabled[EMAIL]:
+                        start, end = _wide_email(data, i, 3, lo, hi)
+                        if start >= 0:
+                            n = _put(out, n, document, EMAIL, start, end)
+                    before = kinds
+                    i += 3
+                    run = i
                 if not size:
                     continue
                 run = i + 1
@@ -621,6 +672,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                 if byte == 0x40 and i < hi:
                     if enabled[EMAIL]:
                         start, end = _email(data, i, lo, hi)
+                        if start < 0:
+                            start, end = _wide_email(data, i, 1, lo, hi)
                         if start >= 0:
                             n = _put(out, n, document, EMAIL, start, end)
                     if enabled[USER] and not is_code[document]:
