@@ -36,7 +36,7 @@ _FLAG_ALONE, _FLAG_URL, _CODE = np.uint32(ALONE), np.uint32(URL_END), np.uint32(
 _FLAG_CLAUSE, _FLAG_BREAK = np.uint32(CLAUSE_END), np.uint32(BREAK)
 _BLANK = np.uint32(32)
 
-_SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
+_NONE, _PRIME = np.uint64(0), np.uint64(0x9E3779B97F4A7C15)
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _ONE, _S29, _S32 = np.uint64(1), np.uint64(29), np.uint64(32)
@@ -52,17 +52,20 @@ _S8, _ASCII = np.uint64(8), np.uint32(0x80)
 def hash_word(word: str) -> int:
     """The hash of a lower-cased word in plain Python: what the kernel computes."""
     mask = (1 << 64) - 1
-    value = int(_SEED)
+    value = 0
     for character in word:
-        value = ((value ^ ord(character)) * int(_PRIME)) & mask
-        value ^= value >> 32
-    return value
+        value = (value * int(_PRIME) + ord(character)) & mask
+    return ((value ^ (value >> 32)) * int(_MIX)) & mask
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _step(value: np.uint64, code: np.uint32) -> np.uint64:
-    value = (value ^ np.uint64(code)) * _PRIME
-    return value ^ (value >> _S32)
+    return value * _PRIME + np.uint64(code)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mixed(value: np.uint64) -> np.uint64:
+    return (value ^ (value >> _S32)) * _MIX
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -84,15 +87,14 @@ def cut_words(
     segment: bool,
     codes: np.ndarray,
     hashes: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
+    lengths: np.ndarray,
 ) -> tuple[int, int, int, int]:
     """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters, words, and
     words that stand in running text.
 
-    Fills `codes` uint32 (the measured text), `hashes` uint64, `starts` and `ends` int32 (each word, stripped of special
-    characters, in `codes`). With `segment`, special characters part words and each character of a script without
-    spaces is a word; else white space alone parts them.
+    Fills `codes` uint32 (the measured text), and of each word, lower-cased and stripped of special characters,
+    `hashes` uint64 (not mixed yet) and `lengths` int32. With `segment`, special characters part words and each
+    character of a script without spaces is a word; else white space alone parts them.
     """
     at, length, special, words = start, 0, 0, 0
     running = opened = 0  # words of running text; where the present stretch began
@@ -112,7 +114,7 @@ def cut_words(
             codes[length] = _BLANK
             length += 1
             special += 1
-        value = stripped = _SEED
+        value = stripped = _NONE
         begin = first = last = -1
         recent = np.uint64(0)
         url = breaks = False
@@ -129,18 +131,18 @@ def cut_words(
                 if entry & _FLAG_BREAK:
                     breaks = True
                 if segment and first >= 0:
-                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    hashes[words], lengths[words] = stripped, last - first
                     words += 1
-                    first, value = -1, _SEED
+                    first, value = -1, _NONE
                 elif first >= 0:
                     value = _step(value, lowered)
             else:
                 closed = False
                 alone = segment and (entry & _FLAG_ALONE) != 0
                 if alone and first >= 0:
-                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    hashes[words], lengths[words] = stripped, last - first
                     words += 1
-                    first, value = -1, _SEED
+                    first, value = -1, _NONE
                 if first < 0:
                     first = length - 1
                     if begin < 0:
@@ -148,9 +150,9 @@ def cut_words(
                 value = _step(value, lowered)
                 stripped, last = value, length
                 if alone:
-                    hashes[words], starts[words], ends[words] = stripped, first, last
+                    hashes[words], lengths[words] = stripped, last - first
                     words += 1
-                    first, value = -1, _SEED
+                    first, value = -1, _NONE
             if at >= end:
                 break
             code, at = decode(data, at)
@@ -160,7 +162,7 @@ def cut_words(
         if (url and strip_urls) or (length_max > 0 and last - begin > length_max):
             length, special, words = kept_length, kept_special, kept_words
         elif first >= 0:
-            hashes[words], starts[words], ends[words] = stripped, first, last
+            hashes[words], lengths[words] = stripped, last - first
             words += 1
         if at < end and entry & _FLAG_SPACE and entry & _FLAG_BREAK:
             breaks = True
@@ -198,7 +200,7 @@ def _perhaps_repeated(items: np.ndarray, total: int, n: int, seen: np.ndarray, v
     for i in range(total):
         value = value * _BASE + (np.uint64(items[i + n - 1]) - left)
         left = leaving * np.uint64(items[i])
-        mixed = (value ^ (value >> _S32)) * _MIX
+        mixed = _mixed(value)
         values[i] = mixed
         slot = mixed & mask
         seen[slot] = (seen[slot] << _BIT) | _BIT
@@ -307,37 +309,49 @@ def word_repetition(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _look_up(keys: np.ndarray, kinds: np.ndarray, start: int, mask: int, value: np.uint64) -> int:
-    slot = np.int64(value & np.uint64(mask))
-    while kinds[start + slot]:
-        if keys[start + slot] == value:
-            return int(kinds[start + slot])
-        slot = (slot + 1) & mask
-    return 0
+def _look_up(keys: np.ndarray, kinds: np.ndarray, start: np.uint64, mask: np.uint64, value: np.uint64) -> np.int64:
+    """The kind of a word by its hash, not mixed yet; 0 for none."""
+    key = _mixed(value)
+    slot = key & mask
+    kind, found = kinds[start + slot], keys[start + slot] == key
+    # Rarely true: tables are sparse. Whether the word is known is no branch to guess.
+    while (kind != 0) & (not found):
+        slot = (slot + _ONE) & mask
+        kind, found = kinds[start + slot], keys[start + slot] == key
+    return np.int64(kind)
 
 
 @njit(cache=True, nogil=True)
 def known_words(
-    codes: np.ndarray,
-    entries: np.ndarray,
     hashes: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
+    lengths: np.ndarray,
     words: int,
     row: np.ndarray,
     sizes: np.ndarray,
     keys: np.ndarray,
     kinds: np.ndarray,
+    powers: np.ndarray,
 ) -> tuple[int, int]:
-    """Numbers of closed-class and of flagged words, adjacent words joined counted too where `row` says so."""
-    start, mask = row[LOOKUP_START], row[LOOKUP_MASK]
+    """Numbers of closed-class and of flagged words, adjacent words joined counted too where `row` says so.
+
+    `powers`, uint64, is room to work in, longer than the longest word.
+    """
     closed = flagged = 0
-    if mask < 0:
+    if row[LOOKUP_MASK] < 0:
         return closed, flagged
+    start, mask = np.uint64(row[LOOKUP_START]), np.uint64(row[LOOKUP_MASK])
     for i in range(words):
         kind = _look_up(keys, kinds, start, mask, hashes[i])
-        closed += kind & CLOSED
-        flagged += (kind & FLAGGED) >> 1
+        closed += int(kind & CLOSED)
+        flagged += int((kind & FLAGGED) >> 1)
+    if row[JOIN_FIRST] == row[JOIN_END]:
+        return closed, flagged
+    longest = 0
+    for i in range(words):
+        longest = max(longest, lengths[i])
+    powers[0] = _ONE
+    for i in range(longest):
+        powers[i + 1] = powers[i] * _PRIME
     for j in range(row[JOIN_FIRST], row[JOIN_END]):
         size = sizes[j]
         for i in range(words - size + 1):
@@ -345,11 +359,10 @@ def known_words(
             for k in range(i + 1, i + size):
                 if row[SEGMENT] == 0:
                     value = _step(value, _BLANK)
-                for at in range(starts[k], ends[k]):
-                    value = _step(value, entries[codes[at]] & _CODE)
+                value = value * powers[lengths[k]] + hashes[k]
             kind = _look_up(keys, kinds, start, mask, value)
-            closed += kind & CLOSED
-            flagged += (kind & FLAGGED) >> 1
+            closed += int(kind & CLOSED)
+            flagged += int((kind & FLAGGED) >> 1)
     return closed, flagged
 
 
@@ -395,8 +408,7 @@ def measure(
         slots *= 2
     codes = np.empty(longest + 1, np.uint32)
     hashes = np.empty(longest + 1, np.uint64)
-    starts = np.empty(longest + 1, np.int32)
-    ends = np.empty(longest + 1, np.int32)
+    lengths = np.empty(longest + 1, np.int32)
     tags, counts = np.empty(slots, np.uint32), np.empty(slots, np.uint32)
     frequency = np.zeros(longest + 2, np.int32)
     values, seen = np.empty(longest + 1, np.uint64), np.empty(max(16, 2 * SEEN * longest), np.uint8)
@@ -408,9 +420,9 @@ def measure(
         end = _shortened(data, offsets[i], offsets[i + 1], limit)
         length, special, words, running = cut_words(
             data, offsets[i], end, entries, row[STRIP_URLS] != 0, row[LENGTH_MAX], row[SEGMENT] != 0,
-            codes, hashes, starts, ends,
+            codes, hashes, lengths,
         )  # fmt: skip
-        closed, flagged = known_words(codes, entries, hashes, starts, ends, words, row, sizes, keys, kinds)
+        closed, flagged = known_words(hashes, lengths, words, row, sizes, keys, kinds, values)
         out_words[i] = words
         out[i, 0] = character_repetition(codes, length, row[CHARACTER_NGRAM], seen, values, tags, counts, frequency)
         out[i, 1] = word_repetition(hashes, words, row[WORD_NGRAM], seen, values, tags, counts)

@@ -59,12 +59,15 @@ class WordLists:
         return hashlib.sha256(lists.encode()).hexdigest()[:16]
 
     def table(self, code: str) -> tuple[np.ndarray, np.ndarray]:
-        """The lists of a language as an open-addressing table: keys uint64 and kinds uint8, a power of two of slots."""
+        """The lists of a language as an open-addressing table: keys uint64 and kinds uint8.
+
+        A power of two of slots, at most a quarter of them taken.
+        """
         kinds: dict[int, int] = {}
         for flag, words in ((CLOSED, self.closed_class), (FLAGGED, self.flagged)):
             for word in words.get(code, ()):
                 kinds[hash_word(word)] = kinds.get(hash_word(word), 0) | flag
-        size = 1 << max(2, (2 * len(kinds)).bit_length())
+        size = 1 << max(2, (4 * len(kinds)).bit_length())
         keys, flags = np.zeros(size, np.uint64), np.zeros(size, np.uint8)
         for key, kind in sorted(kinds.items()):
             slot = key & (size - 1)
