@@ -20,9 +20,10 @@ from uuid import uuid4
 
 import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
+from apache_beam.transforms import core
 
 from configs.errors import OpenRootsError
-from pipeline.runtime import recall, storage
+from pipeline.runtime import recall, storage, workers
 from pipeline.runtime.counters import count
 from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine, carry
@@ -268,17 +269,18 @@ _unpacked: dict[str, _Packed] = {}
 class Site:
     """A step as workers see it: the steps of a pipeline, packed once, and which of them it is.
 
-    `run` tells the pipeline from others.
+    `run` tells the pipeline from others. Where `packed` is "", workers of this machine are given it apart
+    (`workers.packed`).
     """
 
     run: str
-    packed: bytes
+    packed: str
     number: int
 
     @classmethod
     def pack(cls, steps: Sequence[Step], folder: str, check: bool) -> list["Site"]:
         """A site for each step."""
-        run, packed = uuid4().hex, cloudpickle_pickler.dumps((tuple(steps), folder, check))
+        run, packed = uuid4().hex, cloudpickle_pickler.dumps((tuple(steps), folder, check)).decode("ascii")
         return [cls(run, packed, number) for number in range(len(steps))]
 
     @property
@@ -302,7 +304,7 @@ class Site:
         if self.run not in _unpacked:
             while len(_unpacked) >= _UNPACKED_MAX:
                 _unpacked.pop(next(iter(_unpacked)))
-            steps, folder, check = cloudpickle_pickler.loads(self.packed)
+            steps, folder, check = cloudpickle_pickler.loads(self.packed or workers.packed[self.run])
             _unpacked[self.run] = _Packed(steps, Done(folder), check)
         return _unpacked[self.run]
 
@@ -325,6 +327,17 @@ class SiteDoFn(beam.DoFn):
     def __dir__(self) -> list[str]:
         """Where Beam looks for state and timers: of each of our DoFns, five times a pipeline, at every method."""
         return ["process"]
+
+
+_look_for_returns = core._check_fn_use_yield_and_return
+
+
+def _looked_for_returns(process: Callable[..., Any]) -> bool:
+    """Of each function of a pipeline Beam reads the source, to warn of a `return` beside a `yield`; not of ours."""
+    return not isinstance(getattr(process, "__self__", None), SiteDoFn) and bool(_look_for_returns(process))
+
+
+core._check_fn_use_yield_and_return = _looked_for_returns
 
 
 class _Begin(SiteDoFn):
@@ -474,10 +487,15 @@ def _run(
     input_bytes: int | None,
 ) -> None:
     follower: Follower | None = None
+    runs: list[str] = []
 
     def construct(pipeline: beam.Pipeline) -> beam.PCollection:
         nonlocal follower
         sites = Site.pack([steps[0].begun(), *steps[1:]], folder, engine.check)
+        if engine.is_local:
+            runs.append(sites[0].run)
+            workers.packed[sites[0].run] = sites[0].packed
+            sites = [replace(site, packed="") for site in sites]
         if follower is not None:
             follower.stop()
         follower = Follower(steps, folder, sites[0].run, watch)
@@ -492,5 +510,8 @@ def _run(
         if follower is not None:
             follower.stop()
         raise
+    finally:
+        for run in runs:
+            workers.packed.pop(run, None)
     if follower is not None:
         follower.finish()

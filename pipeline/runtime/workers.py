@@ -41,9 +41,13 @@ _STATE_CACHE_BYTES = 100 << 20
 """For side inputs; Beam's default."""
 
 Process = subprocess.Popen[bytes] | nursery.Forked
-Assignment = dict[str, str]
-"""Address of the pipeline's `control` server, the pipeline's `options` as JSON, the name of the `worker` there, and the
-file `log` to write to."""
+Assignment = dict[str, Any]
+"""Address of the pipeline's `control` server, the pipeline's `options` as JSON, the name of the `worker` there, the
+file `log` to write to, and `packed`."""
+
+packed: dict[str, str] = {}
+"""What the pipelines that run have their functions share, by run. Were it in each of some forty functions a pipeline,
+Beam would compress it with every one."""
 
 _starter = ThreadPoolExecutor(1, "worker-start")
 """Starts all processes: to Linux the parent of a process is a thread, and this one lasts."""
@@ -195,6 +199,7 @@ class _WatchedWorker(GrpcWorkerHandler):
             "options": json_format.MessageToJson(options, indent=None, sort_keys=True),
             "worker": self.worker_id,
             "log": self._log,
+            "packed": dict(packed),
         }
         self._process = _take(self._log)
         self._attendant = threading.Thread(target=self._attend, daemon=True, name="worker-watch")
@@ -280,6 +285,8 @@ def serve(assignment: Assignment) -> None:
     with open(assignment["log"], "ab") as stream:
         os.dup2(stream.fileno(), 2)
     _take_options(assignment["options"])
+    packed.clear()
+    packed.update(assignment["packed"])
     harness = SdkHarness(assignment["control"], worker_id=assignment["worker"], state_cache_size=_STATE_CACHE_BYTES)
     harness._worker_thread_pool = UnboundedThreadPoolExecutor()  # Beam's own is shared, so never waited for
     harness.run()

@@ -13,7 +13,7 @@ import pytest
 from configs.errors import InputError, WorkerDiedError
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.phases import Phase, Task, TaskFolder
-from pipeline.runtime.workers import idle_workers, keep_workers
+from pipeline.runtime.workers import idle_workers, keep_workers, packed
 
 TWO_PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
@@ -41,6 +41,7 @@ def test_the_work_of_a_killed_worker_is_done_again(tmp_path: Path) -> None:
     engine = Engine(options=TWO_PROCESSES, log=str(tmp_path / "log"))
     records = Phase("phase", {}, die_once).run(engine, str(tmp_path / "work"), tasks(tmp_path))
     assert [record.task for record in records] == [f"task-{number}" for number in range(4)]
+    assert not packed  # what the attempts shared is let go
 
 
 @pytest.mark.slow
