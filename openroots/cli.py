@@ -183,6 +183,10 @@ def why_command(document: str, corpus: str, as_json: bool) -> None:
     openroots why --corpus build/corpus 3f7a
     openroots why --corpus out doc-3
     """
+    if not document.strip():
+        raise click.BadParameter(
+            "give an id or its start, a document's own key, or part of its URI", param_hint="'DOCUMENT'"
+        )
     load_modules("pipeline.ledger", "pyarrow.dataset")
     from pipeline.ledger import look_up
 

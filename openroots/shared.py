@@ -128,10 +128,13 @@ def check_language(code: str | None) -> None:
 
 
 def check_url(output: str, option: str = "--output") -> None:
-    """Refuse a folder on a file system that fsspec does not know or lacks a package for, or without a bucket."""
+    """Refuse a folder on a file system that fsspec does not know, cannot open or write to, or without a bucket."""
     from pipeline.runtime.storage import filesystem
+    from pipeline.runtime.stores import SUPPORTED
 
     try:
+        if output.lower().startswith(("http://", "https://")):
+            raise ConfigurationError(f"{output} is an address of the web, where nothing can be written; {SUPPORTED}")
         filesystem(output)
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint=f"'{option}'") from None

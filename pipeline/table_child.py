@@ -158,7 +158,8 @@ class _Sender:
         allow_processor_time()
         names = self.wanted(batch.schema.names)
         self._count(batch.num_rows * ROW_BYTES)
-        columns = [_plain(batch[name]) for name in names]
+        text = self._request["text"]
+        columns = [_plain(_as_text(batch[name]) if name == text else batch[name]) for name in names]
         sizes = np.zeros(batch.num_rows, np.int64)
         large = np.zeros(batch.num_rows, bool)
         for column in columns:
@@ -204,6 +205,18 @@ def _cuts(sizes: np.ndarray, large: np.ndarray, size_max: int, rows_max: int) ->
 
 def _is_string(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _as_text(array: pa.Array) -> pa.Array:
+    """Bytes as strings, without a copy: many writers of Parquet leave out that a column is text."""
+    for binary, string in (
+        (pa.binary(), pa.string()),
+        (pa.large_binary(), pa.large_string()),
+        (pa.binary_view(), pa.string_view()),
+    ):
+        if array.type == binary:
+            return array.view(string)
+    return array
 
 
 def _plain(array: pa.Array) -> pa.Array:

@@ -103,6 +103,7 @@ def _request(reader: str, context: Context) -> dict[str, Any]:
     return {
         "reader": reader,
         "columns": wanted_columns(context.source.columns),
+        "text": context.source.columns.text,
         "others": ALL in context.source.columns.metadata,
         "batch_documents": context.batch_documents,
         "batch_bytes": 8 << 20,

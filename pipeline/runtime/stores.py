@@ -44,6 +44,7 @@ OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl
 """Protocols of stores that have buckets, and no folders to be made."""
 _PACKAGES = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 """By protocol, our extra that installs what it needs."""
+SUPPORTED = "give a folder of this machine, or a URL of s3://, gs://, abfs:// or hdfs://"
 _ANSWERS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 """What a store says that is no fault of its own."""
 _CLIENTS = ("aiohttp", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google", "httpx", "requests", "urllib3")
@@ -72,8 +73,8 @@ _LOCAL = LocalFileSystem()
 def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of a path or URL, and the path as that file system knows it.
 
-    Raises ConfigurationError where the kind of URL is unknown, needs a package that is not installed, or names no
-    bucket.
+    Raises ConfigurationError where the kind of URL is unknown, needs a package that is not installed, names no bucket,
+    or cannot be opened.
     """
     protocol = _checked(path)
     if protocol is None and "::" not in path:  # nearly all; fsspec's general way takes several times as long
@@ -94,7 +95,8 @@ def open_filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
             raise ConfigurationError(f"{shown(path)}: {cause}; {_HADOOP}") from error
         if is_outage(error) or _lacks_credentials(error):
             raise _refused(path, error) from error
-        raise
+        cause = shown(str(error).partition("\n")[0], 200) or type(error).__name__  # whatever a client of fsspec raises
+        raise ConfigurationError(f"{shown(path)} cannot be opened: {cause}; {SUPPORTED}") from error
     return (fs if isinstance(fs, LocalFileSystem) else _remote(fs)), inner
 
 

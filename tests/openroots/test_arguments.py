@@ -105,3 +105,13 @@ def test_no_argument_ends_in_a_traceback(place: Path, command: str, odd: str) ->
 def test_no_standard_input_ends_in_a_traceback(command: str, data: bytes) -> None:
     result = CliRunner().invoke(main, [command], input=data)
     assert result.exception is None, repr(result.exception)
+
+
+def test_an_output_on_the_web_is_refused():
+    done = CliRunner().invoke(main, ["build-corpus", "--recipe", "tiny", "--output", "https://host.invalid/y"])
+    assert done.exit_code == 2 and "nothing can be written" in done.output
+
+
+def test_why_asks_for_an_id():
+    done = CliRunner().invoke(main, ["why", " "])
+    assert done.exit_code == 2 and "give an id" in done.output

@@ -45,6 +45,19 @@ def test_every_kind_of_string_is_read(tmp_path, kind, stream):
     assert [problem.cause for problem in problems] == ["column `text` is null"]
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+@pytest.mark.parametrize("reader", ["arrow", "parquet"])
+def test_bytes_are_read_as_text_where_they_are_utf_8(tmp_path, kind, reader):
+    values = pa.array([b"one", None, "two é".encode() * 20, b"caf\xe9"], pa.binary()).cast(kind)
+    pq.write_table(pa.table({"text": values}), tmp_path / "b.parquet")
+    data = ipc(pa.table({"text": values})) if reader == "arrow" else (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").unlink()
+    rows, problems = read_bytes(tmp_path, data, reader)
+    assert texts(rows) == ["one", "two é" * 20]
+    assert problems[0].cause == "column `text` is null"
+    assert "not Unicode" in problems[1].cause and len(problems) == 2
+
+
 def test_nested_columns_become_metadata(tmp_path):
     rows = [{"text": "a", "n": {"x": [1, 2], "d": None}, "m": [1.5]}, {"text": "b", "n": None, "m": []}]
     for reader in ("arrow", "parquet"):

@@ -121,6 +121,12 @@ def test_a_file_that_ends_early_is_never_taken_for_whole(bucket):
             file.read()
 
 
+@pytest.mark.parametrize("path", ["ftp://no-such-host.invalid/x", "github://host/y"])
+def test_a_place_that_fsspec_knows_but_cannot_open_is_named(path: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{path} cannot be opened: .*s3://"):
+        stores.open_filesystem(path)
+
+
 @pytest.mark.parametrize("path", ["s3://", "s3:/x", "s3:x", "gs:///folder", "gs:/a/b", "s4://b/x", "S3://b/x"])
 def test_a_url_without_a_bucket_is_refused(path):
     with pytest.raises(ConfigurationError, match=r"no bucket|did you mean"):
