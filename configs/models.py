@@ -316,7 +316,9 @@ class LanguageIdentification(Model):
         default=0.8, description="drop a document whose declared language the identifier contradicts with this score"
     )
     purity_min: Share = Field(
-        default=0.0, description="drop a document if a smaller share of it is in its language; 0 keeps mixed documents"
+        default=0.0,
+        description="drop a document if a smaller share of it is in its language; 0 drops none for being mixed, but "
+        "`letter_order_min` may drop one half in another script: `quality.skip_measures` keeps it",
     )
 
 

@@ -45,7 +45,7 @@ def letter_order(texts, code="sw", models=None):
     return columns["letter_order"].to_pylist()
 
 
-def reasons(texts, code):
+def reasons(texts, code, quality=None):
     measured = Measures(LANGUAGES, Quality())(pa.array(texts, pa.large_string()), pa.array([code] * len(texts)))
     count = len(texts)
     columns = {
@@ -56,12 +56,19 @@ def reasons(texts, code):
         "language_score": pa.nulls(count, pa.float32()),
         "bytes_in": pa.nulls(count, pa.int64()),
     }
-    return QualityRules(LANGUAGES, Quality()).decide(pa.RecordBatch.from_pydict(columns)).reason.to_pylist()
+    return QualityRules(LANGUAGES, quality or Quality()).decide(pa.RecordBatch.from_pydict(columns)).reason.to_pylist()
 
 
 @pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))
 def test_good_text_stays(code):
     assert set(reasons(declarations()[code], code)) == {None}
+
+
+def test_a_page_half_in_another_script_is_kept_where_a_source_skips_the_threshold():
+    half = ["\n".join(declarations()[code])[:2000] for code in ("en", "ta")]
+    page = ["\n".join(half)]
+    assert reasons(page, "en") == ["letter_order_min"]
+    assert reasons(page, "en", Quality(skip_measures={"web": ("letter_order_min",)})) == [None]
 
 
 @pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))
