@@ -360,7 +360,8 @@ def _longest(
     for index, digits in reversed(ends):
         if len(digits) < DIGITS_MIN:
             break
-        if not (plus or _is_valid(digits, regions)):
+        abroad = cue and len(digits) >= SHORT_DIGITS and index - first > 1  # another country's code, without its `+`
+        if not (plus or _is_valid(digits, regions) or (abroad and is_international(digits))):
             continue
         whole = first == 0 and index == len(row.groups) - 1
         if _is_phone(row, first, index, digits, regions, cue=cue, plus=plus, code=code, whole=whole, before=before):

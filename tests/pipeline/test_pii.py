@@ -135,6 +135,7 @@ TAKEN = [
     ("PHONE", "sw", "Piga simu (021) 555-1234", "Piga simu PI:PHONE"),
     ("PHONE", "zh-Hans", "电话：０１０－６５５２９９８８", "电话：PI:PHONE"),
     ("PHONE", "sw", "Piga simu 859 292 3680 leo", "Piga simu PI:PHONE leo"),
+    ("PHONE", "en", "phone 86 131 2345 6789 in 2024", "phone PI:PHONE in 2024"),
     ("PHONE", "en", "phone 31 20 624 1111, on 3 May", "phone PI:PHONE, on 3 May"),
     ("PHONE", "en", "phone 31 20 624 on 12 03 2024", "phone PI:PHONE on 12 03 2024"),
     ("PHONE", "en", "call 0803 123 4567 2024 times", "call PI:PHONE 2024 times"),
