@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import re2
@@ -98,6 +98,7 @@ def _suffixes() -> Any:
     return TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
+@lru_cache(maxsize=16_384)
 def _registered(domain: str) -> int:
     """Length of the longest beginning of `domain`, in whole labels, that ends in a public suffix; 0 for none.
 

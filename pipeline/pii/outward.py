@@ -25,7 +25,8 @@ ROUNDS_MAX = 4  # what is left of a name is looked at again
 
 Finding = tuple[int, int, PiiKind]
 
-_SEPARATORS = str.maketrans(dict.fromkeys("/!_?&=#;,|~\\\"'()[]{}<>", " "))
+_SEPARATORS = b"/!_?&=#;,|~\\\"'()[]{}<>"
+_AS_SPACES = bytes.maketrans(_SEPARATORS, b" " * len(_SEPARATORS))
 _ENDING = re.compile(r"\.(?=[A-Za-z][A-Za-z0-9]{0,7}(?:[. /!?#]|$))")
 _MAILBOX = re.compile(r"[A-Za-z0-9.+_-]{0,64}$")
 # `https://host/@name`: a page of a person, but at the hosts of packages a group of packages.
@@ -224,7 +225,9 @@ def _told(metadata: str) -> Iterator[tuple[str, str]]:
 
 def _spread(text: str) -> str:
     """A text of the same length with the separators of names, and the dot before an ending, as spaces."""
-    return _ENDING.sub(" ", text).translate(_SEPARATORS)
+    # As bytes: strings ask a dictionary for each character, which took five times as long.
+    spread = _ENDING.sub(" ", text).encode("utf-8", "surrogatepass")
+    return spread.translate(_AS_SPACES).decode("utf-8", "surrogatepass")
 
 
 def _widened(text: str, finding: Finding) -> Finding:

@@ -40,7 +40,8 @@ def test_copyleft_of_whole_programs_is_denied_to_code_by_default(spdx: str) -> N
 _PIECES = [
     "licen", "LIC", "en", "g", "p", "l", "GPL", "EPL", "internal", "Use", "public", "domain", "trade", "secret", "лиц",
     "ЛИЦ", "енз", "许", "可", "/*", "*/", "//", "#", "--", "\n", "\r\n", "'", '"', "’", "‘", '"""', "'''", 'r"""',
-    "-->", "<?php", "*", "|", "-", ".", "(", "_", "\\", "\xa0", "\u200b", "--[[", "]]", "@", "é", "x", " ", "\t",
+    "<!--", "-->", "<?php", "*", "|", "-", ".", "(", "_", "\\", "\xa0", "\u200b", "--[[", "]]", "@", "é", "x",
+    " ", "\t",
 ]  # fmt: skip
 
 
