@@ -125,8 +125,8 @@ from tokenizer import merges
 
 stage, text, output = sys.argv[1:]
 records = []
-def write_and_die(path, value, **options):
-    write_json(path, value, **options)
+def write_and_die(path, *value, **options):
+    write_json(path, *value, **options)
     records.append(path)
     if len(records) == 20:
         os.kill(os.getpid(), signal.SIGKILL)
