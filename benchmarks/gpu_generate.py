@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.gpu_kernels import twin_of
 from benchmarks.gpu_rows import Bench
 from benchmarks.gpu_steps import shape_of, tokens_of
 from trainer.generate import Sampling, generate_ids
-from trainer.huggingface import to_config, to_name
 from trainer.model import Bloom, build_model
 
 TEXTS, PROMPT, NEW = 8, 256, 128
@@ -50,15 +50,7 @@ def _ours(bench: Bench, model: Bloom, prompts: Tensor) -> Callable[[int], Tensor
 
 
 def _theirs(bench: Bench, ours: Bloom, prompts: Tensor) -> Callable[[int], Tensor]:
-    from transformers import BloomConfig, BloomForCausalLM
-
-    config = BloomConfig(**to_config(ours.config, dtype=torch.bfloat16, eos_id=2, pad_id=3, bos_id=1))
-    with torch.device(bench.device):
-        model: Any = BloomForCausalLM(config).to(dtype=torch.bfloat16).eval()
-    weights = {to_name(name): parameter for name, parameter in ours.named_parameters()}
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
+    model = twin_of(ours, bench.device)
 
     def make(count: int) -> Tensor:
         ids: Tensor = model.generate(

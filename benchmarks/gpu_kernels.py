@@ -19,7 +19,7 @@ from benchmarks.gpu_rows import Bench, kernels_of
 from trainer.attention import _with_bias, attend, build_seen
 from trainer.config import ModelConfig, load_model_config
 from trainer.loss import adds_in_fp32, cross_entropy_sum
-from trainer.model import alibi_slopes, build_model
+from trainer.model import Bloom, alibi_slopes, build_model
 
 TOLERANCE = 0.02
 """Of attention in bf16 against fp64: the largest difference over the largest value. bf16 has 8 bits."""
@@ -149,21 +149,29 @@ def _correct_loss(bench: Bench) -> dict[str, Any]:
     return {"loss error": loss_error, "gradient error": worst, **adds, "ok": is_ok, "errors": found}
 
 
-def _correct_model(bench: Bench) -> dict[str, Any]:
-    """Two layers, fp32: logits and gradients against `transformers`."""
+def twin_of(ours: Bloom, device: str) -> Any:
+    """`transformers`' model with the weights of ours, in their format, to be evaluated."""
     from transformers import BloomConfig, BloomForCausalLM
 
     from trainer.huggingface import to_config, to_name
 
-    size = {"layers": 2, "hidden": bench.of(1024, 32), "heads": bench.of(16, 4), "vocabulary_size": bench.of(8192, 256)}
-    shape = ModelConfig(name="two", **size)
-    ours = build_model(shape, seed=3).to(bench.device)
-    theirs = BloomForCausalLM(BloomConfig(**to_config(shape, dtype=torch.float32, eos_id=2, pad_id=3, bos_id=1)))
-    theirs = theirs.to(bench.device).eval()
     names = {to_name(name): parameter for name, parameter in ours.named_parameters()}
+    dtype = next(ours.parameters()).dtype
+    config = BloomConfig(**to_config(ours.config, dtype=dtype, eos_id=2, pad_id=3, bos_id=1))
+    with torch.device(device):
+        theirs: Any = BloomForCausalLM(config).to(dtype=dtype).eval()
     with torch.no_grad():
         for name, parameter in theirs.named_parameters():
             parameter.copy_(names[name])
+    return theirs
+
+
+def _correct_model(bench: Bench) -> dict[str, Any]:
+    """Two layers, fp32: logits and gradients against `transformers`."""
+    size = {"layers": 2, "hidden": bench.of(1024, 32), "heads": bench.of(16, 4), "vocabulary_size": bench.of(8192, 256)}
+    shape = ModelConfig(name="two", **size)
+    ours = build_model(shape, seed=3).to(bench.device)
+    theirs = twin_of(ours, bench.device)
     ids = torch.arange(2 * bench.of(512, 32), device=bench.device).reshape(2, -1) * 31 % shape.vocabulary_size
     logits, expected = ours(ids), theirs(ids, use_cache=False).logits
     logits.square().mean().backward()

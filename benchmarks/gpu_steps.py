@@ -4,7 +4,6 @@ MFU is TFLOP/s over the data sheet's dense 16-bit peak. TFLOP/s are those of Nar
 backward pass, the logits and all of s × s in attention counted, no recomputation.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,15 +35,13 @@ class Drawn(ParallelModel):
     @torch.no_grad()
     def _draw(self, part: Bloom) -> None:
         part.fill_slopes()
-        model = self.config.model
         for name, parameter in part.named_parameters():
             if name.endswith(".bias"):
                 parameter.zero_()
             elif "_norm." in name:
                 parameter.fill_(1.0)
             else:
-                is_before_sum = name.endswith((".dense.weight", ".down.weight"))
-                parameter.normal_(0.0, model.std / (math.sqrt(2 * model.layers) if is_before_sum else 1.0))
+                parameter.normal_(0.0, part.std_of(name))
 
 
 def shape_of(bench: Bench, name: str) -> ModelConfig:

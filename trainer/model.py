@@ -190,11 +190,13 @@ class Bloom(nn.Module):
             if module.endswith("_norm"):
                 weights.fill_(float(kind == "weight"))
             elif kind == "weight":
-                std = self.config.std
-                if module.endswith((".dense", ".down")):
-                    std /= math.sqrt(2 * self.config.layers)
-                weights.normal_(0.0, std, generator=_generator(seed, name))
+                weights.normal_(0.0, self.std_of(name), generator=_generator(seed, name))
             yield name, weights
+
+    def std_of(self, name: str) -> float:
+        """Of the fresh weights of a matrix, by its name: smaller before a residual sum."""
+        is_before_sum = name.endswith((".dense.weight", ".down.weight"))
+        return self.config.std / (math.sqrt(2 * self.config.layers) if is_before_sum else 1.0)
 
     def forward(
         self,

@@ -173,11 +173,6 @@ def cut_words(
     return length, special, words, running
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _mix(value: np.uint64) -> np.uint64:
-    return (value ^ (value >> _S32)) * _MIX
-
-
 @njit(cache=True, nogil=True)
 def _perhaps_repeated(items: np.ndarray, total: int, n: int, seen: np.ndarray, values: np.ndarray) -> int:
     """Fill `values` with the hashes of those n-grams that may occur more than once; returns how many.

@@ -165,24 +165,24 @@ def wanted(package: Package, reader: str, path: str) -> bool:
     archive, which is opened unless it is excluded.
     """
     plain = path.removesuffix("!")
-    names = {plain, without_compression(plain)}
-    if _is_excluded(package, plain):
+    if _matches(plain, package.exclude):
         return False
     if reader == "dolma" and is_attributes(plain):
         return False
     if path.endswith("!"):
         return True
     if package.include:
-        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in package.include)
+        return _matches(plain, package.include)
     if reader == "man":
         return bool(_MAN_PAGE.fullmatch(without_compression(plain)))
     lower = without_compression(plain.lower())
     return reader not in SUFFIXES or lower.endswith(SUFFIXES[reader])
 
 
-def _is_excluded(package: Package, path: str) -> bool:
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a path, with or without the suffix of its compression, is what any of the patterns names."""
     names = {path, without_compression(path)}
-    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in package.exclude)
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def language_of(package: Package, path: str) -> str | None:
@@ -254,7 +254,7 @@ def _folder_units(
         if wanted(package, source.reader, f"{path}!" if is_archive(path) else path):
             return True
         hidden = posixpath.basename(path).startswith(".") or is_evidence(path) or is_attributes(path)
-        if not (hidden or package.include or _is_excluded(package, path)):
+        if not (hidden or package.include or _matches(path, package.exclude)):
             ending = posixpath.splitext(without_compression(path.lower()))[1]
             endings = passed_over.setdefault(source.id, Counter())
             endings[ending if _ENDING.fullmatch(ending) else OTHER_ENDINGS] += 1
