@@ -9,6 +9,7 @@ from configs.load import Plan
 from configs.shown import shown_list
 from governance import figures
 from pipeline.readers.units import passed_over_line
+from pipeline.report.fairness import by_language
 from pipeline.runtime import storage
 from pipeline.runtime.shards import ENDINGS
 from pipeline.runtime.terminal import plain_table
@@ -71,17 +72,19 @@ def _load_line(output: str, plan: Plan) -> str:
 def _print_unfair(output: str, plan: Plan, console: Console) -> None:
     """Say which languages lost far more than the others, as the report does."""
     path = storage.join(output, "statistics.json")
-    flagged = storage.read_json(path)["fairness"]["flagged"] if storage.exists(path) else []
-    for flag in flagged[:UNFAIR]:
-        name = plan.languages.name(flag["language"])
-        lost = f"{flag['documents']:,} of {figures.counted(flag['of_documents'], 'document')}"
-        shares = f"{figures.percent(flag['documents_share'])}; mean {figures.percent(flag['mean_share'])}"
-        said = f"{name} ({flag['language']}) lost {lost} to {figures.stage(flag['stage'])} ({shares})"
+    flagged = by_language(storage.read_json(path)["fairness"]["flagged"] if storage.exists(path) else [])
+    for code, flags in list(flagged.items())[:UNFAIR]:
+        lost = ", ".join(
+            f"{flag['documents']:,} of {figures.counted(flag['of_documents'], 'document')} to "
+            f"{figures.stage(flag['stage'])} ({figures.percent(flag['documents_share'])}; mean "
+            f"{figures.percent(flag['mean_share'])})"
+            for flag in flags
+        )
+        said = f"{plan.languages.name(code)} ({code}) lost {lost}"
         console.print(said, style="bold yellow", markup=False, soft_wrap=True)
     if len(flagged) > UNFAIR:
-        console.print(
-            f"… and {len(flagged) - UNFAIR} more languages lost over 10 points more than the mean; see the report"
-        )
+        more = figures.counted(len(flagged) - UNFAIR, "other language")
+        console.print(f"… and {more} lost over 10 points more than the mean; see the report")
     if flagged:
         console.print()
 

@@ -78,3 +78,11 @@ def _flagged(
                 of = {"language": code, "stage": name, "points": above, "of_documents": languages[code]["documents"]}
                 found.append({**of, **loss, "mean_share": usual["documents_share"]})
     return sorted(found, key=lambda item: (-item["points"], item["language"], item["stage"]))
+
+
+def by_language(flagged: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Language code → its entries in `flagged`; the languages and their entries in the order given."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for flag in flagged:
+        found.setdefault(flag["language"], []).append(flag)
+    return found

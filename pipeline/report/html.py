@@ -17,6 +17,7 @@ from configs.load import Plan
 from governance import figures
 from governance.rendering import html_environment
 from pipeline.report import svg
+from pipeline.report.fairness import by_language
 
 FOLDER = Path(__file__).parent
 SHARES = svg.LogScale(1e-7, 1.0)
@@ -30,7 +31,7 @@ MEASURE_NAMES = {
     "word_repetition": ("Word repetition", ""),
     "special_characters": ("Special characters", ""),
     "running_text": ("Running text", ""),
-    "letter_order": ("Order of letters", " nats a letter"),
+    "letter_order": ("Letter order", " nats per letter"),
     "closed_class_words": ("Closed-class words", ""),
     "flagged_words": ("Flagged words", ""),
     "perplexity": ("Perplexity", ""),
@@ -173,7 +174,7 @@ def _fairness(statistics: Mapping[str, Any]) -> dict[str, Any]:
         ]
         rows.sort(key=lambda row: (-sum(cell["documents_share"] for cell in row["cells"]), row["code"]))
         groups.append({"kind": kind, "mean": [mean[name] for name in stages], "rows": rows})
-    return {"stages": stages, "groups": groups, "flagged": table["flagged"]}
+    return {"stages": stages, "groups": groups, "flagged": by_language(table["flagged"])}
 
 
 def _drop_rows(drops: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -159,12 +159,12 @@ def described(
     """A histogram in a sentence: where its middle lies, and its thresholds."""
     middle, left, right = (typical(counts, edges, share) for share in (0.5, 0.1, 0.9))
     if left == right:
-        said = f"nearly all {middle}{unit}"
+        said = f"80 % are {middle}{unit}"
     else:
-        said = f"median {middle}{unit}, four fifths between {left.removeprefix('under ')} and {right}{unit}"
+        said = f"median {middle}{unit}, 80 % between {left.removeprefix('under ')} and {right}{unit}"
     if left.startswith("under ") and left != right:
-        said = f"median {middle}{unit}, nine in ten at most {right}{unit}"
+        said = f"median {middle}{unit}, 90 % at most {right}{unit}"
     for word, threshold in (("at least", low), ("at most", high)):
         if threshold is not None:
-            said += f"; {word} {number(threshold)} asked"
+            said += f"; threshold: {word} {number(threshold)}"
     return said

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.report.fairness import fairness
+from pipeline.report.fairness import by_language, fairness
 from pipeline.report.tally import Tally
 
 KINDS = {"sw": "natural", "xh": "natural", "en": "natural", "c": "programming"}
@@ -61,3 +61,9 @@ def test_losses_of_a_language_add_up_to_what_did_not_stay():
 
 def test_nothing_entered_nothing_said():
     assert table() == {"stages": STAGES, "mean": {}, "languages": {}, "flagged": []}
+
+
+def test_languages_are_counted_once_however_many_stages_took_too_much():
+    flags = [{"language": code, "stage": stage} for code, stage in (("wo", "quality"), ("vi", "language"), ("wo", "x"))]
+
+    assert by_language(flags) == {"wo": [flags[0], flags[2]], "vi": [flags[1]]}
