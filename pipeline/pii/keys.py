@@ -10,7 +10,7 @@ from collections import Counter
 import re2
 
 from pipeline.pii.issuers import ISSUED, KEY_STARTS, PASSWORD_STARTS
-from pipeline.pii.sieve import KEY_MAX
+from pipeline.pii.key_shapes import KEY_MAX
 
 Span = tuple[int, int]
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from configs.models import PII_KINDS, PiiKind
 from pipeline.pii import Redactor, sieve
+from pipeline.pii.characters import digit
+from pipeline.pii.key_shapes import is_secret_shape
 from pipeline.pii.keys import find_key
 from tests.pipeline.test_pii import spans
 
@@ -174,7 +176,7 @@ def test_each_run_that_is_a_key_by_its_form_or_name_is_passed(parts: list[tuple[
     passed = sieve.candidates(data, np.array([0, len(data)]), np.array([False]), ENABLED)
     places = {(start, end) for _, kind, start, end in passed.tolist() if kind == sieve.KEY}
     for run in re.finditer(rb"[A-Za-z0-9_+/=-]{20,}", document):
-        if sieve._is_secret_shape(data, *run.span()) and find_key(document, *run.span()) is not None:
+        if is_secret_shape(data, *run.span()) and find_key(document, *run.span()) is not None:
             assert run.span() in places
 
 
@@ -201,7 +203,7 @@ def test_digits_of_all_scripts_that_people_write_numbers_in_are_told_from_letter
     assert all(unicodedata.decimal(digit) in range(10) for digit in digits)
     for character in map(chr, (*range(0xD800), *range(0xE000, 0x11000))):
         data = np.frombuffer(character.encode(), np.uint8)
-        size = sieve._digit.py_func(data, 0, len(data))
+        size = digit.py_func(data, 0, len(data))
         assert size == (len(data) if character in digits else 0)
 
 
