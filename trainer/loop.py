@@ -362,7 +362,7 @@ class Run:
     def _tell(self, loss: float, norm: float, made: Made) -> None:
         config = self.config
         tokens = made.samples.stop * config.sequence_length
-        speed, left = self._clock.tell(tokens, config.schedule.tokens)
+        speed, left = self._clock.tell(tokens, config.schedule.tokens, made.figures)
         tflops = speed * flops_per_token(config.model, config.sequence_length) / 1e12
         device = torch.cuda.get_device_name() if self._layout.device.type == "cuda" else ""
         peak = config.logging.peak_tflops or peak_tflops(device)

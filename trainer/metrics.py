@@ -14,6 +14,7 @@ from rich.console import Console
 
 from configs.errors import ConfigurationError, OutputError
 from trainer.config import TrainingConfig
+from trainer.process import Reading
 
 
 class Metrics:
@@ -183,20 +184,26 @@ class Clock:
     """Speed and time left, over the steps of this process: speed is of steps alone, time left of all there is."""
 
     def __init__(self) -> None:
-        self._started = self._last = time.perf_counter()
-        self._tokens_at_start: int | None = None
-        self._last_tokens = 0
+        self._started = time.perf_counter()
+        self._first: int | None = None
+        self._last: tuple[int, Reading] | None = None
+        self._paused = 0.0
 
-    def tell(self, tokens: int, budget: int) -> tuple[float, float]:
-        """(tokens a second since the last call, seconds left at the mean speed so far)."""
+    def tell(self, tokens: int, budget: int, figures: Reading) -> tuple[float, float]:
+        """(tokens a second since the last call, seconds left at the mean speed so far); 0 where there is none yet.
+
+        `figures` are of the step that came to so many tokens: it is when the device had made it that counts, since the
+        host may look at one step when the next one is done, and then at both at once.
+        """
         now = time.perf_counter()
-        if self._tokens_at_start is None:
-            self._tokens_at_start = self._last_tokens = tokens
-            self._started = self._last = now
-            return 0.0, 0.0
-        speed = (tokens - self._last_tokens) / max(1e-9, now - self._last)
-        mean = (tokens - self._tokens_at_start) / max(1e-9, now - self._started)
-        self._last, self._last_tokens = now, tokens
+        last, self._last = self._last, (tokens, figures)
+        paused, self._paused = self._paused, 0.0
+        if self._first is None or tokens < self._first:
+            self._first, self._started = tokens, now
+        speed = 0.0
+        if last is not None and tokens > last[0]:
+            speed = (tokens - last[0]) / max(1e-9, figures.seconds_since(last[1]) - paused)
+        mean = (tokens - self._first) / max(1e-9, now - self._started)
         return speed, max(0, budget - tokens) / mean if mean else 0.0
 
     @contextmanager
@@ -206,7 +213,7 @@ class Clock:
         try:
             yield
         finally:
-            self._last += time.perf_counter() - began
+            self._paused += time.perf_counter() - began
 
 
 def duration(seconds: float) -> str:

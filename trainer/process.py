@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -62,7 +63,8 @@ class Reading:
 
     def __init__(self, values: torch.Tensor) -> None:
         self._values = values.to("cpu", non_blocking=True)  # into pinned memory
-        self._copied = torch.cuda.Event() if values.is_cuda else None
+        self._made = time.perf_counter()
+        self._copied = torch.cuda.Event(enable_timing=True) if values.is_cuda else None
         if self._copied is not None:
             self._copied.record()
 
@@ -72,6 +74,12 @@ class Reading:
             self._copied.synchronize()
         numbers: list[float] = self._values.tolist()
         return numbers
+
+    def seconds_since(self, other: "Reading") -> float:
+        """Seconds from when the device had made others to when it had made these; both must have been taken."""
+        if self._copied is not None and other._copied is not None:
+            return float(other._copied.elapsed_time(self._copied)) / 1e3
+        return self._made - other._made
 
 
 class Garbage:
