@@ -3,10 +3,10 @@
     python benchmarks/gpu.py --output FOLDER
 
 From a plain checkout, with PyTorch, Triton, transformers, NumPy, Numba, PyArrow and TensorBoard; `--wheels FOLDER`
-names wheels of what is missing there (pydantic, pydantic-core, annotated-types, typing-inspection, xxhash). The rows
-that are worth most come first. Each model has a process of its own and each row a time limit; what fails is recorded
-with its cause, and the other rows are made. `FOLDER/results.json` is rewritten after each row, `FOLDER/log.txt` holds
-the processes' messages.
+names wheels of what is missing there (pydantic, pydantic-core, annotated-types, typing-inspection, xxhash; for rows
+`model` those that `benchmarks/gpu_model.py` names, too). The rows that are worth most come first. Each model has a
+process of its own and each row a time limit; what fails is recorded with its cause, and the other rows are made.
+`FOLDER/results.json` is rewritten after each row, `FOLDER/log.txt` holds the processes' messages.
 
     python benchmarks/gpu.py --output FOLDER --rehearse          the same code on the CPU, tiny, in under a minute
     python -m benchmarks.gpu --record FOLDER/results.json        put the rows into benchmarks/RESULTS.md
@@ -67,12 +67,16 @@ def plan() -> list[Row]:
         ("1b1", "compiled documents flex", 60),
         ("1b7", "compiled", 75),
         ("560m", "eager", 30),
+        ("560m", "eager selective", 30),
+        ("560m", "eager full", 30),
         ("560m", "compiled", 60),
         ("560m", "compiled flex", 60),
     ):
         rows.append(Row(f"step {model} {given}", model, limit))
     rows += [Row(f"transformers 1b1 {way}", "transformers", limit) for way, limit in (("eager", 40), ("compiled", 75))]
     rows += [Row(f"generate 560m {whose}", "generate", 40) for whose in ("ours", "transformers")]
+    stages = (("trained", 90), ("exported", 60), ("tuned", 90), ("generates", 40), ("evaluated", 60))
+    rows += [Row(f"model 560m {what}", "model", limit) for what, limit in stages]
     return [*rows, Row("profile 1b1", "profile", 60), Row("train 560m", "train", 150)]
 
 

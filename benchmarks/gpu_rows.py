@@ -25,6 +25,7 @@ MODULES = {
     "transformers": "gpu_steps",
     "profile": "gpu_steps",
     "generate": "gpu_generate",
+    "model": "gpu_model",
     "train": "gpu_train",
 }
 """Where the function is that makes rows whose names begin so."""

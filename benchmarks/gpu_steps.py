@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.gpu_rows import Bench, kernels_of
-from trainer.config import ModelConfig, load_model_config, load_training_config
+from trainer.config import ModelConfig, TrainingConfig, load_model_config, load_training_config
 from trainer.data import Batch
 from trainer.flops import flops_per_token
+from trainer.memory import estimate
 from trainer.model import Bloom
 from trainer.parallel.model import ParallelModel
 from trainer.parallel.optimizer import divisor
@@ -53,7 +54,7 @@ def shape_of(bench: Bench, name: str) -> ModelConfig:
 
 
 def step(bench: Bench, name: str, *given: str) -> dict[str, Any]:
-    """Our steps with the given settings: `eager` or `compiled`, `selective`, `flex`, `documents`, `micro=`, …"""
+    """Our steps: `eager` or `compiled`, `selective` or `full`, `flex`, `documents`, `micro=`, …"""
     if "flex" in given and bench.device != "cuda":
         return {"skipped": "on CUDA only"}
     settings = {key: int(value) for key, equals, value in (word.partition("=") for word in given) if equals}
@@ -62,18 +63,28 @@ def step(bench: Bench, name: str, *given: str) -> dict[str, Any]:
         "precision.attention": next((way for way in ("sdpa", "flex") if way in given), "auto"),
         "precision.loss_chunk": bench.of(settings.get("chunk", CHUNK), 32),
         "parallel.compile": "compiled" in given,
-        "parallel.checkpointing": "selective" if "selective" in given else "none",
+        "parallel.checkpointing": next((kind for kind in ("selective", "full") if kind in given), "none"),
         "data.document_mask": "documents" in given,
     }
 
     def make(micro: int) -> Step:
         return our_step(bench, name, micro, micro * accumulate, more)
 
-    return _measured(bench, name, settings.get("micro", MICRO), accumulate, make)
+    found = _measured(bench, name, settings.get("micro", MICRO), accumulate, make)
+    planned = estimate(
+        _settings(bench, name, found["micro"], found["micro"] * accumulate, more), 0, 1, accumulate,
+        cuda=bench.device == "cuda",
+    )  # fmt: skip
+    return {**found, "planned GB": planned.total / 1e9}
 
 
 def our_step(bench: Bench, name: str, micro: int, size: int, more: Mapping[str, Any]) -> Step:
     """The step of `trainer.loop`, with nothing around it. `more` has settings by their dotted keys."""
+    torch.manual_seed(0)
+    return step_of(Drawn(_settings(bench, name, micro, size, more), torch.device(bench.device)), RATE)
+
+
+def _settings(bench: Bench, name: str, micro: int, size: int, more: Mapping[str, Any]) -> TrainingConfig:
     changes = {
         "model": shape_of(bench, name).model_dump(),
         "sequence_length": bench.of(LENGTH, 64),
@@ -83,8 +94,7 @@ def our_step(bench: Bench, name: str, micro: int, size: int, more: Mapping[str, 
         "precision.compute": "bf16",
         **more,
     }
-    torch.manual_seed(0)
-    return step_of(Drawn(load_training_config("tiny", changes), torch.device(bench.device)), RATE)
+    return load_training_config("tiny", changes)
 
 
 def step_of(model: ParallelModel, rate: float) -> Step:

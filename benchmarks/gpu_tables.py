@@ -12,6 +12,7 @@ TITLES = {
     "step": "Steps of training: bf16, sequences of 2048",
     "transformers": "Steps of `transformers` with fused AdamW",
     "generate": "Greedy generation: bf16, 8 prompts of 256 tokens",
+    "model": "A model from its first step to an evaluation",
     "profile": "A compiled step",
     "train": "A run of 60 steps, killed and resumed",
 }

@@ -32,7 +32,7 @@ def train(bench: Bench, name: str) -> dict[str, Any]:
     before = _losses(folder)
     resumed_at = time.monotonic()
     said = _run(command, folder, kills=False)
-    rows = _rows(folder)
+    rows = rows_of(folder / "run")
     after = _losses(folder)
     if "resumed from" not in said:
         raise RuntimeError("the run that was killed began anew")
@@ -119,8 +119,9 @@ def _sealed(folder: Path) -> bool:
     return any((folder / "run").glob("step-*/manifest.json"))
 
 
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "run" / "log.jsonl"
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """Rows of a run's log, of steps; none before there is a log."""
+    path = run / "log.jsonl"
     if not path.exists():
         return []
     whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -128,7 +129,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _losses(folder: Path) -> dict[int, float]:
-    return {row["step"]: row["loss"] for row in _rows(folder)}
+    return {row["step"]: row["loss"] for row in rows_of(folder / "run")}
 
 
 def _step_resumed(said: str) -> int:

@@ -14,7 +14,7 @@ MISSING = (
 """Of what OpenRoots needs elsewhere; pydantic and xxhash, a few megabytes of wheels, travel along."""
 
 
-BENCHMARKS = ("gpu", "gpu_rows", "gpu_steps", "gpu_kernels", "gpu_generate", "gpu_train")
+BENCHMARKS = ("gpu", "gpu_rows", "gpu_steps", "gpu_kernels", "gpu_generate", "gpu_model", "gpu_train")
 
 
 @pytest.mark.parametrize("module", ["trainer.train", "trainer.loop", *(f"benchmarks.{name}" for name in BENCHMARKS)])
