@@ -72,20 +72,19 @@ def load_numba() -> None:
     """
     with _hidden("cffi"):
         import numba.core.caching
-        import numba.core.entrypoints
         import numba.core.typing.cffi_utils
         import numba.np.linalg
 
         with _hidden("scipy.linalg.cython_blas"):
             import numba.np.arraymath
-    # Nor does any kernel use extensions, for which numba would read the metadata of all that is installed (0.2 s).
-    numba.core.entrypoints._already_initialized = True
-    numba.core.caching.Cache.load_overload = _load_compiled  # type: ignore[method-assign]
+    if hasattr(numba.core.caching.Cache, "_load_overload"):  # a later numba may do without
+        numba.core.caching.Cache.load_overload = _load_compiled  # type: ignore[method-assign]
 
 
 def _load_compiled(cache: Any, signature: Any, target: Any) -> Any:
-    """Load a compiled kernel as numba does, but without all that it knows of Python (0.15 s), which compiling alone
-    needs, and then looks up itself; only the kernel's memory has to be there.
+    """Load a compiled kernel as numba does, but skip the registries of all that it can compile (0.3 s a process).
+
+    Compiling fills them itself; a loaded kernel only needs its memory to be there.
     """
     from numba.core.runtime import rtsys
 

@@ -74,13 +74,13 @@ def _print_unfair(output: str, plan: Plan, console: Console) -> None:
     path = storage.join(output, "statistics.json")
     flagged = by_language(storage.read_json(path)["fairness"]["flagged"] if storage.exists(path) else [])
     for code, flags in list(flagged.items())[:UNFAIR]:
-        lost = ", ".join(
-            f"{flag['documents']:,} of {figures.counted(flag['of_documents'], 'document')} to "
-            f"{figures.stage(flag['stage'])} ({figures.percent(flag['documents_share'])}; mean "
-            f"{figures.percent(flag['mean_share'])})"
+        lost = "; ".join(
+            f"{figures.stage(flag['stage'])} dropped {flag['documents']:,} of "
+            f"{figures.counted(flag['of_documents'], 'document')} ({figures.percent(flag['documents_share'])}; "
+            f"mean {figures.percent(flag['mean_share'])})"
             for flag in flags
         )
-        said = f"{plan.languages.name(code)} ({code}) lost {lost}"
+        said = f"{plan.languages.name(code)} ({code}): {lost}"
         console.print(said, style="bold yellow", markup=False, soft_wrap=True)
     if len(flagged) > UNFAIR:
         more = figures.counted(len(flagged) - UNFAIR, "other language")

@@ -176,11 +176,7 @@ def _said(options: tuple[str, ...]) -> argparse.Namespace:
 
 
 class _Options(PipelineOptions):
-    """Options that parse their flags once for each kind of view: Beam asks for some seventy views a pipeline.
-
-    A pipeline's copy is this object itself, so that what has been parsed stays; what Beam sets in it while a local
-    pipeline runs follows from the flags.
-    """
+    """Options that parse their flags once for each kind of view, of which Beam asks for a thousand in a small build."""
 
     def view_as(self, cls: Any) -> Any:
         """The view of Beam's PipelineOptions; all views share their values."""
@@ -188,16 +184,6 @@ class _Options(PipelineOptions):
         if cls not in views:
             views[cls] = super().view_as(cls)
         return views[cls]
-
-    def get_all_options(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """All options and their values; for the same arguments those that were found first."""
-        found, key = self.__dict__.setdefault("_found", {}), repr((args, kwargs))
-        if key not in found:
-            found[key] = super().get_all_options(*args, **kwargs)
-        return dict(found[key])
-
-    def __deepcopy__(self, _: dict[int, Any]) -> "_Options":
-        return self
 
 
 @lru_cache(8)

@@ -20,7 +20,6 @@ from uuid import uuid4
 
 import apache_beam as beam
 from apache_beam.internal import cloudpickle_pickler
-from apache_beam.transforms import core
 
 from configs.errors import OpenRootsError
 from pipeline.runtime import recall, storage, workers
@@ -325,19 +324,8 @@ class SiteDoFn(beam.DoFn):
         self.site = site
 
     def __dir__(self) -> list[str]:
-        """Where Beam looks for state and timers: of each of our DoFns, five times a pipeline, at every method."""
+        """Beam looks at all attributes listed here for state and timers, 500 times in a small build (0.2 s)."""
         return ["process"]
-
-
-_look_for_returns = core._check_fn_use_yield_and_return
-
-
-def _looked_for_returns(process: Callable[..., Any]) -> bool:
-    """Of each function of a pipeline Beam reads the source, to warn of a `return` beside a `yield`; not of ours."""
-    return not isinstance(getattr(process, "__self__", None), SiteDoFn) and bool(_look_for_returns(process))
-
-
-core._check_fn_use_yield_and_return = _looked_for_returns
 
 
 class _Begin(SiteDoFn):
