@@ -23,7 +23,6 @@ FORMAT = 1
 SEAL = "seal.json"
 RECEIPTS = "takedowns/receipts"
 """Where receipts lie: they name the seal, so that it cannot cover them; they are signed."""
-UNSEALED = "is missing: the build did not end, or an earlier version wrote it"
 FOLDERS = (*KINDS["corpus"].folders,)
 LOCKS = (".lock", "lock.json")
 _OUTSIDE = {"write": "data", "ledger": "ledger", "deduplicate-index": "index", "passages": "index/passages"}
@@ -143,6 +142,16 @@ def read_seal(folder: str) -> dict[str, Any]:
     return dict(value)
 
 
+def seal_or_fault(folder: str) -> dict[str, Any] | str:
+    """The seal of a folder, or what is wrong with it, worded to follow its name."""
+    try:
+        return read_seal(folder)
+    except FileNotFoundError:
+        return "is missing: the build did not finish, or an earlier version wrote it"
+    except (ValueError, OSError):
+        return "is not as it was written"
+
+
 def broken(folder: str, seal: Mapping[str, Any]) -> dict[str, str]:
     """Files that are not as the seal has them: name → what is wrong. Every file is read."""
     files: Mapping[str, Mapping[str, Any]] = seal["files"]
@@ -159,12 +168,10 @@ def broken(folder: str, seal: Mapping[str, Any]) -> dict[str, str]:
 
 def cut_or_missing(corpus: str) -> dict[str, str]:
     """Published files that are missing or of another size than sealed: name → what is wrong. Only the seal is read."""
-    try:
-        files: Mapping[str, Mapping[str, Any]] = read_seal(corpus)["files"]
-    except FileNotFoundError:
-        return {SEAL: UNSEALED}
-    except (ValueError, OSError):
-        return {SEAL: "is not as it was written"}
+    seal = seal_or_fault(corpus)
+    if isinstance(seal, str):
+        return {SEAL: seal}
+    files: Mapping[str, Mapping[str, Any]] = seal["files"]
     found = storage.list_files(corpus)
     sizes = {name: found[name].size if name in found else -1 for name in files}
     return {name: problem for name in files if (problem := _of_another_size(sizes[name], files[name]["bytes"]))}

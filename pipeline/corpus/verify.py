@@ -124,13 +124,9 @@ def _check_work(corpus: str, work: str | None, verdict: Verdict) -> None:
 
 def _check_seal(folder: str, prefix: str, names: Sequence[str], verdict: Verdict) -> None:
     """Check a folder against its seal; `names` are the files in it, `prefix` stands before them in what is told."""
-    try:
-        sealed = seal.read_seal(folder)
-    except FileNotFoundError:
-        verdict.add(f"{prefix}{seal.SEAL}", seal.UNSEALED)
-        return
-    except (ValueError, OSError):
-        verdict.add(f"{prefix}{seal.SEAL}", "is not as it was written")
+    sealed = seal.seal_or_fault(folder)
+    if isinstance(sealed, str):
+        verdict.add(f"{prefix}{seal.SEAL}", sealed)
         return
     for name, problem in seal.broken(folder, sealed).items():
         verdict.add(f"{prefix}{name}", problem)
