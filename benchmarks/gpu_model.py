@@ -281,7 +281,10 @@ def _example(tokenizer: Any, text: str, answer: str, length: int) -> Document:
 
 
 def _filled(examples: Iterable[Document], length: int) -> list[Document]:
-    """Whole examples in sequences one after another, with padding where the next one does not fit."""
+    """Whole examples in sequences one after another, with padding where the next one does not fit.
+
+    After the last sequence comes one token more, its last label.
+    """
     found, room = list[Document](), length
     for ids, weights in examples:
         if len(ids) > room:
@@ -290,7 +293,7 @@ def _filled(examples: Iterable[Document], length: int) -> list[Document]:
             room = length
         found.append((ids, weights))
         room -= len(ids)
-    return [*found, (np.full(room, 3, np.uint32), np.zeros(room, np.float32))] if room else found
+    return [*found, (np.full(room + 1, 3, np.uint32), np.zeros(room + 1, np.float32))]
 
 
 def _write_packed(
@@ -314,8 +317,7 @@ def _write_packed(
             arrays["weights"] = np.concatenate([one[1] for one in found])
         for array_name, array in arrays.items():
             np.save(place / f"{part}-{array_name}.npy", array)
-        count = len(tokens) // length if weights else (len(tokens) - 1) // length
-        parts[part] = {"documents": len(ids), "tokens": len(tokens), "sequences": count}
+        parts[part] = {"documents": len(ids), "tokens": len(tokens), "sequences": (len(tokens) - 1) // length}
     shutil.copytree(folder / "tokenizer", folder / name / "tokenizer")
     used = Tokenizer.load(str(folder / "tokenizer"), "tokenizers")
     about: dict[str, Any] = {"format": 1, "digest": "0" * 32, "sequence_length": length, "languages": {"en": parts}}
