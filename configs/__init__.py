@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from configs.kernels import drop_stale_kernels
+
 CONFIGS = Path(__file__).parent
 """Folder of the TOML files that come with the package."""
 
@@ -148,3 +150,4 @@ logging.getLogger().addFilter(lambda record: "apitools not found" not in record.
 _COMPILED = ("pipeline", "tokenizer")
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 _place_compiled_kernels()
+drop_stale_kernels(CONFIGS.parent, _COMPILED, Path(place) if (place := os.environ.get("NUMBA_CACHE_DIR")) else None)

@@ -1,7 +1,6 @@
 """The kernels behind `governance.licence_comments`: which bytes of a file are comments, and what words they hold.
 
-Strings are passed over: what they hold is data, even where it looks like a comment. All are linear in the text. They
-stand in one file, since numba keeps what it has compiled by the content of the file that it stands in alone.
+Strings are skipped: what they hold is data, even where it looks like a comment. All are linear in the text.
 """
 
 import numpy as np
