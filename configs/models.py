@@ -6,7 +6,7 @@ cannot be changed once read. Field names are the field's own terms; units are in
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from configs.text_encodings import text_encoding
 
@@ -14,6 +14,16 @@ LanguageCode = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+
 """It names folders and files of a corpus (RFC 5646, section 4.4.1: 35 characters hold any tag in use)."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("should not be empty")
+    return text
+
+
+Said = Annotated[str, AfterValidator(_said)]
+"""Text that says something."""
 
 
 class Model(BaseModel):
@@ -133,7 +143,7 @@ class Languages(Model):
 class Package(Model):
     """One package or path of a source, and what to read in it."""
 
-    name: str = Field(
+    name: Said = Field(
         description="package; or path or URL pattern (fsspec); `configs:` is data that comes with OpenRoots"
     )
     version: str | None = Field(default=None, description="pinned, where the registry keeps old versions")
@@ -178,7 +188,7 @@ class Source(Model):
     """A source of text: an entry of the registry (`configs/sources/*.toml`)."""
 
     id: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="taken from the name of the table")
-    title: str = Field(description="its name for people")
+    title: Said = Field(description="its name for people")
     kind: Literal["text", "code"] = Field(
         default="text", description="code is kept byte for byte, not converted to NFC"
     )
@@ -198,8 +208,8 @@ class Source(Model):
         default=ByteSize(3000), description="gettext, fluent, properties, dictd: messages are joined up to this size"
     )
     licence: str = Field(min_length=1, description="SPDX expression")
-    custodian: str = Field(description="who publishes or keeps it")
-    provenance: str = Field(description="where it came from, a URL or a sentence")
+    custodian: Said = Field(description="who publishes or keeps it")
+    provenance: Said = Field(description="where it came from, a URL or a sentence")
     languages: tuple[str, ...] = Field(default=(), description="languages it is known to contain; empty: unknown")
     consent: str = Field(default="", description="what its authors agreed to")
     personal_data: str = Field(default="", description="what personal data to expect")
@@ -482,6 +492,16 @@ class Sampling(Model):
     epochs_max: float = Field(default=1.0, ge=1, description="how often a document of a small language may be repeated")
     language_bytes_max: dict[str, ByteSize] = Field(default={}, description="language → most bytes to keep")
 
+    @model_validator(mode="after")
+    def _has_shares(self) -> "Sampling":
+        if not all(0 <= share < float("inf") for share in self.shares.values()):
+            raise ValueError("`shares` are numbers of 0 or above")
+        if self.proportions == "shares" and not any(self.shares.values()):
+            raise ValueError('`proportions` is "shares": give `shares` of which one is above 0')
+        if self.shares and self.proportions != "shares":
+            raise ValueError('`shares` counts only where `proportions` is "shares"')
+        return self
+
 
 class Output(Model):
     """Form and sizes of what is written."""
@@ -502,7 +522,7 @@ class Recipe(Model):
     """All that decides what a corpus holds: same recipe, same inputs → the same bytes."""
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
-    title: str = Field(description="the corpus's name for people")
+    title: Said = Field(description="the corpus's name for people")
     description: str = Field(default="", description="a sentence or two for the cards")
     licence: str = Field(default="NOASSERTION", description="of the compilation; documents keep their own")
     seed: int = Field(default=0, ge=0, lt=1 << 63, description="for sampling")

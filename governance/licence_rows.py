@@ -36,6 +36,7 @@ _ADDRESSES = (
 _PATTERNS = tuple((re.compile(pattern), form) for pattern, form in _ADDRESSES)
 _AGAIN = re.compile(r"(.{2,120}?)\s*\(([^()]{2,40})\)")
 _COMMA = re.compile(r"\s*[,;]\s+(?!(?:v|version)\b)", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _PIPE = re.compile(r"\s*\|\s*")
 _OF_R = re.compile(r"(?i)([al]?gpl)\s?\(>=?\s?(\d(?:\.\d)?)\)")
 _FILE = re.compile(r"(?i)\s*\+\s*file licen[cs]e$")
@@ -139,5 +140,11 @@ def _of_one(said: str) -> str | None:
         spdx = id_of_name(words, start, start + match.end(), name)
         version = rb"\d\.\d" if name.spdx == "CC" else rb"\d"
         says_version = bool(re.search(version, words)) or not ("{}" in name.spdx or name.spdx in ("CC", "BSD-3-Clause"))
-        return spdx if spdx and says_version and not spdx.startswith("LicenseRef-") else None
+        understood = spdx and says_version and _numbers(words.decode()) <= _numbers(spdx)
+        return spdx if understood and not spdx.startswith("LicenseRef-") else None
     return None
+
+
+def _numbers(said: str) -> set[str]:
+    """The versions that are said, `2` for `2.0`: `GPL v9` is no licence that is known. Years are left out."""
+    return {number.removesuffix(".0") for number in re.findall(r"\d+(?:\.\d+)*", said) if not _YEAR.fullmatch(number)}

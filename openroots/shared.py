@@ -133,6 +133,8 @@ def check_url(output: str, option: str = "--output") -> None:
     from pipeline.runtime.stores import SUPPORTED
 
     try:
+        if not output.strip():
+            raise ConfigurationError("it is empty: name a folder")
         if output.lower().startswith(("http://", "https://")):
             raise ConfigurationError(f"{output} is an address of the web, where nothing can be written; {SUPPORTED}")
         filesystem(output)

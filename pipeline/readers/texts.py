@@ -8,9 +8,10 @@ from configs.errors import InputError, NoTextError
 from configs.text_encodings import text_encoding
 from pipeline.code_language import HEAD_BYTES, identify_code
 from pipeline.readers.containers import Member
-from pipeline.readers.encodings import decode, text_lines, utf8_head
+from pipeline.readers.encodings import decode, encoding_of, text_lines, utf8_head
 from pipeline.readers.html import html_to_text
 from pipeline.readers.man import man_to_text
+from pipeline.readers.media_type import no_text
 from pipeline.readers.rows import Context, Row
 
 _CODING = re2.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -27,18 +28,22 @@ def read_text(member: Member, context: Context) -> Iterator[Row]:
 
 
 def _lines(member: Member, context: Context) -> Iterator[Row]:
+    encoding = encoding_of(member.stream.peek(HEAD_BYTES), context.source.encoding)[0]
     for number, line in text_lines(member, context.source.encoding, context.on_problem):
         if line and not line.isspace():
             try:
                 yield Row(line.decode(), f"#{number}")
             except UnicodeDecodeError:
-                cause = f"bytes that are not in the encoding {context.source.encoding}"
+                cause = f"bytes that are not in the encoding {encoding}"
                 context.on_problem(InputError(f"{member.name}, line {number}", cause, "set the source's `encoding`"))
 
 
 def read_html(member: Member, context: Context) -> Iterator[Row]:
-    """The main text of an HTML page. Raises NoTextError where it has none."""
-    text = html_to_text(member.stream.document(), context.source.encoding, name=member.name)
+    """The main text of an HTML page. Raises NoTextError where it has none, InputError for images, PDFs and the like."""
+    data = member.stream.document()
+    if context.source.encoding == "utf-8" and (binary := no_text(data)):  # another encoding may look like anything
+        raise InputError(member.name, f"{binary}, whatever its name says", "convert it, or exclude it")
+    text = html_to_text(data, context.source.encoding, name=member.name)
     if not text:
         raise NoTextError(member.name, "a page without text", "it is passed over")
     yield Row(text)

@@ -284,7 +284,7 @@ class _Window:
         """Where a line begins that looks like the first of a record; -1 if none begins before `end`."""
         at = start
         while (at := self._data.find(_HEAD, at, end)) >= 0:
-            behind_line = at == 0 or self._data[at - 1] in b"\r\n"
+            behind_line = at == 0 or self._data[at - 1] in b"\r\n\0"  # zeros: a hole of a copy that was cut off
             if behind_line and self._data[at + 7 : at + 9].rstrip(b"\r\n").isdigit():
                 return at
             at += 1

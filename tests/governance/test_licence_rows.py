@@ -45,6 +45,13 @@ TOLD = {
 }
 REFUSED = [
     "",
+    "GPLv4",
+    "GPL v9",
+    "LGPL 5.0",
+    "AGPL-7",
+    "CC BY 5.0",
+    "Creative Commons Attribution 7.0 International",
+    "MIT 0",
     "unknown",
     "other",
     "none",

@@ -107,6 +107,11 @@ def test_no_standard_input_ends_in_a_traceback(command: str, data: bytes) -> Non
     assert result.exception is None, repr(result.exception)
 
 
+def test_an_empty_output_is_not_this_folder():
+    result = CliRunner().invoke(main, ["build-corpus", "--recipe", "tiny", "--output", ""])
+    assert result.exit_code == 2 and "it is empty: name a folder" in result.output
+
+
 def test_an_output_on_the_web_is_refused():
     done = CliRunner().invoke(main, ["build-corpus", "--recipe", "tiny", "--output", "https://host.invalid/y"])
     assert done.exit_code == 2 and "nothing can be written" in done.output

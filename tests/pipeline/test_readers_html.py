@@ -60,6 +60,18 @@ def test_a_page_without_text_is_told(tmp_path, page):
     assert (rows, [type(problem) for problem in problems]) == ([], [NoTextError])
 
 
+@pytest.mark.parametrize(
+    "data", [b"%PDF-1.4\n%\xe2\xe3\xcf", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x7fELF\2\1\1" + b"\0\xff" * 99]
+)
+def test_what_is_no_page_is_unreadable_whatever_its_name_says(tmp_path, data):
+    (tmp_path / "a.html").write_bytes(data)
+    (tmp_path / "b.html").write_bytes("<p>漢字".encode("utf-16-be"))
+    rows, problems = read(make_source("html", str(tmp_path), encoding="utf-8"))
+    assert texts(rows) == ["漢字"] and "whatever its name says" in problems[0].cause
+    rows, problems = read(make_source("html", str(tmp_path), encoding="utf-16-be"))
+    assert "漢字" in texts(rows)
+
+
 def test_preformatted_text_is_kept_in_web_pages_too():
     assert html_to_text("<p>x</p><pre>a\n  b</pre>", web=True) == "x\na\n  b"
 
