@@ -137,11 +137,11 @@ def _of_one(said: str) -> str | None:
         match = pattern.match(words[start:])
         if not match or not _REST.match(words[start + match.end() :]):
             continue
-        spdx = id_of_name(words, start, start + match.end(), name)
+        spdx = id_of_name(words, start, start + match.end(), name) or ""
         version = rb"\d\.\d" if name.spdx == "CC" else rb"\d"
         says_version = bool(re.search(version, words)) or not ("{}" in name.spdx or name.spdx in ("CC", "BSD-3-Clause"))
-        understood = spdx and says_version and _numbers(words.decode()) <= _numbers(spdx)
-        return spdx if understood and not spdx.startswith("LicenseRef-") else None
+        is_told = bool(spdx) and says_version and not spdx.startswith("LicenseRef-")
+        return spdx if is_told and _numbers(words.decode()) <= _numbers(spdx) else None
     return None
 
 

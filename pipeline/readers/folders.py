@@ -208,7 +208,7 @@ def match(pattern: str, skip: Sequence[str] = ()) -> tuple[str, Found]:
     while names and os.path.lexists(f"{here}/{names[0]}"):
         here = f"{here}/{names.pop(0)}"
     base = here if names else posixpath.dirname(here)
-    matches = sorted(set(_expand(here, names, found))) if names else [here]
+    matches = sorted(set(_expand(here, names, found, base))) if names else [here]
     skipped = [path for path in map(os.path.realpath, skip) if not _within(os.path.realpath(base), path)]
     last = None
     for path in matches:
@@ -217,7 +217,8 @@ def match(pattern: str, skip: Sequence[str] = ()) -> tuple[str, Found]:
         try:
             status = os.stat(path)  # noqa: PTH116
         except OSError as error:
-            found.lost.append(InputError(visible(path), f"cannot be looked at ({error.strerror})", "repair the link"))
+            cause = f"cannot be looked at ({error.strerror})"
+            found.lost.append(InputError(below(path, base), cause, "repair the link"))
             continue
         if stat.S_ISDIR(status.st_mode):
             found.folders.append(path)
@@ -225,11 +226,16 @@ def match(pattern: str, skip: Sequence[str] = ()) -> tuple[str, Found]:
         elif stat.S_ISREG(status.st_mode):
             found.files.append(FoundFile(path, status.st_size, _local_state(status)))
         else:
-            found.lost.append(_special(visible(path), status))
+            found.lost.append(_special(below(path, base), status))
     return base, found
 
 
-def _expand(folder: str, names: Sequence[str], found: Found) -> Iterator[str]:
+def below(path: str, base: str) -> str:
+    """What messages call a file: its path from the folder `base` on, the same wherever that folder lies."""
+    return visible(posixpath.join(posixpath.basename(base), posixpath.relpath(path, base or "/")))
+
+
+def _expand(folder: str, names: Sequence[str], found: Found, base: str) -> Iterator[str]:
     """Paths below `folder` that a pattern of the given parts matches."""
     if not names:
         yield folder
@@ -237,7 +243,7 @@ def _expand(folder: str, names: Sequence[str], found: Found) -> Iterator[str]:
     first, rest = names[0], names[1:]
     if not glob.has_magic(first):
         if os.path.lexists(f"{folder}/{first}"):
-            yield from _expand(f"{folder}/{first}", rest, found)
+            yield from _expand(f"{folder}/{first}", rest, found, base)
         return
     try:
         with os.scandir(folder or "/") as listed:
@@ -246,13 +252,13 @@ def _expand(folder: str, names: Sequence[str], found: Found) -> Iterator[str]:
         return
     except OSError as error:
         cause = f"a folder that cannot be listed ({error.strerror})"
-        found.lost.append(InputError(visible(folder), cause, "make it readable, or exclude it"))
+        found.lost.append(InputError(below(folder, base), cause, "make it readable, or exclude it"))
         return
     if first == "**":
-        yield from _expand(folder, rest, found) if rest else ()
+        yield from _expand(folder, rest, found, base) if rest else ()
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _expand(f"{folder}/{entry.name}", names, found)
+                yield from _expand(f"{folder}/{entry.name}", names, found, base)
             elif not rest and not _leads_back(entry):
                 yield f"{folder}/{entry.name}"
         return
@@ -260,7 +266,7 @@ def _expand(folder: str, names: Sequence[str], found: Found) -> Iterator[str]:
         if not fnmatch.fnmatchcase(entry.name, first) or (rest and not _is_folder(entry)):
             continue
         if not _leads_back(entry):
-            yield from _expand(f"{folder}/{entry.name}", rest, found)
+            yield from _expand(f"{folder}/{entry.name}", rest, found, base)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

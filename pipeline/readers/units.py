@@ -21,7 +21,7 @@ from governance.figures import counted
 from governance.licence_tree import EVIDENCE_FILES_MAX, is_evidence, speaks_for
 from pipeline.readers.containers import is_archive, without_compression
 from pipeline.readers.dolma_layout import attribute_files, is_attributes
-from pipeline.readers.folders import FoundFile, LocalFolder, file_state, list_remote, local_path, match
+from pipeline.readers.folders import FoundFile, LocalFolder, below, file_state, list_remote, local_path, match
 from pipeline.readers.names import visible
 from pipeline.readers.parts import Part
 from pipeline.readers.streams import input_errors
@@ -220,7 +220,7 @@ def _path_units(
         units: list[Unit] = []
         listed: dict[str, list[FoundFile]] = {}
         for file in found.files:
-            label = visible(posixpath.join(posixpath.basename(base), posixpath.relpath(file.path, base or "/")))
+            label = below(file.path, base)
             uri = fs.unstrip_protocol(file.path) if fs else _portable(file.path)
             beside = _beside(file.path, listed) if fs is None and not is_archive(file.path) else []
             names = tuple(posixpath.basename(near.path) for near in beside)
@@ -289,6 +289,9 @@ def _folder_units(
             held, total = [], 0
     if held:
         yield unit()
+    if package.include and not (found.files or found.lost):
+        remedy = "they are matched against paths within the folder, such as `sub/*.txt`"
+        found.lost.append(InputError(label, "no file in it matches the package's `include`", remedy))
     if found.lost:
         yield _lost_unit(source, number, label, found.lost)
 

@@ -66,6 +66,22 @@ def test_links_that_loop_end_and_are_told(tmp_path):
         assert len(problems) == 3
 
 
+@pytest.mark.parametrize("pattern", ["*.txt", "**/*.txt", "odd.txt"])
+def test_what_is_lost_has_the_same_name_wherever_its_folder_lies(tmp_path, pattern):
+    make(tmp_path / "in", {"a.txt": "fine"})
+    (tmp_path / "in" / "odd.txt").symlink_to("nowhere")
+    problems = read(make_source("text", f"{tmp_path}/in/{pattern}"))[1]
+    assert [problem.file for problem in problems] == ["in/odd.txt"]
+
+
+def test_an_include_that_matches_nothing_is_told(tmp_path):
+    make(tmp_path / "in", {"a.txt": "fine"})
+    rows, problems = read(make_source("text", f"{tmp_path}/in", include=("in/*.txt",)))
+    assert (rows, [problem.file for problem in problems]) == ([], ["in"])
+    assert "`include`" in problems[0].cause
+    assert texts(read(make_source("text", f"{tmp_path}/in", include=("*.txt",)))[0]) == ["fine"]
+
+
 def test_a_link_to_what_nothing_else_reads_is_read(tmp_path):
     make(tmp_path / "in", {"store/4f2a": "stored", "d.txt": "plain"})
     (tmp_path / "in" / "a.txt").symlink_to("store/4f2a")
