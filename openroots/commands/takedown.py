@@ -31,7 +31,7 @@ def takedown_command(
     A request also removes near-duplicates; opt-outs remove a site's own pages: those of listed domains and addresses,
     and those that today's `robots.txt`, `ai.txt` or `tdmrep.json` deny to AI crawlers.
 
-    Shards without such documents stay the same to the byte. The new corpus keeps tombstones, hashes without text: a
+    Shards without such documents stay byte-identical. The new corpus keeps tombstones, hashes without text: a
     later build into it, or one whose recipe has its `takedowns` folder in `deduplication.against`, leaves the documents
     out. A stopped takedown resumes when you give the same command again.
 
