@@ -16,7 +16,7 @@ from pipeline.corpus.plan import plan_of
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.deduplication.index import index_schema
 from pipeline.deduplication.keys import DeduplicationContext
-from pipeline.deduplication.minhash import CODE, jaccard, signatures
+from pipeline.deduplication.minhash import CODE, are_similar, signatures
 from pipeline.deduplication.records import id_bytes
 from pipeline.runtime import storage
 from pipeline.text.columns import hex_ids
@@ -144,8 +144,8 @@ def _similar(corpus: str, manifest: dict[str, Any], around: Neighbours) -> list[
     found = []
     for ids, keys, values, has_words in _kept(corpus, manifest):
         near = np.isin(keys, exact)
-        for signature in signed if values.shape[1] == signed.shape[1] else ():
-            near |= has_words & (jaccard(values, np.broadcast_to(signature, values.shape)) >= least)
+        if values.shape[1] == signed.shape[1]:
+            near |= has_words & are_similar(values, signed, least)
         found += hex_ids(ids.filter(pa.array(near))).to_pylist()
     return found
 

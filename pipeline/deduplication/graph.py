@@ -77,6 +77,7 @@ class Graph:
     always   how many documents are of finished builds and so are always kept; their ranks are the first
     tie      int32 (n,) by rank: rank of the document whose fate it shares; -1: none
     crowded  bool (n,) by rank: it is in a bucket where not all pairs were compared
+    best     bool (n,) by rank: it is the first of such a bucket
     follows  bool (n,) by rank: it was compared with the leaders of such a bucket only
     edges    how many pairs are edges: similar enough, and neither ties nor links
     matches  the fewest and the most equal values of an edge
@@ -91,6 +92,7 @@ class Graph:
     always: int
     tie: np.ndarray
     crowded: np.ndarray
+    best: np.ndarray
     follows: np.ndarray
     edges: int
     matches: tuple[int, int]
@@ -114,9 +116,10 @@ class Graph:
         place, always = _ranked(places, documents, sources, ids, kind)
         rank = np.empty(count, np.int32)
         rank[place] = np.arange(count, dtype=np.int32)
-        flags = np.full(count, -1, np.int32), np.zeros(count, bool), np.zeros(count, bool)
-        edges, least, most = _note(pairs, places, rank, *flags)
-        return cls(places, ids, kind, rank, place, always, *flags, edges, (least, most), pairs)
+        tie, flags = np.full(count, -1, np.int32), np.zeros((3, count), bool)
+        crowded, best, follows = flags
+        edges, least, most = _note(pairs, places, rank, tie, crowded, best, follows)
+        return cls(places, ids, kind, rank, place, always, tie, crowded, best, follows, edges, (least, most), pairs)
 
     @property
     def _bits(self) -> tuple[int, int]:
@@ -190,7 +193,13 @@ def _ranked(
 
 
 def _note(
-    pairs: Pairs, places: Places, rank: np.ndarray, tie: np.ndarray, crowded: np.ndarray, follows: np.ndarray
+    pairs: Pairs,
+    places: Places,
+    rank: np.ndarray,
+    tie: np.ndarray,
+    crowded: np.ndarray,
+    best: np.ndarray,
+    follows: np.ndarray,
 ) -> tuple[int, int, int]:
     """Set what pairs tell that are no edges; the number of edges, their fewest and most equal values."""
     count, least, most = 0, int(_OTHER), 0
@@ -201,7 +210,8 @@ def _note(
             a, b = (rank[places.find(side[is_other])] for side in (left, right))
             is_tie = (kind & TIE) != 0
             tie[a[is_tie]] = b[is_tie]
-            crowded[b[(kind & LINK) != 0]] = True
+            is_link = (kind & LINK) != 0
+            best[a[is_link]] = crowded[a[is_link]] = crowded[b[is_link]] = True
             follows[b[(kind & FOLLOWS) != 0]] = True
             matches = matches[~is_other]
         if len(matches):

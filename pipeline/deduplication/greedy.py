@@ -8,16 +8,15 @@ the answer depends neither on how documents arrived nor on how they were spread 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
-from pipeline.deduplication.graph import Edges, Graph, Pairs
+from pipeline.deduplication.graph import Graph, Pairs
 from pipeline.deduplication.keys import shard_file
-from pipeline.deduplication.minhash import band_hashes
-from pipeline.deduplication.near import Signed, gather_signatures
+from pipeline.deduplication.near import Signed
+from pipeline.deduplication.orphans import Ahead, CrowdedBuckets, Orphans, add_orphan, most_similar
 from pipeline.deduplication.packing import pack_records
 from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
@@ -33,8 +32,6 @@ from pipeline.deduplication.records import (
 )
 
 STATISTICS = "statistics"
-GATHERED_ROWS = 1 << 14
-"""Signatures read ahead, 7 MB at 112 permutations."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,9 @@ class ChooseKept:
         sizes = np.zeros(len(fate), np.uint32)
         _count(fate, sizes)
         yield from self._members(graph, fate, matches, sizes)
-        leaders = np.flatnonzero(sizes > 1)
-        if len(leaders):
-            yield STATISTICS, _counted(sizes[leaders], graph.ids, graph.place[leaders]).tobytes()
+        several = np.flatnonzero(sizes > 1)
+        if len(several):
+            yield STATISTICS, _counted(sizes[several], graph.ids, graph.place[several]).tobytes()
 
     def _decide(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
         """By rank: the rank of the document kept, int32 (its own: it stays; -1: emptied), and how many values are
@@ -76,20 +73,19 @@ class ChooseKept:
         """
         count = len(graph.place)
         fate, matches = np.full(count, -1, np.int32), np.zeros(count, np.uint32)
-        emptied = self._emptied(graph)
-        orphans = _Orphans(self, graph)
+        buckets = CrowdedBuckets(graph, self.signed, self.permutations, self.bands)
+        flags = (graph.always, graph.tie, graph.crowded, graph.follows, self._emptied(graph))
+        limits = (self.matches_min, LEADERS_MAX)
         for edges in graph.grouped():
+            layout = (edges.keys, edges.start, edges.stop, edges.rank_bits, edges.matches_bits, edges.least)
             at, edge = edges.start, 0
             while True:
-                at, edge = _decide(at, edge, edges, graph, emptied, bool(orphans.ranks), fate, matches)
+                at, edge = _decide_from(
+                    at, edge, *layout, *flags, buckets.ahead, buckets.orphans, *limits, fate, matches
+                )
                 if at == edges.stop:
                     break
-                found = None if at < graph.always else orphans.most_similar(at)
-                if found:
-                    fate[at], matches[at] = found
-                elif graph.follows[at]:
-                    orphans.add(at)
-                at += 1
+                buckets.read_ahead(at)
         return fate, matches
 
     def _emptied(self, graph: Graph) -> np.ndarray:
@@ -121,74 +117,6 @@ class ChooseKept:
                 yield shard_file(position), pack_records(members[mine])
 
 
-@dataclass
-class _Orphans:
-    """Kept documents that were compared with leaders only, none of which was kept: those that come after are compared
-    with these, in the buckets that they share, with at most LEADERS_MAX a bucket.
-    """
-
-    chooser: ChooseKept
-    graph: Graph
-    ranks: dict[int, list[int]] = field(default_factory=dict)
-    _signatures: dict[int, np.ndarray] = field(default_factory=dict)
-    _ahead: dict[int, np.ndarray] = field(default_factory=dict)
-
-    @cached_property
-    def _crowded(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ranks of documents in crowded buckets, in order, and their numbers."""
-        ranks = np.flatnonzero(self.graph.crowded)
-        return ranks, self.graph.places.numbers()[self.graph.place[ranks]]
-
-    def most_similar(self, rank: int) -> tuple[int, int] | None:
-        """Rank of the most similar document that is similar enough, the first of several, and the equal values."""
-        if not self.ranks:
-            return None
-        own = self._signature(rank)
-        candidates = {other for band in self._bands(own) for other in self.ranks.get(band, ())}
-        scored = [(-int((self._signatures[other] == own).sum()), other) for other in candidates]
-        scored = [score for score in scored if -score[0] >= self.chooser.matches_min]
-        return (min(scored)[1], -min(scored)[0]) if scored else None
-
-    def add(self, rank: int) -> None:
-        """Let those that come after be compared with this document."""
-        signature = self._signature(rank)
-        for band in self._bands(signature):
-            here = self.ranks.setdefault(band, [])
-            if len(here) < LEADERS_MAX:
-                here.append(rank)
-                self._signatures[rank] = signature
-
-    def _bands(self, signature: np.ndarray) -> list[int]:
-        found: list[int] = band_hashes(signature[np.newaxis], self.chooser.bands)[0].tolist()
-        return found
-
-    def _signature(self, rank: int) -> np.ndarray:
-        if rank not in self._ahead:
-            ranks, numbers = self._crowded
-            first = int(np.searchsorted(ranks, rank))
-            ranks, numbers = ranks[first : first + GATHERED_ROWS], numbers[first : first + GATHERED_ROWS]
-            order = np.argsort(numbers)
-            values = gather_signatures(self.chooser.signed, numbers[order], self.chooser.permutations)
-            self._ahead = dict(zip(ranks[order].tolist(), values, strict=True))
-        return self._ahead[rank]
-
-
-def _decide(
-    at: int,
-    edge: int,
-    edges: Edges,
-    graph: Graph,
-    emptied: np.ndarray,
-    orphans: bool,
-    fate: np.ndarray,
-    matches: np.ndarray,
-) -> tuple[int, int]:
-    layout = (edges.keys, edges.start, edges.stop, edges.rank_bits, edges.matches_bits, edges.least)
-    flags = (graph.always, graph.tie, graph.crowded, graph.follows)
-    at, edge = _decide_from(at, edge, *layout, *flags, emptied, orphans, fate, matches)
-    return at, edge
-
-
 @njit(cache=True, nogil=True)
 def _decide_from(
     at: int,
@@ -204,13 +132,16 @@ def _decide_from(
     crowded: np.ndarray,
     follows: np.ndarray,
     emptied: np.ndarray,
-    orphans: bool,
+    ahead: Ahead,
+    orphans: Orphans,
+    matches_min: int,
+    orphans_max: int,
     fate: np.ndarray,
     matches: np.ndarray,
 ) -> tuple[int, int]:
     """Decide documents from one on, whose edges begin at `edge` or after it.
 
-    Returns the first that stays unless it is similar to an orphan, or `stop`, and the edge to go on with.
+    Returns the first whose signature is asked for and not ahead, or `stop`, and the edge to go on with.
     """
     key_bits = np.uint64(rank_bits + matches_bits)
     rank_mask, matches_mask = np.uint64((1 << rank_bits) - 1), np.uint64((1 << matches_bits) - 1)
@@ -224,7 +155,8 @@ def _decide_from(
             equal = np.int64(key & matches_mask)
             if key >> key_bits == own and equal > most and fate[other] == other:  # of equally similar ones the first
                 found, most = other, equal
-        if document >= always:
+        is_ours = document >= always
+        if is_ours:
             winner = tie[document]
             if winner >= 0:
                 if not emptied[winner]:
@@ -233,9 +165,19 @@ def _decide_from(
             if found >= 0:
                 fate[document], matches[document] = found, most + least
                 continue
+        compares = is_ours and crowded[document] and orphans.used[0] > 0
+        if compares or follows[document]:
+            place = np.searchsorted(ahead.ranks, document)
+            if place == len(ahead.ranks):
+                return document, edge  # its edges need not be read again: none of them drops it
+            if compares:
+                found, most = most_similar(document, place, ahead, orphans)
+                if found >= 0 and most >= matches_min:
+                    fate[document], matches[document] = found, most
+                    continue
+            if follows[document]:
+                add_orphan(document, place, ahead, orphans, orphans_max)
         fate[document] = document
-        if follows[document] or (orphans and crowded[document]):
-            return document, edge
     return stop, edge
 
 

@@ -80,9 +80,28 @@ def band_hashes(signature: np.ndarray, bands: int) -> np.ndarray:
     return out
 
 
-def jaccard(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Estimated Jaccard similarity, float64 (n,), of signatures row by row: the share of equal values."""
-    return np.count_nonzero(left == right, axis=1) / left.shape[1]
+@njit(cache=True, nogil=True, inline="always")
+def equal_values(left: np.ndarray, right: np.ndarray) -> Any:
+    """How many values of two signatures, uint32 (permutations,), are equal."""
+    equal = 0
+    for at in range(len(left)):
+        equal += left[at] == right[at]
+    return equal
+
+
+@njit(cache=True, nogil=True)
+def are_similar(signature: np.ndarray, others: np.ndarray, jaccard_min: float) -> np.ndarray:
+    """Which signatures, uint32 (n, permutations), are similar to one of others, uint32 (m, permutations): bool (n,).
+
+    Similar: the share of equal values, which estimates Jaccard, is `jaccard_min` or more.
+    """
+    out = np.zeros(len(signature), np.bool_)
+    for row in range(len(signature)):
+        for other in range(len(others)):
+            if equal_values(signature[row], others[other]) / signature.shape[1] >= jaccard_min:
+                out[row] = True
+                break
+    return out
 
 
 def shingle_hash(tokens: Sequence[str]) -> int:

@@ -1,12 +1,15 @@
 """Candidate pairs: documents that share a band are compared, those that are similar enough become edges."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from pipeline.deduplication.keys import ranked
+from pipeline.deduplication.minhash import equal_values
 from pipeline.deduplication.near import Signed, gather_signatures
 from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import (
@@ -22,14 +25,20 @@ from pipeline.deduplication.records import (
     rows_of,
     shards_of,
 )
+from pipeline.deduplication.sorting import sorted_order
 
 BUCKET_ALL_PAIRS_MAX = 50
 """In a more crowded bucket a document is compared with leaders only: n documents cost n × LEADERS_MAX, not n²."""
 LEADERS_MAX = 64
+CANDIDATES = 1 << 22
+"""Pairs of small buckets put in order at once: 34 MB. The same pair of another bucket is compared once only, too."""
 GATHERED_ROWS = 1 << 16
 """Signatures held at once while pairs are verified: 29 MB at 112 permutations."""
+FILE_PAIRS = 1 << 20
+"""Pairs of a file, about: 21 MB."""
 PAIRS = "pairs-"
 """How the names of files of pairs begin."""
+_HALF, _LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class FindPairs:
     documents come in the order in which they are kept; each is compared with the bucket's leaders, gives an edge for
     each that is similar enough, and becomes a leader itself if none is, while there are fewer than LEADERS_MAX. Where a
     leader is dropped for a document of another bucket, its followers are yet to be compared with one another: LINK
-    and FOLLOWS tell `greedy` which documents that concerns.
+    and FOLLOWS tell `orphans` which documents that concerns.
     """
 
     signed: tuple[Signed, ...]
@@ -48,51 +57,90 @@ class FindPairs:
     matches_min: int
 
     def __call__(self, partition: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-        """Records PAIR: (smaller number, larger number, equal values), (best of a bucket, member, LINK)."""
+        """Records PAIR: (smaller number, larger number, equal values), (best of a bucket, member, LINK).
+
+        They make one file, more where they are many.
+        """
         records = distinct(unpack_records(buffer, KEYED))
         starts = np.flatnonzero(np.r_[True, np.diff(records["hash"]) != 0])
         sizes = np.diff(np.r_[starts, len(records)])
-        starts, sizes = starts[sizes > 1], sizes[sizes > 1]
         numbers = np.ascontiguousarray(records["node"])
-        small = sizes <= BUCKET_ALL_PAIRS_MAX
-        found = [self._verified(_all_pairs(numbers, starts[small], sizes[small]))]
-        crowded = zip(starts[~small].tolist(), sizes[~small].tolist(), strict=True)
-        found += [part for start, size in crowded for part in self._led(numbers[start : start + size])]
-        pairs = distinct(np.concatenate(found))
-        if len(pairs):
-            yield f"{PAIRS}{partition:06d}", pairs.tobytes()
+        is_small, is_crowded = (sizes > 1) & (sizes <= BUCKET_ALL_PAIRS_MAX), sizes > BUCKET_ALL_PAIRS_MAX
+        small = self._verified(numbers[np.repeat(is_small, sizes)], sizes[is_small])
+        crowded = self._led(numbers[np.repeat(is_crowded, sizes)], sizes[is_crowded])
+        for number, pairs in enumerate(_joined(chain(small, crowded))):
+            yield f"{PAIRS}{partition:06d}-{number:06d}", pairs.tobytes()
 
-    def _verified(self, pairs: np.ndarray) -> np.ndarray:
-        kept = [np.zeros(0, PAIR)]
-        for start in range(0, len(pairs), GATHERED_ROWS // 2):
-            part = pairs[start : start + GATHERED_ROWS // 2]
-            numbers, where = np.unique(np.concatenate([part["left"], part["right"]]), return_inverse=True)
-            gathered = gather_signatures(self.signed, numbers, self.permutations)
-            part["matches"] = _matches(gathered, where[: len(part)], where[len(part) :])
-            kept.append(part[part["matches"] >= self.matches_min])
-        return np.concatenate(kept)
+    def _verified(self, numbers: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
+        """Records PAIR of small buckets: `sizes` of them, of `numbers`, one bucket behind the other."""
+        for some, of in _groups(sizes, sizes * (sizes - 1) // 2, CANDIDATES):
+            members, places = np.unique(numbers[some], return_inverse=True)
+            candidates = _all_pairs(places.astype(np.uint32), sizes[of])
+            for start in range(0, len(candidates), GATHERED_ROWS // 2):
+                part = candidates[start : start + GATHERED_ROWS // 2]
+                sides = np.concatenate([part >> _HALF, part & _LOWER]).astype(np.int64)
+                used, where = np.unique(sides, return_inverse=True)
+                gathered = gather_signatures(self.signed, members[used], self.permutations)
+                left, right = where[: len(part)], where[len(part) :]
+                matches = _matches(gathered, left, right)
+                similar = matches >= self.matches_min
+                left, right = (members[used[side[similar]]] for side in (left, right))
+                yield _records(left, right, matches[similar])
 
-    def _led(self, numbers: np.ndarray) -> list[np.ndarray]:
-        numbers = rank_documents([signed.shard.documents for signed in self.signed], numbers)["node"]
-        leaders = np.zeros((LEADERS_MAX, self.permutations), np.uint32)
-        leading = np.zeros(LEADERS_MAX, np.uint64)
-        links = np.empty(len(numbers), PAIR)
-        links["left"], links["right"], links["matches"] = numbers[0], numbers, LINK
-        count, found = 0, [links]
-        for start in range(0, len(numbers), GATHERED_ROWS):
-            part = np.ascontiguousarray(numbers[start : start + GATHERED_ROWS])
-            order = np.argsort(part)
-            gathered = np.empty((len(part), self.permutations), np.uint32)
-            gathered[order] = gather_signatures(self.signed, part[order], self.permutations)
-            similar, is_leader, count = _follow(gathered, part, leaders, leading, count, self.matches_min)
-            links["matches"][start : start + len(part)][~is_leader] |= FOLLOWS
-            rows, places = np.nonzero(similar)
-            edges = np.empty(len(rows), PAIR)
-            edges["left"] = np.minimum(part[rows], leading[places])
-            edges["right"] = np.maximum(part[rows], leading[places])
-            edges["matches"] = similar[rows, places]
-            found.append(edges)
-        return found
+    def _led(self, numbers: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
+        """The same of crowded buckets."""
+        documents = [signed.shard.documents for signed in self.signed]
+        leaders = Leaders(
+            np.zeros((LEADERS_MAX, self.permutations), np.uint32), np.zeros(LEADERS_MAX, np.uint64), np.full(2, -1)
+        )
+        left, right, matches = (np.empty(GATHERED_ROWS, kind) for kind in (np.uint64, np.uint64, np.uint32))
+        for some, of in _groups(sizes, sizes, GATHERED_ROWS):
+            bucket = np.repeat(np.arange(of.start, of.stop, dtype=np.uint32), sizes[of])
+            members, places = np.unique(numbers[some], return_inverse=True)
+            rank = np.empty(len(members), np.uint32)
+            rank[np.searchsorted(members, rank_documents(documents, members)["node"])] = np.arange(len(members))
+            order = sorted_order([bucket, rank[places]])
+            bucket, places = bucket[order], places[order]
+            for start in range(0, len(places), GATHERED_ROWS):
+                used, where = np.unique(places[start : start + GATHERED_ROWS], return_inverse=True)
+                gathered = gather_signatures(self.signed, members[used], self.permutations)
+                at = 0
+                while at < len(where):
+                    at, found = _lead(
+                        at, bucket[start : start + GATHERED_ROWS], where, gathered, members[used], leaders,
+                        self.matches_min, left, right, matches,
+                    )  # fmt: skip
+                    yield _records(left[:found], right[:found], matches[:found])
+
+
+def _groups(sizes: np.ndarray, weights: np.ndarray, weight: int) -> Iterator[tuple[slice, slice]]:
+    """Successive buckets that together weigh about `weight`: which of their members, and which of the buckets."""
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    group = np.cumsum(weights) // weight
+    borders = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(sizes)]
+    for first, stop in pairwise(borders):
+        if first < stop:
+            yield slice(int(ends[first]), int(ends[stop])), slice(first, stop)
+
+
+def _joined(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Distinct records of successive parts, FILE_PAIRS of them or more, of the last what is left; never none."""
+    held, count = list[np.ndarray](), 0
+    for part in parts:
+        held.append(part)
+        count += len(part)
+        if count >= FILE_PAIRS:
+            yield distinct(np.concatenate(held))
+            held, count = [], 0
+    if count:
+        yield distinct(np.concatenate(held))
+
+
+def _records(left: np.ndarray, right: np.ndarray, matches: np.ndarray) -> np.ndarray:
+    """Records PAIR."""
+    records = np.empty(len(left), PAIR)
+    records["left"], records["right"], records["matches"] = left, right, matches
+    return records
 
 
 def rank_documents(documents: Sequence[str], numbers: np.ndarray) -> np.ndarray:
@@ -107,25 +155,26 @@ def rank_documents(documents: Sequence[str], numbers: np.ndarray) -> np.ndarray:
     return best_first(np.concatenate(records))
 
 
+def _all_pairs(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Distinct pairs within buckets, uint64: one place << 32 | a larger one, sorted.
+
+    `places`, uint32, are those of buckets of so many members, one behind the other, sorted in each.
+    """
+    pairs = np.empty(int((sizes * (sizes - 1) // 2).sum()), np.uint64)
+    _pairs(places, sizes, pairs)
+    pairs.sort()
+    return pairs[np.r_[True, pairs[1:] != pairs[:-1]]]
+
+
 @njit(cache=True, nogil=True)
-def _pairs(numbers: np.ndarray, starts: np.ndarray, sizes: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
-    to = 0
-    for bucket in range(len(starts)):
-        end = starts[bucket] + sizes[bucket]
-        for one in range(starts[bucket], end):
-            for other in range(one + 1, end):
-                left[to], right[to] = numbers[one], numbers[other]
+def _pairs(places: np.ndarray, sizes: np.ndarray, pairs: np.ndarray) -> None:
+    to = start = 0
+    for size in sizes:
+        for one in range(start, start + size):
+            for other in range(one + 1, start + size):
+                pairs[to] = np.uint64(places[one]) << _HALF | np.uint64(places[other])
                 to += 1
-
-
-def _all_pairs(numbers: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Distinct pairs (records PAIR, matches still 0) within buckets of sorted document numbers."""
-    count = int((sizes * (sizes - 1) // 2).sum())
-    left, right = np.empty(count, np.uint64), np.empty(count, np.uint64)
-    _pairs(numbers, starts, sizes, left, right)
-    out = np.zeros(count, PAIR)
-    out["left"], out["right"] = left, right
-    return distinct(out)
+        start += size
 
 
 @njit(cache=True, nogil=True)
@@ -133,33 +182,66 @@ def _matches(signature: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.n
     """Number of equal values of pairs of signatures."""
     out = np.zeros(len(left), np.uint32)
     for pair in range(len(left)):
-        a, b = signature[left[pair]], signature[right[pair]]
-        same = 0
-        for at in range(signature.shape[1]):
-            same += a[at] == b[at]
-        out[pair] = same
+        out[pair] = equal_values(signature[left[pair]], signature[right[pair]])
     return out
 
 
+class Leaders(NamedTuple):
+    """Leaders of the bucket at hand.
+
+    signatures  uint32 (LEADERS_MAX, permutations)
+    numbers     uint64 (LEADERS_MAX,)
+    state       int64 (2,): the bucket, and how many leaders it has
+    """
+
+    signatures: np.ndarray
+    numbers: np.ndarray
+    state: np.ndarray
+
+
 @njit(cache=True, nogil=True)
-def _follow(
-    signature: np.ndarray, numbers: np.ndarray, leaders: np.ndarray, leading: np.ndarray, count: int, matches_min: int
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Equal values with each leader that is similar enough (else 0), who became a leader, the number of leaders."""
-    similar = np.zeros((len(numbers), len(leaders)), np.uint32)
-    is_leader = np.zeros(len(numbers), np.bool_)
-    for row in range(len(numbers)):
-        found = False
+def _lead(
+    at: int,
+    buckets: np.ndarray,
+    places: np.ndarray,
+    signatures: np.ndarray,
+    numbers: np.ndarray,
+    leaders: Leaders,
+    matches_min: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    matches: np.ndarray,
+) -> tuple[int, int]:
+    """Compare members of buckets with leaders, from the member `at` on; write pairs.
+
+    `buckets` and `places` are those of members: which bucket, and where its signature and its number are. Returns the
+    first member for whose pairs there is no room, or how many members there are, and how many pairs were written.
+    """
+    bucket, count = leaders.state
+    to = 0
+    for member in range(at, len(places)):
+        if buckets[member] != bucket:
+            bucket, count = np.int64(buckets[member]), 0
+        if to + count + 1 > len(left):
+            break
+        place = places[member]
+        number, found = numbers[place], False
+        link = to
+        to += 1
         for leader in range(count):
-            same = 0
-            for at in range(signature.shape[1]):
-                same += signature[row, at] == leaders[leader, at]
-            if same >= matches_min:
-                similar[row, leader] = same
+            equal = equal_values(signatures[place], leaders.signatures[leader])
+            if equal >= matches_min:
+                left[to] = min(number, leaders.numbers[leader])
+                right[to] = max(number, leaders.numbers[leader])
+                matches[to] = equal
+                to += 1
                 found = True
-        if not found and count < len(leaders):
-            leaders[count] = signature[row]
-            leading[count] = numbers[row]
+        leads = not found and count < len(leaders.numbers)
+        if leads:
+            leaders.signatures[count] = signatures[place]
+            leaders.numbers[count] = number
             count += 1
-            is_leader[row] = True
-    return similar, is_leader, count
+        left[link], right[link], matches[link] = leaders.numbers[0], number, LINK if leads else LINK | FOLLOWS
+        at = member + 1
+    leaders.state[0], leaders.state[1] = bucket, count
+    return at, to

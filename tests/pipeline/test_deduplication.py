@@ -19,8 +19,8 @@ from pipeline.deduplication.minhash import (
     CHARACTERS,
     CODE,
     WORDS,
+    are_similar,
     band_hashes,
-    jaccard,
     shingle_hash,
     shingles_of,
     signature_of_hashes,
@@ -187,7 +187,16 @@ def test_estimated_jaccard_is_near_the_true_one() -> None:
     words = [f"w{number}" for number in range(1000)]
     pair, _ = signatures(column([" ".join(words[:750]), " ".join(words[250:])]), np.zeros(2, np.uint8), count=1024)
     true = 496 / (746 + 746 - 496)
-    assert abs(jaccard(pair[:1], pair[1:])[0] - true) < 0.06
+    assert abs((pair[0] == pair[1]).mean() - true) < 0.06
+
+
+def test_similar_to_one_of_others_is_what_shares_enough_values() -> None:
+    values = np.random.default_rng(1).integers(0, 3, (60, 10)).astype(np.uint32)
+    one, others = values[:50], values[50:]
+    shares = (one[:, np.newaxis] == others).mean(axis=2).max(axis=1)
+    for least in np.unique(shares):
+        np.testing.assert_array_equal(are_similar(one, others, least), shares >= least)
+    assert not are_similar(one, others[:0], 0.1).any()
 
 
 def test_bands_are_equal_where_all_their_rows_are() -> None:

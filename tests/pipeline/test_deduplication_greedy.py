@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from configs.errors import OpenRootsError
 from pipeline.deduplication import graph as graph_module
+from pipeline.deduplication import greedy as greedy_module
+from pipeline.deduplication import orphans as orphans_module
 from pipeline.deduplication import places as places_module
 from pipeline.deduplication.greedy import LARGEST, STATISTICS, ChooseKept
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed
 from pipeline.deduplication.packing import unpack_records
+from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
     CLUSTERS,
     CUT,
@@ -132,24 +135,28 @@ def write_case(folder: Path, case: Case, files: int = 1) -> ChooseKept:
     )
 
 
-def oracle(case: Case) -> dict[int, tuple[int | None, int]]:
-    """Document → the document kept (itself: it stays; None: emptied) and equal values, in plain Python."""
+def oracle(case: Case, orphans_max: int = LEADERS_MAX) -> dict[int, tuple[int | None, int]]:
+    """Document → the document kept (itself: it stays; None: emptied) and equal values, in plain Python.
+
+    Of a band that the best document of a crowded bucket has, only the first `orphans_max` orphans are compared with.
+    """
     better: dict[int, list[tuple[int, int]]] = {}
-    tie, crowded, follows = {}, set(), set()
+    tie, crowded, follows, best = {}, set(), set(), set()
     nodes = sorted({*case.pairs["left"].tolist(), *case.pairs["right"].tolist()}, key=lambda n: order_of(case, n))
     for left, right, matches in case.pairs.tolist():
         if matches & TIE:
             tie[left] = right
         elif matches & LINK:
-            crowded.add(right)
+            best.add(left)
+            crowded |= {left, right}
             follows |= {right} if matches & FOLLOWS else set()
         else:
             one, other = sorted((left, right), key=nodes.index)
             better.setdefault(other, []).append((-matches, nodes.index(one)))
     signature = {node: case.signatures[node >> 32][node & 0xFFFFFFFF] for node in nodes}
     bands = {node: set(band_hashes(signature[node][np.newaxis], BANDS)[0].tolist()) for node in nodes}
+    orphans: dict[int, list[int]] = {band: [] for node in best for band in bands[node]}
     fate: dict[int, tuple[int | None, int]] = {}
-    orphans: list[int] = []
     for node in nodes:
         is_ours = order_of(case, node)[0] > 0
         if is_ours and node in tie:
@@ -159,19 +166,21 @@ def oracle(case: Case) -> dict[int, tuple[int | None, int]]:
             continue
         found = [edge for edge in better.get(node, []) if fate[nodes[edge[1]]][0] == nodes[edge[1]]]
         if is_ours and not found and (node in crowded or node in follows):
-            scored = [(-int((signature[o] == signature[node]).sum()), nodes.index(o)) for o in orphans
-                      if bands[o] & bands[node]]  # fmt: skip
+            near = {other for band in bands[node] for other in orphans.get(band, ())}
+            scored = [(-int((signature[other] == signature[node]).sum()), nodes.index(other)) for other in near]
             found = [score for score in scored if -score[0] >= MATCHES_MIN]
         if is_ours and found:
             fate[node] = nodes[min(found)[1]], -min(found)[0]
         else:
             fate[node] = node, 0
-            orphans += [node] if node in follows else []
+            for band in bands[node] if node in follows else ():
+                if len(orphans.get(band, range(orphans_max))) < orphans_max:
+                    orphans[band].append(node)
     return fate
 
 
-def expected_members(case: Case) -> list[Member]:
-    fate = oracle(case)
+def expected_members(case: Case, orphans_max: int = LEADERS_MAX) -> list[Member]:
+    fate = oracle(case, orphans_max)
     sizes = {node: sum(kept == node for kept, _ in fate.values()) for node in fate}
     members = []
     for node, (kept, matches) in sorted(fate.items()):
@@ -213,6 +222,19 @@ def test_what_is_kept_is_what_plain_python_keeps(
         patch.setattr(places_module, "CHUNK", 16)
         found = list(choose(0, b""))
     assert members_of(found) == expected_members(case)
+
+
+@given(st.integers(0, 1 << 32), st.integers(1, 300), st.sampled_from([1, 5, 1000]), st.sampled_from([1, 3, 64]))
+@settings(max_examples=60, deadline=None)
+def test_orphans_are_compared_with_however_few_are_read_ahead(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, pairs: int, ahead: int, orphans_max: int
+) -> None:
+    case = make_case(seed, 3, pairs, {"edge", "follows", "link"})
+    choose = write_case(tmp_path_factory.mktemp("case"), case)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orphans_module, "AHEAD_ROWS", ahead)
+        patch.setattr(greedy_module, "LEADERS_MAX", orphans_max)
+        assert members_of(list(choose(0, b""))) == expected_members(case, orphans_max)
 
 
 def test_pairs_of_a_partition_are_decided_like_those_of_files(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.deduplication import pairs as pairs_module
 from pipeline.deduplication.clusters import star_components
 from pipeline.deduplication.keys import DeduplicationContext, ShardInput
 from pipeline.deduplication.lines import cut_lines
-from pipeline.deduplication.minhash import band_hashes, jaccard, signatures
+from pipeline.deduplication.minhash import band_hashes, signatures
 from pipeline.deduplication.pairs import BUCKET_ALL_PAIRS_MAX
 from pipeline.deduplication.phase import DeduplicationResult, deduplicate
 from pipeline.deduplication.records import EDGE, EdgeFile, read_all
@@ -298,7 +298,7 @@ def oracle(rows: Sequence[Row], jaccard_min: float) -> list[tuple[bytes | None, 
             continue
         equal[texts[n]] = n
         similar = [
-            (-jaccard(values[n : n + 1], values[other : other + 1])[0], order.index(other), other)
+            (-(values[n] == values[other]).mean(), order.index(other), other)
             for other in fate
             if fate[other][0] == other and (bands[n] == bands[other]).any()
         ]
