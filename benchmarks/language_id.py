@@ -23,10 +23,11 @@ from configs.load import load_languages
 from configs.models import LanguageIdentification, Languages
 from pipeline.language_id import LanguageIdentifier, same_language
 from pipeline.language_id.bayes import MODEL
-from pipeline.language_id.kernels import SCRIPTS, buffers, han_table, look, script_table
+from pipeline.language_id.kernels import buffers, han_table, look
 from pipeline.language_id.labels import Labels, canonical
 from pipeline.language_id.training import FIGURES_END, FIGURES_START
 from pipeline.language_id.vote import Vote, detect
+from pipeline.text.scripts import SCRIPTS, script_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES, DOCUMENTS = 150, 60  # of a language of ours and source; of others a quarter

@@ -24,7 +24,7 @@ class Bayes:
     weights  int8, buckets × classes: log-likelihood of a feature in units of 1/UNITS_PER_NAT nat, less the mean of
              the bucket over the classes
     labels   names of the classes
-    scripts  index into kernels.SCRIPTS of each class, ascending
+    scripts  index into SCRIPTS of each class, ascending
     """
 
     weights: npt.NDArray[np.int8]

@@ -15,7 +15,7 @@ import xxhash
 
 from configs.language_codes import UNDETERMINED
 from configs.models import LanguageIdentification, Languages
-from pipeline.language_id.kernels import SCRIPTS, buffers, gather, han_table, look, script_table
+from pipeline.language_id.kernels import buffers, gather, han_table, look
 from pipeline.language_id.labels import Labels, canonical, same_language
 from pipeline.language_id.parts import (
     GLANCE,
@@ -29,6 +29,7 @@ from pipeline.language_id.parts import (
     join,
     samples,
 )
+from pipeline.text.scripts import SCRIPTS, script_table
 
 VERSION = 7  # of the rules below: a change of answers must change the digest
 LINES_AT_ONCE = 1000

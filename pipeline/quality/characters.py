@@ -12,11 +12,14 @@ from functools import cache
 import numpy as np
 
 from pipeline.deduplication.characters import changed_by, kinds, spaces
+from pipeline.text.scripts import SCRIPTS, script_table
 
 CODE_MASK = 0x1FFFFF
 SPECIAL, SPACE, ALONE, URL_END, CLAUSE_END, BREAK = 1 << 21, 1 << 22, 1 << 23, 1 << 24, 1 << 25, 1 << 26
 """Flags above the lower-cased code point: special; white space; a word of its own where a script has no spaces;
 the last letter of a URL fragment; a mark that ends a sentence or clause; a mark that parts entries of a menu."""
+SCRIPT_SHIFT, NO_SCRIPT = 27, 31
+"""Above the flags: index into SCRIPTS; NO_SCRIPT for special characters."""
 
 CLAUSE_ENDS = ".,;:!?…،؛؟۔।॥、。！？，；：።፣፤፥፧។៖၊။༎།"
 BREAKS = "\n\r\t\v\f\x85\u2028\u2029|¦·•●▪◦‣»›→"
@@ -58,7 +61,7 @@ def _codes(text: str) -> np.ndarray:
 
 @cache
 def table() -> np.ndarray:
-    """The table, uint32 (SIZE,): lower-cased code point with flags; made once a process (about 0.1 s)."""
+    """The table, uint32 (SIZE,): lower-cased code point, flags and script; made once a process (about 0.1 s)."""
     entries = np.arange(SIZE, dtype=np.uint32)
     for character in changed_by(str.lower):
         entries[ord(character)] = ord(lower(character))
@@ -76,4 +79,8 @@ def table() -> np.ndarray:
     for fragment in URL_FRAGMENTS:
         entries[ord(fragment[-1])] |= URL_END
         entries[ord(fragment[-1].upper())] |= URL_END
-    return entries
+    scripts = np.full(SIZE, SCRIPTS.index("Other"), np.uint32)
+    scripts[: len(script_table())] = script_table()
+    scripts[0x20000:0x323B0] = SCRIPTS.index("Hani")
+    scripts[(entries & SPECIAL) != 0] = NO_SCRIPT
+    return entries | scripts << SCRIPT_SHIFT

@@ -16,11 +16,11 @@ from pipeline.quality.characters import ALONE, BREAK, CLAUSE_END, CODE_MASK, SPA
 from pipeline.quality.letter_order import CHUNK, letter_order
 
 STRIP_URLS, LENGTH_MAX, SEGMENT, CHARACTER_NGRAM, WORD_NGRAM, JOIN_FIRST, JOIN_END, LOOKUP_START, LOOKUP_MASK = range(9)
-LETTERS_START, LETTERS_BITS, LETTERS_FLOOR, LETTERS_ORDER = range(9, 13)
-COLUMNS = 13
+LETTERS_START, LETTERS_BITS, LETTERS_FLOOR, LETTERS_ORDER, LETTERS_OWN = range(9, 14)
+COLUMNS = 14
 """Columns of the parameters, int64 (languages, COLUMNS). LENGTH_MAX is 0 where long words stay; JOIN_* delimit the
 sizes in the array of all join sizes, LOOKUP_* place the language's words in the lookup table (mask −1: it has none),
-LETTERS_* its letter sequences in theirs (see `letter_order`; no bits: it has none)."""
+LETTERS_* its letter sequences in theirs (see `letter_order`; no bits: it has none; OWN: its scripts as bits)."""
 
 RUNNING_WORDS, RUNNING_CHARACTERS = 5, 10
 """A stretch between line ends or menu marks is running text from so many words on, or characters where these are the
@@ -427,5 +427,6 @@ def measure(
         out[i, 5] = running / words if words else 0.0
         out[i, 6] = letter_order(
             codes, length, entries, letter_slots,
-            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], sequences,
+            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], row[LETTERS_OWN],
+            sequences,
         )  # fmt: skip

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from pipeline.quality.characters import CODE_MASK, SPECIAL
+from pipeline.quality.characters import CODE_MASK, NO_SCRIPT, SCRIPT_SHIFT
 
 UNITS_PER_NAT = 32.0
 """Of the int8 weights."""
 LETTERS_MIN = 20
 """A text of fewer letters is not judged."""
+OWN_MIN = 0.05
+"""Where fewer of the characters than this are letters of the language's scripts, letters of all scripts are judged: a
+text of another encoding, and noise, has hardly any of them."""
 WINDOW, WINDOWS = 512, 8
 """Of a text longer than WINDOW × WINDOWS characters, WINDOWS evenly spaced stretches are read."""
 
@@ -32,7 +35,9 @@ CHUNK = 512
 """Letters whose sequences are gathered before they are looked up."""
 _PRIME, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
 _S21, _S42, _S32 = np.uint64(21), np.uint64(42), np.uint64(32)
-_FLAG_SPECIAL, _CODE, _NONE, _ONE = np.uint32(SPECIAL), np.uint32(CODE_MASK), np.uint32(0), np.uint32(1)
+_SCRIPT, _CODE, _NONE, _ONE = np.uint32(SCRIPT_SHIFT), np.uint32(CODE_MASK), np.uint32(0), np.uint32(1)
+_GAP = np.uint32(NO_SCRIPT << SCRIPT_SHIFT)
+_EVERY = (1 << NO_SCRIPT) - 1
 _END, _ANY, _ANY_FIRST = np.uint64(0), np.uint64(ANY), np.uint64(ANY << 42)
 _TWO, _THREE = np.uint64((1 << 42) - 1), np.uint64((1 << 63) - 1)
 _WEIGHT_BITS, _WEIGHT_MASK, _WEIGHT_ZERO = np.uint32(8), np.uint32(0xFF), 128
@@ -138,16 +143,40 @@ def letter_order(
     bits: int,
     floor: int,
     order: int,
+    own: int,
     sequences: np.ndarray,
 ) -> float:
     """Nats a letter of the measured text `codes[:length]`; NaN without a model (no bits) or with too few letters.
 
-    `order` 3 looks at three letters, then at two; 2 at two only. Unknown sequences weigh `floor`, in units.
-    `sequences`, uint64 (CHUNK,), is room to work in.
+    `own` has a bit for each of SCRIPTS that the language is written in; letters of others are gaps between words,
+    unless they are nearly all there is (OWN_MIN). `order` 3 looks at three letters, then at two; 2 at two only.
+    Unknown sequences weigh `floor`, in units. `sequences`, uint64 (CHUNK,), is room to work in.
     """
     if bits == 0:
         return np.nan
-    place, size_bits = np.uint64(start), np.uint32(bits)
+    total, letters, read = _read(codes, length, entries, slots, start, bits, floor, order, own, sequences)
+    if letters < read * OWN_MIN:
+        total, letters, _ = _read(codes, length, entries, slots, start, bits, floor, order, _EVERY, sequences)
+    if letters < LETTERS_MIN:
+        return np.nan
+    return total / (UNITS_PER_NAT * letters)
+
+
+@njit(cache=True, nogil=True)
+def _read(
+    codes: np.ndarray,
+    length: int,
+    entries: np.ndarray,
+    slots: np.ndarray,
+    start: int,
+    bits: int,
+    floor: int,
+    order: int,
+    own: int,
+    sequences: np.ndarray,
+) -> tuple[int, int, int]:
+    """The sum of the weights of a text's letters, in units, their number, and that of characters read."""
+    place, size_bits, scripts = np.uint64(start), np.uint32(bits), np.uint32(own)
     pieces = WINDOWS if length > WINDOW * WINDOWS else 1
     size = WINDOW if pieces > 1 else length
     total, letters = 0, 0
@@ -158,8 +187,8 @@ def letter_order(
         while at <= end:
             count = 0
             for i in range(at, min(at + CHUNK, end + 1)):
-                entry = entries[codes[i]] if i < end else _FLAG_SPECIAL
-                letter = _END if entry & _FLAG_SPECIAL else np.uint64(entry & _CODE)
+                entry = entries[codes[i]] if i < end else _GAP
+                letter = np.uint64(entry & _CODE) if (scripts >> (entry >> _SCRIPT)) & _ONE else _END
                 # Written in any case, kept where it counts: no branch to guess.
                 sequence = (sequence << _S21) | letter
                 sequences[count] = sequence & _THREE
@@ -175,6 +204,4 @@ def letter_order(
                 sequences[i] = (sequences[i] & _TWO) | _ANY_FIRST
             found, count = _add_up(slots, place, size_bits, sequences, count)
             total += found + count * floor
-    if letters < LETTERS_MIN:
-        return np.nan
-    return total / (UNITS_PER_NAT * letters)
+    return total, letters, pieces * size

@@ -12,7 +12,7 @@ from pipeline.quality.resolved import resolve
 from pipeline.quality.text import PARAMETERS, TEXT_MEASURES, TextMeasures
 from pipeline.quality.words import WordLists
 
-VERSION = 2
+VERSION = 3
 """Goes up when a measure of the same text changes."""
 
 MEASURES = (*TEXT_MEASURES, "perplexity", *CODE_MEASURES)
@@ -34,7 +34,10 @@ class Measures:
             {code: given.letter_model for code, given in self._parameters.items()}
         )
         self._programming = frozenset(languages.programming)
-        self._text = TextMeasures(self._parameters, self._default, self._words, self._letters, self._programming)
+        self._scripts = {code: language.script for code, language in languages.natural.items()}
+        self._text = TextMeasures(
+            self._parameters, self._default, self._words, self._letters, self._programming, self._scripts
+        )
         self._perplexity = PerplexityModels(quality.perplexity_models)
 
     def __call__(self, texts: pa.LargeStringArray, languages: pa.Array) -> dict[str, pa.Array]:
@@ -58,6 +61,7 @@ class Measures:
                     parameters.model_dump(mode="json", include=names),
                     self._words.digest(code),
                     self._letters.digest(code),
+                    self._scripts[code],
                 ]
                 for code, parameters in self._parameters.items()
             },

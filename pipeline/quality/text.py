@@ -25,6 +25,7 @@ from pipeline.quality.characters import table
 from pipeline.quality.letters import LetterModels
 from pipeline.quality.words import WordLists
 from pipeline.text.columns import encode, text_buffers
+from pipeline.text.scripts import scripts_of
 
 MEASURED_BYTES = 16 << 20
 """Memory for one document stays below 32 times this."""
@@ -45,8 +46,9 @@ PARAMETERS = (
 class TextMeasures:
     """The measures of text by the parameters of each language.
 
-    Languages without an entry in `parameters` are measured by `default`. What the kernel reads of a language is made
-    at its first text and kept.
+    Languages without an entry in `parameters` are measured by `default`. `scripts`: language → ISO 15924 code of the
+    script whose letters are judged by their order; of a language without an entry all are. What the kernel reads of a
+    language is made at its first text and kept.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class TextMeasures:
         words: WordLists,
         letters: LetterModels | None = None,
         programming: frozenset[str] = frozenset(),
+        scripts: Mapping[str, str] | None = None,
     ) -> None:
         self._parameters, self._default = parameters, default
         self._words, self._letters = words, letters or LetterModels()
-        self._programming = programming
+        self._programming, self._scripts = programming, scripts or {}
         self._rows: dict[str, int] = {}
         self._tables = _Tables()
 
@@ -94,8 +97,11 @@ class TextMeasures:
         new = [name for name in dict.fromkeys(names) if name is not None and name not in self._rows]
         if new:
             self._rows |= {name: row for row, name in enumerate(new, len(self._rows))}
-            given = [(name, self._parameters.get(name, self._default)) for name in new]
-            self._tables = self._tables.joined(_made(given, self._words, self._letters))
+            made = [
+                _made(name, self._parameters.get(name, self._default), self._words, self._letters, self._scripts)
+                for name in new
+            ]
+            self._tables = self._tables.joined(made)
         return [-1 if name is None else self._rows[name] for name in names]
 
     def _name(self, code: str) -> str | None:
@@ -137,25 +143,24 @@ class _Tables(NamedTuple):
         return _Tables(np.concatenate(settings), *rest)
 
 
-def _made(languages: Sequence[tuple[str, QualityParameters]], words: WordLists, letters: LetterModels) -> list[_Tables]:
-    made = []
-    for code, given in languages:
-        joins = given.join_sizes if given.join_adjacent_words else ()
-        keys, kinds = words.table(code)
-        slots, letters_of_it = letters.table(code)
-        row = (
-            given.strip_url_words,
-            given.word_length_max if given.strip_long_words else 0,
-            given.segment_words_with_sentencepiece,
-            given.character_ngram,
-            given.word_ngram,
-            0,
-            len(joins),
-            0,
-            len(keys) - 1 if kinds.any() else -1,
-            0,
-            *letters_of_it,
-        )
-        settings = np.array([row], np.int64)
-        made.append(_Tables(settings, np.array(joins, np.int64), keys, kinds, slots))
-    return made
+def _made(
+    code: str, given: QualityParameters, words: WordLists, letters: LetterModels, scripts: Mapping[str, str]
+) -> _Tables:
+    joins = given.join_sizes if given.join_adjacent_words else ()
+    keys, kinds = words.table(code)
+    slots, letters_of_it = letters.table(code)
+    row = (
+        given.strip_url_words,
+        given.word_length_max if given.strip_long_words else 0,
+        given.segment_words_with_sentencepiece,
+        given.character_ngram,
+        given.word_ngram,
+        0,
+        len(joins),
+        0,
+        len(keys) - 1 if kinds.any() else -1,
+        0,
+        *letters_of_it,
+        sum(1 << script for script in {0, *scripts_of(scripts.get(code, "Zyyy"))}),
+    )
+    return _Tables(np.array([row], np.int64), np.array(joins, np.int64), keys, kinds, slots)
