@@ -57,13 +57,16 @@ class QualityParameters(Model):
     word_repetition_max: Limit = Field(description="share of word n-grams that are repeated")
     special_characters_max: Limit = Field(description="share of digits, punctuation, emoji and white space")
     running_text_min: Limit = Field(
-        default=None, description="share of words in lines of five words or more, or lines that end like a clause"
+        default=None,
+        description="share of words in lines of five words or more, or lines that end like a clause; 1 for verse and "
+        "lists of phrases, not for menus, tags and keywords",
     )
     letter_order_min: float | None = Field(
         default=None,
         ge=-3,
         le=3,
-        description="how much likelier the order of the letters is than chance, in nats per letter",
+        description="how much likelier the order of the letters is than chance, in nats per letter; letters of other "
+        "scripts than the language's are not judged",
     )
     letter_model: str | None = Field(
         default=None, description="file of the language's letter model; default: OpenRoots' own, if any"
@@ -327,8 +330,7 @@ class LanguageIdentification(Model):
     )
     purity_min: Share = Field(
         default=0.0,
-        description="drop a document if a smaller share of it is in its language; 0 drops none for being mixed, but "
-        "`letter_order_min` may drop one half in another script: `quality.skip_measures` keeps it",
+        description="drop a document if a smaller share of it is in its language; 0 drops none for being mixed",
     )
 
 

@@ -26,6 +26,12 @@ RUNNING_WORDS, RUNNING_CHARACTERS = 5, 10
 """A stretch between line ends or menu marks is running text from so many words on, or characters where these are the
 words; shorter ones only if they end like a clause."""
 
+PHRASE_WORDS, PHRASE_CHARACTERS = 3.0, 6.0
+DIFFERENT_WORDS, DIFFERENT_CHARACTERS, BEGINNING = 1.0, 1.5, 1000
+"""A text that is no running text for the most part is verse or a list of phrases if its stretches have so many words or
+characters on average, and so many different ones for each stretch in its first thousand. The entries of menus are
+shorter, a few long ones among many of one word or two; keywords make many phrases of few words."""
+
 CLOSED, FLAGGED = 1, 2
 
 SEEN = 4
@@ -88,16 +94,16 @@ def cut_words(
     codes: np.ndarray,
     hashes: np.ndarray,
     lengths: np.ndarray,
-) -> tuple[int, int, int, int]:
-    """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters, words, and
-    words that stand in running text.
+) -> tuple[int, int, int, int, int]:
+    """Cut the text in `data[start:end]` into words; returns the numbers of characters, special characters, words,
+    words that stand in running text, and stretches.
 
     Fills `codes` uint32 (the measured text), and of each word, lower-cased and stripped of special characters,
     `hashes` uint64 (not mixed yet) and `lengths` int32. With `segment`, special characters part words and each
     character of a script without spaces is a word; else white space alone parts them.
     """
     at, length, special, words = start, 0, 0, 0
-    running = opened = 0  # words of running text; where the present stretch began
+    running = stretches = opened = 0  # words of running text; where the present stretch began
     closed = False  # whether the stretch so far ends like a clause
     least = RUNNING_CHARACTERS if segment else RUNNING_WORDS
     while at < end:
@@ -106,6 +112,7 @@ def cut_words(
         if entry & _FLAG_SPACE:
             if entry & _FLAG_BREAK:
                 running += words - opened if closed or words - opened >= least else 0
+                stretches += words > opened
                 opened, closed = words, False
             continue
         # A run without white space: codes go behind a space, and back out again if the run is left out.
@@ -168,9 +175,10 @@ def cut_words(
             breaks = True
         if breaks:
             running += words - opened if closed or words - opened >= least else 0
+            stretches += words > opened
             opened, closed = words, False
     running += words - opened if closed or words - opened >= least else 0
-    return length, special, words, running
+    return length, special, words, running, stretches + (words > opened)
 
 
 @njit(cache=True, nogil=True)
@@ -303,6 +311,29 @@ def word_repetition(
     return repeated / total
 
 
+@njit(cache=True, nogil=True)
+def running_text(
+    hashes: np.ndarray,
+    words: int,
+    running: int,
+    stretches: int,
+    segment: bool,
+    tags: np.ndarray,
+    counts: np.ndarray,
+) -> float:
+    """Share of words that stand in running text; 1 for verse and lists of phrases, 0 for a text without words."""
+    least = PHRASE_CHARACTERS if segment else PHRASE_WORDS
+    if 2 * running <= words and words >= least * stretches:
+        looked_at, different = min(words, BEGINNING), 0
+        mask = _cleared(tags, counts, looked_at)
+        for i in range(looked_at):
+            different += _count(tags, counts, mask, _mixed(hashes[i])) == 0
+        least = DIFFERENT_CHARACTERS if segment else DIFFERENT_WORDS
+        if different * words >= least * stretches * looked_at:
+            running = words
+    return running / words if words else 0.0
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _look_up(keys: np.ndarray, kinds: np.ndarray, start: np.uint64, mask: np.uint64, value: np.uint64) -> np.int64:
     """The kind of a word by its hash, not mixed yet; 0 for none."""
@@ -413,7 +444,7 @@ def measure(
             continue
         row = parameters[rows[i]]
         end = _shortened(data, offsets[i], offsets[i + 1], limit)
-        length, special, words, running = cut_words(
+        length, special, words, running, stretches = cut_words(
             data, offsets[i], end, entries, row[STRIP_URLS] != 0, row[LENGTH_MAX], row[SEGMENT] != 0,
             codes, hashes, lengths,
         )  # fmt: skip
@@ -424,7 +455,7 @@ def measure(
         out[i, 2] = special / length if length else 0.0
         out[i, 3] = min(1.0, closed / words) if words else 0.0
         out[i, 4] = min(1.0, flagged / words) if words else 0.0
-        out[i, 5] = running / words if words else 0.0
+        out[i, 5] = running_text(hashes, words, running, stretches, row[SEGMENT] != 0, tags, counts)
         out[i, 6] = letter_order(
             codes, length, entries, letter_slots,
             row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], row[LETTERS_OWN],

@@ -64,25 +64,22 @@ def test_good_text_stays(code):
     assert set(reasons(declarations()[code], code)) == {None}
 
 
-@pytest.mark.parametrize("code", ["en", "sw", "hi", "ar", "zh-Hans"])
-@pytest.mark.parametrize("other", ["ta", "ar", "hi", "zh-Hant", "en"])
+@pytest.mark.parametrize("other", ["ta", "zh-Hant", "pa"])
+@pytest.mark.parametrize("code", ["en", "sw", "hi", "ar"])
 def test_letters_of_another_script_are_not_judged(code, other):
-    if {code, other} in ({"ar"}, {"hi"}, {"en"}, {"en", "sw"}, {"zh-Hans", "zh-Hant"}):
-        return  # one script
     own, others = ["\n".join(declarations()[each])[:1500] for each in (code, other)]
     assert reasons([own + "\n" + others], code) == [None]
     alone, beside = letter_order([own, own + "\n" + others], code)
     assert beside == pytest.approx(alone, abs=0.02)
-    (junk,) = make_junk(own.split("\n"), code == "zh-Hans", 1)["letters-anywhere"]
+    (junk,) = make_junk(own.split("\n"), False, 1)["letters-anywhere"]
     assert reasons([junk + "\n" + others], code) == ["letter_order_min"]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "cp437", "koi8-r"])
-@pytest.mark.parametrize("code", ["hi", "ar", "zh-Hans"])
-def test_a_text_read_in_another_encoding_goes_though_none_of_its_letters_are_its_languages(code, encoding):
+@pytest.mark.parametrize("code", ["hi", "ar", "ta"])
+def test_a_text_read_in_another_encoding_goes_though_it_has_no_letters_of_its_own(code, encoding):
     text = "\n".join(declarations()[code])[:3000].encode().decode(encoding, "replace")
-    assert letter_order([text], code)[0] < LANGUAGES.natural[code].quality.letter_order_min or code == "zh-Hans"
-    assert reasons([text], code) != [None] or code == "zh-Hans"
+    assert letter_order([text], code)[0] < LANGUAGES.natural[code].quality.letter_order_min
 
 
 @pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))

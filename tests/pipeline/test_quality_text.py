@@ -85,21 +85,31 @@ def share(words, given, known):
 
 
 def running(text, given):
-    """Share of words in stretches between breaks that are long or end like a clause."""
+    """Share of words in stretches between breaks that are long or end like a clause; 1 for verse and lists."""
     least = 10 if given.segment_words_with_sentencepiece else 5
     total = count = words = 0
+    stretches, found = [], []
     closed = False
     for run, gap in re.findall(r"(\S+)(\s*)", text):
         known = not (given.strip_url_words and is_url(run))
         known = known and not (given.strip_long_words and len(stripped(run)) > given.word_length_max)
         if known:
-            words += len(segmented(run)) if given.segment_words_with_sentencepiece else bool(stripped(run))
+            here = segmented(run) if given.segment_words_with_sentencepiece else [stripped(run)]
+            found += [lowered(word) for word in here if word]
+            words += sum(map(bool, here))
         for character in run:
             closed = (closed or character in CLAUSE_ENDS) if is_special(character) else False
         if set(BREAKS) & set(run + gap):
             total, count = total + words, count + (words if closed or words >= least else 0)
+            stretches.append(words)
             words, closed = 0, False
     total, count = total + words, count + (words if closed or words >= least else 0)
+    stretches = [each for each in [*stretches, words] if each]
+    if stretches and 2 * count <= total and total / len(stretches) >= 0.6 * least:
+        beginning = found[:1000]
+        different = 1.5 if given.segment_words_with_sentencepiece else 1.0
+        if len(set(beginning)) * total >= different * len(stretches) * len(beginning):
+            return 1.0
     return count / total if total else 0.0
 
 
