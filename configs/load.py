@@ -61,7 +61,7 @@ def read_toml(path: str) -> dict[str, Any]:
     except IsADirectoryError:
         raise ConfigurationError(f"{path}: is a folder; give the path of a .toml file in it") from None
     except PermissionError:
-        raise ConfigurationError(f"{path}: may not be read; check its permissions") from None
+        raise ConfigurationError(f"{path}: permission denied; check its permissions") from None
     except ValueError as error:
         if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):  # such as an unknown protocol
             raise ConfigurationError(f"{path}: {error}") from None

@@ -168,7 +168,7 @@ def _corpus(
         dataset_datasetSize=statistics["bytes"],
         dataset_dataCollectionProcess="; ".join(f"{one['title']} ({one['provenance']})" for one in manifest["sources"]),
         dataset_dataPreprocessing=stages,
-        dataset_datasetNoise="documents by reason of their dropping stand in the ledger; statistics.json counts them",
+        dataset_datasetNoise="the ledger says why each document was dropped; statistics.json counts them by reason",
         dataset_hasSensitivePersonalInformation="noAssertion",
         dataset_anonymizationMethodUsed=[f"{kind} replaced in the text" for kind in replaced],
         dataset_knownBias=list(_biases(statistics)),
@@ -181,7 +181,7 @@ def _biases(statistics: Mapping[str, Any]) -> Iterable[str]:
     for entry in statistics.get("fairness", {}).get("flagged", ()):
         yield (
             f"stage {entry['stage']} dropped {entry['documents_share']:.0%} of the documents in {entry['language']}, "
-            f"{entry['mean_share']:.0%} in the mean of all languages"
+            f"{entry['mean_share']:.0%} on average over all languages"
         )
 
 

@@ -31,13 +31,13 @@ def responsible(statistics: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
         "rai:personalSensitiveInformation": _personal(statistics, sources),
         "rai:dataBiases": _biases(statistics),
         "rai:dataLimitations": (
-            "Languages, licences, personal data and quality are told by rules and statistical models, which err. "
-            "Shares of languages are those of the sources and of the recipe, not of speakers."
+            "Languages, licences, personal data and quality are determined by rules and statistical models, which make "
+            "errors. Shares of languages are those of the sources and of the recipe, not of speakers."
         ),
         "rai:dataUseCases": "Training and evaluating tokenizers and language models.",
         "rai:dataReleaseMaintenancePlan": (
-            "On request documents are taken down, with what is nearly the same: a new corpus, a line in "
-            "takedowns/log.jsonl and a signed receipt say so."
+            "Documents are taken down on request, with their near-duplicates; a new corpus, a line in "
+            "takedowns/log.jsonl and a signed receipt record it."
         ),
     }
     return {name: value for name, value in said.items() if value}
@@ -66,7 +66,7 @@ def _biases(statistics: Mapping[str, Any]) -> list[str]:
     largest = [f"{entry['name']} {figures.percent(entry['share'])}" for entry in held[:5] if entry["documents"]]
     lost = [
         f"{names.get(flag['language'], flag['language'])} lost {flag['documents']:,} of {flag['of_documents']:,} "
-        f"documents at the stage {flag['stage']}, against {figures.percent(flag['mean_share'])} in the mean"
+        f"documents at the stage {flag['stage']}, against {figures.percent(flag['mean_share'])} on average"
         for flag in statistics["fairness"]["flagged"][:FLAGGED_MAX]
     ]
     return ([f"Largest shares of text: {', '.join(largest)}."] if largest else []) + lost

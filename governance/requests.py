@@ -47,7 +47,7 @@ class Request(Model):
     reason: str = Field(max_length=_REASON_MAX, description="what the log says of it; personal data is redacted there")
     near_duplicates: bool = Field(default=True, description="remove what is nearly the same too")
     remove: tuple[Removal, ...] = Field(
-        min_length=1, max_length=REMOVALS_MAX, description="a table for each thing asked"
+        min_length=1, max_length=REMOVALS_MAX, description="a table for each thing to remove"
     )
 
     @property
@@ -71,7 +71,7 @@ class Request(Model):
     @classmethod
     def _are_tables(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            raise ValueError("is one table: write [[remove]], with two brackets, above each thing asked")
+            raise ValueError("is one table: write [[remove]], with two brackets, above each of them")
         return value
 
     @field_validator("remove")

@@ -165,8 +165,8 @@ def _from_hub(place: str, name: str, is_fast: bool) -> Encoder:
     try:
         library = tokenizers.Tokenizer.from_pretrained(place)
     except Exception as error:  # of the network, of the Hub, or plain Exception
-        cause = f"no such file or folder, and not to be had from the Hugging Face Hub ({type(error).__name__})"
-        raise InputError(place, cause, f"{_REMEDY}; the Hub wants a network") from error
+        cause = f"no such file or folder, and not available from the Hugging Face Hub ({type(error).__name__})"
+        raise InputError(place, cause, f"{_REMEDY}; the Hub needs a network") from error
     return _from_json(library.to_str().encode(), place, name, is_fast)
 
 

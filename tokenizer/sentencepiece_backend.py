@@ -61,7 +61,7 @@ def train_sentencepiece(words: pa.RecordBatch, training: Training) -> SentencePi
     ids = {name: special.index(name) if name in special else -1 for name in _ROLES}
     others = [name for name in special if name not in _ROLES]
     if sorted(ids[name] for name in _ROLES if name in special) != list(range(len(special) - len(others))):
-        raise ConfigurationError("SentencePiece wants <unk>, <s>, </s> and <pad> before all other special tokens")
+        raise ConfigurationError("SentencePiece requires <unk>, <s>, </s> and <pad> before all other special tokens")
     target = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(

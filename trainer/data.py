@@ -228,7 +228,7 @@ def rank_positions(consumed: int, global_batch: int, rank: int, ranks: int) -> n
     Raises ConfigurationError where the batch cannot be shared out evenly.
     """
     if global_batch % ranks:
-        raise ConfigurationError(f"a batch of {global_batch} sequences cannot be shared out evenly to {ranks} ranks")
+        raise ConfigurationError(f"a batch of {global_batch} sequences cannot be divided evenly among {ranks} ranks")
     share = global_batch // ranks
     return np.arange(consumed + rank * share, consumed + (rank + 1) * share, dtype=np.int64)
 

@@ -23,7 +23,7 @@ def models_of(said: Sequence[str]) -> dict[str, str]:
     for each in said:
         language, _, model = each.partition("=")
         if not language or not model:
-            raise ConfigurationError(f"--ner {shown(each)}: say LANGUAGE=MODEL, such as en=en_core_web_sm")
+            raise ConfigurationError(f"--ner {shown(each)}: write LANGUAGE=MODEL, such as en=en_core_web_sm")
         if language in found:
             raise ConfigurationError(f"--ner names two models of {shown(language)}")
         found[language] = model

@@ -102,11 +102,11 @@ def takedown(
             removed.fates[name], removed.refusals[name] = fate, refusal
     already = set(map(bytes.hex, reading.unpacked(tombstone_ids(corpus))))
     if removed.fates and already.issuperset(removed.fates):
-        raise ConfigurationError("all that fits the request was taken down already; nothing was removed")
+        raise ConfigurationError("everything that matches the request has been taken down already; nothing was removed")
     removed.fates = {name: fate for name, fate in removed.fates.items() if name not in already}
     if not removed.fates:
         raise ConfigurationError(
-            "no document of the corpus fits the request; nothing was removed"
+            "no document of the corpus matches the request; nothing was removed"
             if opt_outs is None
             else "no document of the corpus comes from a site that opts out; nothing was removed"
         )
@@ -149,7 +149,7 @@ def _check_state(output: str, state: dict[str, str]) -> None:
     except (OSError, ValueError):
         known = None
     if known != state and (known is not None or storage.exists(storage.join(output, "data"))):
-        raise OutputError("--output holds another corpus, or another takedown that did not end; choose a new folder")
+        raise OutputError("--output holds another corpus, or another takedown that did not finish; choose a new folder")
 
 
 def _begin(output: str, state: dict[str, str]) -> None:
@@ -164,7 +164,7 @@ def _look_up(
 ) -> Removed:
     removed = Removed()
     for number, removal in enumerate(request.remove, 1):
-        progress(f"looking for what is asked, {number} of {len(request.remove)}")
+        progress(f"searching for [[remove]] table {number} of {len(request.remove)}")
         wanted = Wanted(**removal.given)
         found = find(corpus, wanted, work=work)
         if removal.text is not None:

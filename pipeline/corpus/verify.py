@@ -263,7 +263,7 @@ def _check_statistics(corpus: str, manifest: dict[str, Any], shards: _Shards, ve
     for file in described["distribution"]:
         about = statistics["files"].get(file["@id"])
         if file["@type"] == "cr:FileObject" and (about is None or about["sha256"] != file["sha256"]):
-            verdict.add("croissant.json", f"describes {shown(file['@id'], 100)} otherwise than statistics.json")
+            verdict.add("croissant.json", f"describes {shown(file['@id'], 100)} differently from statistics.json")
 
 
 def _check_cards(corpus: str, manifest: dict[str, Any], shards: _Shards, verdict: Verdict) -> None:

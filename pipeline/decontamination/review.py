@@ -28,7 +28,7 @@ def found_items(output: str, work: str | None = None) -> Iterator[dict[str, Any]
     folder = (work or "").rstrip("/") or storage.join(output, WORK)
     records = manifest_records(folder, DECONTAMINATE)
     if not records:
-        cause = "no pages that hold items of evaluation sets lie here"
+        cause = "there are no pages here that contain items of evaluation sets"
         remedy = (
             "Build with [[decontamination.sets]], or `openroots decontaminate`, and keep the work folder; or --work"
         )

@@ -368,7 +368,7 @@ def mix_prompts(
         records = render.run(engine, work, tasks, watch)
         rendered, groups = _choose(mixed.mixture, render.files(work), records, work)
         if not any(rendered.values()):
-            raise SourceError("no source of the mixture gave a prompt; `openroots why` says of each document why")
+            raise SourceError("no source of the mixture gave a prompt; `openroots why` says why for each document")
         vouchers = (storage.join(output, "manifest.json"), storage.join(output, "README.md"))
         written = _write_data(output, work, rendered, engine, watch, vouchers)
         ledger = _write_ledger(output, work, ingest, ingested, render, records, rendered, engine, watch, vouchers)

@@ -223,7 +223,7 @@ def _table(digest: str, model: LetterModel) -> tuple[np.ndarray, int]:
         while not fill(model.keys, model.weights, bits, slots):
             bits += 1
             if bits > BITS_MAX:
-                raise ModelError("a letter model's keys are no hashes; `openroots calibrate` writes one")
+                raise ModelError("a letter model's keys are not hashes; `openroots calibrate` writes one")
             slots = np.zeros(1 << bits, np.uint32)
         _tables[digest] = slots, bits
     return _tables[digest]

@@ -31,8 +31,8 @@ MEMORY_BYTES = 768 << 20
 """What a child may hold beside what it starts with: a record batch, or a page of each column of Parquet."""
 DATASET_MEMORY_BYTES = 4 << 30
 
-_BOMB = "it looks like a bomb: remove the file or exclude it"
-_SMALLER = "write it anew, in smaller record batches or row groups, or exclude it"
+_BOMB = "it looks like a decompression bomb: remove the file or exclude it"
+_SMALLER = "rewrite it in smaller record batches or row groups, or exclude it"
 _READ_SIZE = 1 << 20
 
 
@@ -198,9 +198,9 @@ class _borrowed:  # noqa: N801
 
 def _death(name: str, status: int) -> InputError:
     if status == -signal.SIGXCPU:
-        return InputError(name, "Arrow does not come to an end with it", "make the file anew, or exclude it")
+        return InputError(name, "Arrow does not finish reading it", "recreate the file, or exclude it")
     how = signal.Signals(-status).name if status < 0 else f"status {status}"
-    return InputError(name, f"damaged, or made to crash Arrow ({how})", "make the file anew, or exclude it")
+    return InputError(name, f"damaged, or made to crash Arrow ({how})", "recreate the file, or exclude it")
 
 
 @atexit.register
@@ -266,7 +266,7 @@ def _refusal(name: str, kind: str, cause: str) -> InputError:
     if cause == EXPANDED:
         return UnsafeArchiveError(name, cause, _BOMB)
     if kind == "refused":
-        return InputError(name, cause, _SMALLER if "memory" in cause else "make the file anew, or exclude it")
+        return InputError(name, cause, _SMALLER if "memory" in cause else "recreate the file, or exclude it")
     known = {error.__name__: error for error in (FileNotFoundError, PermissionError)}
     try:
         with input_errors(name):

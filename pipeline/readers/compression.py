@@ -215,7 +215,7 @@ class Members:
                 self._skip()
                 continue
             if not self._data.startswith(self._format.magic):
-                cause = f"what stands behind the end of its {self._format.name} data is none"
+                cause = f"what stands behind the end of its {self._format.name} data is not"
                 raise InputError(self._source.name, cause, DAMAGED)
             if self._format is ZSTD:
                 self._check_window()

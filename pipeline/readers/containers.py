@@ -125,14 +125,14 @@ def _walker(stream: Stream, path: str, depth: int) -> Walk | None:
 
 
 def _unsafe(name: str, member: str, why: str) -> UnsafeArchiveError:
-    return UnsafeArchiveError(f"{name}!{visible(member)}", why, "it is skipped; look where the archive comes from")
+    return UnsafeArchiveError(f"{name}!{visible(member)}", why, "it is skipped; check where the archive comes from")
 
 
 def _walk_tar(stream: Stream, name: str, on_problem: OnProblem, rooted: bool = False) -> Iterator[tuple[str, Stream]]:
     for entry, inner in TarReader(stream, name, on_problem):
         path = safe_path(entry.path.lstrip("/") if rooted else entry.path)
         if path is None:
-            on_problem(_unsafe(name, entry.path, "a path out of the archive"))
+            on_problem(_unsafe(name, entry.path, "a path that leads out of the archive"))
         elif entry.is_file:
             inner.name = f"{name}!{visible(path)}"
             yield path, inner
@@ -164,7 +164,7 @@ def _walk_zip(stream: Stream, name: str, on_problem: OnProblem) -> Iterator[tupl
             for number, info in enumerate(entries):
                 if is_bomb(total, size):
                     cause = f"its members unpack to more than {streams.BOMB_RATIO} times its size: they overlap"
-                    remedy = f"{len(entries) - number:,} are skipped; look where the archive comes from"
+                    remedy = f"{len(entries) - number:,} are skipped; check where the archive comes from"
                     on_problem(UnsafeArchiveError(name, cause, remedy, len(entries) - number))
                     return
                 try:
@@ -197,7 +197,7 @@ def _zip_path(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size: 
     """The path of a member that may be read; None for folders and links. Raises InputError where it is refused."""
     path = safe_path(info.filename)
     if path is None:
-        raise _unsafe(name, info.filename, "a path out of the archive")
+        raise _unsafe(name, info.filename, "a path that leads out of the archive")
     shown = f"{name}!{visible(path)}"
     if info.flag_bits & 1:
         raise InputError(shown, "encrypted", "decrypt it, or exclude it")
@@ -207,7 +207,9 @@ def _zip_path(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, size: 
         raise _unsafe(name, info.filename, "more bytes than the archive has")
     if is_bomb(info.file_size, info.compress_size):
         raise _unsafe(
-            name, info.filename, f"{info.file_size:,} bytes packed in {info.compress_size:,}: it looks like a bomb"
+            name,
+            info.filename,
+            f"{info.file_size:,} bytes packed in {info.compress_size:,}: it looks like a decompression bomb",
         )
     if stat.S_ISLNK(info.external_attr >> 16):
         with input_errors(shown):

@@ -56,13 +56,13 @@ def parse_answer(data: bytes, name: str, cut: bool) -> Answer:
     for _ in range(_HEADS_MAX):
         status = _STATUS.match(data[:64])
         if status is None:
-            raise InputError(name, "an HTTP answer without a status line", "it is passed over")
+            raise InputError(name, "an HTTP answer without a status line", "it is skipped")
         end = head_end(data, 0, len(data))
         head, data = (data, b"") if end < 0 else (data[:end], data[end:])
         if status.group(1)[:1] != b"1" or not data.startswith(b"HTTP"):
             break  # "100 Continue" comes before the answer
     else:
-        raise InputError(name, f"more than {_HEADS_MAX} heads before its answer", "it is passed over")
+        raise InputError(name, f"more than {_HEADS_MAX} heads before its answer", "it is skipped")
     number = int(status.group(1))
     if number not in (200, 203):
         raise NoTextError(name, f"answered with status {number}", "it holds no page")
@@ -137,10 +137,10 @@ def decoded(data: bytes, codings: str, name: str, cut: bool) -> bytes:
     """
     names = [coding.strip().lower() for coding in codings.split(",") if coding.strip()]
     if len(names) > _CODINGS_MAX:
-        raise InputError(name, f"packed {len(names)} times", "it is passed over: it looks like an attack")
+        raise InputError(name, f"packed {len(names)} times", "it is skipped: it looks like an attack")
     for coding in reversed(names):
         if coding in _UNSUPPORTED and is_binary(data):
-            raise InputError(name, f"content coding {coding}, which cannot be read", "it is passed over")
+            raise InputError(name, f"content coding {coding}, which cannot be read", "it is skipped")
         unpack = _CODINGS.get(coding)
         if unpack is None or not data:
             continue  # browsers ignore what they do not know: `none`, `utf-8`
@@ -149,7 +149,7 @@ def decoded(data: bytes, codings: str, name: str, cut: bool) -> bytes:
         except (zlib.error, brotli.error, EOFError):
             if not is_binary(data) and not data.startswith(b"\x1f\x8b"):
                 continue
-            raise InputError(name, f"its content coding {coding} is damaged", "it is passed over") from None
+            raise InputError(name, f"its content coding {coding} is damaged", "it is skipped") from None
         if len(data) > streams.DOCUMENT_BYTES_MAX:
             raise too_large(name)
     return data

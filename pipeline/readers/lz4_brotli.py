@@ -68,7 +68,7 @@ class _Input:
         return InputError(self._source.name, f"damaged or truncated {codec} data ({why})", DAMAGED)
 
     def stray(self, codec: str) -> InputError:
-        return InputError(self._source.name, f"what stands behind the end of its {codec} data is none", DAMAGED)
+        return InputError(self._source.name, f"what stands behind the end of its {codec} data is not", DAMAGED)
 
 
 class Lz4:

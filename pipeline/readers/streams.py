@@ -122,7 +122,9 @@ class Stream(io.RawIOBase):
         bomb = compressed is not None and is_bomb(self.given, compressed.given, limit, ratio)
         if bomb or (self._refuse and self._refuse(self.given)):
             cause = f"unpacks to more than {limit >> 20} MiB and {ratio} times its size"
-            raise UnsafeArchiveError(self.name, cause, "it looks like a bomb: remove the file or exclude it")
+            raise UnsafeArchiveError(
+                self.name, cause, "it looks like a decompression bomb: remove the file or exclude it"
+            )
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, fewer at the end or before a fault, without taking them."""

@@ -127,9 +127,7 @@ class TarReader:
         part = _Part(self._stream, entry.size, self._name)
         if entry.size > HEADER_BYTES_MAX:
             cause = f"a header of {entry.size:,} bytes before a member"
-            self._on_problem(
-                UnsafeArchiveError(self._name, cause, "it is passed over; look where the archive comes from")
-            )
+            self._on_problem(UnsafeArchiveError(self._name, cause, "it is skipped; check where the archive comes from"))
             part.skip()
             return
         data = part.stream.read()

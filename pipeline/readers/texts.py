@@ -45,7 +45,7 @@ def read_html(member: Member, context: Context) -> Iterator[Row]:
         raise InputError(member.name, f"{binary}, whatever its name says", "convert it, or exclude it")
     text = html_to_text(data, context.source.encoding, name=member.name)
     if not text:
-        raise NoTextError(member.name, "a page without text", "it is passed over")
+        raise NoTextError(member.name, "a page without text", "it is skipped")
     yield Row(text)
 
 
@@ -67,7 +67,7 @@ def read_code(member: Member, context: Context) -> Iterator[Row]:
         return
     if language is None:
         cause = "a binary file with the name of source code"
-        raise InputError(member.name, cause, "it is skipped; exclude it to hear no more of it")
+        raise InputError(member.name, cause, "it is skipped; exclude it to silence this message")
     data = member.stream.document()
     if data:
         yield Row(_code(data, context.source.encoding, member.name), language=language)

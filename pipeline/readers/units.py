@@ -152,7 +152,7 @@ def passed_over_line(source: str, endings: Mapping[str, int]) -> str:
     most = sorted(endings.items(), key=lambda entry: -entry[1])[:ENDINGS_NAMED]
     files = counted(sum(endings.values()), "file")
     return (
-        f"not read: {files} of source `{source}`, whose names do not end as its reader takes them "
+        f"not read: {files} of source `{source}`, whose names do not end as its reader expects "
         f"({', '.join(f'{ending} {count:,}' for ending, count in most)}{', …' if len(endings) > len(most) else ''}); "
         "convert them, or name them in the package's `include` if they are of that format"
     )

@@ -128,7 +128,7 @@ def _read_record(window: "_Window", record: Record, kinds: Container[str]) -> bo
     head = window.take_head()
     if head is None:
         window.skip_to_head(1)
-        raise _lost(record.name, window.cause() or "its head breaks off")
+        raise _lost(record.name, window.cause() or "its header is truncated")
     record.fields = parse_fields(head)
     length = record.fields.get("content-length", "")
     if not (length.isascii() and length.isdigit() and len(length) < 19):
@@ -160,7 +160,7 @@ def _read_record(window: "_Window", record: Record, kinds: Container[str]) -> bo
 
 
 def _lost(name: str, cause: str) -> InputError:
-    return InputError(name, cause, "it is passed over; fetch or make the file again if you need it")
+    return InputError(name, cause, "it is skipped; fetch or make the file again if you need it")
 
 
 class _Window:

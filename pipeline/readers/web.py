@@ -78,7 +78,7 @@ def _ask(record: Record, consent: Consent | None, answer: Answer | None = None) 
     date = record.fields.get("warc-date", "")[:10]
     page = answer.payload[:HEAD_BYTES] if answer else b""
     if refusal := consent.refusal(record.uri, date, answer.fields if answer else None, page):
-        raise OptedOutError(record.name, refusal.detail, "it is passed over; see `consent` of the recipe")
+        raise OptedOutError(record.name, refusal.detail, "it is skipped; see `consent` in the recipe")
 
 
 def _text_of(record: Record, consent: Consent | None) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def _text_of(record: Record, consent: Consent | None) -> tuple[str, str]:
     if record.kind == "revisit":
         raise NoTextError(record.name, "a revisit: the page was the same as before", "its text is in an earlier record")
     if record.kind == "continuation":
-        raise InputError(record.name, "a later part of a record in parts", "it is passed over; join them first")
+        raise InputError(record.name, "a later part of a record in parts", "it is skipped; join them first")
     if record.uri.startswith("metadata:"):
         raise NoTextError(record.name, "a record about the crawl", "it holds no page")
     media_type, charset = parse_content_type(record.fields.get("content-type", ""))

@@ -47,12 +47,15 @@ def examine(engine: Engine, output: str | None, send: bool = True) -> Iterator[F
         return
     if bad or not send:
         yield Finding(
-            "workers", UNKNOWN, "not asked", "mend what is bad, then ask again" if bad else "leave --no-job out"
+            "workers",
+            UNKNOWN,
+            "not asked",
+            "fix what is wrong, then run `openroots doctor` again" if bad else "leave --no-job out",
         )
     elif not output:
         yield Finding("workers", UNKNOWN, "not asked", "give the --output that the build is to have")
     elif "dataflow" in _runner(engine):
-        yield Finding("workers", UNKNOWN, "not asked: a job of Dataflow costs minutes", "the build asks them first")
+        yield Finding("workers", UNKNOWN, "not checked: a Dataflow job takes minutes", "the build checks them first")
     else:
         yield _tried("workers", "have our versions; read, write and delete there", lambda: probe(engine, output))
 

@@ -102,11 +102,11 @@ class Engine:
             except errors.WorkerDiedError as error:
                 if attempt == _ATTEMPTS:
                     raise errors.WorkerDiedError(
-                        f"{label}: {error}; {attempt} attempts ended so. What is finished is kept: start again with "
-                        f"fewer --workers or more memory{f'. The workers wrote to {self.log}' if self.log else ''}"
+                        f"{label}: {error}; {attempt} attempts ended like this. Finished work is kept: start again "
+                        f"with fewer --workers or more memory{f'. The workers wrote to {self.log}' if self.log else ''}"
                     ) from error
                 workers = max(1, workers // 2) if attempt > 1 else workers
-                _LOGGER.warning("%s: %s; its work is done again", label, error)
+                _LOGGER.warning("%s: %s; repeating its work", label, error)
 
     def _run(self, construct: Callable[[beam.Pipeline], Any], flags: list[str]) -> None:
         processes = self.is_local and _said(tuple(flags)).direct_running_mode == _PROCESSES

@@ -22,7 +22,7 @@ from pipeline.runtime.storage import Entry, digest_of
 
 BEING_REBUILT = """# Being rebuilt
 
-The files here are of two builds, until the build that is under way has ended. If it was stopped, the same command
+Until the build that is under way finishes, these files belong to two builds. If it was stopped, the same command
 resumes it.
 """
 CORPUS_VOUCHERS = ("seal.json", "manifest.json", "croissant.json", "README.md")

@@ -171,7 +171,7 @@ def _described(holder: dict[str, Any]) -> str:
     if "seen" not in holder:
         return shown(who)
     left = EXPIRES_SECONDS - _age(holder)
-    return shown(f"{who}, last seen {_age(holder):.0f} s ago; should it have died, it is free in {max(0, left):.0f} s")
+    return shown(f"{who}, last seen {_age(holder):.0f} s ago; if it has died, the lock is free in {max(0, left):.0f} s")
 
 
 def _machine() -> str:

@@ -152,11 +152,11 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?:All masters are unresponsive|SparkContext was shut down|Connection to \S+ master failed)",
-        "the cluster of Spark went away",
+        "the Spark cluster went away",
     ),
     (
         r"(?i)(?:failed to connect to all addresses|connection refused)(?:[^\n]*?([\w.-]+:\d{2,5}))?",
-        "a connection was refused {0}: is the worker pool of --environment_config running, and the job server well?",
+        "a connection was refused {0}: is the worker pool of --environment_config running, and is the job server up?",
     ),
 )
 

@@ -274,10 +274,10 @@ def test_records_without_text_are_told_once_with_their_cause(tmp_path, odd, caus
         ),
         (record(b"\xff\xfe\xfd", 2, kind="conversion", content_type="text/plain"), "not valid UTF-8 at byte 0"),
         (record(b"x", 2, kind="continuation"), "a later part of a record in parts"),
-        (record(answer(page(2)), 2)[:90] + b"\r\n", "its head breaks off"),
+        (record(answer(page(2)), 2)[:90] + b"\r\n", "its header is truncated"),
         (b"\0" * 1000, "1,000 bytes behind record 1 that belong to no record"),
         (b"\0" * 1000 + b"garbage\r\n\r\n", "1,011 bytes behind record 1 that belong to no record"),
-        (b"WARC/1.0\r\n" + b"x" * 300_000 + b"\r\n", "its head breaks off"),
+        (b"WARC/1.0\r\n" + b"x" * 300_000 + b"\r\n", "its header is truncated"),
     ],
 )
 def test_damaged_records_are_told_once_and_reading_goes_on(tmp_path, odd, cause):

@@ -72,7 +72,7 @@ def test_a_batch_is_the_union_of_its_ranks_and_an_epoch_holds_all(tmp_path: Path
         seen += [p for share in shares for p in share.tolist()]
         consumed += size
     assert seen == list(range(consumed))
-    with pytest.raises(ConfigurationError, match="cannot be shared out evenly to 3 ranks"):
+    with pytest.raises(ConfigurationError, match="cannot be divided evenly among 3 ranks"):
         rank_positions(0, 8, 0, 3)
 
 

@@ -44,7 +44,7 @@ def _settings(given: list[str]) -> dict[str, str]:
     for entry in given:
         key, separator, value = entry.partition("=")
         if not separator or not key.startswith("spark."):
-            raise ConfigurationError(f"--spark_conf {entry}: say it as spark.some.key=value")
+            raise ConfigurationError(f"--spark_conf {entry}: write it as spark.some.key=value")
         settings[key] = value
     return settings
 
@@ -69,7 +69,7 @@ def _new(master: str | None, settings: dict[str, str]) -> Any:
     try:
         context = SparkContext(conf=conf)
     except Exception as failure:
-        raise ConfigurationError(f"no session of Spark: {_first_line(failure)}") from failure
+        raise ConfigurationError(f"no Spark session: {_first_line(failure)}") from failure
     context.setLogLevel("ERROR")
     _settings_of[id(context)] = (master, settings)
     atexit.register(context.stop)
