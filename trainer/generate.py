@@ -163,9 +163,15 @@ class Texts:
         return new
 
 
-def stream(model: Bloom, tokenizer: "Tokenizer", prompts: Sequence[str], sampling: Sampling) -> Iterator[list[str]]:
-    """New text of each prompt, as it becomes readable. Raises ConfigurationError for a prompt without a token."""
-    encoded = tokenizer.encode_batch(prompts).to_pylist()
+def stream(
+    model: Bloom, tokenizer: "Tokenizer", prompts: Sequence[str | Sequence[int]], sampling: Sampling
+) -> Iterator[list[str]]:
+    """New text of each prompt, a text or its ids, as it becomes readable.
+
+    Raises ConfigurationError for a prompt without a token.
+    """
+    ids = iter(tokenizer.encode_batch([prompt for prompt in prompts if isinstance(prompt, str)]).to_pylist())
+    encoded = [next(ids) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
     if not encoded or not all(encoded):
         raise ConfigurationError("a prompt is empty; give some text to continue")
     texts = Texts(tokenizer, len(encoded), sampling.stop)

@@ -137,6 +137,15 @@ def read_config(folder: str) -> ModelConfig:
     return from_config(_read_json(place / "config.json"), place.name)
 
 
+def read_length(folder: str) -> int | None:
+    """Tokens of the sequences that the model in such a folder was trained on; None where that is not said.
+
+    Raises InputError.
+    """
+    length = _read_json(on_disk(folder) / "config.json").get("seq_length")
+    return length if isinstance(length, int) and length > 1 else None
+
+
 def read_weights(folder: str, wanted: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """(our name, tensor) of parameters in such a folder, read one by one; shapes must be those of `wanted`, whole.
 

@@ -114,6 +114,7 @@ def chat_command(
     from configs.load import load_languages
     from openroots.commands.generate import load_model
     from trainer.generate import Sampling
+    from trainer.huggingface import read_length
 
     chat = Chat({code: entry.name for code, entry in load_languages().natural.items()}, turns)
     if language is not None:
@@ -122,6 +123,7 @@ def chat_command(
         chat.language = language
     sampling = Sampling(max_tokens, temperature is None, temperature or 1.0, None, top_p, repetition_penalty, (), seed)
     model, tokenizer = load_model(folder, device)
+    length = read_length(folder)
     is_terminal = sys.stdin.isatty() and not as_json
     if is_terminal:
         click.echo(f"{shown(folder, 200)} · /help lists commands, Ctrl-D quits", err=True)
@@ -132,7 +134,7 @@ def chat_command(
                 break
             click.echo(_visible(said), err=as_json)
         elif line.strip():
-            _answer(chat, line, model, tokenizer, sampling, as_json=as_json)
+            _answer(chat, line, model, tokenizer, sampling, length, as_json=as_json)
 
 
 def _lines(is_terminal: bool) -> Iterator[str]:
@@ -148,14 +150,27 @@ def _lines(is_terminal: bool) -> Iterator[str]:
 
 
 def _answer(
-    chat: Chat, line: str, model: "Bloom", tokenizer: "Tokenizer", sampling: "Sampling", *, as_json: bool
+    chat: Chat,
+    line: str,
+    model: "Bloom",
+    tokenizer: "Tokenizer",
+    sampling: "Sampling",
+    length: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Stream the answer to a line. Ctrl-C ends the answer, not the conversation."""
     from trainer.generate import stream
 
     prompt, answer = chat.prompt(line), ""
+    [ids] = tokenizer.encode_batch([prompt]).to_pylist()
+    most = read_at_most(length, sampling.max_tokens)
+    if most and len(ids) > most:
+        note = f"only the last {most:,} of {len(ids):,} tokens are read: the model was trained on {length:,} at once"
+        click.echo(note, err=True)
+        ids = ids[-most:]
     try:
-        for [new] in stream(model, tokenizer, [prompt], sampling):
+        for [new] in stream(model, tokenizer, [ids], sampling):
             new = new if answer else new.lstrip()
             answer += new
             if not as_json:
@@ -172,6 +187,14 @@ def _answer(
         click.echo(json.dumps(row, ensure_ascii=False))
     else:
         click.echo()
+
+
+def read_at_most(length: int | None, answer: int) -> int | None:
+    """Tokens of a prompt that are read, so that an answer of so many has room in the model's length, or half of it.
+
+    A model says nothing sensible of more than it was trained on, and the time to read grows with the square.
+    """
+    return max(length - answer, length // 2) if length else None
 
 
 def _visible(text: str) -> str:

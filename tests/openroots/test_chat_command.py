@@ -1,6 +1,7 @@
 """`openroots chat`: a loop over lines, with commands, and nothing of a model's steers the terminal."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     done = talk(tmp_path, b"a\n")
     assert done.exit_code != 0
     assert talk(tmp_path, b"a\n", "--language", "xx").exit_code == 2
+
+
+def test_of_a_long_line_the_end_is_read_and_that_is_said(model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "seq_length": 64}))
+    end = b"z" * 59
+    short, long = talk(folder, end + b"\n", "--json"), talk(folder, b"a" * 20_000 + end + b"\n", "--json")
+    assert json.loads(long.stdout)["answer"] == json.loads(short.stdout)["answer"]
+    assert "only the last 59 of 20,059 tokens are read" in long.stderr
+    assert "only the last" not in short.stderr

@@ -9,7 +9,7 @@ import torch
 from configs.errors import ConfigurationError
 from tokenizer.load import Tokenizer
 from trainer.generate import Sampling, generate
-from trainer.huggingface import load_pretrained
+from trainer.huggingface import load_pretrained, read_length
 from trainer.model import Bloom
 
 LENGTH = 2048
@@ -115,7 +115,7 @@ class Scorer(TextScorer):
                 f"{folder}: the tokenizer has {tokenizer.vocabulary_size:,} entries, the model "
                 f"{model.config.vocabulary_size:,}; it belongs to another model"
             )
-        return cls(model, tokenizer, folder)
+        return cls(model, tokenizer, folder, read_length(folder) or LENGTH)
 
     def nats(self, sequences: Sequence[tuple[list[int], int]]) -> list[float]:
         """Of each sequence of ids, log p of its last tokens, as many as asked for."""

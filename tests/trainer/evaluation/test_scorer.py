@@ -1,5 +1,9 @@
 """Likelihoods are those of `transformers`, whatever the batch."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -61,3 +65,15 @@ def test_every_token_of_a_long_text_counts_once(scorer: Scorer) -> None:
 def test_an_empty_continuation_is_certain(scorer: Scorer) -> None:
     (one,) = scorer.likelihoods([("something", "")])
     assert (one.nats, one.tokens, one.bytes) == (0.0, 0, 0)
+
+
+def test_a_model_sees_as_many_tokens_as_it_was_trained_on(model: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    assert Scorer.load(str(folder)).length == 2048
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "seq_length": 32}))
+    scorer = Scorer.load(str(folder))
+    assert scorer.length == 32
+    end = "watu wote wamezaliwa huru na sawa"
+    near, far = scorer.likelihoods([("x" + end, " kabisa"), ("yyy" + end, " kabisa")])
+    assert near.nats == far.nats  # what is further away than it can see does not count
