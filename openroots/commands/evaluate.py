@@ -88,16 +88,16 @@ def evaluate_command(
         assert model is not None
         report = evaluate(model, options, where, _progress)
     found = report.to_json() | ({"checkpoints": {step: one.to_json() for step, one in series}} if series else {})
+    if as_json:  # before files are written: where one cannot be, what took hours is not lost
+        click.echo(json.dumps(found, ensure_ascii=False, default=list))
+    else:
+        _print(report)
     if output is not None:
         from pipeline.runtime import storage
 
         storage.write_json(output, found)
     if page is not None:
         write_page(report, page, series)
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, default=list))
-    else:
-        _print(report)
 
 
 def _known(codes: Sequence[str]) -> tuple[str, ...]:

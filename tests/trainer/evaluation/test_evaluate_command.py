@@ -44,6 +44,15 @@ def test_items_of_a_folder_with_figures_of_papers_as_theirs(model: str, tmp_path
     assert "BLOOM-176B 0.652 (theirs)" in result.output
 
 
+def test_figures_that_cannot_be_written_are_still_shown(model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    arguments = ["evaluate", "--model", model, "--tasks", "cloze", "--languages", "sw", "--limit", "3"]
+    result = CliRunner().invoke(main, [*arguments, "--output", str(tmp_path / "file" / "figures.json")])
+    assert result.exit_code == 1
+    assert "cloze" in result.stdout and "accuracy, by length" in result.stdout
+    assert "figures.json cannot be written" in result.stderr
+
+
 def test_what_cannot_be_run_is_said_before_the_model_is_loaded(tmp_path: Path) -> None:
     missing = ["evaluate", "--model", str(tmp_path / "none"), "--tasks"]
     assert "--run-code" in CliRunner().invoke(main, [*missing, "humaneval"]).output
