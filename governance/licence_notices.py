@@ -31,6 +31,9 @@ UNKNOWN = "LicenseRef-unknown"
 
 _BEFORE = 400
 _AFTER = 420
+_RIDER_BEFORE = 2000
+_RIDER_AFTER = 2600
+"""How far behind the beginning of a licence's text a rider to it is looked for: MIT's has 1,100 characters."""
 _QUOTE = b'"'
 
 
@@ -88,7 +91,19 @@ def _judge(words: bytes, head: int, plain: bool) -> str | None:
     notices = _notices(words, head, plain)
     if not notices:
         return None
-    return _combined(words, notices)
+    spdx = _combined(words, notices)
+    end = min(len(words) if plain else head, notices[-1].end + _RIDER_AFTER)
+    return with_riders(spdx, words[max(0, notices[0].start - _RIDER_BEFORE) : end])
+
+
+def with_riders(spdx: str, near: bytes) -> str:
+    """With what the words near a permissive licence add to it that takes some of it back: the Commons Clause, …"""
+    if not wording.RIDDEN.search(spdx.encode()):
+        return spdx
+    if spdx == "MIT" and wording.GOOD_NOT_EVIL.search(near):
+        spdx = "JSON"
+    riders = (rider for pattern, rider in wording.RIDERS if rider not in spdx and pattern.search(near))
+    return joined([spdx, *riders], "AND")
 
 
 def _unbroken(match: "re2.Match") -> bytes:

@@ -14,7 +14,7 @@ from governance.licence_comments import SYNTAX, comment_words
 from governance.licence_copyright import Entry, dep5_entries, is_dep5, reuse_entries
 from governance.licence_metadata import is_metadata, metadata_licence, texts_named_by
 from governance.licence_names import spdx_of
-from governance.licence_notices import UNKNOWN, joined, notice_of
+from governance.licence_notices import UNKNOWN, joined, notice_of, with_riders
 from governance.licence_words import PLAIN
 
 EVIDENCE_BYTES_MAX = 512 << 10
@@ -351,6 +351,8 @@ _TITLES = (
     (re.compile(r"the artistic license[^a-z0-9]+(?:august 15 1997|preamble)"), "Artistic-1.0-Perl"),
 )
 _OPENING = 1500
+_APACHE = 13_000
+"""Bytes of the words of Apache's licence, and of a few lines behind them."""
 
 
 def licence_of_text(data: bytes) -> str | None:
@@ -372,7 +374,8 @@ def licence_of_text(data: bytes) -> str | None:
     if declared and (not found or min(found)[0] > 60):
         return declared
     if found:
-        return min(found)[1]
+        start, spdx = min(found)
+        return with_riders(spdx, words[: start + _APACHE])
     first = text.strip()[:100].strip()
     return spdx_of(first) if first and "\n" not in first else None
 

@@ -4,7 +4,7 @@
 RE2 over the words of `governance.licence_comments`; `~` is what may lie between two words.
 """
 
-from governance.licence_phrases import compiled
+from governance.licence_phrases import NAMES, compiled
 
 SPDX = compiled(r"spdx-license-identifier[: ][ |]?([^|\n]{1,300})")
 IGNORED = compiled(r"(?s)reuse-ignorestart.*?(?:reuse-ignoreend|$)")
@@ -80,6 +80,8 @@ BETWEEN_OR = compiled(
 LATER = compiled(
     r"or~(?:\(?at~your~option\)?~)?(?:any~)?(?:later|newer|higher|greater|above)|any~later~version|or-later|(?:or|and)~(?:up|upwards)\b"
     r"|or~\(at~your~option\)"
+    r"|\bsp..?teren?~version|\bou~ult..?rieure|version~ult..?rieure|(?:versi..?n|vers..?o|versi..?)~posterior|\bo~posterior|\bo~successiva|versione~successiva|\blatere~versie"
+    r"|p..?..?niejsz\w+~wersj|senare~version|senere~vers|более~поздн|пізніш|sonraki~(?:bir~)?s..?r..?m|それ以降|以降のバージョン|更新版本|更高版本|(?:以后|之后|后续)的?版本|이후~?버전"
 )
 VERSION = compiled(r"(?:^|[^a-z0-9.])(?:v|ver|version|versions|revision)?[ .|]*([1-4](?:\.[0-9]{1,2})?)\b(\+)?")
 VERSION_FAR = compiled(
@@ -98,6 +100,20 @@ EXCEPTION = (
     (compiled(r"configuration~script~generated~by~autoconf"), "Autoconf-exception-generic"),
     (compiled(r"linux-syscall-note"), "Linux-syscall-note"),
 )  # fmt: skip
+RIDERS = (
+    (compiled(r"commons~clause|does~not~grant~to~you~the~right~to~sell"), "LicenseRef-Commons-Clause"),
+    *((compiled(name.phrase), name.spdx) for name in NAMES if name.spdx == "LicenseRef-noncommercial"),
+    (
+        compiled(
+            r"(?:may|must|shall|can|will)~?not~be~used~(?:[a-z-]+~){1,12}(?:military|weapons?|surveillance|human~rights|(?:train|training)~(?:[a-z-]+~){0,6}(?:models?|ai|intelligence|networks?|learning))"
+            r"|anti~996|hippocratic~licen[cs]e"
+        ),
+        "LicenseRef-restricted-use",
+    ),
+)  # fmt: skip
+"""What is put behind or before the text of a permissive licence and takes some of it back."""
+RIDDEN = compiled(r"^(?:MIT|BSD|ISC|X11|Apache|Zlib|0BSD|NCSA|HPND|Unlicense)")
+GOOD_NOT_EVIL = compiled(r"shall~be~used~for~good~not~evil")
 VERSION_BEFORE = compiled(
     r"version~([1-3](?:\.[01])?)(\+)?~(?:or~later~)?(?:or~(?:at~your~option~)?any~later~version~)?of(?:~the)?[^a-z0-9]*$"
 )

@@ -212,3 +212,72 @@ def test_a_comment_is_found_behind_code(language, code):
 def test_no_comment_is_found_in_a_string_behind_code(language, code):
     words, _ = comment_words(code.format("Licensed so").encode(), SYNTAX[language])
     assert b"licensed" not in words
+
+
+_GRANTED = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software, to deal in it, provided that this permission notice shall be included in all copies.\n"
+_APACHE = 'Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file otherwise.\n'
+
+
+@pytest.mark.parametrize(
+    ("rider", "adds"),
+    [
+        (
+            '"Commons Clause" License Condition v1.0: the License does not grant to you the right to sell.\n',
+            "Commons-Clause",
+        ),
+        ("It may be used for non-commercial purposes only.\n", "noncommercial"),
+        ("Commercial use is prohibited.\n", "noncommercial"),
+        ("The software may not be used to train machine learning models.\n", "restricted-use"),
+        ("It shall not be used by anybody for the military, or for surveillance.\n", "restricted-use"),
+        ("Anti 996 License Version 1.0 applies too.\n", "restricted-use"),
+    ],
+)
+def test_what_is_added_to_a_permissive_licence_and_takes_some_of_it_back_counts(rider: str, adds: str) -> None:
+    assert licence_of_text((_GRANTED + rider).encode()) == f"MIT AND LicenseRef-{adds}"
+    assert licence_of_text((_APACHE + rider).encode()) == f"Apache-2.0 AND LicenseRef-{adds}"
+    whole = (
+        "Apache License\nVersion 2.0, January 2004\nhttp://www.apache.org/licenses/\n" + "Terms and conditions.\n" * 99
+    )
+    for text in (rider + whole, whole + rider):
+        assert f"LicenseRef-{adds}" in str(licence_of_text(text.encode()))
+    assert f"LicenseRef-{adds}" in str(licence_of_text((rider + _GRANTED).encode()))
+
+
+def test_mit_for_good_not_evil_is_json() -> None:
+    assert licence_of_text((_GRANTED + "The Software shall be used for Good, not Evil.\n").encode()) == "JSON"
+
+
+def test_clauses_that_permissive_licences_have_are_no_riders() -> None:
+    names = "The name of the author may not be used to endorse or promote products derived from this software.\n"
+    bsd = "Redistribution and use in source and binary forms are permitted. " + names + "1. Redistributions of source\n"
+    assert "LicenseRef" not in str(licence_of_text(bsd.encode()))
+    assert licence_of_text((_GRANTED + "Tools that train models on commercial data may be used.\n").encode()) == "MIT"
+
+
+@pytest.mark.parametrize(
+    ("value", "spdx"),
+    [
+        ("GPL (>= 2)", "GPL-2.0-or-later"),
+        ("GPL (>= 2) | file LICENSE", "GPL-2.0-or-later"),
+        ("LGPL (>= 2.1)", "LGPL-2.1-or-later"),
+        ("Artistic-2.0 | GPL (>= 2)", "Artistic-2.0 OR GPL-2.0-or-later"),
+        ("GPL-2 | GPL-3", "GPL-2.0-only OR GPL-3.0-only"),
+    ],
+)
+def test_versions_of_r_packages(value: str, spdx: str) -> None:
+    assert said(value) == spdx
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gemäß Version 2 der Lizenz oder (nach Ihrer Option) jeder späteren Version",
+        "versión 2 o cualquier versión posterior",
+        "versie 2 of elke latere versie",
+        "versione 2 o successiva",
+        "version 2 ou ultérieure",
+    ],
+)
+def test_or_later_is_read_in_other_languages(words: str) -> None:
+    text = f"// This program is licensed under the GNU General Public License {words}.\n"
+    assert notice_of(*comment_words(text.encode(), SYNTAX["c"])) == "GPL-2.0-or-later"
