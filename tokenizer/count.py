@@ -4,7 +4,7 @@ Memory follows the number of distinct words, not the text. Tables are plain Arro
 associative and commutative, so any split of the work gives the same table.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
@@ -110,14 +110,6 @@ def count_words(texts: Iterable[pa.Array], pattern: Pattern | None = None, worke
     del total
     pa.system_memory_pool().release_unused()  # what threads freed goes back to the system
     return words
-
-
-def add_tables(tables: Iterable[pa.RecordBatch], weights: Sequence[int] | None = None) -> pa.RecordBatch:
-    """Sum of word tables, in byte order of words; each table's counts times its weight."""
-    counter = WordCounter()
-    for number, table in enumerate(tables):
-        counter.add_words(table, weights[number] if weights is not None else 1)
-    return counter.words(is_sorted=True)
 
 
 def language_weights(sizes: dict[str, int], alpha: float = 0.3, resolution: int = 16) -> dict[str, int]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from configs.errors import ConfigurationError, InputError
 from pipeline.runtime.engine import Engine
 from tests.tokenizer.texts import tiny_texts
-from tokenizer.count import WORDS, WordCounter, add_tables, count_words, language_weights
+from tokenizer.count import WORDS, WordCounter, count_words, language_weights
 from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words
 from tokenizer.lines import SeenLines
 from tokenizer.pretokenize import Pattern, pretokenize
@@ -56,13 +56,20 @@ def test_threads_count_the_same() -> None:
     assert as_counter(count_words(parts, workers=3)) == as_counter(count_words(parts))
 
 
+def add_tables(*tables: pa.RecordBatch) -> pa.RecordBatch:
+    counter = WordCounter()
+    for table in tables:
+        counter.add_words(table)
+    return counter.words(is_sorted=True)
+
+
 @settings(max_examples=50, deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_addition_is_associative_and_commutative(one: list, two: list, three: list) -> None:
     a, b, c = (count_words([strings(texts)]) for texts in (one, two, three))
-    whole = add_tables([count_words([strings(one), strings(two), strings(three)])])
-    assert add_tables([add_tables([a, b]), c]).equals(whole)
-    assert add_tables([c, add_tables([b, a])]).equals(whole)
+    whole = add_tables(count_words([strings(one), strings(two), strings(three)]))
+    assert add_tables(add_tables(a, b), c).equals(whole)
+    assert add_tables(c, add_tables(b, a)).equals(whole)
 
 
 def test_a_weight_multiplies_beyond_32_bits() -> None:

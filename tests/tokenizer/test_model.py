@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from configs.errors import ConfigurationError
 from tests.tokenizer.texts import tiny_texts
-from tokenizer.count import add_tables, count_words
+from tokenizer.count import count_words
 from tokenizer.model import Trained, train_tokenizer
 from tokenizer.pretokenize import Pattern
 
@@ -85,7 +85,7 @@ def test_text_full_of_special_tokens_teaches_no_merge_that_makes_one() -> None:
 
 def test_ordinary_text_keeps_the_merges_of_the_library_beside_special_tokens() -> None:
     words = count_words([tiny_texts()])
-    extra = add_tables([words, count_words([pa.array(["<s>"], pa.large_string())])])
+    extra = count_words([tiny_texts(), pa.array(["<s>"], pa.large_string())])
     assert train_tokenizer(extra, 3_000).merges.tokens == train_tokenizer(words, 3_000).merges.tokens
 
 

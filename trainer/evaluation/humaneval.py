@@ -112,8 +112,3 @@ def solve(
         correct.append(solved)
         on_progress(number + 1, len(problems))
     return Passed(tuple(problems), samples, tuple(correct), causes)
-
-
-def solved_by_reference(problems: Sequence[Problem]) -> list[str]:
-    """Problems whose own solution doesn't pass here: none, where sandbox and data are whole."""
-    return [one.id for one in problems if not run_program(program_of(one, one.solution)).passed]
