@@ -314,6 +314,9 @@ class Checkpoints:
         """Save in the background, or with `wait` now; False where that failed."""
         self.finish()
         folder = self._run / f"step-{step:08d}"
+        if self._main:  # one that is damaged may be there: it must not look whole while it is written anew
+            for name in (MANIFEST, ".metadata"):
+                (folder / name).unlink(missing_ok=True)
         if self._main and tokenizer.exists():
             try:
                 shutil.copytree(tokenizer, folder / "tokenizer", dirs_exist_ok=True)

@@ -92,7 +92,7 @@ class TrainingData:
         return sum(self._counts.values())
 
     def read(self, positions: Sequence[int] | np.ndarray) -> Batch:
-        """The samples at global positions (0-based, without end: after an epoch comes the next)."""
+        """The samples at global positions (0-based, without end: after an epoch comes the next). Raises InputError."""
         return self._batch(self._where(positions))
 
     def documents(self, positions: Sequence[int] | np.ndarray) -> list[list[str]]:
@@ -126,6 +126,9 @@ class TrainingData:
             stream = self._stream(language)
             tokens[row] = stream.tokens[i * length : i * length + length + 1]
             documents[row] = stream.ordinals(i * length, length)
+            if (highest := tokens[row].max()) >= self.vocabulary_size:  # on a GPU nothing would say what is wrong
+                cause = f"sequence {i:,} holds the id {highest:,}, the tokenizer has {self.vocabulary_size:,}"
+                raise InputError(f"{stream.place}-tokens.npy", cause, _REMEDY)
         both = torch.from_numpy(tokens)
         weights = torch.from_numpy(self._weights(where)) if self.is_weighted else None
         return Batch(both[:, :-1].contiguous(), both[:, 1:].contiguous(), torch.from_numpy(documents), weights)
@@ -189,7 +192,7 @@ class _Stream:
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(str(path), f"cannot be read ({error})", _REMEDY) from error
         self.tokens, self.starts, self.ids = (self.arrays[name] for name in ("tokens", "starts", "ids"))
-        self._place = str(folder / part)
+        self.place = str(folder / part)
 
     @property
     def weights(self) -> np.ndarray:
@@ -202,7 +205,7 @@ class _Stream:
             expected = figures["tokens" if name in ("tokens", "weights") else "documents"]
             if len(found) != expected:
                 cause = f"holds {len(found):,} entries, the manifest says {expected:,}"
-                raise InputError(f"{self._place}-{name}.npy", cause, _REMEDY)
+                raise InputError(f"{self.place}-{name}.npy", cause, _REMEDY)
 
     def _range(self, begin: int, length: int) -> tuple[int, int]:
         first = int(np.searchsorted(self.starts, begin, side="right")) - 1

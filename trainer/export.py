@@ -79,7 +79,9 @@ def export(
                 sequence_length=config.sequence_length,
             )
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{output} cannot be written: {error}; free some room, remove it, start again") from error
+        raise OutputError(
+            f"{output} cannot be written: {error}; remove it and free some room, or choose another --output"
+        ) from error
     return names
 
 

@@ -95,7 +95,7 @@ class Run:
         self._made: Made | None = None
         self._metrics: Metrics | None = None
         self._clock = Clock()
-        self._saved = -1
+        self._saved = self._judged = -1
         self._tasks = _tasks(config, self.model) if config.logging.tasks else None
 
     def train(self) -> State:
@@ -150,16 +150,14 @@ class Run:
                 if saves:
                     self._save(wait=not config.checkpoints.asynchronous)
                 if evaluates:
-                    self.evaluate()
-                    self._run_tasks()
+                    self._judge()
         if path := trace.close():
             self._say(f"trace of the steps that there were: {path}")
 
     def _end(self) -> State:
         finished = self._tokens() >= self.config.schedule.tokens
-        if finished:
-            self.evaluate()
-            self._run_tasks()
+        if finished and self._judged != self.state.step:
+            self._judge()
         self._save(wait=True, last=True)
         where = f"step {self.state.step:,}, {self._tokens():,} tokens"
         self._say(f"finished: {where}" if finished else f"stopped: {where}; the same command resumes from there")
@@ -322,6 +320,11 @@ class Run:
         is_well = self._checkpoints.save(self.state.step, self.model.state_dict(), about, tokenizer, wait=wait)
         if not is_well and last:
             raise OutputError(f"no checkpoint could be saved in {self._folder} at the end; free some room, start again")
+
+    def _judge(self) -> None:
+        self._judged = self.state.step
+        self.evaluate()
+        self._run_tasks()
 
     def evaluate(self) -> dict[str, float]:
         """Held-out loss of each language, nats a token; the same on all ranks."""

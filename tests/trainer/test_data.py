@@ -1,5 +1,6 @@
 """Reading ahead gives what reading gives."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,16 @@ def test_an_error_in_the_thread_is_of_the_batch_that_is_taken(packed: Path, monk
     with pytest.raises(InputError, match="cannot be read"):
         prefetch.take(np.arange(4, 8))
     prefetch.close()
+
+
+def test_an_id_that_the_tokenizer_does_not_have_is_told_with_its_place(packed: Path, tmp_path: Path) -> None:
+    """Bytes that went bad since the text was packed: on a GPU an embedding would fail without a word."""
+    folder = shutil.copytree(packed, tmp_path / "packed")
+    file = folder / "data" / "sw" / "train-tokens.npy"
+    tokens = np.load(file)
+    tokens[40] |= 1 << 31
+    np.save(file, tokens)
+    data = TrainingData(str(folder))
+    data.sequences([("sw", 0)])
+    with pytest.raises(InputError, match=r"sw/train-tokens.npy: sequence 1 holds the id 2,147,[0-9,]+, the tokenizer"):
+        data.sequences([("sw", 0), ("sw", 1)])

@@ -53,6 +53,7 @@ def test_figures_are_those_of_the_exported_model(settings: dict[str, Any], tmp_p
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = {row["step"]: row["tasks"] for row in rows if "tasks" in row}
     assert sorted(steps) == [1, 2] and steps[1] != steps[2]
+    assert [row["step"] for row in rows if "held_out" in row] == [1, 2]  # the last step is not judged again at the end
     assert {"cloze/accuracy", "cloze/sw/accuracy", "bits/sw/bits per byte"} <= steps[2].keys()
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,8 +180,11 @@ def test_a_damaged_checkpoint_is_passed_over(packed: Path, tmp_path: Path, whole
     data.write_bytes(content[:100])
     with pytest.raises(InputError, match="cut short"):
         read_checkpoint(tmp_path / "step-00000020")
-    train(config, quiet())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Detected an existing checkpoint")  # torch's, of what is damaged anyway
+        train(config, quiet())
     assert rows(tmp_path) == whole
+    assert read_checkpoint(tmp_path / "step-00000020").step == 20
 
 
 def test_old_checkpoints_are_removed(packed: Path, tmp_path: Path) -> None:
