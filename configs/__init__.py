@@ -21,7 +21,7 @@ CONFIGS = Path(__file__).parent
 def _place_compiled_kernels() -> None:
     """Where this package cannot be written to, let numba keep compiled kernels in a folder of this user's.
 
-    Numba refuses to compile what it is told to cache and cannot. It reads the variable when it is imported.
+    Numba refuses to compile what it is told to cache but cannot cache. It reads the variable when it is imported.
     """
     if "NUMBA_CACHE_DIR" in os.environ or all(os.access(CONFIGS.parent / name, os.W_OK) for name in _COMPILED):
         return
@@ -42,8 +42,8 @@ def _place_compiled_kernels() -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Within this block nothing is looked through for garbage, which takes a sixth of the time that our modules need to
-    load; nor is, later, what is there at its end. For processes that are wholly ours.
+    """Within this block no garbage is collected, which would take a sixth of the time that our modules need to
+    load; what exists at its end is never collected. For processes that are wholly ours.
     """
     gc.disable()
     try:

@@ -2,7 +2,7 @@
 
 OpenRootsError
 ├── ConfigurationError     a TOML file, a key or a value is wrong; names the key and the nearest right one
-├── SourceError            a source cannot be had: no licence, no package, no client, wrong checksum
+├── SourceError            a source is not available: no licence, no package, no client, wrong checksum
 ├── InputError             a file cannot be read; names file, cause and remedy
 │   ├── NoTextError        nothing is wrong, but there is no text to take: an image in a web archive, an empty page
 │   │   └── OptedOutError  the page's site does not consent to its use

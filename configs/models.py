@@ -455,7 +455,7 @@ class EvaluationSet(Model):
 
 
 class Decontamination(Model):
-    """Which evaluation sets are looked for, and what becomes of documents that hold their items."""
+    """Which evaluation sets are looked for, and what happens to documents that contain their items."""
 
     sets: tuple[EvaluationSet, ...] = Field(default=(), description="evaluation sets, see below")
     watch: tuple[Literal["canaries", "humaneval"], ...] | None = Field(

@@ -64,7 +64,7 @@ _MARK = re.compile(r"(<!-- keys: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_tables(page: str, tables: Mapping[str, type[BaseModel]] = TABLES) -> str:
-    """The page with the table after each `<!-- keys: NAME -->` made anew."""
+    """The page with the table after each `<!-- keys: NAME -->` regenerated."""
     return _MARK.sub(lambda match: f"{match[1]}{keys(tables[match[2]])}{match[3]}", page)
 
 

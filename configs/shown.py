@@ -25,7 +25,7 @@ def shown(value: object, longest: int = LONGEST) -> str:
 
 
 def shown_lines(value: object, longest: int = 20_000) -> str:
-    """A message of several lines: as `shown`, but for the line breaks, which are ours."""
+    """A message of several lines: as `shown`, except for the line breaks, which are ours."""
     return "\n".join(shown(line, longest) for line in str(value)[: 4 * longest].split("\n"))
 
 

@@ -205,7 +205,7 @@ def domain_of(text: str) -> str:
 
 
 def block_list_digests(policy: ConsentPolicy) -> list[str]:
-    """Digests of a policy's block lists: one that changes is applied anew. Raises ConfigurationError."""
+    """Digests of a policy's block lists: one that changes is applied again. Raises ConfigurationError."""
     try:
         return [hashlib.sha256(Path(entry.path).read_bytes()).hexdigest() for entry in policy.block_lists]
     except OSError as error:

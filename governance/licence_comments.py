@@ -1,8 +1,8 @@
 """The comments of a source file, reduced to words: what a licence notice is looked for in.
 
-A notice speaks in a comment; in a string it is data (a licence chooser, a test of a scanner). So strings are passed
-over, but for the string that opens a Python file. What is left is written as lower-case words with the decoration of
-comments gone, so that one phrase fits a notice however it is wrapped and framed.
+A notice speaks in a comment; in a string it is data (a licence chooser, a test of a scanner). So strings are
+skipped, except for the string that opens a Python file. What is left is written as lower-case words with the decoration
+of comments gone, so that one phrase fits a notice however it is wrapped and framed.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Signatures of receipts: Ed25519, so that whoever has the public key can check what the private one has signed."""
+"""Signatures of receipts: Ed25519, so that anyone with the public key can check what the private one has signed."""
 
 import base64
 import hashlib

@@ -89,7 +89,7 @@ def _catch_signals(terminal: int) -> None:
 
 
 def _kept() -> str:
-    """What remains of the work, and how to resume; workers and locks of object stores are let go on the way."""
+    """What remains of the work, and how to resume; workers and locks of object stores are released first."""
     workers, lock = sys.modules.get("pipeline.runtime.workers"), sys.modules.get("pipeline.runtime.lock")
     remote = sys.modules.get("pipeline.runtime.remote")
     if remote:  # before others may work in the folder

@@ -143,7 +143,7 @@ def check_url(output: str, option: str = "--output") -> None:
 
 
 def refuse_nothing(manifest: dict[str, Any]) -> None:
-    """End with an error where a build kept no document: whoever builds on it would find that out late."""
+    """End with an error where a build kept no document: a later command would only find that out late."""
     if not manifest["languages"]:
         drops = sorted(manifest["drops"], key=lambda drop: -drop["documents"])
         why = ", ".join(f"{d['reason']}: {d['documents']:,} document{'s' * (d['documents'] != 1)}" for d in drops[:3])

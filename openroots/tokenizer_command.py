@@ -133,7 +133,7 @@ class _MergeReport:
     """Says now and then how far merges are, at their present rate: the mean since the start says little.
 
     Merges get faster, since later pairs are rarer and change fewer words. What the present rate leaves is therefore
-    the most that is left; nothing is said of it before a rate is measured.
+    the most that is left; it is not shown before a rate is measured.
     """
 
     def __init__(self, say: Say) -> None:

@@ -1,6 +1,6 @@
 """Annotate: language, quality measures and redaction, a shard in, a shard out. Columns are added, no row is dropped.
 
-The shard that is written holds its rows sorted by language, so that whoever wants one language reads on end.
+The shard that is written holds its rows sorted by language, so that reading one language is one contiguous read.
 """
 
 import hashlib
@@ -220,5 +220,5 @@ def annotate_phase(plan: Plan) -> Phase:
         "batch": [recipe.output.batch_documents, recipe.output.batch_bytes],
     }
     digest = digest_of(configuration)
-    _kept(digest, annotator)  # whoever asks for the phase is likely to do its tasks
+    _kept(digest, annotator)  # a process that asks for the phase is likely to do its tasks
     return Phase("annotate", configuration, AnnotateWork(plan, digest))

@@ -79,7 +79,8 @@ def build_corpus(
 
     A build that was stopped resumes where it was. `cache` keeps fetched packages. With `strict` the first unreadable
     file ends the build. The folder `work`, by default OUTPUT/.work, holds texts as they were before redaction; a rerun
-    resumes from it. With `clean` it is removed at the end; a later build then starts anew. Raises OpenRootsError.
+    resumes from it. With `clean` it is removed at the end; a later build then starts from scratch. Raises
+    OpenRootsError.
     """
     watch = watch or Watch()
     too_short = check_sets(plan.recipe.decontamination)
@@ -123,7 +124,7 @@ def _work_folder(output: str, work: str) -> AbstractContextManager[None]:
 def _load_ahead(plan: Plan, engine: Engine) -> None:
     """Load, while workers read, what this process needs when they are done and would wait for it."""
     if engine.is_local and engine.workers > 1:
-        with suppress(OpenRootsError):  # whoever asks for the phase is told
+        with suppress(OpenRootsError):  # whatever needs it gets the error
             annotate_phase(plan)
     load_templates()
 
@@ -151,7 +152,7 @@ def _run_jobs(jobs: CorpusJobs, units: list[Unit], engine: Engine, watch: Watch)
 
 
 def _units(plan: Plan, own: tuple[str, str, str], fetched: FetchReport) -> tuple[list[Unit], dict[str, dict[str, int]]]:
-    """All that is to be read, and what was passed over, by source and ending of the name.
+    """All that is to be read, and what was skipped, by source and ending of the name.
 
     `own` are output, work folder and cache, which are not read.
     """

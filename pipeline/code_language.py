@@ -87,7 +87,7 @@ def _header(head: bytes) -> str | None:
 
 
 def _without_guards(head: bytes, bare: bytes) -> bytes:
-    """C headers made fit for C++ hold `#ifdef __cplusplus` parts; what stands there speaks for no C++."""
+    """C headers made fit for C++ hold `#ifdef __cplusplus` parts; what they contain is no sign of C++."""
     if b"__cplusplus" not in head:
         return bare
     kept, depth, skipping = [], 0, 0

@@ -1,7 +1,7 @@
 """Fetch packages with the ordinary clients (pip, npm, apt-get) and keep them as they come: archives, never unpacked.
 
 The clients bring their own mirrors, proxies and credentials; nothing of these is read, stored or printed here. What
-cannot be had makes only its own sources unavailable; a package whose bytes are not the pinned ones ends the build.
+cannot be fetched makes only its own sources unavailable; a package whose bytes are not the pinned ones ends the build.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ APT_BATCH = 20
 """Packages that one call of apt-get downloads: it reads its lists (about 0.5 s) once a call."""
 CLIENT_SECONDS_MAX = 900
 WAITING_SECONDS = 15.0
-"""How often it is told what is waited for while nothing arrives."""
+"""How often a message says what is waited for while nothing arrives."""
 UNREACHED_MAX = 3
 """So many calls of a client in a row that could not reach its registry; then the others are not tried."""
 _PATIENCE = {
@@ -88,7 +88,7 @@ class FetchReport:
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the world, caught here, not an error of the user
-    """A package cannot be had; the build continues without it. `unreached`: its registry could not be reached."""
+    """A package is not available; the build continues without it. `unreached`: its registry could not be reached."""
 
     def __init__(self, cause: str, remedy: str, *, unreached: bool = False) -> None:
         super().__init__(cause)

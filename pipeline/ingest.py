@@ -273,7 +273,7 @@ LicenceKey = tuple[str, str, str, str]
 
 
 def _count_licences(counts: dict[LicenceKey, list[int]], batch: pa.RecordBatch, judged: list[Judged]) -> None:
-    """Add documents and bytes on entering by what was said of their licences."""
+    """Count documents and bytes on entering, by what their licences were found to be."""
     declared, sizes = decode(batch["licence_declared"]).to_pylist(), batch["bytes_in"].to_pylist()
     for said, row, size in zip(declared, judged, sizes, strict=True):
         fate = "admitted" if row.verdict.admitted else row.verdict.reason

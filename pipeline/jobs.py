@@ -196,7 +196,7 @@ class CorpusJobs:
         ]
 
     def settled_phases(self) -> tuple[str, ...]:
-        """Phases that tell what becomes of the documents of a work shard, until they are settled."""
+        """Phases that say what happens to the documents of a work shard, until they are settled."""
         return (*DEDUPLICATED, *([DECONTAMINATE] if self._decontaminates else []))
 
     def fate_tasks(self, done: Done) -> list[Task]:

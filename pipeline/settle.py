@@ -301,7 +301,7 @@ DEDUPLICATED = ("annotate", "decide", "deduplicate-result")
 
 
 def fate_task(shard: WorkShard) -> Task:
-    """The task of `count`, `settle` and whoever looks at a deduplicated shard: its inputs are all that tell of it."""
+    """The task of a phase that reads a deduplicated shard, such as `settle`; its inputs describe the shard."""
     annotated, decided, deduplicated = (shard.path(phase) for phase in DEDUPLICATED)
     files = ShardFiles(annotated, decided, deduplicated, shard.find(DECONTAMINATE), shard.find("decide", ROWS_ENDING))
     digests = tuple(shard.file(phase).digest for phase in shard.left)

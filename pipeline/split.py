@@ -71,5 +71,5 @@ def split_units(
 
 
 def source_digest(plan: Plan, source: str) -> str:
-    """What a source's entry says, but for its priority: that changes no document."""
+    """What a source's entry says, except its priority, which changes no document."""
     return digest_of(plan.source(source).model_dump(mode="json", exclude={"priority"}))

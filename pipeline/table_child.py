@@ -105,7 +105,7 @@ class _Asked(io.RawIOBase):
         self._again, self._kept, self._position = self._kept or b"", None, 0
 
     def push_back(self, data: bytes) -> None:
-        """Give these bytes once more."""
+        """Give these bytes again."""
         self._again = data + self._again
 
     _again = b""

@@ -143,7 +143,7 @@ def _kept(part: Part, recurring: RecurringLines, values: Mapping[str, pa.StringA
 def _finished(
     batch: pa.RecordBatch, fate: pa.RecordBatch, found: list[pa.RecordBatch], recurring: RecurringLines
 ) -> dict[str, pa.Array]:
-    """The columns of kept documents as they leave us, but for dictionaries: with what is cut from their texts.
+    """The columns of kept documents as they are written, except for dictionaries: with what is cut from their texts.
 
     A dictionary of columns, since a batch of many columns is slow to change, and small languages have small batches.
     """

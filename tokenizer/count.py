@@ -118,7 +118,7 @@ def language_weights(sizes: dict[str, int], alpha: float = 0.3, resolution: int 
     `sizes` are occurrences or bytes by language; `alpha` 1 keeps the proportions, 0 makes all equal (the temperature
     sampling of Conneau et al. 2020, section 3.1, there with 0.3). The language whose counts are raised least has weight
     `resolution` (1 where `alpha` is 1), so that every weight is within 1 / (2 × resolution) of its exact value. Counts
-    times these weights stay whole, hence sums are exact in any order. Raises ConfigurationError.
+    times these weights stay whole, so sums are exact in any order. Raises ConfigurationError.
     """
     if not 0 <= alpha <= 1 or resolution < 1:
         raise ConfigurationError(f"alpha = {alpha}, resolution = {resolution}: alpha is from 0 to 1, resolution ≥ 1")

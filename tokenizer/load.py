@@ -95,7 +95,7 @@ class Tokenizer:
 
     @cached_property
     def library(self) -> tokenizers.Tokenizer:
-        """The same as an object of `tokenizers`, but for what `for_documents` takes out."""
+        """The same as an object of `tokenizers`, without what `for_documents` takes out."""
         return tokenizers.Tokenizer.from_str(for_documents(self.text))
 
     @cached_property
@@ -181,7 +181,7 @@ def for_documents(text: str) -> str:
     try:
         data = json.loads(text)
     except ValueError:
-        return text  # whoever opens it says what is wrong
+        return text  # opening it will say what is wrong
     if isinstance(data, dict):
         data |= {"truncation": None, "padding": None}
         if isinstance(data.get("model"), dict) and "dropout" in data["model"]:

@@ -1,4 +1,4 @@
-"""Text from any file that the pipeline reads, for whoever trains, encodes or measures without building a corpus."""
+"""Text from any file that the pipeline reads, for training, encoding or measuring without building a corpus."""
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence

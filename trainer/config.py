@@ -184,7 +184,7 @@ class Checkpoints(Model):
 
 
 class Logging(Model):
-    """What is told, and when."""
+    """What is logged, and when."""
 
     every: int = Field(default=10, ge=1, description="steps")
     evaluate_every: int = Field(default=1000, ge=0, description="steps; 0: only at the end")

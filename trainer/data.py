@@ -150,7 +150,7 @@ class TrainingData:
 class Prefetch:
     """Reads the batch that is expected next in a thread, while a step is made.
 
-    What is taken is what was asked for: a batch that was expected in vain, as after a roll-back, is forgotten.
+    A batch that was read ahead but is not asked for, as after a roll-back, is discarded.
     """
 
     def __init__(self, data: TrainingData, device: torch.device) -> None:

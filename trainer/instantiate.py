@@ -200,7 +200,7 @@ class LiveBytes(TorchDispatchMode):
 def instantiate(config: TrainingConfig, world: int, say: Callable[[str], None] | None = None) -> Instantiated:
     """Make every kind of rank, check that they make up the model and fit together.
 
-    With `say`, which is told of each, a step of the first, a middle and the last pipeline rank is tracked.
+    With `say`, which is called for each, a step of the first, a middle and the last pipeline rank is tracked.
 
     Raises ConfigurationError where the layout does not fit, ModelError where ranks do not fit together.
     """

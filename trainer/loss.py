@@ -166,7 +166,7 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor, *, is_first: bool) 
         torch.addmm(total, left, right, beta=float(not is_first), out=total)
     elif left.is_cuda and adds_in_fp32(left.device, left.dtype):
         # cuBLAS adds products of 16 bits to the fp32 sum itself: none is rounded to 16 bits before, and the gradient of
-        # the matrix, the largest of all, is passed over once a chunk.
+        # the matrix, the largest of all, is read once a chunk.
         torch.addmm(total, left, right, out_dtype=torch.float32, beta=float(not is_first), out=total)
     elif is_first:
         total.copy_(left @ right)

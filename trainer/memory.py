@@ -51,7 +51,7 @@ class Memory:
     gradients: int
     """Fp32: whole while they add up over micro-batches (none, zero1), else this rank's share (fsdp)."""
     gathered: int
-    """Weights in the format of products: whole, or of the layers at hand (fsdp)."""
+    """Weights in the format of products: whole, or of the current layers (fsdp)."""
     activations: int
     """What waits for backward passes, of all micro-batches in flight."""
     layer: int

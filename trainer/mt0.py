@@ -36,7 +36,7 @@ class Mt0Settings:
 
     batch, micro            examples a step over all processes, and of a forward pass
     learning_rate           constant; Adafactor's, as for mT5 (Xue et al. 2021)
-    input_max, target_max   tokens; longer examples are passed over, not cut
+    input_max, target_max   tokens; longer examples are skipped, not cut
     save_every              steps between checkpoints
     """
 

@@ -112,7 +112,7 @@ def choose_held_out(ids: np.ndarray, lengths: np.ndarray, packing: Packing) -> n
     """Documents kept out of training, bool of shape (documents,).
 
     Documents are taken in the order of the keyed hashes of their ids, uint8 (documents, 16), until their tokens (int64
-    `lengths`) reach the share; one that would go beyond it is passed over. Of a language with two documents or more at
+    `lengths`) reach the share; one that would exceed it is skipped. Of a language with two documents or more at
     least one is held out: the shortest, where each alone is more than the share.
     """
     chosen = np.zeros(len(ids), bool)

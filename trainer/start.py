@@ -27,7 +27,7 @@ def find_start(config: TrainingConfig, packed: dict[str, Any]) -> Start:
 
     `packed` is the manifest of the latter. Raises ConfigurationError where it does not fit, InputError for damage.
     """
-    from trainer.huggingface import read_config  # where a run begins anew, safetensors need not be there
+    from trainer.huggingface import read_config  # a new run does not need safetensors
 
     assert config.start is not None
     place = Path(config.start)

@@ -44,7 +44,7 @@ class Machine:
 
     @classmethod
     def of(cls, device: Device, efficiency: float | None = None, network: float | None = None) -> "Machine":
-        """A device with the figures of its preset, but for those given."""
+        """A device with the figures of its preset, except those given."""
         return cls(device, efficiency or device.efficiency, device.fast, network or device.network)
 
     @property

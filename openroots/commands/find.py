@@ -81,7 +81,7 @@ def find_command(
 
 
 def _add_places(rows: list[dict[str, Any]], packed: str | None, run: str | None) -> bool:
-    """Give each row `packed`: where the document lies in packed text. Returns whether steps of a run are told too."""
+    """Give each row `packed`: where the document lies in packed text. Returns whether steps of a run are shown too."""
     if packed is None and run is None:
         return False
     from trainer.seen import find_in_packed, is_run, packed_of, read_run

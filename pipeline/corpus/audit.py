@@ -1,4 +1,4 @@
-"""The audit of a corpus: what is in it, by whose right, with what personal data, what bias.
+"""The audit of a corpus: what is in it, by what right, with what personal data and what bias.
 
 Everything comes from the manifest, the statistics and the ledger of the corpus, and from a sample of its texts if one
 is asked for, so that the audit claims no more than was measured; what was not measured is said. Files that are missing,

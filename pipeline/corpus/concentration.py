@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline.corpus import reading
 
 HEAD = 10
-"""Of the largest so many are named, and their share together is told."""
+"""So many of the largest are named, and their share together is given."""
 
 
 def gini(amounts: Iterable[float]) -> float | None:

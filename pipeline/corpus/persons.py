@@ -11,7 +11,7 @@ from configs.errors import ConfigurationError
 from configs.shown import shown
 
 ANY = "*"
-"""In place of a language: all that have no model of their own, but for programming languages."""
+"""In place of a language: all that have no model of their own, except programming languages."""
 _LABELS = frozenset({"PERSON", "PER", "PRS", "persName"})
 """How models of different training data call people."""
 _NEEDLESS = ("parser", "senter", "tagger", "morphologizer", "lemmatizer", "attribute_ruler", "textcat")

@@ -140,7 +140,7 @@ DESCRIBED = {
     "user data",
     "other_data": "Narrative description of these data sources and the data",
 }
-"""What is asked of those who answer yes."""
+"""What those who answer yes are asked."""
 
 
 def _attested(name: str, said: Statements) -> list[Entry]:
@@ -371,7 +371,7 @@ def _processing(corpus: str, manifest: Mapping[str, Any], said: Statements) -> l
 
 
 def _protocols(manifest: Mapping[str, Any]) -> str:
-    """Ways of opting out that the recipe has the build heed in web archives."""
+    """Ways of opting out that the build honours in web archives, as the recipe says."""
     policy = ConsentPolicy.model_validate(manifest["recipe"].get("consent", {}))
     ways = [
         (policy.robots, f"robots.txt for {', '.join(policy.agents)}"),

@@ -1,4 +1,4 @@
-"""Write a corpus anew without some of its documents: what holds none of them stays, byte for byte."""
+"""Rewrite a corpus without some of its documents: files that hold none of them stay, byte for byte."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from pipeline.write import LEDGER_REPEATING, corpus_digest_of
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard of the new corpus: its entry in the manifest, its language, and whether it was written anew."""
+    """A shard of the new corpus: its entry in the manifest, its language, and whether it was rewritten."""
 
     language: str
     entry: dict[str, Any]
@@ -87,7 +87,7 @@ def rewrite_index(corpus: str, output: str, ids: np.ndarray) -> None:
 
 
 def sketch_shards(corpus: str, output: str, shards: Sequence[Shard]) -> None:
-    """Sketches of the shards: new for those written anew."""
+    """Sketches of the shards: new for those rewritten."""
     for shard in shards:
         path = shard.entry["path"]
         source, target = passages.sketch_path(corpus, path), passages.sketch_path(output, path)

@@ -1,9 +1,9 @@
 """The seal of a corpus: one digest for every file of it, so that a single changed byte anywhere is found.
 
-`seal.json` covers what is published, that of the work folder what reruns resume from; either stands for itself, so that
-`.work` can be deleted before the corpus is shared. Each closes with a SHA-256 of its own content. Shards and ledger
-have their SHA-256 from the counting of the corpus, and work files their xxh3-128 from the tasks that wrote them, so
-that sealing reads nothing twice but small files.
+`seal.json` covers what is published, that of the work folder what reruns resume from; each is complete in itself, so
+that `.work` can be deleted before the corpus is shared. Each closes with a SHA-256 of its own content. Shards and
+ledger have their SHA-256 from the counting of the corpus, and work files their xxh3-128 from the tasks that wrote them,
+so that sealing reads nothing twice but small files.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) ->
 
 
 def public_files(found: Iterable[str]) -> list[str]:
-    """Of the files of a corpus those that are ours and published: at its root, and in its folders."""
+    """The files of a corpus that are ours and published: at its root, and in its folders."""
     root = {*KINDS["corpus"].files, MARKER, ".gitignore"} - {SEAL}
     ours = (name for name in found if name in root or name.split("/", 1)[0] in FOLDERS)
     return sorted(name for name in ours if not name.startswith(f"{RECEIPTS}/"))

@@ -1,6 +1,6 @@
 """Take documents down: a new corpus without them, a line in the log, tombstones, and a signed receipt.
 
-Only files that hold something of a removed document are written anew; all others are hard links or copies. The new
+Only files that hold something of a removed document are rewritten; all others are hard links or copies. The new
 corpus has no `.work`: that of the old one holds the texts. Everything follows from the old corpus and the request, so
 that a takedown that was killed is simply given again.
 """
@@ -252,7 +252,7 @@ def _write(
     storage.write_json(storage.join(output, seal.RECEIPTS, f"{request.id}.json"), receipt)
     with storage.create(storage.join(output, seal.RECEIPTS, "public-key.pem")) as stream:
         stream.write(public_pem(receipt["signature"]["public_key"]))
-    storage.remove_tree(storage.join(output, reading.WORK))  # last: with it goes the note of what is being done
+    storage.remove_tree(storage.join(output, reading.WORK))  # last: this removes the note of what is being done
     return receipt
 
 

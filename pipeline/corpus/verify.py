@@ -123,7 +123,7 @@ def _check_work(corpus: str, work: str | None, verdict: Verdict) -> None:
 
 
 def _check_seal(folder: str, prefix: str, names: Sequence[str], verdict: Verdict) -> None:
-    """Check a folder against its seal; `names` are the files in it, `prefix` stands before them in what is told."""
+    """Check a folder against its seal; `names` are the files in it, `prefix` precedes them in messages."""
     sealed = seal.seal_or_fault(folder)
     if isinstance(sealed, str):
         verdict.add(f"{prefix}{seal.SEAL}", sealed)

@@ -48,8 +48,8 @@ class SignaturePayload:
 class SignDocuments:
     """The task that cuts recurring lines from a shard's texts and signs what is left.
 
-    The cut texts are not kept: whoever writes documents cuts again. Writes `.cuts` (records CUT, for documents that
-    lost lines), and, if `near`, `.rows` (uint32), `.signatures` (uint32, a signature for each of these rows) and
+    The cut texts are not kept: the stage that writes documents cuts again. Writes `.cuts` (records CUT, for documents
+    that lost lines), and, if `near`, `.rows` (uint32), `.signatures` (uint32, a signature for each of these rows) and
     `.bands` (records BAND, sorted).
     """
 

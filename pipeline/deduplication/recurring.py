@@ -1,6 +1,6 @@
 """Which lines recur: counted in each shard, added up by source, kept where seen in enough documents.
 
-Most of what a build shuffles are these counts, hence their own form in `pack_lines`.
+These counts are most of what a build shuffles, so `pack_lines` gives them a form of their own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -69,7 +69,7 @@ PACKED_BYTES = 7
 def pack_lines(source: int, hashes: np.ndarray, counts: np.ndarray) -> bytes:
     """Distinct lines of a source as they are shuffled: 5 or 6 bytes each, where a record LINE has 16.
 
-    `hashes` (uint64) are sorted. `counts` go only where they are above 1, as seldom they are.
+    `hashes` (uint64) are sorted. `counts` are sent only if above 1, which is rare.
     """
     repeated = np.flatnonzero(counts > 1)
     more = np.empty(len(repeated), _REPEATED)

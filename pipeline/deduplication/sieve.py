@@ -3,8 +3,8 @@
 Almost all keys (ids, texts, bands, lines) are unlike all others. So where they are many, each group of shards first
 sends fingerprints, the upper bits of its keys, sorted and packed (1.6 + log₂ of the step between two). A partition
 counts equal ones and answers, by group, with the places of those that are frequent enough; the exchange proper then
-sends these keys only, whole. Fingerprints may agree by chance, which costs a few keys sent in vain; no key is missed,
-so what comes of the exchange is the same.
+sends these keys only, whole. Fingerprints may agree by chance, which costs a few keys sent for nothing; no key is
+missed, so what comes of the exchange is the same.
 
 The more shards a group has, the closer its fingerprints stand and the fewer bits each takes: one bit less for groups
 twice as large. So that they need not fit in memory, keys that lie sorted in their files are read part by part.
@@ -28,7 +28,7 @@ PARTS_MIN = 64
 PART_KEYS, UNSORTED_KEYS = 1 << 27, 1 << 24
 """Keys that a worker holds at once, eight bytes each; fewer where it holds many of their records, too."""
 BY_CHANCE = 1 / 64
-"""Keys to a fingerprint, on average, where two equal ones are enough: so many keys are sent in vain."""
+"""Keys to a fingerprint, on average, where two equal ones are enough: so many keys are sent for nothing."""
 FORM = 2
 """Goes up when files of a sieve are written otherwise."""
 _FRAME = np.dtype([("group", "<u4"), ("first", "<u8"), ("count", "<u4")])

@@ -153,7 +153,7 @@ def in_ascii(number: str) -> str:
 def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     """Whether an IP address may lead to a person.
 
-    Private, loopback, link-local, multicast, reserved and documentation ranges (RFC 6890) lead to nobody, but for
+    Private, loopback, link-local, multicast, reserved and documentation ranges (RFC 6890) lead to nobody, except for
     link-local ones that hold the number of a network card. Neither do version and section numbers, told by the word
     before, by what is joined to them, or by small numbers without a word of networks near.
     """

@@ -270,7 +270,7 @@ def choose(
 
 @dataclass(frozen=True)
 class Rendered:
-    """A file of prompts of one language, and what becomes of each: an array at `fate` of that digest."""
+    """A file of prompts of one language, and what happens to each: an array at `fate` of that digest."""
 
     path: str
     digest: str

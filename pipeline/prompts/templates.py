@@ -227,7 +227,7 @@ def _environment(undefined: type[Undefined]) -> _Sandbox:
 
 
 def compile_templates(one: PromptSet, characters_max: int) -> list[Compiled]:
-    """The templates of a set but for those it leaves out. Raises ConfigurationError, InputError."""
+    """The templates of a set except those it leaves out. Raises ConfigurationError, InputError."""
     own, theirs = _environment(StrictUndefined), _environment(Undefined)  # theirs take what is missing for empty
     found = [(own, template) for template in one.templates]
     if one.promptsource is not None:

@@ -1,4 +1,4 @@
-"""Make the lists of words in `configs/words` anew: `python -m pipeline.quality.derive_words FOLDER`.
+"""Regenerate the word lists in `configs/words`: `python -m pipeline.quality.derive_words FOLDER`.
 
 FOLDER holds the packages that `sources.toml` names, unpacked, each under its own name. Words that come from a package
 are taken as they are; `characters_min` leaves out shorter ones, `left_out` those that it names. Derived words are those

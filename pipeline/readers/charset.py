@@ -2,7 +2,7 @@
 
 In order of trust: byte order mark; UTF-16 and UTF-32 that their zero bytes give away; what the transport declares
 (HTTP, a recipe); what the page declares; detection. Labels and most decoders are webencodings' and Python's. Compared
-with the standard's tables, all is the same but for 203 rare characters of Big5 (Hong Kong), which become U+FFFD.
+with the standard's tables, all is the same except for 203 rare characters of Big5 (Hong Kong), which become U+FFFD.
 
 Two departures from browsers, because the web is mislabelled: bytes that are valid UTF-8 are taken for it although
 another encoding is declared, and a declared encoding that most bytes contradict gives way to the next in order.

@@ -24,7 +24,7 @@ ZSTD_WINDOW_LOG_MAX = 29
 
 HELD_BYTES = 1 << 18
 HEAD_BYTES = 512
-"""First bytes by which a format is told."""
+"""First bytes by which a format is recognised."""
 _PIECE = 1 << 16
 _ZSTD_PIECE = 8 << 10
 """A zstd block of 4 bytes may stand for 128 KiB, and the library gives all that a piece holds: 256 MiB at most."""
@@ -128,7 +128,7 @@ UNREADABLE = {
     b"\x89LZO\x00\r\n": "an lzop file",
     b"\x02\x21\x4c\x18": "a file of lz4's legacy format",
 }
-"""First bytes of formats that are told rather than read."""
+"""First bytes of formats that are reported rather than read."""
 
 COMPRESSION_SUFFIXES = (
     ".gz", ".xz", ".zst", ".zstd", ".bz2", ".dz", ".lz4", ".br", ".lzma", ".lz", ".lzo", ".Z", ".z", ".sz",

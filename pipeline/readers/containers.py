@@ -141,7 +141,7 @@ def _walk_tar(stream: Stream, name: str, on_problem: OnProblem, rooted: bool = F
 
 
 def _wrong_link(entry: TarEntry, path: str, rooted: bool) -> str:
-    """Why a tar member that is neither file nor folder is refused; "" where it may be passed over."""
+    """Why a tar member that is neither file nor folder is refused; "" where it may be skipped."""
     if entry.is_link:
         target = entry.link.lstrip("/") if rooted and entry.link.startswith("/") else entry.link
         base = "" if entry.kind == b"1" or target != entry.link else posixpath.dirname(path)

@@ -1,7 +1,7 @@
 """Bytes as text: byte order marks win, then the encoding that the source's entry names, then what the bytes show.
 
-UTF-16 and UTF-32 without a byte order mark are told by their zero bytes: text in UTF-8 has none. What a library could
-guess beyond that (one 8-bit encoding from another) is left to the user, who knows.
+UTF-16 and UTF-32 without a byte order mark are recognised by their zero bytes: text in UTF-8 has none. What a library
+could guess beyond that (one 8-bit encoding from another) is left to the user, who knows.
 """
 
 import codecs

@@ -1,7 +1,7 @@
 """Files that a path, a pattern or a folder names, found without opening any, with what changes when they change.
 
 On a local disk no link to a folder is followed, nothing but files is taken (a pipe would be waited for, a device never
-ends), and what cannot be listed is told. The work files of a build hold text before redaction and what it dropped:
+ends), and what cannot be listed is reported. The work files of a build hold text before redaction and what it dropped:
 they are left out of the folders around them. Names that exist are taken as they are, though they hold `*`, `?` or `[`.
 """
 

@@ -56,7 +56,7 @@ _ALONE = re2.compile(r"(?i)<(script|style|title|textarea|iframe|noframes|noscrip
 _RARE_SPACES = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-"""White space but for the space, tabs and line feeds."""
+"""White space except the space, tabs and line feeds."""
 
 _MARKED_TAG = re2.compile(f"<[^<>]*{_PRE}[^<>]*>")
 

@@ -132,7 +132,7 @@ def _is_chunk(line: bytes) -> bool:
 def decoded(data: bytes, codings: str, name: str, cut: bool) -> bytes:
     """A payload without its content codings, listed in the order they were applied.
 
-    A payload that is text although a coding is declared has been unpacked by whoever stored it. Raises InputError
+    A payload that is text although a coding is declared was unpacked when it was stored. Raises InputError
     where one is damaged, unknown here, or unpacks to more than a document may have.
     """
     names = [coding.strip().lower() for coding in codings.split(",") if coding.strip()]

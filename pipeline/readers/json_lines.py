@@ -1,7 +1,7 @@
 """JSON lines; also one array, objects over several lines, several objects a line, and lines that end in CR alone.
 
 orjson reads a line. What it refuses or would round (NaN, lone surrogates, integers beyond 64 bits, fractions as keys)
-is read once more by Python's parser, which is slower and exact.
+is read again by Python's parser, which is slower and exact.
 """
 
 import codecs

@@ -1,8 +1,8 @@
 """The licence files around what is read: found in a pass of their own, before the documents.
 
 A COPYING may come behind the code in a tar, so an archive is walked twice; the first time only files whose names tell
-of licences are read, and no more than some of each. What is wrong with an archive is told by the second walk. What the
-first one unpacks is kept for the second (`streams.Kept`).
+of licences are read, and no more than some of each. What is wrong with an archive is reported by the second pass. What
+the first one unpacks is kept for the second (`streams.Kept`).
 """
 
 import functools

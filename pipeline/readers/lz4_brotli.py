@@ -114,7 +114,7 @@ class _Frame:
     closed = False
 
     def close(self) -> None:
-        """The file that the frame is part of is closed by whoever opened it."""
+        """The file that the frame is part of is closed by the code that opened it."""
 
     def __init__(self, source: "_Input") -> None:
         self._pieces = self._split(source)

@@ -72,9 +72,9 @@ def read_unit(
     Each part of a file begins a batch of its own. Batches hold at most `batch_documents` rows and about `batch_bytes`
     bytes of text. What cannot be read (a file, a member, a line) goes to `on_problem` as an InputError, once each; of
     those of a file beyond the first hundred one counts the rest. What was read before is yielded, and reading resumes
-    behind it. `on_problem` may raise to stop. Memory does not follow the size of files, but for formats whose file is
-    one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups. With `licences` the files around each
-    are asked for its licence, with `consent` the sites of a web archive whether they agree.
+    behind it. `on_problem` may raise to stop. Memory does not grow with the size of files, except for formats whose
+    file is one document (at most `streams.DOCUMENT_BYTES_MAX`) and Parquet's row groups. With `licences` the files
+    around each are asked for its licence, with `consent` the sites of a web archive whether they agree.
     """
     for piece in replace(unit, uri=resolve(unit.uri)).pieces:
         report = Problems(on_problem)
@@ -136,7 +136,7 @@ def _guarded(rows: Iterator[Row], origin: Origin, context: Context) -> Iterator[
 
 def _members(unit: Unit, package: Package, context: Context, unpacked: Kept | None) -> Iterator[Member]:
     reader = context.source.reader
-    counts = [0, 0]  # members of the archive at hand that the reader does not take, and that it takes
+    counts = [0, 0]  # members of the current archive that the reader does not take, and that it takes
 
     def chosen(path: str) -> bool:
         is_wanted = wanted(package, reader, path)

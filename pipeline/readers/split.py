@@ -3,7 +3,7 @@
 Lines and records are counted as they go by, so that a part gives its documents the keys and numbers that they have in
 the whole. Cut are lines and web archives, as they are stored or where a compressed member begins (bgzip, several frames
 of zstd, `cat a.gz b.gz`), tar archives, Parquet and Arrow files. From what is damaged on, or where own keys of
-documents repeat (which only who reads them all can number), a file stays whole, and the reason is told.
+documents repeat (only a reader of the whole file can number them), a file stays whole, and the reason is reported.
 """
 
 from array import array
@@ -87,7 +87,7 @@ def is_large(unit: Unit, source: Source) -> bool:
 
 
 def split_file(unit: Unit, source: Source, languages: Languages) -> Split:
-    """Find the parts of a large file (see `is_large`). What cannot be read is told when it is read, not here."""
+    """Find the parts of a large file (see `is_large`). What cannot be read is reported when it is read, not here."""
     (file,) = files_of(replace(unit, uri=resolve(unit.uri)), source)
     cuts = _Cuts("bytes")
     context = Context(source, languages, _pass_over, batch_documents=1000)
@@ -114,7 +114,7 @@ def join_parts(split: Split, size: int, task_bytes: int) -> list[tuple[Part, ...
 
 
 def _pass_over(problem: InputError) -> None:
-    """What is wrong with a line or record is told when it is read."""
+    """What is wrong with a line or record is reported when it is read."""
 
 
 def _find(stream: Stream, file: UnitFile, context: Context, cuts: _Cuts) -> None:
@@ -153,7 +153,7 @@ def _find(stream: Stream, file: UnitFile, context: Context, cuts: _Cuts) -> None
 
 
 def _has_lines(text: Stream, source: Source) -> bool:
-    """Whether a file that begins so is one of lines in UTF-8, each of which stands for itself."""
+    """Whether a file that begins so consists of independent lines in UTF-8."""
     actual, mark = encoding_of(text.peek(TEXT_HEAD_BYTES), source.encoding)
     if actual != "utf-8":
         return False

@@ -174,7 +174,7 @@ class Stream(io.RawIOBase):
 
     @property
     def position(self) -> int:
-        """How many bytes have been taken, or passed over."""
+        """How many bytes have been taken, or skipped."""
         return self.given - len(self._buffer)
 
     def skip(self, size: int) -> int:

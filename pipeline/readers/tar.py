@@ -14,7 +14,7 @@ from pipeline.readers.streams import Stream, input_errors, is_bomb
 
 BLOCK = 512
 HEADER_BYTES_MAX = 1 << 20
-"""A longer pax or GNU header is passed over: paths of systems end at 4,096 bytes."""
+"""A longer pax or GNU header is skipped: paths of systems end at 4,096 bytes."""
 
 _FILES, _DATA_LESS = b"07\0", b"123456"
 _ZERO = bytes(BLOCK)

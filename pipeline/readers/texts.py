@@ -57,7 +57,7 @@ def read_man(member: Member, context: Context) -> Iterator[Row]:
 
 
 def read_code(member: Member, context: Context) -> Iterator[Row]:
-    """A source file as it is, in the language that its name and content show; others are passed over.
+    """A source file as it is, in the language that its name and content show; others are skipped.
 
     A Python file that is not in the source's encoding is read in the one that its first lines declare (PEP 263).
     """

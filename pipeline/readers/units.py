@@ -111,7 +111,7 @@ def files_of(unit: Unit, source: Source) -> list[UnitFile]:
 
 
 PassedOver = dict[str, Counter[str]]
-"""Source → endings of the names for which files in its folders were passed over, and how many there are of each."""
+"""Source → endings of the names for which files in its folders were skipped, and how many there are of each."""
 OTHER_ENDINGS = "others"
 ENDINGS_NAMED = 5
 """Most endings that a message names."""
@@ -127,7 +127,7 @@ def list_units(
     """Units of a source in a fixed order. `located` maps the number of a package to its downloaded archives.
 
     A package that was not located gives none. What lies below the folders `skip` (the output of the build, its cache)
-    is left out, unless the package itself lies there. `passed_over` is told of files in folders that the reader does
+    is left out, unless the package itself lies there. `passed_over` collects files in folders that the reader does
     not take by their names. Raises InputError where a path or pattern matches no file.
     """
     passed_over = {} if passed_over is None else passed_over

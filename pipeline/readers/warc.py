@@ -180,7 +180,7 @@ class _Window:
         return self._left + self._at
 
     def has(self, size: int) -> bool:
-        """Whether `size` more bytes can be had. Fewer at the end of the file or before its `fault`."""
+        """Whether `size` more bytes are there. Fewer at the end of the file or before its `fault`."""
         while len(self._data) - self._at < size:
             if self._ended:
                 return False

@@ -1,6 +1,6 @@
 """Web archives: WARC (pages as crawled) and WET (their text), ISO 28500.
 
-Each record gives a document, or is told to `on_problem` once, with its cause: as NoTextError where nothing is wrong
+Each record gives a document, or is reported to `on_problem` once, with its cause: as NoTextError where nothing is wrong
 with it (another status than 200, an image, a page without text), else as InputError.
 """
 

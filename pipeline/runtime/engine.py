@@ -1,8 +1,8 @@
 """The one place that starts Beam pipelines.
 
 Local default: Beam's FnApiRunner, in this process for one worker or little work, in worker processes otherwise. It is
-what Beam's DirectRunner comes down to, but for the attempt to download another runner and start that. Any other runner
-gets the user's options untouched.
+what Beam's DirectRunner comes down to, except for the attempt to download another runner and start that. Any other
+runner gets the user's options untouched.
 """
 
 import argparse

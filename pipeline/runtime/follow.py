@@ -20,7 +20,7 @@ notes: dict[str, dict[str, Any]] = {}
 
 
 class Told(Protocol):
-    """What is told of a step: its name, and its phases that have tasks, with their records."""
+    """What is shown of a step: its name, and its phases that have tasks, with their records."""
 
     @property
     def name(self) -> str: ...

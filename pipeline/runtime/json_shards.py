@@ -54,7 +54,7 @@ class JsonShard:
 
 
 def _begun(top: dict[str, Any], ours: dict[str, Any]) -> bytes:
-    """A line but for the source's own metadata and the two brackets that close it."""
+    """A line without the source's own metadata and the two brackets that close it."""
     return orjson.dumps({**top, "metadata": ours})[:-2]
 
 

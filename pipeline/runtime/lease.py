@@ -1,4 +1,4 @@
-"""The lock of a folder in a store: an object that says whose it is, and is written anew every minute.
+"""The lock of a folder in a store: an object that says whose it is, and is rewritten every minute.
 
 A process that was killed loses it: at once to a process of the same machine, which sees that it has ended, else after
 EXPIRES_SECONDS. Where the store can write on condition (S3, Google), no two processes ever get it.
@@ -40,7 +40,7 @@ class Lease:
         self._ended = threading.Event()
 
     def take(self) -> str | None:
-        """Get the lock and keep it; returns who holds it where it cannot be had. Raises StorageError."""
+        """Get the lock and keep it; returns who holds it if it is taken. Raises StorageError."""
         for _ in range(_TRIES):
             holder = self._create()
             if holder is None:
@@ -121,7 +121,7 @@ class Lease:
         ).encode()
 
     def _beat(self) -> None:
-        """Write the lock anew until it is given up, or is another's."""
+        """Rewrite the lock until it is released, or is another's."""
         while not self._ended.wait(BEAT_SECONDS):
             try:
                 held = self._read()

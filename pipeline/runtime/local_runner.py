@@ -1,6 +1,7 @@
 """Beam's local runner, but with workers that fetch their next piece of work when they are free.
 
-Beam's own deals all keys out before it starts, in turn, one bundle a worker: whoever got the long tasks works on alone.
+Beam's own deals all keys out before it starts, in turn, one bundle a worker: the worker with the long tasks works on
+alone.
 """
 
 import threading

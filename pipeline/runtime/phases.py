@@ -262,7 +262,7 @@ class Phase:
         return storage.join(folder, self.name, "names.json")
 
     def _read(self, folder: str) -> dict[str, Record]:
-        """All records that can be read, by task; damaged ones are as good as missing."""
+        """All records that can be read, by task; damaged ones count as missing."""
         place, records = records_of(folder, self.name), {}
         for name in storage.list_files(place):
             if name.endswith(".json"):

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 def probe(engine: Engine, folder: str) -> None:
     """Let workers say once whether they have our versions, and can read, write and delete in `folder`.
 
-    Nothing is asked of this machine's own runner. Raises OpenRootsError, which names the worker and what to do.
+    The local runner is not probed. Raises OpenRootsError, which names the worker and what to do.
     """
     if engine.is_local or (engine, folder) in _probed:
         return

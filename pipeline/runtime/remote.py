@@ -48,7 +48,7 @@ def name_jobs() -> None:
 
 
 def _prepare(handle: JobServiceHandle, pipeline: Any) -> Any:
-    """As `JobServiceHandle.prepare`, but for the name."""
+    """As `JobServiceHandle.prepare`, except for the name."""
     request = beam_job_api_pb2.PrepareJobRequest(
         job_name=handle.options.view_as(GoogleCloudOptions).job_name or "job",
         pipeline=pipeline,

@@ -380,7 +380,7 @@ class Remote(fsspec.AbstractFileSystem):
     def bring(self, path: str) -> None:
         """Fetch a large file once, to be recalled from this machine's disk: for who reads it more than once.
 
-        Nothing happens where that may not be, or does not fit; whoever reads then asks the store.
+        Nothing happens if that is not allowed, or does not fit; readers then ask the store.
         """
         url = self._url(path)
         if not self.has_buckets or not recall.may_keep(url) or recall.size_of(url) is not None:

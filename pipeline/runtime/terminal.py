@@ -28,7 +28,7 @@ class Terminal(Console):
 
 
 def plain_table(*names: str, left: Collection[str] | None = None) -> Table:
-    """A table without lines. Columns stand at the right but for those named `left`: the first, if nothing is said."""
+    """A table without lines. Columns are right-aligned except those named `left`: by default, the first."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
         table.add_column(name, justify="left" if name in (names[:1] if left is None else left) else "right")

@@ -1,7 +1,7 @@
 """Worker processes of the local engine: kept from pipeline to pipeline, missed at once, gone with their parent.
 
-Beam starts its own workers through a shell, anew for each pipeline, and waits for ever for what a dead one owes. Here
-they are started without one and, within `keep_workers`, wait between pipelines with all that they have imported,
+Beam starts its own workers through a shell, again for each pipeline, and waits forever for the answers of a dead one.
+Here they are started without one and, within `keep_workers`, wait between pipelines with all that they have imported,
 compiled and read. Where one dies, all that is waited for ends with a `WorkerDiedError`, and the other workers are
 stopped, since a bundle is part of a phase.
 
@@ -241,7 +241,7 @@ class _WatchedWorker(GrpcWorkerHandler):
             self._give_up(error)
 
     def _give_up(self, error: str) -> None:
-        """Let whoever still waits for an answer of the process have this error."""
+        """Give this error to everything that still waits for an answer of the process."""
         waiting = self.control_conn._futures_by_id
         for name in list(waiting):
             future = waiting.pop(name, None)
@@ -275,7 +275,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def freeze() -> None:
-    """Tidy up; what is there from now on lasts, and is not looked through again, nor copied after a fork."""
+    """Collect garbage; what exists from now on stays, and is neither collected again nor copied after a fork."""
     gc.collect()
     gc.freeze()
 

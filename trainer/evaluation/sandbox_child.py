@@ -84,7 +84,7 @@ def run() -> None:
     sys.modules["_posixsubprocess"] = None  # type: ignore[assignment]
     for name in ("_fork_exec", "_posixsubprocess"):
         if hasattr(subprocess, name):
-            setattr(subprocess, name, None)  # starts processes that no hook is told of
+            setattr(subprocess, name, None)  # starts processes that no hook sees
     sys.addaudithook(Guard(str(Path.cwd())))
     exec(program, {"__name__": "__main__"})
     os.write(done, b"passed")

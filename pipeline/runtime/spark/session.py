@@ -50,7 +50,7 @@ def _settings(given: list[str]) -> dict[str, str]:
 
 
 def _is_connect() -> bool:
-    """Whether a session of Spark Connect is at hand, as in a notebook on serverless compute."""
+    """Whether there is a session of Spark Connect, as in a notebook on serverless compute."""
     module = sys.modules.get("pyspark.sql.connect.session")
     return module is not None and module.SparkSession.getActiveSession() is not None
 
