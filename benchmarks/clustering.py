@@ -44,7 +44,7 @@ RUNS = (
     ("stars", (1_000_000, 10_000_000)),
 )
 NAMES = {
-    "greedy": "OpenRoots: whom to keep, in memory",
+    "greedy": "OpenRoots: which documents to keep, in memory",
     "stars": "OpenRoots: star rounds over files (components only)",
     "scipy": "scipy.sparse.csgraph.connected_components",
     "networkx": "networkx.connected_components",
@@ -226,7 +226,7 @@ def _table(data: dict[str, dict[str, float]]) -> Table:
                 f"{found['grown'] / 1e9:.2f}",
             ]
         )
-    columns = ["what", "edges", "processor seconds", "million edges a second", "memory it grew by, GB"]
+    columns = ["what", "edges", "processor seconds", "million edges a second", "memory growth, GB"]
     notes = [(__doc__ or "").split("\n\n")[3]]
     return Table("Clusters from pairs of similar documents", columns, rows, notes=notes, data=data)
 

@@ -57,7 +57,7 @@ def measure(settings: Settings) -> list[Table]:
             "seconds",
             "MB/s",
             "peak memory, MB",
-            "of it not shared twice, MB",
+            "of that, shared pages counted once, MB",
             "again, nothing to do: seconds",
         ],
         [],

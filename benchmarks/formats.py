@@ -58,9 +58,10 @@ def measure(settings: Settings) -> list[Table]:
     notes = [
         f"Pages of {', '.join(SOURCES)} of the recipe `sample`, and their text. MB/s are of unpacked pages or text, "
         "before columns are written, by seconds of processor time.",
-        "A web archive's pages are searched for their main content; those of files and archives lose furniture only.",
+        "Pages in web archives are reduced to their main content; those in files and archives only lose navigation and "
+        "the like.",
     ]
-    columns = ["input", "MB", "MB/s", "MB/s, licences asked"]
+    columns = ["input", "MB", "MB/s", "MB/s, with licence detection"]
     return [Table("Reading, by format", columns, rows, notes)]
 
 

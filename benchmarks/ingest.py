@@ -59,8 +59,8 @@ def measure(settings: Settings) -> list[Table]:
     notes = [
         f"Pages of {', '.join(SOURCES)} of the recipe `sample`. MB/s are of the input (of the page in a WARC, of the "
         "text in JSON lines), by seconds of processor time of all processes, so that a busy machine counts less.",
-        "Ours goes on to columns in Arrow files, in NFC, with ids and hashes, licence and names looked at; the peers "
-        f"end at Python objects, have no such steps, and got {settings.peer_seconds:.0f} s each.",
+        "Ours writes Arrow files, in NFC, with ids and hashes, and checks licences and names; the peers stop at Python "
+        f"objects, without these steps, and ran for {settings.peer_seconds:.0f} s each.",
     ]
     return [Table("Ingest, by the core", ["input", "MB", "OpenRoots, MB/s", "peer, MB/s", "ours"], rows, notes, data)]
 

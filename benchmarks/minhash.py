@@ -61,9 +61,9 @@ NOTES = [
     "Ours finds words by Unicode classes and folds case, and takes characters as words in scripts without spaces; the "
     "peers get `text.lower().split()`, the cheapest that Python offers, but text-dedup, which makes its own. Ours has "
     "the values of datasketch for the same shingles and hash function; both with 32-bit hashes.",
-    f"Peers each read the same text from its start for a quarter of the time given to slow peers. {TEXT_DEDUP} cannot "
-    "be installed from wheels with what it asks for (a version of `fire` that has none), so it is installed without "
-    "its requirements beside the ones that its MinHash uses.",
+    f"Peers each read the same text from its start for a quarter of the time given to slow peers. {TEXT_DEDUP} "
+    "requires a version of `fire` that has no wheel, so it is installed with only those requirements that its MinHash "
+    "uses.",
 ]
 
 

@@ -338,7 +338,7 @@ def table(sizes: list[float]) -> Table:
         ])  # fmt: skip
         print(*rows[-1], sep=" · ", flush=True)
     columns = ["text", "shards", "jobs", "tasks", "elements grouped", "shuffled", "of the text", "requests",
-               "planning, processor time", "memory grown by"]  # fmt: skip
+               "planning, processor time", "memory growth"]  # fmt: skip
     notes = [
         "Requests are those of planning and gathering; each task's own come on top.",
         "Stars for clusters that do not fit in memory are not counted.",

@@ -41,7 +41,7 @@ def measure(settings: Settings) -> list[Table]:
         ),
         Table(
             "The command `openroots encode --workers 2` as text grows",
-            ["", "MB", "seconds", "MB/s", "peak memory, MB", "of it not shared twice, MB"],
+            ["", "MB", "seconds", "MB/s", "peak memory, MB", "of that, shared pages counted once, MB"],
             encoding,
             ["One run each, whole commands."],
         ),

@@ -29,8 +29,8 @@ def measure(settings: Settings) -> list[Table]:
         ["what", "workers", "seconds", "MB/s", "peak memory, MB", "documents kept"],
         [],
         notes=[
-            "Whole commands, start included, once each. Ours reads, identifies, measures and filters, redacts, finds "
-            "exact and near-duplicates and recurring lines, and writes Arrow shards, ledger, cards and report. "
+            "Whole commands, including start-up, once each. Ours reads, identifies, measures and filters, redacts, "
+            "finds exact and near-duplicates and recurring lines, and writes Arrow shards, ledger, cards and report. "
             "datatrove, by its local executor: language identification, Gopher's repetition and quality filters, PII, "
             "MinHash in four steps, JSON lines; one pipeline for all languages, with its default word tokenizer and "
             "thresholds, but for English stop words. They keep different documents, since their filters differ.",
