@@ -174,4 +174,6 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
+    if value is None or isinstance(value, float):
+        return "" if value is None else f"{value:.3g}"
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -66,7 +66,7 @@ def _print(found: dict[str, Any]) -> None:
     from pipeline.runtime.terminal import Terminal, plain_table
 
     console = Terminal(soft_wrap=True)
-    amount = f"{found['documents']:,} documents, {figures.size(found['bytes'])}"
+    amount = f"{figures.counted(found['documents'], 'document')}, {figures.size(found['bytes'])}"
     console.print(f"{found['title']}: {amount}, digest {found['digest']}")
     table = plain_table("licence", "share", "documents")
     for row in found["licences"]:

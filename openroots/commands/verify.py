@@ -27,6 +27,7 @@ def verify_command(
     """
     from configs.errors import ConfigurationError
     from configs.shown import shown
+    from governance.figures import counted
     from pipeline.corpus.verify import verify
 
     if public_key and not against:
@@ -44,8 +45,9 @@ def verify_command(
             click.echo(shown(f"{problem.file}: {problem.problem}", 2000))
         for note in verdict.notes:
             click.echo(f"note: {shown(note, 2000)}")
-        amount = f"{verdict.files:,} files, {verdict.bytes / 1e6:,.1f} MB, {verdict.documents:,} documents"
-        ending = f"{len(verdict.problems):,} problems" if len(verdict.problems) != 1 else "1 problem"
+        size = f"{verdict.bytes / 1e6:,.1f} MB"
+        amount = f"{counted(verdict.files, 'file')}, {size}, {counted(verdict.documents, 'document')}"
+        ending = counted(len(verdict.problems), "problem")
         click.echo(
             f"{shown(corpus)}: {ending} in {amount}" if verdict.problems else f"{shown(corpus)}: intact; {amount}"
         )

@@ -4,6 +4,7 @@ Everything that reads a finished corpus for its governance goes through here, so
 Ids come as 32 hexadecimal digits, dictionaries as plain strings.
 """
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -111,6 +112,8 @@ def ledger_batches(corpus: str, columns: Sequence[str] | None = None, keep: Any 
             if batch.num_rows:
                 yield plain(batch)
     except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM):
+            raise InputError(storage.join(corpus, "ledger"), "may not be read", "Check its permissions") from error
         if getattr(error, "errno", None) is not None:  # Arrow's own have none
             raise
         cause = shown(str(error).split("\n", 1)[0], 120)

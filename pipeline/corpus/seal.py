@@ -47,11 +47,14 @@ def digest_file(path: str, kind: str = "sha256") -> tuple[int, str]:
 
 
 def digest_files(folder: str, names: Iterable[str], kinds: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
-    """Name, length and digest of files below a folder, several at a time; a file that is gone has length -1."""
+    """Name, length and digest of files below a folder, several at a time; a file that is gone has length -1, one that
+    may not be read -2."""
 
     def one(name: str) -> tuple[str, int, str]:
         try:
             return (name, *digest_file(storage.join(folder, name), kinds.get(name, "sha256")))
+        except PermissionError:
+            return name, -2, ""
         except OSError:
             return name, -1, ""
 
@@ -179,5 +182,5 @@ def cut_or_missing(corpus: str) -> dict[str, str]:
 
 def _of_another_size(size: int, sealed: int) -> str:
     if size < 0:
-        return "is missing"
+        return "is missing" if size == -1 else "may not be read: check its permissions"
     return f"has {size:,} bytes instead of {sealed:,}" if size != sealed else ""

@@ -11,12 +11,16 @@ from rich.text import Text
 
 from configs.shown import shown_lines
 
+_WIDTH_MIN = 20
+
 
 class Terminal(Console):
     """Rich's console without its markup: square brackets and `:names:` in paths and keys are themselves."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        if self.width < _WIDTH_MIN:  # COLUMNS=0, as some who start programs have it: nothing would be shown
+            self.width = 80
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Text for strings wherever they stand, in tables too; control characters as escapes."""

@@ -47,11 +47,13 @@ def test_odd_streams_and_names_end_without_a_traceback(line: str, status: int) -
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"PYTHONIOENCODING": "ascii"},
         {"TERM": "", "COLUMNS": "1"},
+        {"TERM": "dumb", "COLUMNS": "0"},
     ],
 )
 def test_any_locale_and_terminal_will_do(environment: dict[str, str]) -> None:
     done = shell("openroots languages", **environment)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "Swahili" in done.stdout
 
 
 def test_no_environment_at_all_will_do() -> None:

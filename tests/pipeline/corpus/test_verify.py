@@ -1,7 +1,11 @@
 """Whatever is off in a finished corpus is found, and named by its path."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +69,20 @@ def test_a_missing_file_is_named(corpus, gone):
     path = next(path for path in sorted((corpus / gone).rglob("*")) if path.is_file())
     path.unlink()
     assert problems(corpus)[path.relative_to(corpus).as_posix()] == "is missing"
+
+
+def test_what_may_not_be_read_is_not_called_missing(corpus):
+    (ledger,) = (corpus / "ledger").iterdir()
+    ledger.chmod(0)
+    root = os.geteuid() == 0
+    if root and not shutil.which("setpriv"):
+        pytest.skip("root reads everything")
+    for command, message in (("verify", "may not be read"), ("why --corpus", "ledger: may not be read")):
+        line = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if root else []
+        line += [sys.executable, "-m", "openroots.cli", *command.split(), str(corpus)] + ["x"] * (command != "verify")
+        done = subprocess.run(line, capture_output=True, text=True)
+        assert done.returncode == 1 and message in done.stdout + done.stderr, done.stderr
+        assert "is missing" not in done.stdout
 
 
 def test_a_file_that_datasets_would_read_along_is_named(corpus):
