@@ -11,6 +11,7 @@ from pipeline.pii.characters import CLASSES, DIGIT, LOWER, UPPER
 from pipeline.pii.issuers import KEY_STARTS, PASSWORD_STARTS
 
 KEY_MIN, KEY_MAX = 20, 256  # bytes of a secret; longer runs are data
+KEY_NAME_MAX = 48  # bytes before a value in which its name is looked for
 USERINFO_MAX = 128  # bytes of `name:password` in an address
 PASSWORD_NAME_MAX = 18  # bytes from the beginning of a password's name to the `=` or `:` behind it, at most
 
@@ -107,45 +108,52 @@ def is_secret_shape(data: np.ndarray, start: int, end: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _named_before(data: np.ndarray, start: int, lo: int) -> bool:
-    """Whether the name of a secret could end right before `start`: most runs stand behind a word or a stroke."""
+    """Whether the name of a secret could end right before `start`: what stands there ends it, and one of the words that
+    such names have (`keys._SECRET_NAME`) is near."""
     if start == lo:
         return False
     byte = data[start - 1]
-    if byte == 0x3D or byte == 0x3E or byte == 0x3A or byte == 0x22 or byte == 0x27 or byte == 0x60:  # = > : " ' `
-        return True
-    i = start
-    while i > lo and start - i <= 3 and (data[i - 1] == 0x20 or data[i - 1] == 0x09):
-        i -= 1
-    if i in (start, lo) or start - i > 3:
+    quoted = byte == 0x22 or byte == 0x27 or byte == 0x60
+    if not (quoted or byte == 0x3D or byte == 0x3E or byte == 0x3A or byte == 0x20 or byte == 0x09):
         return False
-    byte = data[i - 1]
-    if byte == 0x3D or byte == 0x3E or byte == 0x3A:
-        return True
-    if start - i > 1:
-        return False
-    byte |= 0x20  # bearer, basic; --key, --token, --secret, --password
-    return byte == 0x72 or byte == 0x63 or byte == 0x79 or byte == 0x6E or byte == 0x74 or byte == 0x64
+    three = np.int64(0)
+    for i in range(max(lo, start - KEY_NAME_MAX), start):
+        three = (three << 8 | np.int64(data[i]) | 0x20) & 0xFFFFFF
+        if three == 0x6B6579 or three == 0x746F6B or three == 0x736563 or three == 0x706173:  # key, tok, sec, pas
+            return True
+        if three == 0x707764 or three == 0x637265 or three == 0x626561 or three == 0x626173:  # pwd, cre, bea, bas
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
-def may_be_key(data: np.ndarray, start: int, end: int, lo: int) -> bool:
+def _is_discord(data: np.ndarray, start: int, end: int, hi: int) -> bool:
+    """Whether a run could be the first part of a token of Discord's, which a dot ends."""
+    first = data[start]
+    return (first == 0x4D or first == 0x4E or first == 0x4F) and end < hi and data[end] == 0x2E and end - start <= 28
+
+
+@njit(cache=True, nogil=True)
+def may_be_key(data: np.ndarray, start: int, end: int, lo: int, hi: int) -> bool:
     """Whether a run of `KEY_MIN` bytes or more could be what `keys.find_key` takes, in its issuer's form or its name's.
 
-    Nearly all runs are hashes and addresses, which have neither.
+    Nearly all runs are hashes, addresses and names in code, which have neither.
     """
     if not is_secret_shape(data, start, end):
         return False
-    first = data[start]
-    if first == 0x4D or first == 0x4E or first == 0x4F:  # Discord's
-        return True
-    if first == 0x65 and data[start + 1] == 0x79 and data[start + 2] == 0x4A:  # eyJ, a web token
-        return True
-    for i in range(start, min(end - 1, start + KEY_MAX)):
-        if data[i] == 0x3D:
-            if data[i + 1] != 0x3D:
-                return True  # a name, and its value
-            break
-    return _named_before(data, start, lo)
+    at = start
+    while True:
+        if _is_discord(data, at, end, hi):
+            return True
+        if at + 2 < hi and data[at] == 0x65 and data[at + 1] == 0x79 and data[at + 2] == 0x4A:  # eyJ, a web token
+            return True
+        # Behind a `=` a value begins, and what stands before it may be its name.
+        equals, stop = at, min(end - 1, at + KEY_MAX)
+        while equals < stop and data[equals] != 0x3D:
+            equals += 1
+        if equals >= stop or data[equals + 1] == 0x3D:
+            return _named_before(data, at, lo)
+        at = equals + 1
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from collections import Counter
 import re2
 
 from pipeline.pii.issuers import ISSUED, KEY_STARTS, PASSWORD_STARTS
-from pipeline.pii.key_shapes import KEY_MAX
+from pipeline.pii.key_shapes import KEY_MAX, KEY_NAME_MAX
 
 Span = tuple[int, int]
 
@@ -72,7 +72,6 @@ _EXPANDED = re2.compile(rb"^[$%{<\[*#]|^x{3,}$|(?i)^(?:pass(?:word|wd)?|pwd|secr
 
 PRIVATE_MIN, PRIVATE_MAX = 64, 16_384  # bytes of the body of a private key
 HASH_LENGTHS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256: a key only where the name says so outright
-NAME_MAX = 48  # bytes before a value in which its name is looked for
 CONNECTION_MAX = 160  # bytes on each side of a password in which the other settings of a connection are looked for
 ISSUED_ENTROPY_MIN = 2.5  # bits a character; `AKIAXXXXXXXXXXXXXXXX` is below
 ENTROPY_MIN = 3.2  # bits a character: below, a value repeats itself as words and placeholders do
@@ -189,7 +188,7 @@ def _assigned(document: bytes, start: int, end: int) -> Span | None:
     """A random-looking value behind the name of a secret."""
     if end - start > KEY_MAX:
         return None
-    name = document[max(0, start - NAME_MAX) : start]
+    name = document[max(0, start - KEY_NAME_MAX) : start]
     if name[-1:] not in _NAME_ENDS or _SECRET_NAME.search(name) is None or _OPEN_NAME.search(name) is not None:
         return None
     value = document[start:end]

@@ -101,7 +101,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                 before, i = kinds, end
                 continue
             if kinds & HIGH:
-                if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and may_be_key(data, run, i, lo):
+                if byte >= 0xC0 and i - run >= KEY_MIN and enabled[KEY] and may_be_key(data, run, i, lo, hi):
                     n = _put(out, n, document, KEY, run, i)
                 while True:
                     second = np.int64(data[i + 1]) if i + 1 < hi else 0
@@ -137,7 +137,7 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
             elif kinds & DIGIT:
                 size = 1
             elif not kinds & KEY_CHARACTER:
-                if enabled[KEY] and i - run >= KEY_MIN and may_be_key(data, run, i, lo):
+                if enabled[KEY] and i - run >= KEY_MIN and may_be_key(data, run, i, lo, hi):
                     n = _put(out, n, document, KEY, run, i)
                 run = i + 1
                 if byte == 0x40 and i < hi:

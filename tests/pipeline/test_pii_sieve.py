@@ -184,10 +184,12 @@ def test_each_run_that_is_a_key_by_its_form_or_name_is_passed(parts: list[tuple[
     ("text", "passed"),
     [
         ("part-0000.jsonl#0-0000a833e7e69919c528366f071036a1", False),
-        ("commit 0000a833e7e69919c528366f071036a1", True),
+        ("commit 0000a833e7e69919c528366f071036a1", False),
+        ("Authorization: Bearer 0000a833e7e69919c528366f071036a1", True),
         ("the file 0000a833e7e69919c528366f071036a1", False),
         ("api_key: 0000a833e7e69919c528366f071036a1", True),
-        ("https://example.org/?page=0000a833e7e69919c528366f071036a1", True),
+        ("https://example.org/?page=0000a833e7e69919c528366f071036a1", False),
+        ("https://example.org/?token=0000a833e7e69919c528366f071036a1", True),
         ("0000a833e7e69919c528366f071036a1", False),
     ],
 )
