@@ -25,7 +25,7 @@ from pipeline.runtime import storage
 from pipeline.runtime.phases import OutputFile, Phase, Record, Task, TaskFolder
 from pipeline.runtime.shards import ENDINGS, WRITERS, Format, ParquetShard, Rows
 from pipeline.settle import SETTLED
-from pipeline.text.columns import hex_ids, string_bytes, with_dictionary
+from pipeline.text.columns import hex_ids, string_bytes
 from pipeline.text.schema import LEDGER, LEDGER_WRITTEN
 
 VERSION = 4
@@ -105,9 +105,9 @@ class WriteWork:
     def __call__(self, task: Task, folder: TaskFolder) -> None:
         """Write `TASK.arrow`, an Arrow IPC file with one dictionary a column, `TASK.parquet` or `TASK.jsonl.zst`."""
         shard: OutputShard = task.payload
-        values = _dictionaries(shard.parts)
+        dictionaries = _dictionaries(shard.parts)
         recurring = RecurringLines({} if shard.language in self.code else self.recurring)
-        batches = (batch for part in shard.parts for batch in _kept(part, recurring, values))
+        batches = (batch for part in shard.parts for batch in _kept(part, recurring, dictionaries))
         first = next(batches)
         ending, writer = ENDINGS[self.format], WRITERS[self.format]
         with folder.arrow(ending, first.schema, writer=writer, language=shard.language) as target:
@@ -115,7 +115,7 @@ class WriteWork:
                 target.write(batch, int(pc.sum(batch["bytes"]).as_py()))
 
 
-def _kept(part: Part, recurring: RecurringLines, values: Mapping[str, pa.StringArray]) -> Iterator[pa.RecordBatch]:
+def _kept(part: Part, recurring: RecurringLines, dictionaries: Mapping[str, "_Dictionary"]) -> Iterator[pa.RecordBatch]:
     """Kept documents of one language in a work shard, which has them in one stream, as they leave us."""
     with ExitStack() as stack:
         annotated = stack.enter_context(storage.open_stream(part.annotated, span=part.span))
@@ -132,9 +132,7 @@ def _kept(part: Part, recurring: RecurringLines, values: Mapping[str, pa.StringA
                 kept = [each.filter(mask) for each in found]
                 columns = _finished(batch.filter(mask), fate.filter(mask), kept, recurring)
                 arrays = [
-                    with_dictionary(columns[field.name], values[field.name])
-                    if pa.types.is_dictionary(field.type)
-                    else columns[field.name]
+                    dictionaries[field.name](columns[field.name]) if field.name in dictionaries else columns[field.name]
                     for field in schema
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -158,13 +156,24 @@ def _finished(
     return columns | {name: fate[name] for name in FATE_COLUMNS}
 
 
-def _dictionaries(parts: Sequence[Part]) -> dict[str, pa.StringArray]:
-    """The dictionary of each dictionary column: all values that the parts hold, sorted."""
+class _Dictionary:
+    """The dictionary of a column of an output shard: all values that its parts hold, sorted."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        ordered = sorted(values)
+        self._values = pa.array(ordered, pa.string())
+        self._places = {value: place for place, value in enumerate(ordered)}
+
+    def __call__(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        """A batch's column over this dictionary, which must hold all values of its rows."""
+        # Looked up here and not by Arrow, which would make its table of all the shard's values for each batch anew.
+        places = [self._places.get(value) for value in column.dictionary.to_pylist()]
+        return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()).take(column.indices), self._values)
+
+
+def _dictionaries(parts: Sequence[Part]) -> dict[str, _Dictionary]:
     names = sorted({name for part in parts for name in part.values})
-    return {
-        name: pa.array(sorted({value for part in parts for value in part.values.get(name, ())}), pa.string())
-        for name in names
-    }
+    return {name: _Dictionary({value for part in parts for value in part.values.get(name, ())}) for name in names}
 
 
 def written_schema(schema: pa.Schema) -> pa.Schema:

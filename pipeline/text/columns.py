@@ -90,16 +90,6 @@ def text_buffers(texts: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
 
 
-def with_dictionary(column: pa.Array, values: pa.StringArray) -> pa.DictionaryArray:
-    """A column of strings over a given dictionary, which must hold all its values."""
-    import pyarrow.compute as pc
-
-    if not pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(pc.index_in(column, values), values)
-    places = pc.index_in(column.dictionary, values).take(column.indices)
-    return pa.DictionaryArray.from_arrays(places, values)
-
-
 def distinct_values(column: pa.Array) -> tuple[list[str | None], np.ndarray]:
     """The values of a string or dictionary column in order of appearance, and each row's place among them, int64 (n,).
 
@@ -189,5 +179,5 @@ class Trimmed:
 
     def _one(self, index: int) -> pa.StringArray:
         if index not in self._alone:
-            self._alone[index] = self._values.take(pa.array([index], pa.int32()))
+            self._alone[index] = self._values.slice(index, 1)
         return self._alone[index]
