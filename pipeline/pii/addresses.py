@@ -157,17 +157,9 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     link-local ones that hold the number of a network card. Neither do version and section numbers, told by the word
     before, by what is joined to them, or by small numbers without a word of networks near.
     """
-    try:
-        address = ipaddress.ip_interface(found if found.isascii() else in_ascii(found)).ip
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        return _is_public_6(address)
-    if not address.is_global or address.is_multicast or address.is_reserved:
-        return False
-    octets = address.packed
-    if octets[2:] == b"\0\0" or (octets[3] == 0 and octets[1] < 20):
-        return False
+    octets = _public(found)
+    if octets is None or len(octets) == 16:
+        return octets is not None
     if before[-1:] in (b"-", b"_", b"~", b"^") and not before[-2:-1].isdigit():
         return False
     if after[:1] in (b"-", b"+", b"~") and after[1:2].isalpha():
@@ -184,6 +176,22 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     if not (ambiguous or named):
         return True
     return _NETWORK_WORD.search(before[-NEAR:]) is not None or _NETWORK_AFTER.search(after) is not None
+
+
+@lru_cache(maxsize=16_384)
+def _public(found: str) -> bytes | None:
+    """The bytes of an IP address that may be a person's by its range, else None: most are local ones, again and again,
+    and the module that knows the ranges takes ten times as long as a pattern."""
+    try:
+        address = ipaddress.ip_interface(found if found.isascii() else in_ascii(found)).ip
+    except ValueError:
+        return None
+    octets = address.packed
+    if isinstance(address, ipaddress.IPv6Address):
+        return octets if _is_public_6(address) else None
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return None
+    return None if octets[2:] == b"\0\0" or (octets[3] == 0 and octets[1] < 20) else octets
 
 
 def _is_public_6(address: ipaddress.IPv6Address) -> bool:
