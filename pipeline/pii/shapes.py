@@ -289,6 +289,15 @@ def digit_row(data: np.ndarray, start: int, hi: int) -> tuple[int, int, bool]:
 
 
 @njit(cache=True, nogil=True)
+def number_may_end(data: np.ndarray, end: int, hi: int) -> bool:
+    """Whether a telephone number could end at `end`: no letter or digit follows, as in hashes, but for one that may
+    begin an extension (`x`, `ext`) or a marker (`PI:`)."""
+    if end >= hi or not (CLASSES[data[end]] & (DIGIT | UPPER | LOWER) or data[end] == 0x5F):
+        return True
+    return data[end] in (0x78, 0x65, 0x50)
+
+
+@njit(cache=True, nogil=True)
 def encoded_plus(data: np.ndarray, i: int, lo: int) -> bool:
     """Whether `%2B`, a `+` in the address of a page, stands right before `i`."""
     return i - 3 >= lo and data[i - 3] == 0x25 and data[i - 2] == 0x32 and data[i - 1] | 0x20 == 0x62

@@ -35,6 +35,7 @@ from pipeline.pii.shapes import (
     identifier_run,
     ip4_end,
     ip6_bounds,
+    number_may_end,
     wide_email_bounds,
 )
 
@@ -173,7 +174,8 @@ def _scan(data: np.ndarray, offsets: np.ndarray, is_code: np.ndarray, enabled: n
                 joined = before & (UPPER | LOWER) and not encoded_plus(data, i, lo)
                 joined |= i > lo and data[i - 1] == 0x5F
                 if NUMBER_MIN <= digits <= NUMBER_MAX and end - i <= ROW_MAX and not joined:
-                    if enabled[PHONE] and not (fraction and not (i > lo and data[i - 1] == 0x2B)):
+                    decimal = fraction and not (i > lo and data[i - 1] == 0x2B)
+                    if enabled[PHONE] and not decimal and number_may_end(data, end, hi):
                         n = _put(out, n, document, PHONE, i, end)
                     if enabled[CREDIT_CARD] and digits >= CARD_MIN:
                         n = _put(out, n, document, CREDIT_CARD, i, end)
