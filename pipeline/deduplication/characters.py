@@ -42,6 +42,8 @@ _UNSPACED = (
 """Code points of scripts that are written without spaces between words."""
 _SAMPLES, _SAMPLE_BYTES = 64, 64
 """Of a long document so many places, evenly spread, tell the script: 4 kB, as exact as any share is."""
+_UNSPACED_MAX = (_SAMPLE_BYTES + 2) // 3
+"""Characters of scripts without spaces, of three bytes or more, that begin in a sample at most."""
 
 
 class Tables(NamedTuple):
@@ -178,6 +180,9 @@ def _is_unspaced(offsets: np.ndarray, data: np.ndarray, scripts: np.ndarray, out
                 code, at = decode(data, at)
                 if code < SIZE:
                     balance += scripts[code]
+            rest = np.int64((end - start - ONE) // step)  # samples
+            if balance <= -rest * _UNSPACED_MAX or balance > rest * _SAMPLE_BYTES:
+                break  # what is left cannot tip it
         out[row] = balance > 0
 
 
