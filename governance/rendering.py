@@ -1,5 +1,6 @@
 """How the templates of reports and cards are rendered."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,20 @@ _REPAINTING = dict.fromkeys(
 def html_environment(folder: Path) -> Environment:
     """For HTML: every value is escaped, figures have filters. A name that a template does not get is an error."""
     environment = _environment(folder, is_html=True)
-    shown = (figures.count, figures.counted, figures.size, figures.percent, figures.kind, figures.stage, figures.reason)
+    shown = (figures.count, figures.counted, figures.kind, figures.stage, figures.reason)
     environment.filters |= {form.__name__: form for form in shown}
+    environment.filters |= {form.__name__: _unbroken(form) for form in (figures.size, figures.percent)}
     return environment
 
 
 def markdown_environment(folder: Path) -> Environment:
     """For Markdown: nothing is escaped, so that values from outside must pass `governance.cards.markdown`."""
     return _environment(folder, is_html=False)
+
+
+def _unbroken(form: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A form of figures whose number and unit stay on one line."""
+    return lambda value: form(value).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _environment(folder: Path, *, is_html: bool) -> Environment:
