@@ -72,7 +72,7 @@ def _print(found: dict[str, Any]) -> None:
     for row in found["licences"]:
         table.add_row(row["licence"], figures.percent(row["share"]), f"{row['documents']:,}")
     console.print(table)
-    table = plain_table("language", "text", "share", "to ROOTS'", "to speakers'", "lost", "largest source")
+    table = plain_table("language", "text", "share", "vs ROOTS", "vs speakers", "lost", "largest source")
     for row in found["languages"]:
         ratios = (ratio(row["share"], row["roots_share"]), ratio(row["share"], row["speakers_share"]))
         lost, top = figures.percent(row["lost_documents_share"]), figures.percent(row["sources"]["top_share"])
