@@ -25,6 +25,7 @@ from benchmarks import Settings, Table
 from benchmarks.process import run
 from pipeline.deduplication.clusters import star_components
 from pipeline.deduplication.greedy import STATISTICS, ChooseKept
+from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import CUT, DOCUMENT, DROPPED, MEMBER, PAIR, EdgeFile
 from pipeline.runtime.engine import Engine
 
@@ -112,7 +113,7 @@ def _greedy(folder: Path) -> Callable[[], int]:
 
     def dropped() -> int:
         parts = [part for name, part in choose(0, b"") if name != STATISTICS]  # a build holds all of them, too
-        return sum(int((np.frombuffer(part, MEMBER)["fate"] == DROPPED).sum()) for part in parts)
+        return sum(int((unpack_records(part, MEMBER)["fate"] == DROPPED).sum()) for part in parts)
 
     return dropped
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.corpus import reading
 from pipeline.corpus.plan import plan_of
 from pipeline.deduplication.exact import exact_hashes
-from pipeline.deduplication.index import index_schema
+from pipeline.deduplication.index import index_schema, signatures_in
 from pipeline.deduplication.keys import DeduplicationContext
 from pipeline.deduplication.minhash import CODE, are_similar, signatures
 from pipeline.deduplication.records import id_bytes
@@ -160,10 +160,7 @@ def _kept(corpus: str, manifest: dict[str, Any]) -> Iterator[tuple[pa.Array, np.
         for path in files:
             with reading.open_arrow(storage.join(corpus, path)) as (_, batches):
                 for batch in batches:
-                    has_words = batch["signature"].is_valid().to_numpy(zero_copy_only=False)
-                    width = batch["signature"].type.byte_width
-                    values = np.frombuffer(batch["signature"].fill_null(bytes(width)).buffers()[1], "<u4")
-                    values = values.reshape(-1, width // 4)[batch["signature"].offset :][: batch.num_rows]
+                    values, has_words = signatures_in(batch)
                     yield batch["id"], reading.packed_ids(batch["exact"]), values, has_words
         return
     signer = _Signer(manifest)

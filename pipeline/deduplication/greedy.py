@@ -57,7 +57,7 @@ class ChooseKept:
     files: tuple[EdgeFile, ...] = ()
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-        """Records MEMBER by shard, and counts of clusters."""
+        """Records MEMBER by shard, packed, and counts of clusters (records CLUSTERS)."""
         graph = Graph.of(Pairs(buffer, self.files), self.documents, self.sources)
         fate, matches = self._decide(graph)
         sizes = np.zeros(len(fate), np.uint32)

@@ -16,7 +16,7 @@ from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
 from pipeline.deduplication.minhash import WORDS
 from pipeline.deduplication.near import Signed, write_signatures
-from pipeline.deduplication.records import DOCUMENT, Shard, id_bytes, id_numbers, read_records
+from pipeline.deduplication.records import DOCUMENT, Shard, id_bytes, id_numbers, read_records, validity
 from pipeline.runtime import storage
 from pipeline.runtime.phases import Task, TaskFolder
 
@@ -66,19 +66,25 @@ class WriteIndex:
         if values is not None:
             has = (at < len(rows)) & (rows[np.minimum(at, len(rows) - 1)] == kept)
             signature[has] = values[at[has]]
-        column = pa.array(
-            [value if valid else None for value, valid in zip(_rows(signature), has.tolist(), strict=True)],
-            pa.binary(4 * self.settings.permutations),
+        column = pa.Array.from_buffers(
+            pa.binary(4 * self.settings.permutations), len(kept), [validity(has), pa.py_buffer(signature)]
         )
         return pa.RecordBatch.from_arrays([ids, exact, column], schema=index_schema(self.settings))
 
 
-def _rows(values: np.ndarray) -> list[bytes]:
-    return [row.tobytes() for row in values]
-
-
 def _halves(high: np.ndarray, low: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(16), len(high), [None, pa.py_buffer(id_bytes(high, low))])
+
+
+def signatures_in(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Signatures of a batch of an index, uint32 (n, permutations), and which documents have one, bool (n,).
+
+    What stands in place of a signature that is not there says nothing.
+    """
+    column = batch["signature"]
+    width = column.type.byte_width // 4
+    values = np.frombuffer(column.buffers()[1], "<u4").reshape(-1, width)
+    return values[column.offset : column.offset + len(column)], pc.is_valid(column).to_numpy(zero_copy_only=False)
 
 
 def index_files(builds: Sequence[str]) -> list[tuple[str, str]]:
@@ -115,10 +121,9 @@ class AdoptIndex:
                 records["id_high"], records["id_low"] = id_numbers(batch["id"])
                 records["exact_high"], records["exact_low"] = id_numbers(batch["exact"])
                 parts.append(records)
-                valid = pc.is_valid(batch["signature"]).to_numpy(zero_copy_only=False)
-                present = b"".join(batch["signature"].drop_null().to_pylist())
-                signed.append(np.frombuffer(present, "<u4").reshape(-1, self.settings.permutations))
-                rows.append(row + np.flatnonzero(valid))
+                values, has = signatures_in(batch)
+                signed.append(values[has])
+                rows.append(row + np.flatnonzero(has))
                 row += batch.num_rows
         documents = np.concatenate([*parts, np.zeros(0, DOCUMENT)])
         with folder.binary(".documents", len(documents)) as stream:

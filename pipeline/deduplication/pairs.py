@@ -30,15 +30,12 @@ from pipeline.deduplication.sorting import sorted_order
 BUCKET_ALL_PAIRS_MAX = 50
 """In a more crowded bucket a document is compared with leaders only: n documents cost n × LEADERS_MAX, not n²."""
 LEADERS_MAX = 64
-CANDIDATES = 1 << 22
-"""Pairs of small buckets put in order at once: 34 MB. The same pair of another bucket is compared once only, too."""
 GATHERED_ROWS = 1 << 16
-"""Signatures held at once while pairs are verified: 29 MB at 112 permutations."""
+"""Signatures held at once while documents are compared: 29 MB at 112 permutations."""
 FILE_PAIRS = 1 << 20
 """Pairs of a file, about: 21 MB."""
 PAIRS = "pairs-"
 """How the names of files of pairs begin."""
-_HALF, _LOWER = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -64,28 +61,27 @@ class FindPairs:
         records = distinct(unpack_records(buffer, KEYED))
         starts = np.flatnonzero(np.r_[True, np.diff(records["hash"]) != 0])
         sizes = np.diff(np.r_[starts, len(records)])
+        starts, sizes = starts[sizes > 1], sizes[sizes > 1]
         numbers = np.ascontiguousarray(records["node"])
-        is_small, is_crowded = (sizes > 1) & (sizes <= BUCKET_ALL_PAIRS_MAX), sizes > BUCKET_ALL_PAIRS_MAX
-        small = self._verified(numbers[np.repeat(is_small, sizes)], sizes[is_small])
-        crowded = self._led(numbers[np.repeat(is_crowded, sizes)], sizes[is_crowded])
+        # Buckets of the same documents one behind the other, so that a pair of several bands is in one file, once.
+        order = np.argsort(numbers[starts], kind="stable")
+        starts, sizes = starts[order], sizes[order]
+        is_small = sizes <= BUCKET_ALL_PAIRS_MAX
+        small = self._all_pairs(_members(numbers, starts[is_small], sizes[is_small]), sizes[is_small])
+        crowded = self._led(_members(numbers, starts[~is_small], sizes[~is_small]), sizes[~is_small])
         for number, pairs in enumerate(_joined(chain(small, crowded))):
             yield f"{PAIRS}{partition:06d}-{number:06d}", pairs.tobytes()
 
-    def _verified(self, numbers: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
+    def _all_pairs(self, numbers: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
         """Records PAIR of small buckets: `sizes` of them, of `numbers`, one bucket behind the other."""
-        for some, of in _groups(sizes, sizes * (sizes - 1) // 2, CANDIDATES):
+        left, right, matches = _room()
+        for some, of in _groups(sizes):
             members, places = np.unique(numbers[some], return_inverse=True)
-            candidates = _all_pairs(places.astype(np.uint32), sizes[of])
-            for start in range(0, len(candidates), GATHERED_ROWS // 2):
-                part = candidates[start : start + GATHERED_ROWS // 2]
-                sides = np.concatenate([part >> _HALF, part & _LOWER]).astype(np.int64)
-                used, where = np.unique(sides, return_inverse=True)
-                gathered = gather_signatures(self.signed, members[used], self.permutations)
-                left, right = where[: len(part)], where[len(part) :]
-                matches = _matches(gathered, left, right)
-                similar = matches >= self.matches_min
-                left, right = (members[used[side[similar]]] for side in (left, right))
-                yield _records(left, right, matches[similar])
+            gathered = gather_signatures(self.signed, members, self.permutations)
+            ends, at = np.cumsum(sizes[of]), 0
+            while at < len(ends):
+                at, found = _compare_all(at, ends, places, gathered, members, self.matches_min, left, right, matches)
+                yield _records(left[:found], right[:found], matches[:found])
 
     def _led(self, numbers: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
         """The same of crowded buckets."""
@@ -93,8 +89,8 @@ class FindPairs:
         leaders = Leaders(
             np.zeros((LEADERS_MAX, self.permutations), np.uint32), np.zeros(LEADERS_MAX, np.uint64), np.full(2, -1)
         )
-        left, right, matches = (np.empty(GATHERED_ROWS, kind) for kind in (np.uint64, np.uint64, np.uint32))
-        for some, of in _groups(sizes, sizes, GATHERED_ROWS):
+        left, right, matches = _room()
+        for some, of in _groups(sizes):
             bucket = np.repeat(np.arange(of.start, of.stop, dtype=np.uint32), sizes[of])
             members, places = np.unique(numbers[some], return_inverse=True)
             rank = np.empty(len(members), np.uint32)
@@ -113,14 +109,26 @@ class FindPairs:
                     yield _records(left[:found], right[:found], matches[:found])
 
 
-def _groups(sizes: np.ndarray, weights: np.ndarray, weight: int) -> Iterator[tuple[slice, slice]]:
-    """Successive buckets that together weigh about `weight`: which of their members, and which of the buckets."""
+def _members(numbers: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The numbers of some buckets, one bucket behind the other."""
+    before = np.cumsum(sizes) - sizes
+    return numbers[np.repeat(starts - before, sizes) + np.arange(sizes.sum())]
+
+
+def _groups(sizes: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Successive buckets that together have about GATHERED_ROWS members: which members, and which of the buckets."""
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    group = np.cumsum(weights) // weight
+    group = ends[1:] // GATHERED_ROWS
     borders = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(sizes)]
     for first, stop in pairwise(borders):
         if first < stop:
             yield slice(int(ends[first]), int(ends[stop])), slice(first, stop)
+
+
+def _room() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where kernels write pairs: the columns of records PAIR."""
+    size = max(GATHERED_ROWS, BUCKET_ALL_PAIRS_MAX**2, LEADERS_MAX + 1)
+    return np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint32)
 
 
 def _joined(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -155,35 +163,36 @@ def rank_documents(documents: Sequence[str], numbers: np.ndarray) -> np.ndarray:
     return best_first(np.concatenate(records))
 
 
-def _all_pairs(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Distinct pairs within buckets, uint64: one place << 32 | a larger one, sorted.
+@njit(cache=True, nogil=True)
+def _compare_all(
+    at: int,
+    ends: np.ndarray,
+    places: np.ndarray,
+    signatures: np.ndarray,
+    numbers: np.ndarray,
+    matches_min: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    matches: np.ndarray,
+) -> tuple[int, int]:
+    """Compare all members of each bucket, from the bucket `at` on; write the pairs that are similar enough.
 
-    `places`, uint32, are those of buckets of so many members, one behind the other, sorted in each.
+    `ends` tells where the members of each bucket end, `places` where the signature and the number of each member are;
+    numbers are sorted in a bucket. Returns the first bucket for whose pairs there is no room, or how many buckets there
+    are, and how many pairs were written.
     """
-    pairs = np.empty(int((sizes * (sizes - 1) // 2).sum()), np.uint64)
-    _pairs(places, sizes, pairs)
-    pairs.sort()
-    return pairs[np.r_[True, pairs[1:] != pairs[:-1]]]
-
-
-@njit(cache=True, nogil=True)
-def _pairs(places: np.ndarray, sizes: np.ndarray, pairs: np.ndarray) -> None:
-    to = start = 0
-    for size in sizes:
-        for one in range(start, start + size):
-            for other in range(one + 1, start + size):
-                pairs[to] = np.uint64(places[one]) << _HALF | np.uint64(places[other])
-                to += 1
-        start += size
-
-
-@njit(cache=True, nogil=True)
-def _matches(signature: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Number of equal values of pairs of signatures."""
-    out = np.zeros(len(left), np.uint32)
-    for pair in range(len(left)):
-        out[pair] = equal_values(signature[left[pair]], signature[right[pair]])
-    return out
+    to = 0
+    for bucket in range(at, len(ends)):
+        start, end = ends[bucket - 1] if bucket else np.int64(0), ends[bucket]
+        if to + (end - start) * (end - start - 1) // 2 > len(left):
+            return bucket, to
+        for one in range(start, end):
+            for other in range(one + 1, end):
+                equal = equal_values(signatures[places[one]], signatures[places[other]])
+                if equal >= matches_min:
+                    left[to], right[to], matches[to] = numbers[places[one]], numbers[places[other]], equal
+                    to += 1
+    return len(ends), to
 
 
 class Leaders(NamedTuple):

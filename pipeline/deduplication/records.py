@@ -226,6 +226,11 @@ def id_bytes(high: np.ndarray, low: np.ndarray) -> bytes:
     return np.stack([np.atleast_1d(high), np.atleast_1d(low)], axis=1).astype(">u8").tobytes()
 
 
+def validity(valid: np.ndarray) -> pa.Buffer:
+    """The bitmap by which Arrow knows nulls, from bool (n,)."""
+    return pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
 def distinct(records: np.ndarray) -> np.ndarray:
     """Records without doubles, sorted by their fields in order; many times as fast as `np.unique`."""
     if len(records) < 2:

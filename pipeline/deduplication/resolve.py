@@ -22,6 +22,7 @@ from pipeline.deduplication.records import (
     read_all,
     read_records,
     rows_of,
+    validity,
 )
 from pipeline.deduplication.sorting import sorted_order
 from pipeline.runtime.phases import Task, TaskFolder
@@ -84,23 +85,24 @@ def write_result(task: Task, folder: TaskFolder) -> None:
     """The task that writes `TASK.arrow` (schema RESULT); leaves counts by reason: [documents, bytes]."""
     payload: ResultPayload = task.payload
     documents = read_records(payload.shard.documents, DOCUMENT)
-    table = _result(payload, documents)
+    table, reasons = _result(payload, documents)
     with folder.arrow(".arrow", RESULT) as shard:
         for batch in table.to_batches(max_chunksize=RESULT_BATCH_ROWS):
             shard.write(batch)
-    reasons = np.array(table["reason"].to_pylist(), object)
-    lengths = documents["length"]
-    found = sorted({reason for reason in reasons.tolist() if reason})
-    folder.data["reasons"] = {
-        reason: [int((reasons == reason).sum()), int(lengths[reasons == reason].sum())] for reason in found
-    }
-    kept = (reasons == None) & (documents["alive"] == 1)  # noqa: E711 - element by element
-    folder.data["alive"] = [int((documents["alive"] == 1).sum()), int(lengths[documents["alive"] == 1].sum())]
-    folder.data["kept"] = [int(kept.sum()), int(lengths[kept].sum())]
+    lengths, alive = documents["length"], documents["alive"] == 1
+
+    def counted(rows: np.ndarray) -> list[int]:
+        return [int(rows.sum()), int(lengths[rows].sum())]
+
+    found = sorted((reason, code) for code, reason in enumerate(REASONS) if reason and (reasons == code).any())
+    folder.data["reasons"] = {reason: counted(reasons == code) for reason, code in found}
+    kept = (reasons == REASONS.index(None)) & alive
+    folder.data["alive"], folder.data["kept"] = counted(alive), counted(kept)
     folder.data["bytes_cut"] = int(table["bytes_cut"].to_numpy()[kept].sum())
 
 
-def _result(payload: ResultPayload, documents: np.ndarray) -> pa.Table:
+def _result(payload: ResultPayload, documents: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """The rows of a shard, in schema RESULT, and their reasons as places in REASONS, int8 (n,)."""
     count = len(documents)
     members = read_all(payload.members, MEMBER)
     rows = rows_of(members["node"])
@@ -129,14 +131,10 @@ def _result(payload: ResultPayload, documents: np.ndarray) -> pa.Table:
     id_column = pa.py_buffer(id_bytes(kept_ids[:, 0], kept_ids[:, 1]))
     columns = [
         pa.array(REASONS, pa.string()).take(pa.array(reason)),
-        pa.Array.from_buffers(pa.binary(16), count, [_validity(is_dropped), id_column]),
+        pa.Array.from_buffers(pa.binary(16), count, [validity(is_dropped), id_column]),
         pa.array(payload.sources, pa.string()).take(pa.array(sources, mask=~is_dropped)),
         pa.array(similarity, mask=reason != REASONS.index(NEAR_DUPLICATE)),
         pa.array(sizes),
         pa.array(bytes_cut),
     ]
-    return pa.table(columns, schema=RESULT)
-
-
-def _validity(valid: np.ndarray) -> pa.Buffer:
-    return pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.table(columns, schema=RESULT), reason

@@ -66,7 +66,7 @@ def plain_pairs(
     st.sampled_from([1, 3, 8, 50]),
     st.sampled_from([1, 3, 64]),
     st.sampled_from([1, 7, 1 << 20]),
-    st.sampled_from([8, 70, 1 << 10]),
+    st.sampled_from([1, 8, 70, 1 << 10]),
 )
 @settings(max_examples=100, deadline=None)
 def test_pairs_are_those_of_plain_python(
@@ -75,7 +75,7 @@ def test_pairs_are_those_of_plain_python(
     sizes: list[int],
     small: int,
     leaders_max: int,
-    at_once: int,
+    a_file: int,
     gathered: int,
 ) -> None:
     random = np.random.default_rng(seed)
@@ -88,9 +88,8 @@ def test_pairs_are_those_of_plain_python(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairs_module, "BUCKET_ALL_PAIRS_MAX", small)
         patch.setattr(pairs_module, "LEADERS_MAX", leaders_max)
-        patch.setattr(pairs_module, "CANDIDATES", at_once)
-        patch.setattr(pairs_module, "FILE_PAIRS", at_once)
-        patch.setattr(pairs_module, "GATHERED_ROWS", max(gathered, leaders_max + 1))
+        patch.setattr(pairs_module, "FILE_PAIRS", a_file)
+        patch.setattr(pairs_module, "GATHERED_ROWS", gathered)
         files = list(FindPairs(tuple(signed), PERMUTATIONS, MATCHES_MIN)(4, pack_records(records)))
     parts = [np.frombuffer(content, PAIR) for _, content in files]
     assert {pair for part in parts for pair in part.tolist()} == plain_pairs(
