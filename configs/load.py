@@ -258,14 +258,9 @@ def _check_names(recipe: Recipe, languages: Languages, registry: Mapping[str, So
         check_licences(source, f"{path}: source.{source_id}")
         named_languages += [*source.languages, *(p.language for p in source.packages if p.language)]
         named_languages += [code for p in source.packages for code in p.languages_by_path.values()]
-    codes = LanguageCodes(languages)
     for code in dict.fromkeys(named_languages):
         if code not in languages:
-            near = difflib.get_close_matches(code, languages.codes, n=1, cutoff=0.85)
-            meant = codes.resolve(code)
-            hint = near[0] if near else meant if meant in languages else codes.nearest(code)
-            ending = f"; did you mean `{hint}`?" if hint else "; `openroots languages` lists them"
-            raise ConfigurationError(f"{path}: unknown language `{code}`{ending}")
+            raise ConfigurationError(f"{path}: {unknown_language(code, languages)}")
     for code, changed in recipe.quality.overrides.items():
         validate_keys(QualityParameters, changed, f"{path}: quality.overrides.{code}")
         if code != "default":
@@ -287,8 +282,18 @@ def check_language(code: str) -> None:
     """Refuse a language that we do not know, with the nearest that we do. Raises ConfigurationError."""
     known = load_languages()
     if code not in known:
-        near = difflib.get_close_matches(code, known.codes, n=1, cutoff=0.0)[0]
-        raise ConfigurationError(f"unknown language `{code}`; did you mean `{near}`? `openroots languages` lists them")
+        raise ConfigurationError(unknown_language(code, known))
+
+
+def unknown_language(code: str, languages: Languages) -> str:
+    """What to say of a language that is none of `languages`, with the one that is meant, or the nearest."""
+    codes = LanguageCodes(languages)
+    near = difflib.get_close_matches(code, languages.codes, n=1, cutoff=0.85)
+    meant = codes.resolve(code)
+    hint = near[0] if near else meant if meant in languages else codes.nearest(code)
+    return f"unknown language `{code}`" + (
+        f"; did you mean `{hint}`?" if hint else "; `openroots languages` lists them"
+    )
 
 
 def check_licences(source: Source, where: str) -> None:

@@ -17,6 +17,7 @@ from configs.load import (
     load_sources,
     parse_sources,
     read_toml,
+    unknown_language,
     validate,
 )
 from configs.models import Languages, LicencePolicy, Model, PersonalData, Recipe, Share, Source
@@ -145,8 +146,7 @@ def load_mixture(name: str) -> MixturePlan:
 def _check_codes(codes: Iterable[str], languages: Languages, where: str) -> None:
     for code in codes:
         if code not in languages:
-            near = difflib.get_close_matches(code, languages.codes, n=1, cutoff=0.0)[0]
-            raise ConfigurationError(f"{where}: unknown language `{code}`; did you mean `{near}`?")
+            raise ConfigurationError(f"{where}: {unknown_language(code, languages)}")
 
 
 def _of_recipes(mixture: Mixture) -> dict[str, Source]:

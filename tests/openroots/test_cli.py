@@ -46,6 +46,8 @@ def run(*arguments: str, standard_input: str = "") -> Result:
         ("deduplicate x.jsonl --output out --language swa", "unknown language `swa`; did you mean `sw`?"),
         ("redact --kinds WRONG", "`WRONG` is not one of KEY, EMAIL"),
         ("redact --language xx", "unknown language `xx`"),
+        ("redact --language SW", "unknown language `SW`; did you mean `sw`?"),
+        ("redact --language Swahili", "did you mean `sw`?"),
     ],
 )  # fmt: skip
 def test_a_slip_of_the_pen_is_named(arguments: str, message: str) -> None:
