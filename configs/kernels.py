@@ -35,9 +35,9 @@ def drop_stale_kernels(root: Path, packages: Sequence[str], cache: Path | None =
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     known = dict(line.split("\t") for line in digests_before.splitlines())
     changed = {name for name, digest in digests.items() if known.get(name, digest) != digest}
-    for name in _importers(changed, contents):
-        _remove_compiled(cache or (root / name).parent / "__pycache__", Path(name).stem)
     with suppress(OSError):  # then the next process does the same again
+        for name in _importers(changed, contents):
+            _remove_compiled(cache or (root / name).parent / "__pycache__", Path(name).stem)
         record.parent.mkdir(parents=True, exist_ok=True)
         new = record.with_suffix(f".{os.getpid()}")
         new.write_text("\n".join([stamps, *(f"{name}\t{digest}" for name, digest in digests.items())]), "utf-8")
