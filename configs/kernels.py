@@ -25,7 +25,7 @@ def drop_stale_kernels(root: Path, packages: Sequence[str], cache: Path | None =
     stamps = repr(_stamps(root, packages))
     try:
         before, _, digests_before = record.read_text("utf-8").partition("\n")
-    except OSError:
+    except (OSError, ValueError):
         before = digests_before = ""
     if before == stamps:
         return
@@ -33,7 +33,7 @@ def drop_stale_kernels(root: Path, packages: Sequence[str], cache: Path | None =
 
     contents = {name: (root / name).read_bytes() for name in _stamps(root, packages)}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    known = dict(line.split("\t") for line in digests_before.splitlines())
+    known = {name: digest for name, _, digest in (line.partition("\t") for line in digests_before.splitlines())}
     changed = {name for name, digest in digests.items() if known.get(name, digest) != digest}
     with suppress(OSError):  # then the next process does the same again
         for name in _importers(changed, contents):

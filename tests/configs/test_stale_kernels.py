@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.kernels import drop_stale_kernels
+
 LEAF = """
 import numpy as np
 from numba import njit
@@ -58,3 +60,17 @@ def test_a_kernel_is_compiled_again_once_what_it_imports_has_changed(beside: boo
     assert run() == ["32", "0"]
     (folder / "top.py").write_text("# what is imported by nothing\nfrom package.branch import branch\n")
     assert run() == ["32", "1"]
+
+
+@pytest.mark.parametrize("damaged", (b"", b"\xff\n", b"[1]\nbranch.p"))
+def test_a_damaged_record_is_made_again(damaged: bytes, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "leaf.py").touch()
+    drop_stale_kernels(tmp_path, ["package"])
+    (record,) = (tmp_path / "package" / "__pycache__").glob("kernels-*")
+    whole = record.read_bytes()
+    record.write_bytes(damaged)
+
+    drop_stale_kernels(tmp_path, ["package"])
+
+    assert record.read_bytes() == whole
