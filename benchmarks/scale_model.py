@@ -42,7 +42,6 @@ DOCUMENT_BYTES = 3000
 LINE_BYTES = 60
 DUPLICATES = 0.1
 """Share of documents that an exchange finds to be duplicates of another."""
-LANGUAGES_A_SHARD = 2
 SCALE = "Scale, by the real planning code over synthetic records (shards of 100 MB)"
 _EDGE, _PAIR = 16, 20
 FRAME_BYTES = 29

@@ -2,7 +2,7 @@
 
 The permutations are those of `datasketch.MinHash(num_perm, seed)` in its default scheme `affine32`: the shingle's
 32-bit hash goes through the finaliser of MurmurHash3, then h → a·h + b mod 2³² with odd a, both drawn from NumPy's
-RandomState(seed). Given `shingle_hash` as its `hashfunc`, or our kernel its SHA-1, both hold the same bits.
+RandomState(seed). Of the same hashes of shingles, both make the same signature.
 
 Shingles are n-grams of tokens (default 5): of words in natural language (runs of letters, marks and numbers,
 case-folded), of characters in scripts without spaces, of identifiers, numbers and single other characters in code. A
@@ -10,7 +10,6 @@ document with fewer tokens is one shingle; one without tokens has no signature a
 Broder, "On the resemblance and containment of documents", 1997.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -18,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from pipeline.deduplication.characters import MULTIPLE, ONE, SIZE, SPACE, WORD, decode, is_word_character, tables
+from pipeline.deduplication.characters import MULTIPLE, ONE, SIZE, SPACE, WORD, decode, tables
 from pipeline.text.columns import text_buffers
-from pipeline.text.hashing import M1, M2, OFFSET, PRIME, finish64
+from pipeline.text.hashing import M1, OFFSET, PRIME, finish64
 
 WORDS, CHARACTERS, CODE = 0, 1, 2
 """How a document is cut into tokens."""
@@ -29,7 +28,6 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _F1, _F2 = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 _S13, _S16 = np.uint32(13), np.uint32(16)
 _S32 = np.uint64(32)
-_MASK = (1 << 64) - 1
 EMPTY = np.uint32(0xFFFFFFFF)
 
 
@@ -60,14 +58,6 @@ def signatures(
         offsets, data, modes, ngram, known.fold, known.several, known.kind, factors, summands, size, out, shingles
     )
     return out, shingles
-
-
-def signature_of_hashes(hashes: np.ndarray, *, count: int = 112, seed: int = 1) -> np.ndarray:
-    """The signature, uint32 (count,), of a set given by 32-bit hashes of its members (uint32)."""
-    factors, summands = permutations(count, seed)
-    out = np.empty(count, np.uint32)
-    _minima(_finalised(np.ascontiguousarray(hashes, np.uint32)), len(hashes), factors, summands, out)
-    return out
 
 
 def band_hashes(signature: np.ndarray, bands: int) -> np.ndarray:
@@ -104,55 +94,6 @@ def are_similar(signature: np.ndarray, others: np.ndarray, jaccard_min: float) -
     return out
 
 
-def shingle_hash(tokens: Sequence[str]) -> int:
-    """The 32-bit hash of a shingle in plain Python: what the kernel computes; serves `datasketch` as `hashfunc`."""
-    total = 0
-    for token in tokens:
-        value = int(OFFSET)
-        for character in token:
-            value = ((value ^ ord(character)) * int(PRIME)) & _MASK
-        total = (total * int(_BASE) + _finish(value)) & _MASK
-    return _finish(total) >> 32
-
-
-def _finish(value: int) -> int:
-    value = ((value ^ (value >> 33)) * int(M1)) & _MASK
-    value = ((value ^ (value >> 33)) * int(M2)) & _MASK
-    return value ^ (value >> 33)
-
-
-def shingles_of(text: str, mode: int, ngram: int = 5) -> list[list[str]]:
-    """The shingles of one text in plain Python: the definition that the kernel is tested against."""
-    if mode == CODE:
-        tokens = _code_tokens(text)
-    else:
-        # A character that folds to nothing but marks or punctuation still parts or joins words as its fold does.
-        folded = ["".join(part for part in c.casefold() if is_word_character(part)) for c in text]
-        if mode == CHARACTERS:
-            tokens = list("".join(folded))
-        else:
-            tokens = "".join(part or " " for part in folded).split(" ")
-            tokens = [token for token in tokens if token]
-    if not tokens:
-        return []
-    return [tokens[start : start + ngram] for start in range(max(1, len(tokens) - ngram + 1))]
-
-
-def _code_tokens(text: str) -> list[str]:
-    tokens = []
-    current = ""
-    for character in text:
-        if character == "_" or is_word_character(character):
-            current += character
-            continue
-        if current:
-            tokens.append(current)
-        current = ""
-        if not character.isspace():
-            tokens.append(character)
-    return [*tokens, current] if current else tokens
-
-
 @njit(cache=True, nogil=True, inline="always")
 def _finish32(h: Any) -> Any:
     """The finaliser of MurmurHash3 (32 bits), with which `datasketch` mixes hashes before it permutes them."""
@@ -160,14 +101,6 @@ def _finish32(h: Any) -> Any:
     h = np.uint32((h ^ (h >> _S16)) * _F1)
     h = np.uint32((h ^ (h >> _S13)) * _F2)
     return np.uint32(h ^ (h >> _S16))
-
-
-@njit(cache=True, nogil=True)
-def _finalised(hashes: np.ndarray) -> np.ndarray:
-    out = np.empty(len(hashes), np.uint32)
-    for at in range(len(hashes)):
-        out[at] = _finish32(hashes[at])
-    return out
 
 
 @njit(cache=True, nogil=True)
