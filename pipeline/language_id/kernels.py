@@ -216,8 +216,17 @@ def score_rows(
         part = np.empty(last - first, np.int16)  # twice as fast to add to, and never more than 200 weights of 127
         for begin in range(0, len(buckets), 200):
             part[:] = 0
-            for bucket in buckets[begin : begin + 200]:
-                weight = weights[bucket, first:last]
+            stop = min(begin + 200, len(buckets))
+            fours = begin + (stop - begin) // 4 * 4
+            # Four at a time, so that sums are read and written a quarter as often: two thirds of the time.
+            for at in range(begin, fours, 4):
+                one, two = weights[buckets[at], first:last], weights[buckets[at + 1], first:last]
+                three, four = weights[buckets[at + 2], first:last], weights[buckets[at + 3], first:last]
+                for column in range(len(part)):
+                    pair = np.int16(one[column]) + np.int16(two[column])
+                    part[column] += pair + np.int16(three[column]) + np.int16(four[column])
+            for at in range(fours, stop):
+                weight = weights[buckets[at], first:last]
                 for column in range(len(part)):
                     part[column] += weight[column]
             for column in range(len(part)):
