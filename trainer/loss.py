@@ -70,21 +70,24 @@ def row_losses(
 ) -> Tensor:
     """Sum of the cross-entropies of each row of labels, fp32 (b,): as `cross_entropy_sum`, without a gradient."""
     share, (rows, positions) = share or Whole(), labels.shape
-    hidden, labels = hidden.flatten(0, -2), labels.flatten()
+    labels = labels.flatten()
+    # Of a question's tokens only the answer's have labels; for the others no logits are computed.
+    at = (labels != -100).nonzero()[:, 0]
+    hidden, wanted = hidden.flatten(0, -2)[at], labels[at]
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-    losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+    losses = torch.zeros(len(labels), dtype=torch.float32, device=hidden.device)
     with torch.autocast(device, enabled=False):
         matrix = weight.to(dtype)
-        for begin in range(0, len(hidden), chunk):
+        for begin in range(0, len(at), chunk):
             part = slice(begin, begin + chunk)
             logits = (hidden[part].to(dtype) @ matrix.T).float()
             top = share.maximum(logits.amax(-1))
             whole = top + share.total((logits - top[:, None]).exp_().sum(-1)).log()
-            local = labels[part] - share.first
+            local = wanted[part] - share.first
             here = (local >= 0) & (local < len(matrix))
             target = logits.gather(1, local.clamp(0, len(matrix) - 1)[:, None])[:, 0].where(here, 0.0)
-            losses[part] = (whole - share.total(target)).where(labels[part] != -100, 0.0)
+            losses[at[part]] = whole - share.total(target)
     losses = losses.view(rows, positions)
     return (losses if loss_weights is None else losses * loss_weights).sum(1)
 

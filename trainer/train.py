@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--config", default="tiny", help="a name in configs/training, or a .toml file (tiny)")
     parser.add_argument("--packed", help="output of `openroots pack`, instead of data.packed")
-    parser.add_argument("--start", help="a model's folder or a checkpoint to initialise a new run's weights from")
+    start_help = "a model's folder or a checkpoint to initialise a new run's weights from; under torchrun: --set start="
+    parser.add_argument("--start", help=start_help)
     parser.add_argument("--output", help="folder of the run, instead of checkpoints.folder")
     parser.add_argument("--profile", metavar="STEPS", help="write a trace of these steps, such as 10-12")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")

@@ -25,12 +25,13 @@ def train_command(
     --start initialises the weights from an existing model. The settings bloomz-… fine-tune a model on prompts
     (`openroots mix-prompts`, `openroots pack --prompts`), as BLOOMZ was.
 
-    For many devices, use torchrun, with the same options and settings:
+    For many devices, use torchrun, with the same options and settings, but --set start=… instead of --start:
 
     \b
     openroots train --config tiny --set schedule.learning_rate=1e-3
     openroots train --config bloomz-560m --start hf-model --packed build/packed-prompts
     torchrun --nproc-per-node 8 -m trainer.train --config configs/training/560m.toml
+    torchrun --nproc-per-node 8 -m trainer.train --config bloomz-560m --set start=hf-model
     """
     from configs.extras import need
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.distributed.run import get_args_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = (
@@ -22,3 +23,10 @@ def test_the_trainer_needs_little(module: str) -> None:
     program = f"import sys\nfor name in {MISSING!r}: sys.modules[name] = None\nimport {module}\n"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("option", ["--config=x", "--packed=x", "--output=x", "--profile=1", "--set=start=hf-model"])
+def test_torchrun_leaves_our_options_to_us(option: str) -> None:
+    """It takes the beginning of an option's name for the option, and `--start` would be one of several."""
+    given = ["--nproc-per-node", "2", "-m", "trainer.train", *option.split("=", 1)]
+    assert get_args_parser().parse_args(given).training_script_args == option.split("=", 1)

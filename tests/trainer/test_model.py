@@ -15,7 +15,7 @@ from configs.errors import ConfigurationError, InputError, ModelError
 from trainer.attention import _plain, attend, build_seen
 from trainer.config import ModelConfig, load_model_config
 from trainer.huggingface import from_config, from_name, from_state, load_pretrained, to_config, to_name, to_state
-from trainer.loss import adds_in_fp32, cross_entropy_sum
+from trainer.loss import adds_in_fp32, cross_entropy_sum, row_losses
 from trainer.model import Bloom, Cache, alibi_slopes, build_model
 
 PARAMETERS = {
@@ -181,6 +181,17 @@ def test_the_loss_in_chunks_is_torchs(positions: int, vocabulary: int, chunk: in
     found = torch.autograd.grad(loss * 0.3, (hidden, weight))
     wanted = torch.autograd.grad(expected * 0.3, (hidden, weight))
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))
+
+
+def test_losses_of_rows_are_torchs_and_nothing_where_there_are_no_labels() -> None:
+    hidden, weight = torch.randn(3, 7, 5), torch.randn(11, 5)
+    labels, weights = torch.randint(11, (3, 7)), torch.rand(3, 7)
+    labels[0, 2:5], labels[1] = -100, -100
+    found = row_losses(hidden, weight, labels, 4, loss_weights=weights)
+    whole = torch.nn.functional.cross_entropy((hidden @ weight.T).flatten(0, 1), labels.flatten(), reduction="none")
+    torch.testing.assert_close(found, (whole.view(3, 7) * weights).sum(1))
+    assert found[1] == 0
+    torch.testing.assert_close(row_losses(hidden[1:2], weight, labels[1:2], 4), torch.zeros(1))
 
 
 def test_the_loss_in_bf16_is_near_that_in_fp32() -> None:
