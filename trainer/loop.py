@@ -96,6 +96,8 @@ class Run:
         self._metrics: Metrics | None = None
         self._clock = Clock()
         self._saved = self._judged = -1
+        self._is_lost = False
+        """Whether the newest loss known was not a number, as it is for good once the weights are none."""
         self._tasks = _tasks(config, self.model) if config.logging.tasks else None
 
     def train(self) -> State:
@@ -147,7 +149,9 @@ class Run:
             if (saves or evaluates) and not self._settle():
                 continue
             with self._clock.paused():
-                if saves:
+                if saves and self._is_lost:
+                    self._say("no checkpoint is saved: the loss of this step is not a number; older ones are kept")
+                elif saves:
                     self._save(wait=not config.checkpoints.asynchronous)
                 if evaluates:
                     self._judge()
@@ -204,6 +208,7 @@ class Run:
             return True
         state, config = self.state, self.config
         loss, norm = made.figures.get()
+        self._is_lost = not math.isfinite(loss)
         if not state.scaler.is_least and math.isfinite(loss) and not math.isfinite(norm):
             state.scaler.overflowed()
         elif fault := made.limits.fault(loss, norm):

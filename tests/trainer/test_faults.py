@@ -133,6 +133,17 @@ def test_fp16_whose_gradients_are_never_finite_stops(
     assert len(more) == 3 and row["loss_scale"] == 1.0 and row["documents"]
 
 
+def test_weights_that_are_no_numbers_are_not_saved_over_good_ones(packed: Path, tmp_path: Path) -> None:
+    """A rate out of all measure breaks the weights within a step, and the losses from there on."""
+    good = configuration(packed, tmp_path, batch={"size": 4}, schedule={"tokens": 32 * 4 * 4}, checkpoints={"every": 2})
+    train(good, quiet())
+    rates = {"learning_rate": 1e30, "min_learning_rate": 1e30, "warmup_tokens": 0, "tokens": 32 * 4 * 50}
+    bad = configuration(packed, tmp_path, batch={"size": 4}, schedule=rates, checkpoints={"every": 2})
+    with pytest.raises(OpenRootsError, match="the loss is nan"):
+        train(bad, quiet())
+    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-00000002", "step-00000004"]
+
+
 @pytest.mark.slow
 def test_roll_backs_that_do_not_help_end(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the 20th step on every gradient is bad: each roll-back makes good steps again, then fails."""
