@@ -50,7 +50,9 @@ _PRE = "\ufdd0"
 _RUBY = re2.compile(r"(?i)<r[tp](?:[\s/][^>]*)?>[^<]*(?:</r[tp]\s*>)?|</?(?:ruby|rb|rtc)(?:[\s/][^>]*)?>")
 """What is taken out of ruby: readings, which would break into the text, and tags, which resiliparse stumbles over."""
 
-_ALONE = re2.compile(r"(?i)<(script|style|title|textarea|iframe|noframes|noscript|xmp)((?:[\s/][^<>]*)?)/>")
+_ALONE = re2.compile(
+    r"(?i)<(script|style|title|textarea|iframe|noframes|noscript|xmp|template|nav|button|select)((?:[\s/][^<>]*)?)/>"
+)
 """Elements that XHTML closes at once, and that swallow what follows where HTML is read."""
 
 _RARE_SPACES = "\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(

@@ -165,6 +165,12 @@ def test_text_without_a_parser():
     assert b" ".join(without_tags(page).split()) == b"one two three 4 < 5 67"
 
 
+@pytest.mark.parametrize("name", ["select", "template", "nav", "button", "noscript", "textarea"])
+def test_an_element_that_xhtml_closes_at_once_hides_nothing_behind_it(name):
+    head = '<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>'
+    assert html_to_text(f"{head}<p>one</p><{name} id='a'/><p>two</p></body></html>".encode()) == "one\ntwo"
+
+
 def test_an_element_that_xhtml_closes_at_once_swallows_nothing():
     head = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body>'
     page = f'{head}<p>One</p><script src="x.js"/><p>Two</p><iframe/><p>Three</p></body></html>'
