@@ -174,7 +174,7 @@ def test_a_table_holds_all_keys_and_no_others():
 def test_a_model_whose_keys_are_no_hashes_is_refused():
     high, low = np.meshgrid(np.arange(4096, dtype=np.uint32) << np.uint32(20), np.arange(1, 9, dtype=np.uint32))
     keys = (high | low).ravel()
-    with pytest.raises(ModelError, match="no hashes"):
+    with pytest.raises(ModelError, match="keys are not hashes"):
         LetterModels({"sw": LetterModel(keys, np.zeros(len(keys), np.int8), -96, 3)}).table("sw")
 
 

@@ -160,7 +160,7 @@ def test_broken_files_are_named(tmp_path: Path, name: str, content: bytes, cause
 
 def test_missing_tokenizers_are_named_with_what_to_give(tmp_path: Path) -> None:
     for place in (str(tmp_path / "none"), "none.json", "no-such/tokenizer"):
-        with pytest.raises(InputError, match=r"no such file or folder.*Give a folder"):
+        with pytest.raises(InputError, match=r"no such file or folder.*Give a tokenizer.json"):
             open_encoder(place)
     with pytest.raises(InputError, match=r"holds no tokenizer\.json"):
         open_encoder(str(tmp_path))

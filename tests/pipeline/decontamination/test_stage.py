@@ -141,4 +141,4 @@ def test_what_the_command_lacks_is_said(folder: Path) -> None:
     result = CliRunner().invoke(main, ["decontaminate", f"{folder}/web.jsonl", "--output", f"{folder}/x"])
     assert result.exit_code == 2 and "--against" in result.output
     result = CliRunner().invoke(main, ["decontaminate", "review", str(folder)])
-    assert result.exit_code == 1 and "no pages that hold items" in result.output
+    assert result.exit_code == 1 and "no pages here that contain items" in result.output
