@@ -44,6 +44,9 @@ __all__ = [
     "digest_of",
 ]
 
+_OWN_FILES = ["names.json", "manifest.json", "progress.json", "summary.json"]
+"""In the folder of a phase, beside its records and what its tasks write."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -281,7 +284,7 @@ class Phase:
         written = set(storage.list_files(records_of(folder, self.name))) - {f"{task}.json" for task in tasks}
         storage.remove(records_of(folder, self.name), names.ours(written, [".json"]))
         names.keep(tasks)
-        remove_half_written(storage.join(folder, self.name), ["names.json", "manifest.json", "progress.json"])
+        remove_half_written(storage.join(folder, self.name), _OWN_FILES)
         return sorted(others - stale) if self.place else []
 
 

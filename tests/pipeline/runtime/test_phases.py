@@ -160,3 +160,14 @@ def test_a_sum_of_records_that_is_gone_or_damaged_is_made_again(tmp_path: Path, 
         path.write_text(damage)
     assert run_steps(Engine(), str(tmp_path), [step]).summary("double") == 6
     assert modified(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["names.json", "manifest.json", "progress.json", "summary.json"])
+def test_what_a_killed_run_was_writing_is_removed(tmp_path: Path, name: str) -> None:
+    phase = Phase("double", {}, double)
+    phase.run(Engine(), str(tmp_path), tasks(1))
+    half, other = tmp_path / "double" / f"{name}.404fd250.tmp", tmp_path / "double" / "notes.json.404fd250.tmp"
+    half.write_bytes(b"")
+    other.write_bytes(b"")
+    phase.run(Engine(), str(tmp_path), tasks(1, 2))
+    assert not half.exists() and other.exists()
