@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from governance.licence_comments import comment_words
-from governance.licence_names import spdx_of
+from governance.licence_names import OF_R, spdx_of
 from governance.licence_notices import UNKNOWN, joined, notice_of
 from governance.licence_words import PLAIN
 
@@ -29,7 +29,6 @@ _AROUND = re.compile(
     r"(?i)^https?://(?:www\.)?(?:spdx\.org/licenses|opensource\.org/licen[cs]es?|choosealicense\.com/licenses)/|(?:\.html|\.json)?/?$"
     r"|\s*[+|]\s*file\s+licen[cs]e$"
 )
-_FROM = re.compile(r"(?i)\b([al]?gpl)\s*\(>=?\s*(\d(?:\.\d)?)\)")  # of R's packages: `GPL (>= 2)`
 _PERL = {
     "perl_5": "Artistic-1.0-Perl OR GPL-1.0-or-later", "apache_1_1": "Apache-1.1", "apache_2_0": "Apache-2.0",
     "artistic_1": "Artistic-1.0", "artistic_2": "Artistic-2.0", "bsd": "BSD-3-Clause", "lgpl_2_1": "LGPL-2.1-only",
@@ -40,7 +39,7 @@ _PERL = {
 
 def said(value: str) -> str | None:
     """The SPDX expression for what a metadata field says of the licence."""
-    text = _FROM.sub(r"\1-\2+", _AROUND.sub("", " ".join(value.split())))
+    text = OF_R.sub(r"\1-\2+", _AROUND.sub("", " ".join(value.split())))
     if text.lower() in _PERL:
         return _PERL[text.lower()]
     if _SEE.match(text):

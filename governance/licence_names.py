@@ -11,6 +11,9 @@ from license_expression import ExpressionError
 
 from configs.load import spdx_list
 
+OF_R = re.compile(r"(?i)\b([al]?gpl)\s*\(>=?\s*(\d(?:\.\d)?)\)")
+"""`GPL (>= 2)`, as R's packages say it: which of GNU's licences, and from which version on."""
+
 _WORDS = re.compile(r"gnu|licence|license|version|the|[\s_,-]|v(?=[0-9])")
 _GNU = re.compile(r"(?P<kind>[al]?)gpl(?P<number>[1-3](?:\.[01])?)(?:only|(?P<later>\+|orlater))?")
 _CREATIVE_COMMONS = re.compile(r"ccby(?P<parts>(?:sa|nc|nd|ncsa|ncnd)?)(?P<number>[1-4]\.[05])(?P<port>[a-z]{2,3})?")

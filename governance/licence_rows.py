@@ -10,7 +10,7 @@ import functools
 import re
 
 from governance.licence_comments import comment_words
-from governance.licence_names import spdx_of
+from governance.licence_names import OF_R, spdx_of
 from governance.licence_notices import id_of_name, joined
 from governance.licence_phrases import NAMES, compiled
 from governance.licence_words import PLAIN
@@ -38,7 +38,6 @@ _AGAIN = re.compile(r"(.{2,120}?)\s*\(([^()]{2,40})\)")
 _COMMA = re.compile(r"\s*[,;]\s+(?!(?:v|version)\b)", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _PIPE = re.compile(r"\s*\|\s*")
-_OF_R = re.compile(r"(?i)([al]?gpl)\s?\(>=?\s?(\d(?:\.\d)?)\)")
 _FILE = re.compile(r"(?i)\s*\+\s*file licen[cs]e$")
 _DOUBT = re.compile(r"[*?!]")
 _STROKE = re.compile(r"\s*/\s*")
@@ -108,7 +107,7 @@ def _of_words(said: str) -> str | None:
     if said.count("(") != said.count(")") or _DOUBT.search(said):
         return None
     said = _FILE.sub("", said)  # of R's packages: the year and names of a template
-    if match := _OF_R.fullmatch(said):
+    if match := OF_R.fullmatch(said):
         return spdx_of(f"{match[1]}-{match[2]}+")
     if said.lower().startswith("license ::"):
         said = said.rsplit("::", 1)[1].strip()
