@@ -13,7 +13,7 @@ from numba import njit
 
 from pipeline.deduplication.characters import decode
 from pipeline.quality.characters import ALONE, BREAK, CLAUSE_END, CODE_MASK, SPACE, SPECIAL, URL_END
-from pipeline.quality.letter_order import CHUNK, letter_order
+from pipeline.quality.letter_order import CHUNK, Letters, letter_order
 
 STRIP_URLS, LENGTH_MAX, SEGMENT, CHARACTER_NGRAM, WORD_NGRAM, JOIN_FIRST, JOIN_END, LOOKUP_START, LOOKUP_MASK = range(9)
 LETTERS_START, LETTERS_BITS, LETTERS_FLOOR, LETTERS_ORDER, LETTERS_OWN = range(9, 14)
@@ -456,8 +456,5 @@ def measure(
         out[i, 3] = min(1.0, closed / words) if words else 0.0
         out[i, 4] = min(1.0, flagged / words) if words else 0.0
         out[i, 5] = running_text(hashes, words, running, stretches, row[SEGMENT] != 0, tags, counts)
-        out[i, 6] = letter_order(
-            codes, length, entries, letter_slots,
-            row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], row[LETTERS_OWN],
-            sequences,
-        )  # fmt: skip
+        model = Letters(row[LETTERS_START], row[LETTERS_BITS], row[LETTERS_FLOOR], row[LETTERS_ORDER], row[LETTERS_OWN])
+        out[i, 6] = letter_order(codes, length, entries, letter_slots, model, sequences)

@@ -10,7 +10,7 @@ Sequences of many letters are gathered before the first is looked up: the proces
 time.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -133,30 +133,37 @@ def _add_up(slots: np.ndarray, start: np.uint64, bits: np.uint32, sequences: np.
     return int(total), unknown
 
 
+class Letters(NamedTuple):
+    """The letter model of a language, and its place in the table of slots.
+
+    start  its first slot
+    bits   it has 2**bits slots; 0: there is no model
+    floor  what unknown sequences weigh, in units
+    order  3: three letters are looked at, then two; 2: two only
+    own    a bit for each of SCRIPTS that the language is written in
+    """
+
+    start: Any
+    bits: Any
+    floor: Any
+    order: Any
+    own: Any
+
+
 @njit(cache=True, nogil=True)
 def letter_order(
-    codes: np.ndarray,
-    length: int,
-    entries: np.ndarray,
-    slots: np.ndarray,
-    start: int,
-    bits: int,
-    floor: int,
-    order: int,
-    own: int,
-    sequences: np.ndarray,
+    codes: np.ndarray, length: int, entries: np.ndarray, slots: np.ndarray, model: Letters, sequences: np.ndarray
 ) -> float:
-    """Nats a letter of the measured text `codes[:length]`; NaN without a model (no bits) or with too few letters.
+    """Nats a letter of the measured text `codes[:length]`; NaN without a model or with too few letters.
 
-    `own` has a bit for each of SCRIPTS that the language is written in; letters of others are gaps between words,
-    unless they are nearly all there is (OWN_MIN). `order` 3 looks at three letters, then at two; 2 at two only.
-    Unknown sequences weigh `floor`, in units. `sequences`, uint64 (CHUNK,), is room to work in.
+    Letters of other scripts than the language's own are gaps between words, unless they are nearly all there is
+    (OWN_MIN). `sequences`, uint64 (CHUNK,), is room to work in.
     """
-    if bits == 0:
+    if model.bits == 0:
         return np.nan
-    total, letters, read = _read(codes, length, entries, slots, start, bits, floor, order, own, sequences)
+    total, letters, read = _read(codes, length, entries, slots, model, model.own, sequences)
     if letters < read * OWN_MIN:
-        total, letters, _ = _read(codes, length, entries, slots, start, bits, floor, order, _EVERY, sequences)
+        total, letters, _ = _read(codes, length, entries, slots, model, _EVERY, sequences)
     if letters < LETTERS_MIN:
         return np.nan
     return total / (UNITS_PER_NAT * letters)
@@ -168,15 +175,14 @@ def _read(
     length: int,
     entries: np.ndarray,
     slots: np.ndarray,
-    start: int,
-    bits: int,
-    floor: int,
-    order: int,
-    own: int,
+    model: Letters,
+    judged: int,
     sequences: np.ndarray,
 ) -> tuple[int, int, int]:
-    """The sum of the weights of a text's letters, in units, their number, and that of characters read."""
-    place, size_bits, scripts = np.uint64(start), np.uint32(bits), np.uint32(own)
+    """The sum of the weights of a text's letters in scripts `judged` (bits), in units, their number, and that of
+    characters read.
+    """
+    place, size_bits, scripts = np.uint64(model.start), np.uint32(model.bits), np.uint32(judged)
     pieces = WINDOWS if length > WINDOW * WINDOWS else 1
     size = WINDOW if pieces > 1 else length
     total, letters = 0, 0
@@ -193,15 +199,15 @@ def _read(
                 sequence = (sequence << _S21) | letter
                 sequences[count] = sequence & _THREE
                 two = sequence & _TWO
-                count += int(two != _END if order == 3 else letter != _END and two > _ANY)
+                count += int(two != _END if model.order == 3 else letter != _END and two > _ANY)
                 sequence = sequence if letter != _END else _END
             at += CHUNK
             letters += count
-            if order == 3:
+            if model.order == 3:
                 found, count = _add_up(slots, place, size_bits, sequences, count)
                 total += found
             for i in range(count):
                 sequences[i] = (sequences[i] & _TWO) | _ANY_FIRST
             found, count = _add_up(slots, place, size_bits, sequences, count)
-            total += found + count * floor
+            total += found + count * model.floor
     return total, letters, pieces * size
