@@ -177,7 +177,7 @@ def grown(
             "MB/s",
             "processor seconds",
             "peak memory, MB",
-            "of it not shared twice, MB",
+            "of that, shared pages counted once, MB",
             "documents kept",
         ],
         [],

@@ -22,7 +22,8 @@ def drop_stale_kernels(root: Path, packages: Sequence[str], cache: Path | None =
     """
     checkout = crc32(bytes(root.resolve()))  # a cache may serve several
     record = (cache or root / packages[0] / "__pycache__") / f"kernels-{checkout:08x}.txt"
-    stamps = repr(_stamps(root, packages))
+    files = _stamps(root, packages)
+    stamps = repr(files)
     try:
         before, _, digests_before = record.read_text("utf-8").partition("\n")
     except (OSError, ValueError):
@@ -31,7 +32,7 @@ def drop_stale_kernels(root: Path, packages: Sequence[str], cache: Path | None =
         return
     import hashlib  # only here, and not at each start of a command
 
-    contents = {name: (root / name).read_bytes() for name in _stamps(root, packages)}
+    contents = {name: (root / name).read_bytes() for name in files}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     known = {name: digest for name, _, digest in (line.partition("\t") for line in digests_before.splitlines())}
     changed = {name for name, digest in digests.items() if known.get(name, digest) != digest}
