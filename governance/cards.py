@@ -100,7 +100,10 @@ def head(statistics: Mapping[str, Any]) -> dict[str, Any]:
         data |= {"license_name": "-and-".join(unknown).lower(), "license_link": "README.md"}
     if held:
         ending = figures.shard_ending(statistics["files"])
-        data["configs"] = [{"config_name": "all", "default": True, "data_files": f"data/*/*{ending}"}]
+        # By the digest `datasets` tells this corpus from another in a folder of the same name: of local data it looks
+        # at the head of the card alone, and would open what it kept of the other.
+        whole = {"config_name": "all", "description": f"digest {statistics['digest']}", "default": True}
+        data["configs"] = [whole | {"data_files": f"data/*/*{ending}"}]
         data["configs"] += [{"config_name": code, "data_files": f"data/{code}/*{ending}"} for code in sorted(held)]
     return data
 

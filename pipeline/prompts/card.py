@@ -17,6 +17,7 @@ def write_card(output: str, mixed: MixturePlan, manifest: Mapping[str, Any]) -> 
     mixture, languages = mixed.mixture, manifest["languages"]
     sums = {part: sum(counts[part] for counts in languages.values()) for part in PARTS.values()}
     lines = ["---", "configs:", *_files("default", "*", sums), "  default: true"]
+    lines += [f'  description: "digest {manifest["digest"]}"']  # as in `governance.cards`
     for language, counts in languages.items():
         lines += _files(language, language, counts)
     lines += ["---", "", f"# {markdown(mixture.title)}", ""]

@@ -1,5 +1,6 @@
 """What the command says to slips of the pen: one message with cause and remedy, and no stack trace."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,23 @@ def test_a_corpus_of_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
     result = run("build-corpus", "--recipe", "mine.toml", "--output", "out", "--quiet")
     assert result.exit_code == 1
     assert "no documents are left; unreadable: 1 document" in result.stderr
+
+
+def test_datasets_opens_the_corpus_that_is_there_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not what it kept of another one, which was built in a folder of the same name."""
+    texts = [
+        "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa. Wote wamejaliwa akili na dhamiri.",
+        "Kila mtu anayo haki ya kuishi, haki ya kuwa huru na haki ya kuwa salama katika maisha yake yote.",
+    ]
+    for number, text in enumerate(texts):
+        (folder := tmp_path / str(number)).mkdir()
+        monkeypatch.chdir(folder)
+        Path("mine.toml").write_text(RECIPE + "[quality.overrides.default]\nwords_min = 5\n")
+        Path("text.jsonl").write_text(json.dumps({"text": text, "language": "sw"}))
+        result = run("build-corpus", "--recipe", "mine.toml", "--output", "corpus", "--quiet")
+        assert result.exit_code == 0, result.stderr
+        opened = load_dataset("corpus", "sw", split="train", cache_dir=str(tmp_path / "cache"))
+        assert opened["text"][:] == [text]
 
 
 def test_deduplicate_serves_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

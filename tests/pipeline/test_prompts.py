@@ -106,6 +106,16 @@ def all_prompts(output: Path, split: str) -> list[dict[str, Any]]:
     return list(load_dataset(str(output), split=split))
 
 
+def test_datasets_opens_the_mixture_that_is_there_now(tmp_path: Path) -> None:
+    for number in (0, 30):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made = load_mixture(mixture(folder, [review(number + row) for row in range(30)]))
+        mix_prompts(made, str(folder / "out"), engine=Engine(), offline=True)
+        opened = load_dataset(str(folder / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert any(review(number + row)["review"] in one for row in range(30) for one in opened["input"][:])
+
+
 def test_datasets_opens_a_mixture_and_fields_with_bars_stay_whole(mixed: tuple[Path, dict[str, Any]]) -> None:
     rows = [row for split in ("train", "test") for row in all_prompts(mixed[0], split)]
     liked = {row["input"]: row for row in rows if row["set"] == "reviews" and row["template"] == "liked"}
