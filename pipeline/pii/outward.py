@@ -26,7 +26,8 @@ ROUNDS_MAX = 4  # what is left of a name is looked at again
 Finding = tuple[int, int, PiiKind]
 
 _SEPARATORS = b"/!_?&=#;,|~\\\"'()[]{}<>"
-_AS_SPACES = bytes.maketrans(_SEPARATORS, b" " * len(_SEPARATORS))
+_AS_SPACES = bytes.maketrans(_SEPARATORS, b"\n\n" + b" " * (len(_SEPARATORS) - 2))
+"""Names of folders and files are lines of their own: `01/04060119.html` is no telephone number of ten digits."""
 _ENDING = re.compile(r"\.(?=[A-Za-z][A-Za-z0-9]{0,7}(?:[. /!?#]|$))")
 _MAILBOX = re.compile(r"[A-Za-z0-9.+_-]{0,64}$")
 # `https://host/@name`: a page of a person, but at the hosts of packages a group of packages.

@@ -26,6 +26,8 @@ NAMES = {
     "81.2.69.142.log": "PI:IP_ADDRESS.log",
     "srv-81.2.69.142-2021.json": "srv-PI:IP_ADDRESS-2021.json",
     "call_+44-20-7946-0958.mp3": "call_PI:PHONE.mp3",
+    "https://host/phone/0803 123 4567/x": "https://host/phone/PI:PHONE/x",
+    "calls/0803_123_4567.wav": "calls/PI:PHONE.wav",
     "iban_DE89370400440532013000.pdf": "iban_PI:IBAN.pdf",
     "4111111111111111.csv": "PI:CREDIT_CARD.csv",
     f"x/{KEY}.txt": "x/PI:KEY.txt",
@@ -39,6 +41,7 @@ CLEAN = [
     "sha/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "Déjà vu à l'été 2021.txt",
     "CC-BY-SA-4.0 OR (MIT AND Apache-2.0)",
+    "help-hi_7.4.deb!text/shared/01/04060119.html",
     "lib-1.2.3.4.tar.gz!lib-1.2.3.4/README.md",
 ]
 
