@@ -409,7 +409,9 @@ class Deduplication(Model):
     recurring_lines_documents_min: int | None = Field(
         default=10, ge=2, description="cut lines that occur in at least this many documents of one source; false: never"
     )
-    recurring_lines_characters_min: int = Field(default=15, ge=0, description="shorter lines are kept")
+    recurring_lines_characters_min: int = Field(
+        default=15, ge=0, description="shorter lines are kept; of Han, a character counts as three"
+    )
     near: bool = Field(default=True, description="drop near-duplicates, by MinHash")
     permutations: int = Field(default=112, ge=2, description="hashes of a MinHash signature")
     bands: int = Field(default=14, ge=1, description="bands of a signature; must divide `permutations`")

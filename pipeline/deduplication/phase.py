@@ -207,7 +207,7 @@ class Deduplicator:
             steps += self._sieved(name, plan, 2, self._key_count, RANKED.itemsize, (HASH, AGAINST), is_sorted=False)
         if self._counts_lines:
             shortest = self.settings.recurring_lines_characters_min
-            configuration = {"code": sorted(self.context.code), "characters_min": shortest, "form": 2}
+            configuration = {"code": sorted(self.context.code), "characters_min": shortest, "form": 3}
             lines = Phase(LINES, self._configured(configuration), CountLines(shortest))
             steps.append(ShardStep(self._line_tasks, (Link(LINES, lambda _: lines),)))
             least = self.settings.recurring_lines_documents_min or 0

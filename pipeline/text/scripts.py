@@ -24,6 +24,9 @@ _RANGES = (
     (0x1F00, 0x1FFF, "Grek"), (0x0400, 0x052F, "Cyrl"), (0x0530, 0x058F, "Armn"), (0x0590, 0x05FF, "Hebr"),
     (0x3040, 0x30FF, "Kana"), (0x3400, 0x4DBF, "Hani"), (0x4E00, 0x9FFF, "Hani"), (0xF900, 0xFAFF, "Hani"),
 )  # fmt: skip
+_HAN_BEYOND, _HAN_END = 0x20000, 0x32400
+"""Han beyond the basic plane."""
+_LETTERS = {"Hani": 3, "Kana": 2, "Hang": 2, "Ethi": 2}
 _SEVERAL = {"Jpan": ("Hani", "Kana"), "Kore": ("Hang", "Hani"), "Hrkt": ("Kana",), "Hira": ("Kana",)}
 _SAME = {"Hans": "Hani", "Hant": "Hani", "Hanb": "Hani", "Aran": "Arab", "Latf": "Latn", "Latg": "Latn"}
 
@@ -39,6 +42,22 @@ def script_table() -> npt.NDArray[np.uint8]:
         span = slice(first, last + 1)
         table[span] = np.where(letters[span], SCRIPTS.index(script), 0)
     table[0x0300:0x0370] = 0  # combining marks go with any script
+    return table
+
+
+@cache
+def letters_table() -> npt.NDArray[np.uint8]:
+    """Code point → how many letters of an alphabet it stands for, uint8, (0x32400,): 3 of Han, 2 of kana, Hangul and
+    Ethiopic, 1 of all others.
+
+    The Universal Declaration has 0.27 times as many characters in Chinese as in English, 0.39 in Japanese, 0.44 in
+    Korean, 0.51 in Amharic; but 0.87 to 1.4 in Thai, Lao, Khmer, Tibetan and Burmese, which lack spaces only. None
+    stands for more letters than it has bytes in UTF-8.
+    """
+    table = np.ones(_HAN_END, np.uint8)
+    for script, letters in _LETTERS.items():
+        table[: 1 << 16][script_table() == SCRIPTS.index(script)] = letters
+    table[_HAN_BEYOND:] = _LETTERS["Hani"]
     return table
 
 

@@ -25,6 +25,7 @@ from pipeline.deduplication.minhash import (
     signatures,
 )
 from pipeline.text.hashing import M1, M2, OFFSET, PRIME
+from pipeline.text.scripts import letters_table
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 SPACED = st.lists(
@@ -35,6 +36,7 @@ LINES = st.lists(
     st.sampled_from(
         [
             *("menu", " menu\t", "text a", "\u3000", "", "Fuß\u00a0", "text b", "\u2028x"),
+            *("版权", "あ版", "한 a", "ኣለም", "\U00020000", "กข"),
             *("```", "````", " ```c", "~~~", "``` `x", "}", "---", "____"),
         ]
     ),
@@ -108,6 +110,11 @@ def says(line: str) -> bool:
     return any(unicodedata.category(c)[0] in "LMN" for c in line)
 
 
+def letters_of(line: str) -> int:
+    table = letters_table().tolist()
+    return sum(table[ord(c)] if ord(c) < len(table) else 1 for c in line)
+
+
 @given(
     st.lists(LINES.map("\n".join) | TEXT, max_size=6),
     st.sets(st.sampled_from(["menu", "text a", "Fuß", "x", "}", "---"])),
@@ -127,9 +134,38 @@ def test_line_hashes_tell_distinct_lines(texts: list[str], characters_min: int) 
     for text, start, end in zip(texts, rows, rows[1:], strict=False):
         lines = text.split("\n")
         outside = {line.strip() for number, line in enumerate(lines) if number not in fenced(lines)}
-        wanted = {line for line in outside if len(line) >= max(1, characters_min) and says(line)}
+        wanted = {line for line in outside if letters_of(line) >= max(1, characters_min) and says(line)}
         assert end - start == len(wanted)
         assert list(hashes[start:end]) == sorted(set(hashes[start:end].tolist()))
+
+
+@pytest.mark.parametrize(
+    ("line", "long_enough"),
+    [
+        ("Home and search", True),
+        ("Home or search", False),
+        ("Écoute ça, été", False),
+        ("版权所有，未经许可不得转载", True),
+        ("加入收藏夹", True),
+        ("版权所有", False),
+        ("無断転載を禁じます", True),
+        ("プロフィール", False),
+        ("무단 전재 및 재배포", True),
+        ("로그인 하기", False),
+        ("መብቱ በሕግ የተጠበቀ", True),
+        ("สงวนลิขสิทธิ์ทั้งหมด", True),
+        ("หน้าหลัก เมนู", False),
+        ("\U00020000\U00020001\U00020002\U00020003\U00020004", True),
+    ],
+)
+def test_a_line_is_long_by_what_its_characters_say(line: str, long_enough: bool) -> None:
+    assert len(line_hashes(column([line]), 15)[0]) == long_enough
+
+
+def test_a_character_stands_for_no_more_letters_than_it_has_bytes() -> None:
+    for code, letters in enumerate(letters_table().tolist()):
+        if letters > 1:
+            assert letters <= len(chr(code).encode())
 
 
 def test_fences_that_stay_open_cost_one_pass() -> None:
