@@ -1,6 +1,8 @@
 """`openroots evaluate`."""
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,12 @@ import click
 
 if TYPE_CHECKING:
     from trainer.evaluation.run import Report
+
+PAGE_SIGN = b'content="OpenRoots"'
+FIGURES_SIGN = b'"better"'
+"""What only files that this command wrote have near their beginning."""
+SECONDS_BETWEEN = 30
+"""Signs of progress, where they are lines of a log."""
 
 
 @click.command("evaluate")
@@ -30,7 +38,12 @@ if TYPE_CHECKING:
 @click.option("--run-code", is_flag=True, help="humaneval: run the programs that the model writes, in a sandbox")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="for samples and solved items")
 @click.option("--device", default=None, help="such as cpu or cuda:0; default: a GPU if there is one")
-@click.option("--html", "page", default=None, help="write an HTML page")
+@click.option(
+    "--html",
+    "page",
+    default=None,
+    help="write an HTML page; beside it, unless --output says where, the figures as JSON",
+)
 @click.option("--output", default=None, help="write the figures as JSON, with `model-index` for the Hub's cards")
 @click.option("--json", "as_json", is_flag=True, help="print the same JSON")
 def evaluate_command(
@@ -65,6 +78,7 @@ def evaluate_command(
 
     need("torch", "train")
     from openroots.commands.generate import _device
+    from pipeline.runtime.ownership import check_file
     from trainer.evaluation.page import write_page
     from trainer.evaluation.run import Options, evaluate, evaluate_checkpoints, sequence_of, task_names
 
@@ -73,20 +87,26 @@ def evaluate_command(
         return
     if (model is None) == (checkpoints is None):
         raise click.UsageError("give either --model or --checkpoints")
+    if page is not None and output is None:
+        output = page.removesuffix(".html") + ".json"
+    for option, path, sign in (("--html", page, PAGE_SIGN), ("--output", output, FIGURES_SIGN)):
+        if path is not None:
+            check_file(path, option, signs=(sign,))
     options = Options(
         tuple(sequence_of(tasks)), tuple(_known(sequence_of(languages))), data, shots, seed, samples, _numbers(ks),
         run_code, limit,
     )  # fmt: skip
     where = _device(device)
     series: list[tuple[int, Report]] = []
+    say = _Progress()
     if checkpoints is not None:
-        for step, one in evaluate_checkpoints(checkpoints, options, where, _progress):
+        for step, one in evaluate_checkpoints(checkpoints, options, where, say):
             series.append((step, one))
             click.echo(f"step {step:,}", err=True)
         report = series[-1][1]
     else:
         assert model is not None
-        report = evaluate(model, options, where, _progress)
+        report = evaluate(model, options, where, say)
     found = report.to_json() | ({"checkpoints": {step: one.to_json() for step, one in series}} if series else {})
     if as_json:  # before files are written: where one cannot be, what took hours is not lost
         click.echo(json.dumps(found, ensure_ascii=False, default=list))
@@ -120,8 +140,28 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _progress(task: str, done: int, total: int) -> None:
-    click.echo(f"\r{task}  {done:,} of {total:,}", err=True, nl=done == total)
+class _Progress:
+    """Says how far a task is and how long the rest may take: on one line of a terminal, elsewhere every half minute."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        from pipeline.runtime.progress import duration
+
+        now, is_last = time.monotonic(), done >= total
+        if is_last or self._is_terminal or now - self._said >= SECONDS_BETWEEN:
+            left = "" if is_last else f" · about {duration((now - self._began) / done * (total - done))} left"
+            line = (
+                f"\r{task}  {done:,} of {total:,}{left:24}"
+                if self._is_terminal
+                else f"{task}  {done:,} of {total:,}{left}"
+            )
+            click.echo(line, err=True, nl=is_last or not self._is_terminal)
+            self._said = now
+        if is_last:  # the next task begins
+            self._began = now
 
 
 def _print(report: "Report") -> None:

@@ -9,7 +9,7 @@ The text is the Universal Declaration (44 languages with LibreOffice's messages 
 holds it, and so does the recipe `tiny`. The figures compare languages and models, not what a model can do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ import xxhash
 
 from configs.load import load_languages
 from tokenizer.parallel_text import ParallelText, parallel_texts
-from trainer.evaluation.choices import ChoiceItem
+from trainer.evaluation.choices import CHUNK, ChoiceItem
 from trainer.evaluation.scorer import Likelihood, TextScorer
-from trainer.evaluation.statistics import Interval, ratio
+from trainer.evaluation.statistics import Interval, ratio, statistic
 
 ENGLISH = "en"
 CHOICES = 4
@@ -48,7 +48,7 @@ class Bits:
     per_character: Interval
     meaning: Interval
     tokens: Interval
-    token: float
+    token: Interval
 
 
 def lines_of(text: ParallelText) -> list[tuple[str, str]]:
@@ -75,12 +75,20 @@ def chosen(languages: Sequence[str] | None) -> dict[str, ParallelText]:
     return {code: text for code, text in sorted(parallel_texts().items()) if not languages or code in languages}
 
 
-def bits(scorer: TextScorer, languages: Sequence[str] | None = None) -> list[Bits]:
+def bits(
+    scorer: TextScorer,
+    languages: Sequence[str] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Bits]:
     """Bits of every language, English first."""
     texts = chosen(languages)
     pairs = {code: lines_of(text) for code, text in texts.items()}
     wanted = list(dict.fromkeys(line for lines in pairs.values() for pair in lines for line in pair))
-    known = dict(zip(wanted, scorer.texts(wanted), strict=True))
+    known: dict[str, Likelihood] = {}
+    for begin in range(0, len(wanted), CHUNK):
+        part = wanted[begin : begin + CHUNK]
+        known |= zip(part, scorer.texts(part), strict=True)
+        on_progress(len(known), len(wanted))
     found = [
         _bits(code, [(known[own], known[english], len(own)) for own, english in lines])
         for code, lines in pairs.items()
@@ -95,7 +103,6 @@ def _bits(language: str, rows: Sequence[tuple[Likelihood, Likelihood, int]]) -> 
     tokens = np.array([one.tokens for one, _, _ in rows], np.float64)
     english_tokens = np.array([one.tokens for _, one, _ in rows], np.float64)
     sizes, characters = np.array([one.bytes for one, _, _ in rows]), np.array([length for _, _, length in rows])
-    token = (own.sum() / tokens.sum()) / (english.sum() / english_tokens.sum())
     return Bits(
         language,
         len(rows),
@@ -103,8 +110,14 @@ def _bits(language: str, rows: Sequence[tuple[Likelihood, Likelihood, int]]) -> 
         ratio(own, characters),
         ratio(own, english),
         ratio(tokens, english_tokens),
-        float(token),
+        statistic(np.stack([own, english_tokens, tokens, english], axis=1), _bits_of_a_token),
     )
+
+
+def _bits_of_a_token(sums: np.ndarray) -> np.ndarray:
+    own, english_tokens, tokens, english = sums.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return own * english_tokens / (tokens * english)
 
 
 def items(task: str, languages: Sequence[str] | None = None) -> list[ChoiceItem]:

@@ -150,13 +150,13 @@ def _bits(options: Options) -> Run:
     def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         asked = tuple(dict.fromkeys([balanced.ENGLISH, *options.languages])) if options.languages else None
         figures = []
-        for one in balanced.bits(scorer, asked):
+        for one in balanced.bits(scorer, asked, progress):
             for metric, value in (
                 ("bits per byte", one.per_byte),
                 ("bits per character", one.per_character),
                 ("bits over English", one.meaning),
                 ("tokens over English", one.tokens),
-                ("bits a token over English", Interval(one.token, one.token, one.token)),
+                ("bits a token over English", one.token),
             ):
                 figures.append(_figure("bits", one.language, metric, value, one.items, better="lower"))
         return figures
@@ -172,12 +172,12 @@ def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], option
 
     def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         figures = []
-        done = 0
-        for language, mine in languages_of(kept):
-            some = mine[: options.limit] if options.limit else mine
-            ranked = rank(scorer, some, shots=options.shots, seed=options.seed)
-            done += len(mine)
-            progress(done, len(kept))
+        asked = [(language, mine[: options.limit]) for language, mine in languages_of(kept)]
+        total, before = sum(len(some) for _, some in asked), 0
+        for language, some in asked:
+            say = partial(_say_more, progress, before, total)
+            ranked = rank(scorer, some, shots=options.shots, seed=options.seed, on_progress=say)
+            before += len(some)
             paper = tuple(
                 {"model": one.model, "value": one.value}
                 for one in (task.paper if task else ())
@@ -191,6 +191,10 @@ def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], option
         return figures
 
     return run
+
+
+def _say_more(progress: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
 
 
 def superglue_means(figures: Sequence[Figure]) -> list[Figure]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from huggingface_hub import ModelCardData
 from huggingface_hub.repocard_data import model_index_to_eval_results
@@ -33,6 +34,44 @@ def test_bits_of_a_meaning_are_the_tokenizers_part_times_the_models(model: str) 
     assert rows["en", "bits over English"] == 1.0
     parts = rows["yo", "tokens over English"] * rows["yo", "bits a token over English"]
     assert abs(rows["yo", "bits over English"] - parts) < 1e-6
+
+
+def test_bits_of_a_token_have_an_interval_of_their_own(model: str) -> None:
+    result = CliRunner().invoke(main, ["evaluate", "--model", model, "--tasks", "bits", "--languages", "yo", "--json"])
+    found = next(
+        f for f in json.loads(result.stdout)["figures"] if (f["language"], f["metric"][:12]) == ("yo", "bits a token")
+    )
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_a_page_comes_with_its_figures_as_json(model: str, tmp_path: Path) -> None:
+    arguments = ["evaluate", "--model", model, "--tasks", "cloze", "--languages", "sw", "--limit", "3"]
+    for _ in range(2):  # the second replaces the first
+        result = CliRunner().invoke(main, [*arguments, "--html", str(tmp_path / "report.html")])
+        assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "report.json").read_text())["figures"][0]["task"] == "cloze"
+
+
+def test_files_of_others_are_not_overwritten(tmp_path: Path) -> None:
+    arguments = ["evaluate", "--model", str(tmp_path / "none"), "--tasks", "cloze"]
+    (tmp_path / "notes.html").write_text("mine")
+    (tmp_path / "report.json").write_text('{"mine": 1}')
+    for option, name in (("--html", "notes.html"), ("--output", "report.json"), ("--html", "report.html")):
+        result = CliRunner().invoke(main, [*arguments, option, str(tmp_path / name)])
+        assert "was not written by OpenRoots" in result.output, (option, name)
+    assert (tmp_path / "report.json").read_text() == '{"mine": 1}'
+
+
+def test_a_long_task_shows_how_far_it_is_and_how_long_it_may_take(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openroots.commands.evaluate.SECONDS_BETWEEN", 0)
+    rows = [{"question": "q", "choices": ["a", "b"], "answer": 0}] * 600
+    (tmp_path / "multiple_choice.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["evaluate", "--model", model, "--tasks", "multiple_choice", "--data", str(tmp_path), "--limit", "300"]
+    lines = CliRunner().invoke(main, arguments).stderr.splitlines()
+    assert lines[0].startswith("multiple_choice  256 of 300 · about ")
+    assert lines[1] == "multiple_choice  300 of 300"
 
 
 def test_items_of_a_folder_with_figures_of_papers_as_theirs(model: str, tmp_path: Path) -> None:
