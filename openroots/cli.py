@@ -15,6 +15,7 @@ from openroots.shared import (
     PASS_THROUGH,
     STRICT,
     WORKERS,
+    FloatRange,
     build_alone,
     check_language,
     check_url,
@@ -268,7 +269,7 @@ def redact_command(language: str | None, kinds: str | None, *, obfuscated_email:
     "--jaccard",
     default=0.7,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     help="least estimated similarity of duplicates",
 )
 @click.option("--exact-only", is_flag=True, help="no MinHash")

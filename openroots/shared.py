@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from importlib import import_module
@@ -26,6 +27,18 @@ PLAIN_DOCUMENTS = click.option(
     help="what counts as a document in plain text",
 )
 STRICT = click.option("--strict", is_flag=True, help="stop at the first file that cannot be read")
+
+
+class FloatRange(click.FloatRange):
+    """A number in a range. Click's own lets `nan` pass, which is neither below nor above a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; raises BadParameter."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -392,7 +392,7 @@ class Run:
         pace = f" · {speed:,.0f} tokens/s" if speed else ""
         eta = f" · about {duration(left)} left" if left else ""
         self._say(
-            f"step {made.step:>7,} · {tokens / config.schedule.tokens:6.1%} · loss {loss:.4f} · "
+            f"step {made.step:>7,} · {min(tokens / config.schedule.tokens, 1):6.1%} · loss {loss:.4f} · "
             f"norm {norm:.2f} · rate {made.rate:.2e}{pace}{eta}"
         )
 

@@ -10,6 +10,7 @@ import click
 
 from configs.errors import ConfigurationError
 from configs.shown import shown, shown_lines
+from openroots.shared import FloatRange
 
 if TYPE_CHECKING:
     from tokenizer.load import Tokenizer
@@ -79,11 +80,11 @@ class Chat:
 @click.option(
     "--temperature",
     default=None,
-    type=click.FloatRange(0.01, 10),
+    type=FloatRange(0.01, 10),
     help="sample answers; default: the likeliest token each time",
 )
-@click.option("--top-p", default=0.95, show_default=True, type=click.FloatRange(0.01, 1), help="with --temperature")
-@click.option("--repetition-penalty", default=1.0, show_default=True, type=click.FloatRange(0.1, 10))
+@click.option("--top-p", default=0.95, show_default=True, type=FloatRange(0.01, 1), help="with --temperature")
+@click.option("--repetition-penalty", default=1.0, show_default=True, type=FloatRange(0.1, 10))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, (1 << 62)), help="with --temperature")
 @click.option("--device", default=None, help="such as cpu or cuda:0; default: a GPU if there is one")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per answer, when complete")

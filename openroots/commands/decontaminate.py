@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from openroots.shared import PASS_THROUGH, STRICT, WORKERS, build_alone, file_options
+from openroots.shared import PASS_THROUGH, STRICT, WORKERS, FloatRange, build_alone, file_options
 from tokenizer.settings import Documents
 
 REVIEW = "review"
@@ -27,9 +27,7 @@ REVIEW = "review"
     type=click.Choice(["drop", "cut"]),
     help="drop the document, or cut the item out of it",
 )
-@click.option(
-    "--threshold", default=0.8, show_default=True, type=click.FloatRange(0.5, 1), help="least score of a match"
-)
+@click.option("--threshold", default=0.8, show_default=True, type=FloatRange(0.5, 1), help="least score of a match")
 @WORKERS
 @STRICT
 @click.option("--json", "as_json", is_flag=True, help="review: one JSON object per line")

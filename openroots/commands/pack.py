@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from configs.errors import ConfigurationError
-from openroots.shared import PASS_THROUGH, WORKERS
+from openroots.shared import PASS_THROUGH, WORKERS, FloatRange
 
 if TYPE_CHECKING:
     from pipeline.runtime.engine import Engine
@@ -32,7 +32,7 @@ Format = Literal["npy", "megatron", "raw", "mds", "litdata"]
     "--held-out",
     default=0.005,
     show_default=True,
-    type=click.FloatRange(0, 0.5),
+    type=FloatRange(0, 0.5),
     help="share of the tokens to hold out of training",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="for choosing held-out documents")

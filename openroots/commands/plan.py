@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openroots.shared import FloatRange
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--efficiency",
     default=None,
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FloatRange(0, 1, min_open=True),
     help="share of peak FLOP/s reached while computing; default: the device's, see docs/training.md",
 )
 @click.option(

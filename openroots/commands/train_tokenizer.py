@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from openroots.shared import PASS_THROUGH, WORKERS
+from openroots.shared import PASS_THROUGH, WORKERS, FloatRange
 from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
 
 
@@ -33,7 +33,7 @@ from tokenizer.settings import DOCUMENTS, LARGEST_VOCABULARY, MODELS, Training
     "--alpha",
     default=Training.alpha,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     help="flattens the shares of a corpus's languages; 1 leaves them as they are",
 )
 @click.option(

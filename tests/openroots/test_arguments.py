@@ -120,3 +120,20 @@ def test_an_output_on_the_web_is_refused():
 def test_why_asks_for_an_id():
     done = CliRunner().invoke(main, ["why", " "])
     assert done.exit_code == 2 and "give an id" in done.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train-tokenizer --text none --alpha nan",
+        "pack --tokens none --held-out nan",
+        "plan --config tiny --efficiency nan",
+        "chat --model none --temperature nan",
+        "deduplicate none --output none --jaccard nan",
+        "decontaminate none --against none --output none --threshold nan",
+    ],
+)
+def test_what_is_no_number_is_in_no_range(command: str) -> None:
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == 2
+    assert "nan is not in the range" in result.output
