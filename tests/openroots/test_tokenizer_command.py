@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,17 @@ def test_a_file_without_text_gives_no_tokenizer(tmp_path: Path) -> None:
 def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
     (tmp_path / "a[1].txt").write_text("text")
     assert [file.path for file in text_files([str(tmp_path / "a[1].txt")])] == [str(tmp_path / "a[1].txt")]
+
+
+def test_text_that_is_not_in_normal_form_c_gets_a_note(tmp_path: Path) -> None:
+    yoruba = "Gbogbo ènìyàn ni a bí ní òmìnira; iyì àti ẹ̀tọ́ kọ̀ọ̀kan sì dọ́gba.\n"
+    for form, is_told in (("NFC", False), ("NFD", True)):
+        text = tmp_path / f"{form}.txt"
+        text.write_text(unicodedata.normalize(form, yoruba))
+        said = io.StringIO()
+        watch = ProgressWatch(Console(file=said, width=400))
+        openroots.train_tokenizer(str(tmp_path / form), text=[str(text)], vocab_size=270, watch=watch)
+        assert ("of the words are not in Unicode's normal form C" in said.getvalue()) is is_told
 
 
 def test_words_are_not_called_documents(tmp_path: Path) -> None:
