@@ -97,7 +97,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"missing key `{path}`"
     if problem["type"] == "value_error":  # our own words
-        return f"`{path}`: {problem['msg'].removeprefix('Value error, ')}"
+        said = str(problem["msg"]).removeprefix("Value error, ")
+        return f"`{path}`: {said}" if path else said
     if problem["type"] in ("model_type", "dict_type"):
         return f"`{path}`: should be a table, in curly brackets: {{ key = value }} (got {shorten(problem['input'])})"
     if problem["type"] == "tuple_type":

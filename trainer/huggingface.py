@@ -131,6 +131,22 @@ def from_config(data: Mapping[str, Any], name: str = "imported") -> ModelConfig:
     return validate(ModelConfig, shape, f"config.json of {name}")
 
 
+def check_model_folder(folder: str) -> None:
+    """Say of a folder that is no model what it is, or lacks, before anything is loaded.
+
+    Raises ConfigurationError, InputError.
+    """
+    place = on_disk(folder)
+    if any(place.glob("step-*")) or (place / ".metadata").exists():
+        raise ConfigurationError(
+            f"{folder} holds training checkpoints, not a model; make one: "
+            f"openroots export --checkpoint {folder} --output hf-model"
+        )
+    for name in ("config.json", "tokenizer.json"):
+        if not (place / name).is_file():
+            raise InputError(str(place / name), "no such file", "Give a folder such as `openroots export` writes")
+
+
 def read_config(folder: str) -> ModelConfig:
     """Shape of the model in a folder of Hugging Face's form. Raises InputError, ConfigurationError."""
     place = on_disk(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from configs.errors import InputError
     from trainer.evaluation.run import Report
 
 PAGE_SIGN = b'content="OpenRoots"'
@@ -100,10 +101,12 @@ def evaluate_command(
     series: list[tuple[int, Report]] = []
     say = _Progress()
     if checkpoints is not None:
-        for step, one in evaluate_checkpoints(checkpoints, options, where, say):
+        damaged: list[InputError] = []
+        for step, one in evaluate_checkpoints(checkpoints, options, where, say, damaged.append):
             series.append((step, one))
             click.echo(f"step {step:,}", err=True)
         report = series[-1][1]
+        report.notes += [f"left out: {error.file}: {error.cause}" for error in damaged]
     else:
         assert model is not None
         report = evaluate(model, options, where, say)

@@ -4,13 +4,11 @@ import json
 import math
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from configs.errors import ConfigurationError, InputError
-from configs.places import on_disk
+from configs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tokenizer.load import Tokenizer
@@ -108,8 +106,9 @@ def generate_command(
 
     need("torch", "train")
     from trainer.generate import Sampling, stream
+    from trainer.huggingface import check_model_folder
 
-    _check_model(on_disk(folder))
+    check_model_folder(folder)
     given = _prompts(prompts, language)
     sampling = Sampling(max_tokens, greedy, temperature, top_k, top_p, repetition_penalty, stop, seed)
     model, tokenizer = load_model(folder, device)
@@ -132,9 +131,9 @@ def generate_command(
 def load_model(folder: str, device: str | None) -> "tuple[Bloom, Tokenizer]":
     """The model and tokenizer of a folder, on a device. Raises OpenRootsError where they are none, or do not fit."""
     from tokenizer.load import Tokenizer
-    from trainer.huggingface import load_pretrained
+    from trainer.huggingface import check_model_folder, load_pretrained
 
-    _check_model(on_disk(folder))
+    check_model_folder(folder)
     tokenizer = Tokenizer.load(folder, "tokenizers")
     model = load_pretrained(folder, device=_device(device))
     if tokenizer.vocabulary_size > model.config.vocabulary_size:
@@ -143,18 +142,6 @@ def load_model(folder: str, device: str | None) -> "tuple[Bloom, Tokenizer]":
             f"{model.config.vocabulary_size:,}; it belongs to another model"
         )
     return model, tokenizer
-
-
-def _check_model(folder: Path) -> None:
-    """Say of a folder that is no model what it is, or lacks, before anything is loaded."""
-    if any(folder.glob("step-*")) or (folder / ".metadata").exists():
-        raise ConfigurationError(
-            f"{folder} holds training checkpoints, not a model; make one: "
-            f"openroots export --checkpoint {folder} --output hf-model"
-        )
-    for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise InputError(str(folder / name), "no such file", "Give a folder such as `openroots export` writes")
 
 
 def _device(name: str | None) -> str:

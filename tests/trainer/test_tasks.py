@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from configs.errors import ConfigurationError
+from openroots.cli import main as command
 from tests.trainer.prompts import byte_tokenizer, some_prompts, tuning, write_prompts
 from trainer.config import ModelConfig, TrainingConfig
 from trainer.evaluation.run import Options, evaluate
@@ -55,6 +57,22 @@ def test_figures_are_those_of_the_exported_model(settings: dict[str, Any], tmp_p
     assert sorted(steps) == [1, 2] and steps[1] != steps[2]
     assert [row["step"] for row in rows if "held_out" in row] == [1, 2]  # the last step is not judged again at the end
     assert {"cloze/accuracy", "cloze/sw/accuracy", "bits/sw/bits per byte"} <= steps[2].keys()
+
+
+def test_curves_leave_out_a_damaged_checkpoint_and_say_so(settings: dict[str, Any], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    logging = {"tensorboard": False, "evaluate_every": 0}
+    train(
+        TrainingConfig.model_validate({**settings, "logging": logging, "checkpoints": {"folder": str(run), "every": 1}})
+    )
+    for path in (run / "step-00000002").glob("*.distcp"):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    arguments = ["evaluate", "--checkpoints", str(run), "--tasks", "cloze", "--languages", "sw", "--limit", "3"]
+    result = CliRunner().invoke(command, [*arguments, "--html", str(tmp_path / "page.html")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "page.json").read_text())
+    assert list(found["checkpoints"]) == ["1"]
+    assert "left out:" in found["notes"][0] and "step-00000002" in found["notes"][0]
 
 
 @pytest.mark.parametrize(("task", "cause"), [("humaneval", "--checkpoints"), ("nothing", "unknown task")])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import xxhash
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from configs import CONFIGS
 from configs.errors import ConfigurationError, InputError
@@ -26,6 +26,10 @@ _SHOTS_GAP = "\n\n"
 _PLACEHOLDER = "@placeholder"
 CHUNK = 256
 """Items that are scored between two signs of progress."""
+
+
+class NoFilesError(ConfigurationError):
+    """A task has no files in the data folder."""
 
 
 class PaperFigure(Model):
@@ -54,6 +58,12 @@ class ChoiceTask(Model):
     language: str | None = Field(default=None, description="column of the language; default: from the file's name")
     paper: tuple[PaperFigure, ...] = Field(default=(), description="figures of papers, shown as theirs")
 
+    @model_validator(mode="after")
+    def _has_answers(self) -> "ChoiceTask":
+        if self.choices_column is None and len(self.choices) < 2:
+            raise ValueError("needs `choices`, two or more, or `choices_column`, the column that holds a list of them")
+        return self
+
 
 @dataclass(frozen=True)
 class ChoiceItem:
@@ -80,12 +90,14 @@ class Ranked:
 
     chosen      place of the likeliest answer; -1: several are
     normalised  as `correct`, where likelihoods are divided by the bytes of the answers
+    cut         items longer than what the model sees, of which it saw the end alone
     """
 
     items: tuple[ChoiceItem, ...] = field(repr=False)
     chosen: tuple[int, ...] = field(repr=False)
     correct: tuple[int, ...] = field(repr=False)
     normalised: tuple[int, ...] = field(repr=False)
+    cut: int = 0
 
     @property
     def accuracy(self) -> Interval:
@@ -127,6 +139,7 @@ def rank(
     chosen: list[int] = []
     correct: list[int] = []
     normalised: list[int] = []
+    cut = 0
     by_language: dict[str, list[ChoiceItem]] = {}
     for item in items:
         by_language.setdefault(item.language, []).append(item)
@@ -139,11 +152,12 @@ def rank(
         found = iter(scorer.likelihoods(pairs))
         for item in part:
             likelihoods, right = [next(found) for _ in item.choices], {item.answer, *item.also}
+            cut += any(one.is_cut for one in likelihoods)
             chosen.append(_best([one.nats for one in likelihoods]))
             correct.append(int(chosen[-1] in right))
             normalised.append(int(_best([one.nats / max(one.bytes, 1) for one in likelihoods]) in right))
         on_progress(len(correct), len(items))
-    return Ranked(tuple(items), tuple(chosen), tuple(correct), tuple(normalised))
+    return Ranked(tuple(items), tuple(chosen), tuple(correct), tuple(normalised), cut)
 
 
 def _best(values: Sequence[float]) -> int:
@@ -281,7 +295,7 @@ def find_tasks(folder: str | None, asked: Sequence[str]) -> dict[str, tuple[Choi
         there = {one: (tasks[one], task_files(folder, one, tasks[one]) if folder else []) for one in members}
         if not any(files for _, files in there.values()):
             wanted = f"{name}.jsonl, {name}.LANGUAGE.parquet or a folder {name}"
-            raise ConfigurationError(
+            raise NoFilesError(
                 f"task `{name}`: no files; give --data FOLDER with {wanted}"
                 + (f" (it has none in {folder})" if folder else "")
             )

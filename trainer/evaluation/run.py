@@ -9,10 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from configs.errors import ConfigurationError
+from configs.errors import ConfigurationError, InputError
 from trainer.checkpoint import own_folders
 from trainer.evaluation import balanced, harness, humaneval, superglue
-from trainer.evaluation.choices import ChoiceItem, ChoiceTask, find_tasks, known_tasks, languages_of, rank, read_choices
+from trainer.evaluation.choices import (
+    ChoiceItem,
+    ChoiceTask,
+    NoFilesError,
+    find_tasks,
+    known_tasks,
+    languages_of,
+    rank,
+    read_choices,
+)
 from trainer.evaluation.scorer import Scorer, TextScorer
 from trainer.evaluation.statistics import Interval
 from trainer.export import export
@@ -127,10 +136,10 @@ def task_names() -> list[str]:
 def _local(name: str, options: Options, *, in_training: bool) -> list[tuple[str, Run]]:
     """A task over local files; where there are none, the harness's task of that name."""
     known = name in task_names() or bool(options.data and (Path(options.data) / "tasks.toml").exists())
-    missing: ConfigurationError | None = None
+    missing: NoFilesError | None = None
     try:
         found = find_tasks(options.data, [name]) if known else {}
-    except ConfigurationError as error:
+    except NoFilesError as error:
         found, missing = {}, error
     if found:
         return [
@@ -166,9 +175,12 @@ def _bits(options: Options) -> Run:
 
 def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], options: Options) -> Run:
     kept = [item for item in items if not options.languages or item.language in options.languages]
+    if not kept and not items and task is not None:
+        raise ConfigurationError(f"task `{name}`: its files in {options.data} hold no items")
     if not kept:
-        there = ", ".join(sorted({item.language for item in items})) or "none"
-        raise ConfigurationError(f"task `{name}`: no items in {', '.join(options.languages)}; it has {there}")
+        there = {item.language for item in items} if items else set(balanced.chosen(None))
+        has = ", ".join(sorted(there))
+        raise ConfigurationError(f"task `{name}`: no items in {', '.join(options.languages)}; it has {has}")
 
     def run(scorer: TextScorer, progress: Callable[[int, int], None], notes: list[str]) -> list[Figure]:
         figures = []
@@ -178,6 +190,11 @@ def _choices(name: str, task: ChoiceTask | None, items: list[ChoiceItem], option
             say = partial(_say_more, progress, before, total)
             ranked = rank(scorer, some, shots=options.shots, seed=options.seed, on_progress=say)
             before += len(some)
+            if ranked.cut:
+                notes.append(
+                    f"{name}, {language}: {ranked.cut:,} of {len(some):,} items are longer than the {scorer.length:,} "
+                    "tokens that the model sees; it saw their ends alone"
+                )
             paper = tuple(
                 {"model": one.model, "value": one.value}
                 for one in (task.paper if task else ())
@@ -260,20 +277,35 @@ def _figure(
 
 
 def evaluate_checkpoints(
-    run: str, options: Options, device: str = "cpu", on_progress: Progress | None = None
+    run: str,
+    options: Options,
+    device: str = "cpu",
+    on_progress: Progress | None = None,
+    on_damaged: Callable[[InputError], None] = lambda error: None,
 ) -> Iterator[tuple[int, Report]]:
-    """Reports of all finished checkpoints of a run, in order. Raises ConfigurationError where there are none."""
+    """Reports of all finished checkpoints of a run, in order; damaged ones are left out, and told.
+
+    Raises ConfigurationError where there are none, InputError where all are damaged.
+    """
     folders = [folder for folder in own_folders(Path(run)) if (folder / "manifest.json").exists()]
     if not folders:
         raise ConfigurationError(f"{run} holds no finished checkpoint; give the folder of a run")
     plan_tasks(options)
+    damaged: list[InputError] = []
     for folder in folders:
         with tempfile.TemporaryDirectory(prefix="openroots-evaluate-") as place:
             model = str(Path(place) / folder.name)
-            export(str(folder), model, dtype="fp32")
+            try:
+                export(str(folder), model, dtype="fp32")
+            except InputError as error:  # one damaged checkpoint must not take hours of the others' figures with it
+                damaged.append(error)
+                on_damaged(error)
+                continue
             report = evaluate(model, options, device, on_progress)
             report.model = str(folder)
         yield int(folder.name.rpartition("-")[2]), report
+    if len(damaged) == len(folders):
+        raise damaged[-1]
 
 
 def model_index(report: Report) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import torch
 from configs.errors import ConfigurationError
 from tokenizer.load import Tokenizer
 from trainer.generate import Sampling, generate
-from trainer.huggingface import load_pretrained, read_length
+from trainer.huggingface import check_model_folder, load_pretrained, read_length
 from trainer.model import Bloom
 
 LENGTH = 2048
@@ -20,11 +20,15 @@ BATCH_TOKENS = 8192
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Of a text: the logarithm of its probability (nats), its tokens and its UTF-8 bytes."""
+    """Of a text: the logarithm of its probability (nats), its tokens and its UTF-8 bytes.
+
+    is_cut  whether it is, with what stands before it, longer than what the model sees: the beginning did not count
+    """
 
     nats: float
     tokens: int
     bytes: int
+    is_cut: bool = False
 
 
 class TextScorer(ABC):
@@ -42,10 +46,10 @@ class TextScorer(ABC):
 
         White space at the end of a context counts as the beginning of the continuation, as tokens have it.
         """
-        encoded = self._encoded(pairs)
+        encoded, cut = self._encoded(pairs)
         return [
-            Likelihood(nats, count, len(text.encode("utf-8", "replace")))
-            for nats, (_, count), (_, text) in zip(self.nats(encoded), encoded, pairs, strict=True)
+            Likelihood(nats, count, len(text.encode("utf-8", "replace")), is_cut)
+            for nats, (_, count), is_cut, (_, text) in zip(self.nats(encoded), encoded, cut, pairs, strict=True)
         ]
 
     def texts(self, texts: Sequence[str]) -> list[Likelihood]:
@@ -72,15 +76,16 @@ class TextScorer(ABC):
         begin = self.tokenizer.eos_id
         return 0 if begin is None else begin
 
-    def _encoded(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], int]]:
-        """Ids of context and continuation, and how many at the end are the continuation's."""
+    def _encoded(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[tuple[list[int], int]], list[bool]]:
+        """Ids of context and continuation, and how many at the end are the continuation's; whether they were cut."""
         contexts, wholes = [], []
         for context, continuation in pairs:
             kept = context.rstrip()
             contexts.append(kept)
             wholes.append(kept + context[len(kept) :] + continuation)
         ids = self.tokenizer.encode_batch([*contexts, *wholes]).to_pylist()
-        found = []
+        found: list[tuple[list[int], int]] = []
+        cut: list[bool] = []
         for context, whole in zip(ids[: len(pairs)], ids[len(pairs) :], strict=True):
             shared = 0
             while shared < min(len(context), len(whole)) and context[shared] == whole[shared]:
@@ -88,7 +93,8 @@ class TextScorer(ABC):
             scored = len(whole) - shared  # a token that joins both counts as the continuation's
             everything = [self._begin, *whole][-self.length :]
             found.append((everything, min(scored, len(everything) - 1)))
-        return found
+            cut.append(len(whole) + 1 > self.length)
+        return found, cut
 
 
 @dataclass
@@ -108,6 +114,7 @@ class Scorer(TextScorer):
     @classmethod
     def load(cls, folder: str, device: str = "cpu", dtype: torch.dtype | None = torch.float32) -> "Scorer":
         """A model folder, such as `openroots export` writes. Raises InputError, ModelError, ConfigurationError."""
+        check_model_folder(folder)
         tokenizer = Tokenizer.load(folder, "tokenizers")
         model = load_pretrained(folder, dtype if device == "cpu" else None, device)
         if tokenizer.vocabulary_size > model.config.vocabulary_size:

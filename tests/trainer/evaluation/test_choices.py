@@ -1,11 +1,13 @@
 """Choices of answers: items from files, the likeliest answer, chance."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from configs.errors import ConfigurationError, InputError
+from configs.load import validate
 from trainer.evaluation import ChoiceItem, ChoiceTask, Scorer, rank, read_choices
 from trainer.evaluation.choices import find_tasks, known_tasks
 
@@ -58,6 +60,18 @@ def test_a_missing_column_is_named_with_file_and_item(tmp_path: Path) -> None:
     path.write_text(json.dumps(SHAPES["boolq"][0]) + "\n" + json.dumps({"question": "q", "label": 1}))
     with pytest.raises(InputError, match=r"boolq\.jsonl, item 2: no column `passage`"):
         read_choices([path], "boolq", known_tasks()["boolq"])
+
+
+def test_a_task_without_two_answers_is_refused() -> None:
+    for choices in ([], ["{a}"]):
+        with pytest.raises(ConfigurationError, match="here: needs `choices`, two or more, or `choices_column`"):
+            validate(ChoiceTask, {"prompt": "{q}", "answer": "key", "choices": choices}, "here")
+
+
+def test_items_longer_than_what_the_model_sees_are_counted(model: str) -> None:
+    scorer = replace(Scorer.load(model), length=64)
+    items = [ChoiceItem(f"{size}", "en", "x" * size, ("a", "b"), 0) for size in (10, 61, 62, 500)]
+    assert rank(scorer, items).cut == 2  # a token a byte: the beginning of a document, the text, a space, the answer
 
 
 def test_an_answer_out_of_bounds_is_refused(tmp_path: Path) -> None:

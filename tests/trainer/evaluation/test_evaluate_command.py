@@ -100,5 +100,38 @@ def test_what_cannot_be_run_is_said_before_the_model_is_loaded(tmp_path: Path) -
     assert "give either --model or --checkpoints" in CliRunner().invoke(main, ["evaluate"]).output
 
 
+def test_items_cut_off_get_a_note(model: str, tmp_path: Path) -> None:
+    rows = [{"question": "q" * size, "choices": ["a", "b"], "answer": 0} for size in (5, 5000)]
+    (tmp_path / "multiple_choice.sw.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["evaluate", "--model", model, "--tasks", "multiple_choice", "--data", str(tmp_path), "--json"]
+    [note] = json.loads(CliRunner().invoke(main, arguments).stdout)["notes"]
+    assert note.startswith("multiple_choice, sw: 1 of 2 items are longer than the 2,048 tokens")
+
+
+@pytest.mark.parametrize(
+    ("files", "task", "said"),
+    [
+        ({"multiple_choice.sw.jsonl": ""}, "multiple_choice", "its files in {} hold no items"),
+        ({"tasks.toml": "[task.my"}, "my", "tasks.toml: not valid TOML: Expected ']' at the end of a table"),
+        ({}, "cloze", "no items in klingon; it has ak, ar, as, bm"),
+    ],
+)
+def test_what_is_wrong_with_the_items_is_said(files: dict[str, str], task: str, said: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    arguments = ["evaluate", "--model", "none", "--tasks", task, "--data", str(tmp_path), "--languages", "klingon"]
+    output = CliRunner().invoke(main, arguments).output
+    assert said.format(tmp_path) in output
+    assert "from the Hub" not in output
+
+
+def test_a_folder_that_is_no_model_says_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "step-00000010").mkdir()
+    asked = ["evaluate", "--tasks", "cloze", "--languages", "sw", "--model"]
+    assert "make one: openroots export" in CliRunner().invoke(main, [*asked, str(tmp_path)]).output
+    said = CliRunner().invoke(main, [*asked, str(tmp_path / "none")]).output
+    assert "config.json: no such file. Give a folder such as `openroots export` writes" in said
+
+
 def test_the_tasks_can_be_listed() -> None:
     assert "language-id" in CliRunner().invoke(main, ["evaluate", "--tasks", "list"]).output.split()
