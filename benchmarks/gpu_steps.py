@@ -5,7 +5,7 @@ backward pass, the logits and all of s × s in attention counted, no recomputati
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -57,25 +57,35 @@ def step(bench: Bench, name: str, *given: str) -> dict[str, Any]:
     """Our steps: `eager` or `compiled`, `selective` or `full`, `flex`, `documents`, `micro=`, …"""
     if "flex" in given and bench.device != "cuda":
         return {"skipped": "on CUDA only"}
-    settings = {key: int(value) for key, equals, value in (word.partition("=") for word in given) if equals}
-    accumulate = settings.get("accumulate", 1)
-    more = {
-        "precision.attention": next((way for way in ("sdpa", "flex") if way in given), "auto"),
-        "precision.loss_chunk": bench.of(settings.get("chunk", CHUNK), 32),
-        "parallel.compile": "compiled" in given,
-        "parallel.checkpointing": next((kind for kind in ("selective", "full") if kind in given), "none"),
-        "data.document_mask": "documents" in given,
-    }
+    numbers = _numbers(given)
+    accumulate, more = numbers.get("accumulate", 1), _more(bench, given)
 
     def make(micro: int) -> Step:
         return our_step(bench, name, micro, micro * accumulate, more)
 
-    found = _measured(bench, name, settings.get("micro", MICRO), accumulate, make)
-    planned = estimate(
-        _settings(bench, name, found["micro"], found["micro"] * accumulate, more), 0, 1, accumulate,
-        cuda=bench.device == "cuda",
-    )  # fmt: skip
-    return {**found, "planned GB": planned.total / 1e9}
+    found = _measured(bench, name, numbers.get("micro", MICRO), accumulate, make)
+    return {**found, "planned GB": planned(bench, found["micro"], name, *given) / 1e9}
+
+
+def planned(bench: Bench, micro: int, name: str, *given: str) -> int:
+    """Bytes that `openroots plan` foresees for such steps with micro-batches of so many sequences."""
+    accumulate = _numbers(given).get("accumulate", 1)
+    settings = _settings(bench, name, micro, micro * accumulate, _more(bench, given))
+    return estimate(settings, 0, 1, accumulate, cuda=bench.device == "cuda").total
+
+
+def _numbers(given: Sequence[str]) -> dict[str, int]:
+    return {key: int(value) for key, equals, value in (word.partition("=") for word in given) if equals}
+
+
+def _more(bench: Bench, given: Sequence[str]) -> dict[str, Any]:
+    return {
+        "precision.attention": next((way for way in ("sdpa", "flex") if way in given), "auto"),
+        "precision.loss_chunk": bench.of(_numbers(given).get("chunk", CHUNK), 32),
+        "parallel.compile": "compiled" in given,
+        "parallel.checkpointing": next((kind for kind in ("selective", "full") if kind in given), "none"),
+        "data.document_mask": "documents" in given,
+    }
 
 
 def our_step(bench: Bench, name: str, micro: int, size: int, more: Mapping[str, Any]) -> Step:

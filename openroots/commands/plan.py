@@ -250,12 +250,12 @@ def items(rank: "Rank") -> list[tuple[str, int, str]]:
     rows = [
         ("weights", memory.weights, "fp32, its share"),
         ("optimizer states", memory.optimizer, "two moments, fp32, its share"),
-        ("gradients", memory.gradients, "fp32"),
-        ("gathered weights", memory.gathered, "in the compute format"),
     ]
-    if memory.is_fullest_at_reduction:
-        rows.append(("reduction", memory.reduction, "gradients summed over data ranks"))
+    if memory.is_fullest_at_end:
+        rows.append(("gradients", memory.end, "after the backward pass, while they are summed"))
     else:
+        rows.append(("gradients", memory.gradients, "fp32, of earlier micro-batches or shared out"))
+        rows.append(("gathered weights", memory.gathered, "in the compute format"))
         rows.append(("activations", memory.activations, "kept for the backward pass"))
         if memory.is_fullest_in_layer:
             rows.append(("current layer", memory.layer, "recomputed, with its gradients"))
