@@ -117,8 +117,8 @@ def identifiers(languages: Languages, fasttext: str | None) -> dict[str, Callabl
 
     def bayes(texts: pa.LargeStringArray) -> list[str]:
         offsets, data = buffers(texts)
-        ends, letters, _ = look(offsets, data, 2000, script_table(), han_table(), len(SCRIPTS))
-        ranked = classifier.rank(offsets[:-1], ends, data, letters[:, 1:].argmax(axis=1) + 1)
+        letters, _ = look(offsets, data, script_table(), han_table(), len(SCRIPTS))
+        ranked = classifier.rank(offsets[:-1], offsets[1:], data, letters[:, 1:].argmax(axis=1) + 1)
         return [labels.answer(label) for label, _ in ranked]
 
     found: dict[str, Callable[[pa.LargeStringArray], list[str]]] = {

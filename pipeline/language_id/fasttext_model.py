@@ -2,7 +2,7 @@
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ _ENTRY = struct.Struct("<qb")  # after each word and its NUL: count, and 1 for a
 class FastText:
     """A fastText classifier read by `fasttext-predict`."""
 
-    def __init__(self, path: str) -> None:
-        """Read the model. Raises ModelError where the file or the package that reads it is missing."""
+    def __init__(self, path: str, code_of: Callable[[str], str]) -> None:
+        """Read the model, whose labels `code_of` maps to the codes of answers. Raises ModelError where the file or the
+        package that reads it is missing."""
         try:
             import fasttext
         except ImportError as error:
@@ -36,7 +37,7 @@ class FastText:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ModelError(f"{path} is not a fastText model: {error}") from error
-        self.name = Path(path).name
+        self.name, self._code_of = Path(path).name, code_of
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             self.labels = frozenset(_labels(content))
             self.digest = xxhash.xxh3_128_hexdigest(content)
@@ -50,7 +51,7 @@ class FastText:
         letters: npt.NDArray[np.int64],
         surely: npt.NDArray[np.bool_],
     ) -> list[Answer | None]:
-        """Label and probability of each text; lines are joined, as fastText reads one."""
+        """Language and probability of each text; lines are joined, as fastText reads one."""
         texts = memoryview(data)  # type: ignore[arg-type]
         found = [
             self._one(bytes(texts[start:end]).decode("utf-8", "replace"))
@@ -65,9 +66,9 @@ class FastText:
         line = " ".join(text.replace("\0", " ").split())
         predicted = self._model.f.predict(line + "\n", 1, 0.0, "strict") if line else []
         if not predicted:
-            return UNDETERMINED, 0.0
+            return self._code_of(UNDETERMINED), 0.0
         probability, label = predicted[0]
-        return label.removeprefix(PREFIX), min(1.0, float(probability))
+        return self._code_of(label.removeprefix(PREFIX)), min(1.0, float(probability))
 
 
 def _labels(content: mmap.mmap) -> Iterator[str]:

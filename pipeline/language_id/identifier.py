@@ -21,7 +21,7 @@ from pipeline.language_id.parts import (
     GLANCE,
     SAMPLE,
     Answer,
-    Joined,
+    Shares,
     alone,
     combine,
     glances,
@@ -46,10 +46,6 @@ ONE_LANGUAGE = {
 }  # fmt: skip
 
 
-Shares = tuple[tuple[str, float], ...]
-"""Languages of a text and their shares."""
-
-
 class Classifier(Protocol):
     """What decides where the script does not."""
 
@@ -70,7 +66,8 @@ class Classifier(Protocol):
         surely: npt.NDArray[np.bool_],
     ) -> list[Answer | None]:
         """The answer to each text `data[starts[i]:ends[i]]` (UTF-8) of `letters[i]` letters, most of them in
-        `SCRIPTS[scripts[i]]`; None where `surely[i]` and the text is not surely in one language."""
+        `SCRIPTS[scripts[i]]`, in the project's codes; None where `surely[i]` and the text is not surely in one
+        language."""
         ...
 
 
@@ -103,11 +100,11 @@ class LanguageIdentifier:
         self._labels = Labels(languages, settings.label_map)
         self._characters = settings.characters
         self._vote = settings.model == "vote"
-        self._classifier = _classifier(settings, languages)
+        self._classifier = _classifier(settings, languages, self._labels)
         self._known = frozenset(self._labels.answer(label) for label in self._classifier.labels)
         if self._vote:
             self._known |= {self._labels.answer(code) for code in (*ONE_LANGUAGE.values(), "zh", "zh-Hant", "ja", "as")}
-        self._joining = _also(settings)
+        self._joining = _also(settings, self._labels)
         self._known |= {self._labels.answer(label) for model in self._joining for label in model.labels}
 
     @cached_property
@@ -143,20 +140,19 @@ class LanguageIdentifier:
         if len(texts) == 0:
             empty = pa.array([], pa.string())
             return Identified(empty, pa.array([], pa.float32()), empty, empty, ())
-        joined = self.documents(*buffers(texts))
-        shares = tuple(tuple((name, round(share, 2)) for name, share in found.languages) for found in joined)
+        labels, scores, parts, votes = zip(*self.documents(*buffers(texts)), strict=True)
+        shares = tuple([tuple([(name, round(share, 2)) for name, share in row]) for row in parts])
         return Identified(
-            pa.array([found.label for found in joined], pa.string()),
-            pa.array(np.array([found.score for found in joined], np.float32)),
-            pa.array([", ".join(f"{name} {share:.2f}" for name, share in row) for row in shares], pa.string()),
+            pa.array(labels, pa.string()),
+            pa.array(np.array(scores, np.float32)),
+            pa.array([", ".join([f"{name} {share:.2f}" for name, share in row]) for row in shares], pa.string()),
             pa.array(
-                [", ".join(f"{who} {name} {score:.2f}" for who, name, score in found.votes) for found in joined],
-                pa.string(),
+                [", ".join([f"{who} {name} {sure:.2f}" for who, name, sure in row]) for row in votes], pa.string()
             ),
             shares,
         )
 
-    def documents(self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> list[Joined]:
+    def documents(self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> list[Answer]:
         """What is found of each document `data[offsets[i]:offsets[i + 1]]` (UTF-8).
 
         A glance at all its samples settles it where they are surely in one language together, or it has one sample;
@@ -201,9 +197,8 @@ class LanguageIdentifier:
         marks: npt.NDArray[np.int32],
         surely: npt.NDArray[np.bool_],
     ) -> list[Answer | None]:
-        """By script or else by the classifier, in the project's codes; None where an answer must be sure (`surely`) and
-        is not."""
-        answers = self._by_script(letters, marks, surely) if self._vote else _empty(letters)
+        """By script or else by the classifier; None where an answer must be sure (`surely`) and is not."""
+        answers = self._by_script(letters, marks, surely) if self._vote else self._empty(letters)
         open_rows = np.array([row for row, answer in enumerate(answers) if answer is None], np.int64)
         totals = letters[open_rows, 1:].sum(axis=1).astype(np.int64)
         scripts = letters[open_rows, 1:].argmax(axis=1) + 1
@@ -211,51 +206,54 @@ class LanguageIdentifier:
         decided = classify(starts[open_rows], ends[open_rows], data, scripts, totals, surely[open_rows])
         for row, answer in zip(open_rows.tolist(), decided, strict=True):
             answers[row] = answer
-        named = [self._named(answer) if answer else None for answer in answers]
-        told = np.array([at for at, row in enumerate(open_rows.tolist()) if named[row]], np.int64)
+        told = np.array([answer is not None for answer in decided], bool)
         judged = open_rows[told]
         for model in self._joining:
-            firm = np.zeros(len(told), bool)
+            firm = np.zeros(len(judged), bool)
             heard = model.classify(starts[judged], ends[judged], data, scripts[told], totals[told], firm)
             for row, other in zip(judged.tolist(), heard, strict=True):
-                mine = named[row]
+                mine = answers[row]
                 if mine and other:
-                    named[row] = combine(mine, self._named(other))
-        return named
-
-    def _named(self, answer: Answer) -> Answer:
-        name = self._labels.answer
-        shares = tuple([(name(label), share) for label, share in answer.shares])
-        votes = tuple([(voter, name(label), score) for voter, label, score in answer.votes])
-        return Answer(name(answer.label), answer.score, shares, votes)
+                    answers[row] = combine(mine, other)
+        return answers
 
     def _by_script(
         self, letters: npt.NDArray[np.int32], marks: npt.NDArray[np.int32], surely: npt.NDArray[np.bool_]
     ) -> list[Answer | None]:
         """What the script alone decides; None where it does not, or not surely where it must."""
-        answers = _empty(letters)
+        answers = self._empty(letters)
         totals = letters[:, 1:].sum(axis=1)
         for script, language in ONE_LANGUAGE.items():
             own = letters[:, SCRIPTS.index(script)]
             for row in np.flatnonzero((own > 0) & (own >= SHORTCUT_SHARE * totals)):
-                answers[row] = _scripted(language, float(own[row] / totals[row]))
+                answers[row] = self._scripted(language, float(own[row] / totals[row]))
         kana, han = letters[:, SCRIPTS.index("Kana")], letters[:, SCRIPTS.index("Hani")]
         east = HAN_LETTERS * (kana + han)
         shares = east / np.maximum(east + totals - kana - han, 1)
         for row in np.flatnonzero(shares >= HAN_SHARE):
             share = float(shares[row])
             if kana[row] > KANA_SHARE * (kana[row] + han[row]):
-                answers[row] = _scripted("ja", share)
+                answers[row] = self._scripted("ja", share)
             else:
-                answers[row] = _scripted("zh-Hant" if marks[row, 1] > marks[row, 0] else "zh", share)
+                answers[row] = self._scripted("zh-Hant" if marks[row, 1] > marks[row, 0] else "zh", share)
         for row in np.flatnonzero((marks[:, 2] > 0) & (marks[:, 2] >= 0.002 * totals)):
             if letters[row, SCRIPTS.index("Beng")] >= SHORTCUT_SHARE * totals[row]:
-                answers[row] = _scripted("as", float(letters[row, SCRIPTS.index("Beng")] / totals[row]))
+                answers[row] = self._scripted("as", float(letters[row, SCRIPTS.index("Beng")] / totals[row]))
         for row in np.flatnonzero(surely):
             answer = answers[row]
             if answer and answer.score < SURE_SHARE and totals[row]:
                 answers[row] = None
         return answers
+
+    def _scripted(self, label: str, share: float) -> Answer:
+        code, undetermined = self._labels.answer(label), self._labels.answer(UNDETERMINED)
+        shares = ((code, share), (undetermined, 1.0 - share)) if share < 1.0 else ((code, 1.0),)
+        return Answer(code, share, shares, (("script", code, share),))
+
+    def _empty(self, letters: npt.NDArray[np.int32]) -> list[Answer | None]:
+        """`und` for texts without letters, None for the others."""
+        nothing = Answer(self._labels.answer(UNDETERMINED), 0.0)
+        return [None if total else nothing for total in letters[:, 1:].sum(axis=1).tolist()]
 
 
 class _Text(NamedTuple):
@@ -270,34 +268,24 @@ def _look(
 ) -> tuple[_Text, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Pieces of texts, with the letters of each script and the marks of each; see `kernels.look`."""
     text = _Text(*gather(edges, data))
-    _, letters, marks = look(*text, len(text.data), script_table(), han_table(), len(SCRIPTS))
+    letters, marks = look(*text, script_table(), han_table(), len(SCRIPTS))
     return text, letters, marks
 
 
-def _scripted(label: str, share: float) -> Answer:
-    shares = ((label, share), (UNDETERMINED, 1.0 - share)) if share < 1.0 else ((label, 1.0),)
-    return Answer(label, share, shares, (("script", label, share),))
-
-
-def _empty(letters: npt.NDArray[np.int32]) -> list[Answer | None]:
-    """`und` for texts without letters, None for the others."""
-    return [None if total else Answer(UNDETERMINED, 0.0) for total in letters[:, 1:].sum(axis=1).tolist()]
-
-
-def _classifier(settings: LanguageIdentification, languages: Languages) -> Classifier:
+def _classifier(settings: LanguageIdentification, languages: Languages, labels: Labels) -> Classifier:
     if settings.model == "vote":
         from pipeline.language_id.vote import Vote
 
-        return Vote(ours=frozenset(canonical(code) for code in languages.natural))
+        return Vote(ours=frozenset(canonical(code) for code in languages.natural), code_of=labels.answer)
     from pipeline.language_id.fasttext_model import FastText
 
-    return FastText(settings.model)
+    return FastText(settings.model, labels.answer)
 
 
-def _also(settings: LanguageIdentification) -> tuple[Classifier, ...]:
+def _also(settings: LanguageIdentification, labels: Labels) -> tuple[Classifier, ...]:
     from pipeline.language_id.fasttext_model import FastText
 
-    return tuple(FastText(path) for path in settings.also)
+    return tuple(FastText(path, labels.answer) for path in settings.also)
 
 
 def share_of(shares: Shares, language: str) -> float:

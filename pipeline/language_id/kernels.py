@@ -85,20 +85,17 @@ def _decode(data: np.ndarray, at: int, end: int) -> tuple[np.int64, int]:
 
 @njit(cache=True, nogil=True)
 def look(
-    offsets: np.ndarray, data: np.ndarray, characters: int, script_of: np.ndarray, han_of: np.ndarray, scripts: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ends (int64, byte after the first `characters`), letters of each script (int32, rows × scripts), and marks
-    (int32, rows × 3: Han only simplified, Han only traditional, letters that only Assamese writes)."""
+    offsets: np.ndarray, data: np.ndarray, script_of: np.ndarray, han_of: np.ndarray, scripts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Letters of each script (int32, rows × scripts; 0: what is no letter) and marks (int32, rows × 3: Han only
+    simplified, Han only traditional, letters that only Assamese writes)."""
     rows = len(offsets) - 1
-    ends = np.empty(rows, np.int64)
     counts = np.zeros((rows, scripts), np.int32)
     marks = np.zeros((rows, 3), np.int32)
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
-        left = characters
         ascii_characters, ascii_letters = 0, 0
-        while at < end and left > 0:
-            left -= 1
+        while at < end:
             if data[at] < 0x80:
                 ascii_characters += 1
                 ascii_letters += script_of[data[at]] == _LATIN
@@ -116,8 +113,7 @@ def look(
                 marks[row, 2] += 1
         counts[row, 0] += ascii_characters - ascii_letters
         counts[row, _LATIN] += ascii_letters
-        ends[row] = at
-    return ends, counts, marks
+    return counts, marks
 
 
 @njit(cache=True, nogil=True, inline="always")

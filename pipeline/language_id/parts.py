@@ -7,7 +7,6 @@ were, so that it falls with mixing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,23 +24,20 @@ SHARE_MIN = 0.01
 """Smaller parts are not told."""
 
 
+Shares = tuple[tuple[str, float], ...]
+"""Languages of a text and the share of each."""
+Votes = tuple[tuple[str, str, float], ...]
+"""Who said what of a text, and how sure they were."""
+
+
 class Answer(NamedTuple):
-    """What was found of one text: label and score, the share of each language in it, and what each voter said."""
+    """What was found of a text or a document: label and score, the share of each language in it (of a document the
+    largest first), and what each voter said."""
 
     label: str
     score: float
-    shares: tuple[tuple[str, float], ...] = ()
-    votes: tuple[tuple[str, str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What was found of a document: label, score, and all its languages and votes by share, largest first."""
-
-    label: str
-    score: float
-    languages: tuple[tuple[str, float], ...]
-    votes: tuple[tuple[str, str, float], ...]
+    shares: Shares = ()
+    votes: Votes = ()
 
 
 _ONES = np.uint64(0x0101010101010101)
@@ -174,13 +170,14 @@ def combine(first: Answer, second: Answer) -> Answer:
     return Answer(likelier.label, min(score, likelier.score), likelier.shares or ((likelier.label, 1.0),), votes)
 
 
-def alone(answer: Answer) -> Joined:
+def alone(answer: Answer) -> Answer:
     """The document of this one answer."""
-    shares = answer.shares or ((answer.label, 1.0),)
-    return Joined(answer.label, answer.score, shares if len(shares) == 1 else _told(dict(shares)), answer.votes)
+    if len(answer.shares) == 1:
+        return answer
+    return answer._replace(shares=_told(dict(answer.shares or ((answer.label, 1.0),))))
 
 
-def join(answers: Sequence[Answer], weights: Sequence[float]) -> Joined:
+def join(answers: Sequence[Answer], weights: Sequence[float]) -> Answer:
     """The document of these samples, each of which stands for `weights` letters.
 
     Near relatives (`spelling.GROUPS`) are seldom mixed and often mistaken: they count for the one that has most.
@@ -198,7 +195,7 @@ def join(answers: Sequence[Answer], weights: Sequence[float]) -> Joined:
         pooled[head] = pooled.get(head, 0.0) + amount
     total = sum(pooled.values())
     if total <= 0:
-        return Joined(UNDETERMINED, 0.0, ((UNDETERMINED, 1.0),), ())
+        return Answer(UNDETERMINED, 0.0, ((UNDETERMINED, 1.0),), ())
     known = {label: amount for label, amount in pooled.items() if label != UNDETERMINED} or pooled
     label = max(sorted(known), key=lambda name: known[name])
     sure = weight_of = 0.0
@@ -208,7 +205,7 @@ def join(answers: Sequence[Answer], weights: Sequence[float]) -> Joined:
             weight_of += weight
     score = sure / max(weight_of, 1e-9) * min(1.0, known[label] / sum(known.values()))
     whole = {name: amount / total for name, amount in pooled.items()}
-    return Joined(label, float(score), _told(whole), _votes(answers, weights))
+    return Answer(label, float(score), _told(whole), _votes(answers, weights))
 
 
 def _heads(amounts: Mapping[str, float]) -> dict[str, str]:
@@ -221,12 +218,12 @@ def _heads(amounts: Mapping[str, float]) -> dict[str, str]:
     return heads
 
 
-def _told(shares: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+def _told(shares: Mapping[str, float]) -> Shares:
     ordered = sorted(shares.items(), key=lambda entry: (-entry[1], entry[0]))
     return tuple(entry for entry in ordered if entry[1] >= SHARE_MIN) or tuple(ordered[:1])
 
 
-def _votes(answers: Sequence[Answer], weights: Sequence[float]) -> tuple[tuple[str, str, float], ...]:
+def _votes(answers: Sequence[Answer], weights: Sequence[float]) -> Votes:
     """Of each voter the label that it gives to most of the document, and its mean score there."""
     found: dict[str, dict[str, list[float]]] = {}
     for answer, weight in zip(answers, weights, strict=True):

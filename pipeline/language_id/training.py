@@ -117,7 +117,7 @@ def train(declarations: Mapping[str, list[str]]) -> Bayes:
 def script_of(text: str) -> int:
     """Index into SCRIPTS of the script that most letters of a text are of."""
     offsets, data = buffers(pa.array([text], pa.large_string()))
-    _, letters, _ = look(offsets, data, len(text), script_table(), han_table(), len(SCRIPTS))
+    letters, _ = look(offsets, data, script_table(), han_table(), len(SCRIPTS))
     return int(letters[0, 1:].argmax()) + 1
 
 

@@ -1,7 +1,7 @@
 """The vote: pycld2 (Compact Language Detector 2), and naive Bayes where it is silent, unsure or known to err."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -14,7 +14,7 @@ from configs.language_codes import UNDETERMINED
 from pipeline.language_id.bayes import UNITS_PER_NAT, Bayes, load_bayes
 from pipeline.language_id.kernels import rank_rows, words_and_characters
 from pipeline.language_id.labels import canonical
-from pipeline.language_id.parts import Answer
+from pipeline.language_id.parts import Answer, Shares, Votes
 from pipeline.language_id.signs import LANGUAGES, weigh
 from pipeline.language_id.spelling import GROUPS, Signs
 
@@ -51,7 +51,10 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xef[\xbf][\x
 class Vote:
     """pycld2 and our classifier together."""
 
-    def __init__(self, bayes: Bayes | None = None, ours: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, bayes: Bayes | None = None, ours: frozenset[str] = frozenset(), code_of: Callable[[str], str] = str
+    ) -> None:
+        """`code_of` gives the code that answers have for a language."""
         self._bayes = bayes or _own_bayes()
         languages = [canonical(label.split("/")[0]) for label in self._bayes.labels]
         codes = dict(pycld2.LANGUAGES)
@@ -59,6 +62,7 @@ class Vote:
         self.labels = frozenset(languages) | cld2
         self._names = sorted(self.labels | set(LANGUAGES))
         self._index = {name: column for column, name in enumerate(self._names)}
+        self._code_of, self._codes = code_of, [code_of(name) for name in (*self._names, UNDETERMINED)]
         self._columns = np.array([self._index[language] for language in languages], np.int64)
         self._ours = self._among(ours)
         self._has_class = self._among(languages)
@@ -103,31 +107,34 @@ class Vote:
         view = memoryview(data)  # type: ignore[arg-type]
         texts = [bytes(view[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
         heard = [hear(text) for text in texts]
-        pairs = zip(texts, heard, surely.tolist(), strict=True)
-        pure = np.array([not (must and _mixed(text, found)) for text, found, must in pairs], bool)
-        kept = np.flatnonzero(pure)
+        places = enumerate(zip(texts, heard, surely.tolist(), strict=True))
+        kept = np.array([row for row, (text, told, must) in places if not (must and _mixed(text, told))], np.int64)
+        firsts = [heard[row][0] for row in kept.tolist()]
         rows = _Rows(
             starts[kept],
             ends[kept],
             data,
             letters[kept],
-            np.array([self._index.get(heard[row][0][0], -1) for row in kept.tolist()], np.int64),
-            np.array([heard[row][0][1] for row in kept.tolist()], np.float64),
+            np.array([self._index.get(name, -1) for name, _ in firsts], np.int64),
+            np.array([share for _, share in firsts], np.float64),
         )
         found = self._compare(rows, scripts[kept])
         labels, scores = self._decide(rows, found)
         answers: list[Answer | None] = [None] * len(texts)
-        names = self._names
+        code_of, codes = self._code_of, self._codes
         sureness = (1.0 - 0.5 * np.exp(-2.0 * found.margin)).tolist()
         columns = (kept.tolist(), labels.tolist(), scores.tolist(), found.features.tolist(), found.best.tolist())
         for row, label, score, features, best, sure in zip(*columns, sureness, strict=True):
-            first = heard[row][0]
-            votes = (("pycld2", *first),) if first[0] != UNDETERMINED else ()
+            told = heard[row]
+            first, share = told[0]
+            votes: Votes = (("pycld2", code_of(first), share),) if first != UNDETERMINED else ()
             if features:
-                votes = (*votes, ("bayes", names[best], sure))
-            name = names[label] if label >= 0 else UNDETERMINED
-            shares = _shares(name, heard[row]) if len(texts[row]) >= LONG_BYTES and label >= 0 else ((name, 1.0),)
-            answers[row] = Answer(name, score, shares, votes)
+                votes = (*votes, ("bayes", codes[best], sure))
+            code = codes[label]
+            shares: Shares = ((code, 1.0),)
+            if len(told) > 1 and label >= 0 and len(texts[row]) >= LONG_BYTES:
+                shares = tuple([(code_of(other), part) for other, part in _shares(self._names[label], told)])
+            answers[row] = Answer(code, score, shares, votes)
         return answers
 
     def _decide(self, rows: "_Rows", found: "Compared") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -327,10 +334,10 @@ def _ends(text: bytes) -> tuple[bytes, bytes]:
     return first[: first.rfind(b" ")], last[last.find(b" ") + 1 :]
 
 
-def _shares(label: str, heard: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+def _shares(label: str, heard: list[tuple[str, float]]) -> Shares:
     """The share of each language in a text: the label's, and pycld2's for others that it found beside it."""
     others = [(name, share) for name, share in heard[1:] if share >= OTHER_SHARE and name != label]
-    return ((label, 1.0 - sum(share for _, share in others)), *others)
+    return ((label, 1.0 - sum([share for _, share in others])), *others)
 
 
 def detect(text: bytes) -> tuple[str, float]:
@@ -341,13 +348,17 @@ def detect(text: bytes) -> tuple[str, float]:
 def hear(text: bytes) -> list[tuple[str, float]]:
     """The languages that pycld2 finds in a UTF-8 text and the share of each, its first choice first."""
     try:
-        reliable, _, details = pycld2.detect(text, isPlainText=True, bestEffort=False)
+        reliable, _, details = pycld2.detect(text, isPlainText=True)
     except pycld2.error:  # refuses control characters and what Unicode leaves undefined
         try:
             cleaned = _CONTROLS.sub(b" ", text).decode("utf-8", "ignore").encode()
-            reliable, _, details = pycld2.detect(cleaned, isPlainText=True, bestEffort=False)
+            reliable, _, details = pycld2.detect(cleaned, isPlainText=True)
         except pycld2.error:
             return [(UNDETERMINED, 0.0)]
-    trust = 1.0 if reliable else 0.8
-    found = [(canonical(code), percent / 100 * trust) for _, code, percent, _ in details if percent and code != "un"]
-    return found if found and details[0][1] != "un" else [(UNDETERMINED, 0.0)]
+    found = []
+    if details[0][1] != "un":
+        trust = 1.0 if reliable else 0.8
+        for _, code, percent, _ in details:
+            if percent and code != "un":
+                found.append((canonical(code), percent / 100 * trust))
+    return found or [(UNDETERMINED, 0.0)]

@@ -164,14 +164,14 @@ def test_voters_are_told(identifier: LanguageIdentifier) -> None:
 def test_samples_count_for_what_they_stand_for() -> None:
     joined = join([Answer("sw", 0.9), Answer("en", 1.0), Answer("sw", 0.9)], [10.0, 70.0, 20.0])
     assert joined.label == "en"
-    assert joined.languages == (("en", 0.7), ("sw", pytest.approx(0.3)))
+    assert joined.shares == (("en", 0.7), ("sw", pytest.approx(0.3)))
     assert joined.score == pytest.approx(0.7)
 
 
 def test_relatives_count_for_the_one_that_has_most() -> None:
     joined = join([Answer("zu", 0.9), Answer("xh", 0.8), Answer("zu", 0.9)], [1.0, 1.0, 1.0])
     assert joined.label == "zu"
-    assert joined.languages == (("zu", 1.0),)
+    assert joined.shares == (("zu", 1.0),)
 
 
 def test_two_models_that_agree_are_surer_and_two_that_differ_less_sure() -> None:
