@@ -46,7 +46,9 @@ from pipeline.settle import (
 )
 from pipeline.write import Part, ledger_phase, ledger_tasks, plan_shards, write_phase
 
-SMALL_ROUNDS = 4
+SMALL_ROUNDS = 8
+"""As many rounds as one exchange may need for all to be small: each pipeline more takes some 0.2 s, in which workers
+have nothing to do."""
 TEXT_PER_LINE_KEY = 2
 """Bytes of text to a byte of keys of lines: the shortest that count have 15 characters, and their keys 7 bytes."""
 
@@ -65,13 +67,13 @@ class CorpusJobs:
     is_small: bool = False
 
     def sized(self, done: Done) -> "CorpusJobs":
-        """These jobs, small where all keys of what was ingested fit in a few rounds, beside no finished build."""
+        """These jobs, small where a few rounds hold the keys of the largest exchange, beside no finished build."""
         files = [file for record in done.records("ingest") for file in record.files]
         settings = self.deduplicator.settings
-        keys = sum(file.documents for file in files) * (2 * RANKED.itemsize + settings.bands * KEYED.itemsize)
-        keys += sum(file.bytes for file in files) // TEXT_PER_LINE_KEY
-        is_small = not self.deduplicator.adopted and keys <= SMALL_ROUNDS * settings.shuffle_bytes
-        return replace(self, is_small=is_small)
+        documents = sum(file.documents for file in files) * max(RANKED.itemsize, settings.bands * KEYED.itemsize)
+        lines = sum(file.bytes for file in files) // TEXT_PER_LINE_KEY
+        is_small = max(documents, lines) <= SMALL_ROUNDS * settings.shuffle_bytes
+        return replace(self, is_small=is_small and not self.deduplicator.adopted)
 
     def read_steps(self, units: list[Unit]) -> list[Step]:
         """From files to keys of documents, and what equal keys tell."""
