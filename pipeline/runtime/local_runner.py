@@ -19,12 +19,19 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import (
 )
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
+from pipeline.runtime.unsampled import unsampled
+
 PARTS_PER_WORKER = 64
 """At most so many bundles a worker; below that each key is one. A bundle costs some milliseconds."""
 
 
 class LocalRunner(FnApiRunner):
-    """Beam's FnApiRunner, with `_SharedBundles` where there are several workers."""
+    """Beam's FnApiRunner, with `_SharedBundles` where there are several workers, and bundles that end at once."""
+
+    def run_stages(self, stage_context: Any, stages: Any) -> Any:
+        """Run the stages of a pipeline, in their order."""
+        with unsampled():
+            return super().run_stages(stage_context, stages)
 
     def _get_bundle_manager(self, bundle_context_manager: Any) -> BundleManager:
         manager = super()._get_bundle_manager(bundle_context_manager)

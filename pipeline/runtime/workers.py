@@ -33,6 +33,7 @@ from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 from google.protobuf import json_format
 
 from pipeline.runtime import nursery
+from pipeline.runtime.unsampled import unsampled
 
 ENVIRONMENT = "openroots:environment:worker_process:v1"
 _POLL_SECONDS = 0.2
@@ -289,7 +290,8 @@ def serve(assignment: Assignment) -> None:
     packed.update(assignment["packed"])
     harness = SdkHarness(assignment["control"], worker_id=assignment["worker"], state_cache_size=_STATE_CACHE_BYTES)
     harness._worker_thread_pool = UnboundedThreadPoolExecutor()  # Beam's own is shared, so never waited for
-    harness.run()
+    with unsampled():
+        harness.run()
     harness._control_channel.close()
 
 
