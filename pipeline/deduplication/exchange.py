@@ -1,8 +1,11 @@
 """The one shape of all shuffles here: shards → partitions → files, as packed records.
 
     Read   each shard gives, for each partition, one buffer of records
-    Reduce each partition sorts its records and gives, for each file, one buffer
-    Write  each file's buffers are merged and written
+    Reduce each partition sorts its records and gives, for each bundle of files, one buffer
+    Write  each bundle's buffers are merged and its files written
+
+A bundle is one file, except where each shard gets a file: each partition would give each shard a buffer, and of both
+there are as many as there is text, so that shards are bundled (`keys.by_bundle`).
 
 On runners that spill, an exchange is one shuffle. Where Beam keeps in memory what it shuffles, more keys make more
 rounds over ranges of partitions, so that memory follows the bound of a round and not the corpus. Buffers arrive in any
@@ -38,9 +41,9 @@ PARTITIONS_MAX = 1 << 16
 Read = Callable[[Any, int, range], Iterator[tuple[int, bytes]]]
 """(shard, number of partitions, those of the round) → partition, records."""
 Reduce = Callable[[int, bytes], Iterator[tuple[str, bytes]]]
-"""(partition, its records) → name of a file, records."""
-Merge = Callable[[str, bytes], bytes]
-"""(name of a file, all its records) → its content."""
+"""(partition, its records) → name of a bundle of files, records."""
+Merge = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
+"""(name of a bundle, all its records) → name of each file, its content."""
 About = Callable[[bytes], str]
 """(content of a file) → what later steps are to know of it."""
 
@@ -82,7 +85,7 @@ class ExchangeStep(Step):
     joins        whether the parts that rounds leave of a file are to be joined to one
     needed       whether it is to be done at all; always if not given
     is_small     all that is shuffled fits in a round, whatever the steps before it leave
-    is_whole     a partition gives its files whole, so that what it gives is not shuffled again
+    is_whole     a partition gives its bundles whole, so that what it gives is not shuffled again
     """
 
     name: str
@@ -134,7 +137,7 @@ class ExchangeStep(Step):
         return Begun([(number, number) for number in numbers], False)
 
     def expand(self, elements: beam.PCollection, site: Site) -> beam.PCollection:
-        """Two shuffles: by partition, by file."""
+        """Two shuffles: by partition, by bundle of files."""
         reduced = (
             elements
             | "Spread" >> beam.GroupByKey()
@@ -142,8 +145,8 @@ class ExchangeStep(Step):
             | "By partition" >> beam.GroupByKey()
             | "Reduce" >> beam.ParDo(_ReducePartition(site))
         )
-        files = reduced | "Alone" >> beam.Map(_alone) if self.is_whole else reduced | "By file" >> beam.GroupByKey()
-        return files | "Write" >> beam.ParDo(_WriteFile(site))
+        bundles = reduced | "Alone" >> beam.Map(_alone) if self.is_whole else reduced | "By file" >> beam.GroupByKey()
+        return bundles | "Write" >> beam.ParDo(_WriteFiles(site))
 
     def end(self, done: Done, results: list[Any]) -> dict[str, Any]:
         """Write the round's record; after the last round join parts, and remove what earlier exchanges left."""
@@ -202,8 +205,9 @@ class ExchangeStep(Step):
         if _whole(target, key, check=False) is not None:
             return
         files = tuple(
-            _write(target, name, merge(name, read_all(parts.files(name), np.dtype("u1")).tobytes()), None)
-            for name in parts.all_names
+            _write(target, name, content, None)
+            for part in parts.all_names
+            for name, content in merge(part, read_all(parts.files(part), np.dtype("u1")).tobytes())
         )
         _remove_others(target, files)
         write_record(f"{target}.json", Record("joined", key, files, {}))
@@ -310,8 +314,8 @@ def _sweep(place: str, rounds: int) -> None:
             storage.remove(place, [name])
 
 
-def _alone(file: tuple[str, bytes]) -> tuple[str, list[bytes]]:
-    return file[0], [file[1]]
+def _alone(bundle: tuple[str, bytes]) -> tuple[str, list[bytes]]:
+    return bundle[0], [bundle[1]]
 
 
 class _ReadShards(SiteDoFn):
@@ -340,7 +344,7 @@ class _ReducePartition(SiteDoFn):
             yield from step.exchange(self.site.done).reduce(partition, b"".join(buffers))
 
 
-class _WriteFile(SiteDoFn):
+class _WriteFiles(SiteDoFn):
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[tuple[int, Any]]:
         name, buffers = element
         step, done = self.site.step, self.site.done
@@ -350,5 +354,5 @@ class _WriteFile(SiteDoFn):
             return
         with carried():
             exchange = step.exchange(done)
-            content = exchange.merge(name, b"".join(buffers))
-            yield 0, (name, _write(step.target(done), name, content, exchange.about))
+            for file, content in exchange.merge(name, b"".join(buffers)):
+                yield 0, (file, _write(step.target(done), file, content, exchange.about))

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.deduplication.graph import Graph, Pairs
-from pipeline.deduplication.keys import shard_file
+from pipeline.deduplication.keys import by_bundle
 from pipeline.deduplication.near import Signed
 from pipeline.deduplication.orphans import Ahead, CrowdedBuckets, Orphans, add_orphan, most_similar
 from pipeline.deduplication.packing import pack_records
@@ -28,7 +28,6 @@ from pipeline.deduplication.records import (
     MEMBER,
     EdgeFile,
     read_records,
-    shards_of,
 )
 
 STATISTICS = "statistics"
@@ -57,7 +56,7 @@ class ChooseKept:
     files: tuple[EdgeFile, ...] = ()
 
     def __call__(self, _: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-        """Records MEMBER by shard, packed, and counts of clusters (records CLUSTERS)."""
+        """Records MEMBER by bundle of shards, packed, and counts of clusters (records CLUSTERS)."""
         graph = Graph.of(Pairs(buffer, self.files), self.documents, self.sources)
         fate, matches = self._decide(graph)
         sizes = np.zeros(len(fate), np.uint32)
@@ -113,8 +112,16 @@ class ChooseKept:
             members["kept_source"] = graph.sources.take(keeper)
             members["similarity"] = matches.take(ranks) / np.float32(self.permutations)
             members["size"] = np.maximum(size.take(chosen), 1)
-            for position, mine in shards_of(members["node"]):
-                yield shard_file(position), pack_records(members[mine])
+            for bundle, part in by_bundle(members, members["node"]):
+                yield bundle, pack_members(part)
+
+
+def pack_members(members: np.ndarray) -> bytes:
+    """Records MEMBER of a bundle as they are shuffled: the id of the one kept only of those that are dropped for it."""
+    is_dropped = members["fate"] == DROPPED
+    stays = members.compress(~is_dropped)
+    stays["kept_high"], stays["kept_low"] = 0, 0
+    return b"".join(pack_records(part) for part in (members.compress(is_dropped), stays) if len(part))
 
 
 @njit(cache=True, nogil=True)

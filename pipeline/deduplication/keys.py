@@ -15,6 +15,7 @@ from pipeline.deduplication.packing import pack_records, unpack_records
 from pipeline.deduplication.records import (
     DOCUMENT,
     EDGE,
+    LOSER,
     RANKED,
     Shard,
     Span,
@@ -25,6 +26,7 @@ from pipeline.deduplication.records import (
     read_all,
     read_records,
     rows_of,
+    shards_of,
     split,
 )
 from pipeline.deduplication.sieve import Passing
@@ -141,6 +143,12 @@ def still_in(shard: Shard, losers: tuple[str, ...]) -> np.ndarray:
     return alive
 
 
+_UNSENT_BITS = np.uint64(32)
+"""Of a key of 128 bits: 96 tell ids and texts apart."""
+_UNSENT_ID_BITS = np.uint64(16)
+"""Of the upper half of an id: 48 bits tell which of two documents with equal texts has the smaller one."""
+
+
 @dataclass(frozen=True)
 class ReadKeys:
     """The keys of a shard's documents (`sieve.Keys`): its payload is the shard and the files of its losers so far."""
@@ -166,8 +174,12 @@ class ReadKeys:
         records = ranked(documents[rows], nodes(position, rows))
         records["key_high"] = documents[f"{self.key}_high"][rows]
         records["key_low"] = documents[f"{self.key}_low"][rows]
-        if self.key == "exact":  # 96 bits tell texts apart; of ids the rest is sent anyhow
-            records["key_low"] >>= np.uint64(32)
+        records["key_low"] >>= _UNSENT_BITS
+        if self.key == "id":
+            records["id_low"] >>= _UNSENT_BITS  # is sent as the key
+        else:
+            records["id_high"] >>= _UNSENT_ID_BITS
+            records["id_low"] = 0
         return records
 
     def pack(self, records: np.ndarray) -> bytes:
@@ -185,7 +197,7 @@ def ranked(documents: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def find_losers(_: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
-    """Of documents with equal keys, all but the best, by shard: records EDGE (loser, winner)."""
+    """Of documents with equal keys, all but the best, by bundle of shards: records EDGE (loser, winner), packed."""
     records = best_first(unpack_records(buffer, RANKED), "key_high", "key_low")
     same = (np.diff(records["key_high"]) == 0) & (np.diff(records["key_low"]) == 0)
     is_loser = np.r_[False, same]
@@ -193,8 +205,41 @@ def find_losers(_: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     losers = np.zeros(int(is_loser.sum()), EDGE)
     losers["left"] = records["node"][is_loser]
     losers["right"] = records["node"][winner[is_loser]]
-    for position, part in split(losers, (losers["left"] >> np.uint64(32)).astype(np.int64)):
-        yield shard_file(position), part.tobytes()
+    for bundle, part in by_bundle(losers, losers["left"]):
+        yield bundle, pack_losers(part)
+
+
+def pack_losers(losers: np.ndarray) -> bytes:
+    """Records EDGE, n ≥ 1, of a bundle as they are shuffled: in 7 to 8 bytes, where a partition has many."""
+    records = np.empty(len(losers), LOSER)
+    records["row"], records["shard"] = rows_of(losers["left"]), losers["left"] >> np.uint64(32)
+    records["winner"] = losers["right"]
+    return pack_records(records)
+
+
+def losers_by_shard(_: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
+    """By shard, its distinct records EDGE, sorted."""
+    records = unpack_records(buffer, LOSER)
+    losers = np.empty(len(records), EDGE)
+    losers["left"] = nodes(records["shard"].astype(np.uint64), records["row"])
+    losers["right"] = records["winner"]
+    losers = distinct(losers)
+    for position, mine in shards_of(losers["left"]):
+        yield shard_file(position), losers[mine].tobytes()
+
+
+BUNDLES_MAX = 512
+"""Bundles of shards, at most: among 10¹¹ documents, one has 20 million of those that are dropped, 0.3 GB."""
+
+
+def by_bundle(records: np.ndarray, numbers: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Records by bundle of shards, from the numbers of their documents; names of bundles.
+
+    Neighbouring shards, which resemble each other, are in different bundles.
+    """
+    bundles = ((numbers >> np.uint64(32)) % np.uint64(BUNDLES_MAX)).astype(np.int64)
+    for bundle, part in split(records, bundles):
+        yield f"bundle-{bundle:03d}", part
 
 
 def shard_file(position: int) -> str:
@@ -202,6 +247,6 @@ def shard_file(position: int) -> str:
     return f"shard-{position:06d}"
 
 
-def sort_edges(_: str, buffer: bytes) -> bytes:
+def sort_edges(name: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     """Distinct records EDGE, sorted."""
-    return distinct(np.frombuffer(buffer, EDGE)).tobytes()
+    yield name, distinct(np.frombuffer(buffer, EDGE)).tobytes()

@@ -128,6 +128,10 @@ class Signed:
     bands: str
 
 
+_UNSENT_BITS = np.uint64(8)
+"""Of a band's hash: documents whose bands agree by chance are told apart by their signatures."""
+
+
 class ReadBands:
     """The bands of a shard (`sieve.Keys`): its payload is its files of signatures and the number of its bands."""
 
@@ -151,7 +155,8 @@ class ReadBands:
         return records
 
     def pack(self, records: np.ndarray) -> bytes:
-        """See `packing`."""
+        """The upper 56 bits of hashes; see `packing`."""
+        records["hash"] >>= _UNSENT_BITS
         return pack_records(records)
 
 

@@ -34,8 +34,8 @@ from pipeline.deduplication.keys import (
     ReadKeys,
     ShardInput,
     find_losers,
+    losers_by_shard,
     shard_file,
-    sort_edges,
 )
 from pipeline.deduplication.near import ReadBands, SignaturePayload, SignDocuments, Signed
 from pipeline.deduplication.pairs import FindPairs
@@ -79,8 +79,8 @@ HASH, AGAINST, LINES, SIGN, RESULT, INDEX = (
     f"deduplicate-{name}" for name in ("hash", "against", "lines", "sign", "result", "index")
 )
 IDS, EXACT, RECURRING, PAIRS, KEPT = (f"deduplicate-{name}" for name in ("ids", "exacts", "recurring", "pairs", "kept"))
-BESIDE_KEY = {IDS: 13.5, EXACT: 25.5, RECURRING: 0.5, PAIRS: 3.5}
-"""Bytes of a record, as it is shuffled, beside the 64 bits that it is sorted by."""
+BESIDE_KEY = {IDS: 9.5, EXACT: 15.5, RECURRING: 0.5, PAIRS: 2.5}
+"""Bytes of a record, as it is shuffled, beside the 64 bits that it is sorted by; bands are sorted by 56."""
 
 
 def sieve_of(exchange: str) -> str:
@@ -391,7 +391,7 @@ class Deduplicator:
             self._configured(None),
             ReadGroup(ReadKeys(key)),
             find_losers,
-            sort_edges,
+            losers_by_shard,
             grouped(
                 [(one.shard, tuple(before.files(shard_file(one.position)) if before else ())) for one in shards],
                 self._key_count(done),
@@ -569,9 +569,9 @@ def read_nothing(_: None, partitions: int, chosen: range) -> Iterator[tuple[int,
         yield 0, b""
 
 
-def sort_pairs(_: str, buffer: bytes) -> bytes:
+def sort_pairs(name: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     """Distinct records PAIR, sorted."""
-    return distinct(np.frombuffer(buffer, PAIR)).tobytes()
+    yield name, distinct(np.frombuffer(buffer, PAIR)).tobytes()
 
 
 def _statistics(results: Sequence[Record], recurring: dict[str, str]) -> dict[str, Any]:

@@ -48,6 +48,9 @@ RANKED = np.dtype(
 EDGE = np.dtype([("left", "<u8"), ("right", "<u8")])
 """Two documents that belong together; for losers, the loser and the document that wins over it."""
 
+LOSER = np.dtype([("row", "<u8"), ("shard", "<u4"), ("winner", "<u8")])
+"""A loser and its winner as they are shuffled."""
+
 PAIR = np.dtype([("left", "<u8"), ("right", "<u8"), ("matches", "<u4")])
 """Two documents and the number of equal values of their signatures, or what else there is between them: see below."""
 TIE = np.uint32(1 << 31)
@@ -173,9 +176,9 @@ def content_digest(paths: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def nodes(position: int, rows: np.ndarray) -> np.ndarray:
-    """Numbers of documents, uint64, from their rows in a shard."""
-    return np.uint64(position << 32) | rows.astype(np.uint64)
+def nodes(positions: int | np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Numbers of documents, uint64, from the positions of their shards, or of one, and their rows there."""
+    return np.uint64(positions) << np.uint64(32) | rows.astype(np.uint64)
 
 
 def rows_of(numbers: np.ndarray) -> np.ndarray:

@@ -148,9 +148,9 @@ class FindRecurring:
                 yield f"source-{source:05d}", recurring.astype("<u8").tobytes()
 
 
-def sort_hashes(_: str, buffer: bytes) -> bytes:
+def sort_hashes(name: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     """Hashes, sorted."""
-    return np.sort(np.frombuffer(buffer, "<u8")).tobytes()
+    yield name, np.sort(np.frombuffer(buffer, "<u8")).tobytes()
 
 
 class RecurringLines:

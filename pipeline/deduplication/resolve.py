@@ -1,6 +1,6 @@
 """The end of deduplication: what became of every row, and how large clusters are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.deduplication.greedy import STATISTICS, largest
+from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.records import (
     CLUSTERS,
@@ -22,6 +23,7 @@ from pipeline.deduplication.records import (
     read_all,
     read_records,
     rows_of,
+    shards_of,
     validity,
 )
 from pipeline.deduplication.sorting import sorted_order
@@ -46,12 +48,15 @@ REASONS = (None, DUPLICATE_ID, EXACT_DUPLICATE, NEAR_DUPLICATE, RECURRING_LINES_
 RESULT_BATCH_ROWS = 1 << 16
 
 
-def merge_members(name: str, buffer: bytes) -> bytes:
-    """A shard's records MEMBER in the order of rows; records of counts as they are, sorted."""
+def merge_members(name: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
+    """By shard, its records MEMBER in the order of rows; records of counts as they are, sorted."""
     if name == STATISTICS:
-        return np.sort(np.frombuffer(buffer, CLUSTERS)).tobytes()
+        yield name, np.sort(np.frombuffer(buffer, CLUSTERS)).tobytes()
+        return
     members = unpack_records(buffer, MEMBER)
-    return members.take(sorted_order([members["node"]])).tobytes()
+    members = members.take(sorted_order([members["node"]]))
+    for position, mine in shards_of(members["node"]):
+        yield shard_file(position), members[mine].tobytes()
 
 
 def cluster_statistics(paths: Sequence[str]) -> dict[str, Any]:

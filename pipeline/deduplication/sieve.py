@@ -222,10 +222,10 @@ class FindFrequent:
                 yield group_file(group), pack(group, first, places + np.uint64(first))
 
 
-def in_order(_: str, buffer: bytes) -> bytes:
+def in_order(name: str, buffer: bytes) -> Iterator[tuple[str, bytes]]:
     """The frames of a group by their place in it."""
     frames = sorted(unpack(buffer), key=lambda frame: frame[1])
-    return b"".join(pack(group, first, values) for group, first, values in frames)
+    yield name, b"".join(pack(group, first, values) for group, first, values in frames)
 
 
 def count_passing(content: bytes) -> str:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from configs.errors import OpenRootsError
 from pipeline.deduplication import graph as graph_module
 from pipeline.deduplication import greedy as greedy_module
+from pipeline.deduplication import keys as keys_module
 from pipeline.deduplication import orphans as orphans_module
 from pipeline.deduplication import places as places_module
 from pipeline.deduplication.greedy import LARGEST, STATISTICS, ChooseKept
 from pipeline.deduplication.keys import shard_file
 from pipeline.deduplication.minhash import band_hashes
 from pipeline.deduplication.near import Signed
-from pipeline.deduplication.packing import unpack_records
 from pipeline.deduplication.pairs import LEADERS_MAX
 from pipeline.deduplication.records import (
     CLUSTERS,
@@ -36,6 +36,7 @@ from pipeline.deduplication.records import (
     EdgeFile,
     Shard,
 )
+from pipeline.deduplication.resolve import merge_members
 
 ROWS, PERMUTATIONS, BANDS, MATCHES_MIN = 70, 8, 4, 3
 Member = tuple[int, int, int, int, int, float, int]
@@ -191,17 +192,26 @@ def expected_members(case: Case, orphans_max: int = LEADERS_MAX) -> list[Member]
         what = EMPTIED if kept is None else KEPT if kept == node else DROPPED
         source = (keeper >> 32) + 10 * int(record["source"])
         similarity = float(np.float32(matches / PERMUTATIONS))
-        told = (node, what, int(record["id_high"]), int(record["id_low"]), source, similarity, max(sizes[keeper], 1))
+        identity = (int(record["id_high"]), int(record["id_low"])) if what == DROPPED else (0, 0)
+        told = (node, what, *identity, source, similarity, max(sizes[keeper], 1))
         members.append(told)
     return members
 
 
 def members_of(found: list[tuple[str, bytes]]) -> list[Member]:
+    """Of all files that the bundles make, one a shard."""
+    bundles: dict[str, bytes] = {}
     for name, part in found:
-        nodes = unpack_records(part, MEMBER)["node"] if name != STATISTICS else np.zeros(0, np.uint64)
-        assert {shard_file(int(node) >> 32) for node in nodes} <= {name}
-    parts = [unpack_records(part, MEMBER) for name, part in found if name != STATISTICS]
-    members: list[Member] = np.concatenate([np.zeros(0, MEMBER), *parts]).tolist()
+        if name != STATISTICS:
+            bundles[name] = bundles.get(name, b"") + part
+    files = [file for name, content in bundles.items() for file in merge_members(name, content)]
+    assert len(dict(files)) == len(files)
+    members: list[Member] = []
+    for name, content in files:
+        records = np.frombuffer(content, MEMBER)
+        assert {shard_file(int(node) >> 32) for node in records["node"]} == {name}
+        assert (np.diff(records["node"]) > 0).all()
+        members += records.tolist()
     return sorted(members)
 
 
@@ -220,6 +230,7 @@ def test_what_is_kept_is_what_plain_python_keeps(
         patch.setattr(graph_module, "KEY_BITS", bits)
         patch.setattr(graph_module, "CHUNK", 16)
         patch.setattr(places_module, "CHUNK", 16)
+        patch.setattr(keys_module, "BUNDLES_MAX", 3)
         found = list(choose(0, b""))
     assert members_of(found) == expected_members(case)
 

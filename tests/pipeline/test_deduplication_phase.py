@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
+from pipeline.deduplication import keys as keys_module
 from pipeline.deduplication import pairs as pairs_module
 from pipeline.deduplication.clusters import star_components
 from pipeline.deduplication.keys import DeduplicationContext, ShardInput
@@ -154,8 +155,11 @@ def test_an_interrupted_run_ends_with_the_same_files(
     assert [Path(path).read_bytes() for path in result.results] == [Path(path).read_bytes() for path in whole.results]
 
 
-def test_rounds_and_workers_do_not_change_the_result(shards: list[ShardInput], tmp_path: Path) -> None:
+def test_rounds_workers_and_bundles_do_not_change_the_result(
+    shards: list[ShardInput], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = run(shards, tmp_path / "plain", recurring_lines_documents_min=2)
+    monkeypatch.setattr(keys_module, "BUNDLES_MAX", 2)
     other = run(
         shards, tmp_path / "other", recurring_lines_documents_min=2, shuffle_bytes=250,
         engine=Engine(options=("--direct_num_workers=2", "--direct_running_mode=multi_threading")),
@@ -168,8 +172,9 @@ def test_rounds_and_workers_do_not_change_the_result(shards: list[ShardInput], t
 
 
 def test_deciding_component_by_component_gives_the_same_result(
-    shards: list[ShardInput], whole: DeduplicationResult, tmp_path: Path
+    shards: list[ShardInput], whole: DeduplicationResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keys_module, "BUNDLES_MAX", 2)
     assert run(shards, tmp_path, in_memory_edges_max=0).digests == whole.digests
 
 

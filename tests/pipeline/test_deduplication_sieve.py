@@ -57,7 +57,7 @@ def sieved(groups, bits, least, partitions=3):
     for partition, buffers in sorted(by_partition.items(), reverse=True):
         for name, buffer in FindFrequent(least)(partition, b"".join(buffers)):
             by_group.setdefault(name, []).append(buffer)
-    return {name: in_order(name, b"".join(buffers)) for name, buffers in by_group.items()}
+    return dict(file for name, buffers in by_group.items() for file in in_order(name, b"".join(buffers)))
 
 
 def sent(shards, bits, least, folder, partitions=3, parts=1):
