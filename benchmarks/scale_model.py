@@ -27,8 +27,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from benchmarks import Settings, Table
 from configs.load import load_recipe
 from pipeline.deduplication.exchange import ExchangeStep
+from pipeline.deduplication.keys import BUNDLES_MAX
 from pipeline.deduplication.packing import BITS_BESIDE_STEP
-from pipeline.deduplication.sieve import BY_CHANCE, Group, group_file
+from pipeline.deduplication.phase import RECURRING
+from pipeline.deduplication.records import MEMBER
+from pipeline.deduplication.sieve import BY_CHANCE, Group, group_file, is_one
 from pipeline.jobs import CorpusJobs
 from pipeline.readers import Unit
 from pipeline.report.tally import Tally
@@ -46,23 +49,26 @@ SCALE = "Scale, by the real planning code over synthetic records (shards of 100 
 _EDGE, _PAIR = 16, 20
 FRAME_BYTES = 29
 """Of a buffer of keys, beside these: of fingerprints; records have some fifty more."""
-MEMBER_BYTES = 24
-"""What becomes of a document: the id of the one kept, its row, how similar both are, and how many there are."""
+LOSER_BYTES = 7.5
+"""Of a document that is dropped for an equal one: its row and shard, and those of the one kept."""
+DROPPED_BYTES, KEPT_BYTES = 24, 8
+"""What becomes of a document: its row, how similar both are and how many there are; the id of the one kept."""
 NAME_BYTES = 16
-"""Of a file that records are shuffled by."""
+"""Of a bundle of files that records are shuffled by."""
 KEYS_A_SHARD: dict[str, Callable[[int], int]] = {
     "deduplicate-ids": lambda documents: documents,
     "deduplicate-exacts": lambda documents: documents,
     "deduplicate-recurring": lambda _: SHARD_BYTES // LINE_BYTES,
     "deduplicate-pairs": lambda documents: 14 * documents,
 }
-PASSING = {
-    "deduplicate-ids": 2 * DUPLICATES + BY_CHANCE,
-    "deduplicate-exacts": 2 * DUPLICATES + BY_CHANCE,
+SHARED = {
+    "deduplicate-ids": 2 * DUPLICATES,
+    "deduplicate-exacts": 2 * DUPLICATES,
     "deduplicate-recurring": 0.01,
-    "deduplicate-pairs": DUPLICATES + BY_CHANCE,
+    "deduplicate-pairs": DUPLICATES,
 }
-"""Share of keys that another document has as well, or by chance seems to: of near-duplicates every second band."""
+"""Share of keys that another document has as well: of near-duplicates every second band. Some more seem to by chance;
+of lines these are among the hundredth."""
 
 
 class CountingFiles(MemoryFileSystem):
@@ -167,16 +173,18 @@ class Model:
         if step.name.endswith("recurring"):
             self._touch(step, done, files)
         step.end(done, files)
-        # What partitions find is shuffled by file, unless each has its own.
-        again = 0 if step.is_whole else min(found, partitions * len(names))
-        shuffled = step.size(done) + FRAME_BYTES * buffers + (size * len(names) + NAME_BYTES * again if again else 0)
+        # What partitions find is shuffled by bundle of files, unless each has its own.
+        again = 0 if step.is_whole else min(found, partitions * min(len(names), BUNDLES_MAX))
+        shuffled = step.size(done) + FRAME_BYTES * buffers
+        if again:
+            told = found * LOSER_BYTES if len(names) == shards else size * len(names)
+            shuffled += int(told) + (FRAME_BYTES + NAME_BYTES) * again
         return {"tasks": groups, "elements": groups + buffers + again + 2 * len(names), "shuffled": shuffled}
 
     def _kept(self, step: ExchangeStep, done: Done, names: list[str], found: int) -> dict[str, int]:
         """One worker reads all pairs, and tells each shard of its documents that have duplicates or are ones."""
-        size = 2 * found // len(names) * MEMBER_BYTES
-        step.end(done, [self._file(step, done, name, size) for name in names])
-        return {"tasks": 1, "elements": 2 * len(names), "shuffled": size * len(names)}
+        step.end(done, [self._file(step, done, name, 2 * found // len(names) * MEMBER.itemsize) for name in names])
+        return {"tasks": 1, "elements": 2 * len(names), "shuffled": found * (DROPPED_BYTES + KEPT_BYTES)}
 
     def _file(self, step: ExchangeStep, done: Done, name: str, size: int) -> tuple[str, OutputFile]:
         digest = digest_of([step.name, name])
@@ -184,8 +192,13 @@ class Model:
         return name, OutputFile(f"{name}.{digest}", digest, 0, 0, extra, size, 0.0)
 
     def _sieve(self, step: ExchangeStep, begun: Begun, done: Done, keys: int, buffers: int) -> dict[str, int]:
-        """Fingerprints go there, and back come the places of those that are frequent: a file a group."""
-        share = PASSING[step.name.removesuffix("-sieve")]
+        """Fingerprints go there, and back come the places of those that are frequent: a file a group.
+
+        Where there is one group, its parts answer themselves.
+        """
+        share, alone = SHARED[step.name.removesuffix("-sieve")], is_one(step.exchange(done).shards)
+        if not alone and not step.name.startswith(RECURRING):
+            share += BY_CHANCE
         groups = len(begun.elements)
         passing = int(keys * share / groups)
         answer = int(passing * (BITS_BESIDE_STEP - math.log2(share)) / 8)
@@ -195,6 +208,8 @@ class Model:
             name = group_file(number)
             files.append((name, OutputFile(f"{name}.{digest}", digest, 0, 0, {"about": str(passing)}, answer, 0.0)))
         step.end(done, files)
+        if alone:
+            return {"tasks": groups, "elements": 4 * groups, "shuffled": 2 * (answer + FRAME_BYTES) * groups}
         # Answers come from every partition to every part that has keys of it.
         return {"tasks": groups, "elements": 2 * groups + 2 * buffers,
                 "shuffled": step.size(done) + FRAME_BYTES * 2 * buffers + answer * groups}  # fmt: skip

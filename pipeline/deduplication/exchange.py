@@ -33,7 +33,7 @@ from pipeline.runtime.ownership import remove_half_written
 from pipeline.runtime.storage import digest_of
 
 _FILE = re.compile(r"[^/]+\.[0-9a-f]{32}(\.[0-9a-f]{8}\.tmp)?")
-PARTITION_BYTES, PARTITION_BYTES_MAX = 8 << 20, 16 << 20
+PARTITION_BYTES, PARTITION_BYTES_MAX = 8 << 20, 64 << 20
 """A partition grows with the root of what is shuffled, up to what a worker sorts in memory: each group of shards sends
 each partition a buffer, so that as many of both as there is text would make its square of buffers."""
 PARTITIONS_MAX = 1 << 16
@@ -85,6 +85,7 @@ class ExchangeStep(Step):
     joins        whether the parts that rounds leave of a file are to be joined to one
     needed       whether it is to be done at all; always if not given
     is_small     all that is shuffled fits in a round, whatever the steps before it leave
+    partition    bytes of a partition at most
     is_whole     a partition gives its bundles whole, so that what it gives is not shuffled again
     """
 
@@ -97,6 +98,7 @@ class ExchangeStep(Step):
     needed: Callable[[Done], bool] | None = None
     is_small: bool = False
     is_whole: bool = False
+    partition: int = PARTITION_BYTES_MAX
     round: int = 0
     rounds: int = 1
 
@@ -189,7 +191,7 @@ class ExchangeStep(Step):
     def partitions(self, done: Done) -> int:
         """Partitions of all rounds."""
         total = self.size(done)
-        size = min(PARTITION_BYTES_MAX, max(PARTITION_BYTES, math.isqrt(total * (PARTITION_BYTES >> 10))))
+        size = min(self.partition, max(PARTITION_BYTES, math.isqrt(total * (PARTITION_BYTES >> 10))))
         wanted = min(PARTITIONS_MAX, max(1, -(-total // size)))
         return -(-wanted // self.rounds) * self.rounds
 

@@ -53,16 +53,20 @@ from pipeline.deduplication.records import (
 from pipeline.deduplication.recurring import PACKED_BYTES, CountLines, FindRecurring, ReadLines, sort_hashes
 from pipeline.deduplication.resolve import ResultPayload, cluster_statistics, merge_members, write_result
 from pipeline.deduplication.sieve import (
+    BITS_MAX,
     FORM,
     FindFrequent,
     ReadFingerprints,
+    ReadFrequent,
     ReadGroup,
+    by_group,
     count_passing,
     fingerprint_bits,
     group_count,
     group_file,
     grouped,
     in_order,
+    is_one,
     packed_bytes,
     records_bytes,
 )
@@ -79,6 +83,8 @@ HASH, AGAINST, LINES, SIGN, RESULT, INDEX = (
     f"deduplicate-{name}" for name in ("hash", "against", "lines", "sign", "result", "index")
 )
 IDS, EXACT, RECURRING, PAIRS, KEPT = (f"deduplicate-{name}" for name in ("ids", "exacts", "recurring", "pairs", "kept"))
+SIEVE_BYTES = 16 << 20
+"""A partition of a sieve at most: it unpacks to ten times as much and more."""
 BESIDE_KEY = {IDS: 9.5, EXACT: 15.5, RECURRING: 0.5, PAIRS: 2.5}
 """Bytes of a record, as it is shuffled, beside the 64 bits that it is sorted by; bands are sorted by 56."""
 
@@ -241,14 +247,19 @@ class Deduplicator:
         def is_many(done: Done) -> bool:
             return count(done) * size > self._round_bytes
 
+        def fingerprint(done: Done, whole: Exchange) -> int:
+            return BITS_MAX if is_one(whole.shards) else fingerprint_bits(count(done), least)
+
         def sieve(done: Done) -> Exchange:
-            whole, bits = plan(done), fingerprint_bits(count(done), least)
+            whole = plan(done)
             assert isinstance(whole.read, ReadGroup)
+            keys, bits = whole.read.keys, fingerprint(done, whole)
+            answers = is_one(whole.shards)
             return Exchange(
                 sieve_of(name),
                 [FORM, whole.configuration, bits, least, len(whole.shards)],
-                ReadFingerprints(whole.read.keys, bits),
-                FindFrequent(least),
+                ReadFrequent(keys, least) if answers else ReadFingerprints(keys, bits),
+                by_group if answers else FindFrequent(least),
                 in_order,
                 whole.shards,
                 whole.inputs,
@@ -262,7 +273,7 @@ class Deduplicator:
             assert isinstance(whole.read, ReadGroup)
             found = exchanged(done, sieve_of(name))
             groups = [replace(group, passed=tuple(found.files(group_file(group.number)))) for group in whole.shards]
-            read = replace(whole.read, bits=fingerprint_bits(count(done), least))
+            read = replace(whole.read, bits=fingerprint(done, whole))
             return replace(whole, read=read, shards=groups)
 
         def groups(done: Done) -> int:
@@ -283,7 +294,9 @@ class Deduplicator:
             whole = ExchangeStep(name, plan, lambda done: count(done) * size, self._round_bytes, is_small=True)
             return [replace(whole, is_whole=is_whole)]
         return [
-            ExchangeStep(sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many),
+            ExchangeStep(
+                sieve_of(name), sieve, packed, self._round_bytes, sized_by, needed=is_many, partition=SIEVE_BYTES
+            ),
             ExchangeStep(
                 name, sieved, left, self._round_bytes, (*sized_by, sieve_of(name)), joins=joins, is_whole=is_whole
             ),

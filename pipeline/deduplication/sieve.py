@@ -7,7 +7,8 @@ sends these keys only, whole. Fingerprints may agree by chance, which costs a fe
 missed, so what comes of the exchange is the same.
 
 The more shards a group has, the closer its fingerprints stand and the fewer bits each takes: one bit less for groups
-twice as large. So that they need not fit in memory, keys that lie sorted in their files are read part by part.
+twice as large. So that they need not fit in memory, keys that lie sorted in their files are read part by part. Where
+these are of one group, whoever reads a part sees every key that there is in its span: it answers itself.
 """
 
 import math
@@ -21,12 +22,14 @@ import numpy as np
 from pipeline.deduplication.packing import BITS_BESIDE_STEP, pack_sorted, unpack_sorted
 from pipeline.deduplication.records import HASHES, Span, partition_of, read_all, split
 
-GROUPS_MIN, GROUP_SHARDS_MAX = 16, 4096
-"""So many groups at least; so many shards a group at most, so that what is read of each for a part is not tiny."""
-PARTS_MIN = 64
-"""So many parts of all groups at least, for many workers."""
+GROUP_SHARDS_MAX = 4096
+"""So many shards a group at most, so that what is read of each for a part is not tiny."""
+GROUPS_MIN, PARTS_MIN, KEYS_MIN = 16, 64, 1 << 18
+"""So many groups at least, of sorted keys so many parts of all groups, for many workers; each has so many keys."""
 PART_KEYS, UNSORTED_KEYS = 1 << 27, 1 << 24
 """Keys that a worker holds at once, eight bytes each; fewer where it holds many of their records, too."""
+BITS_MAX = 60
+"""Of a fingerprint."""
 BY_CHANCE = 1 / 64
 """Keys to a fingerprint, on average, where two equal ones are enough: so many keys are sent for nothing."""
 FORM = 2
@@ -90,11 +93,11 @@ def grouped(shards: Sequence[Any], keys: int, is_sorted: bool) -> list[Group]:
 
     `keys` is how many all have, `is_sorted` whether their files have them in order.
     """
-    size = _group_shards(len(shards), keys, is_sorted)
-    members = [tuple(shards[start : start + size]) for start in range(0, len(shards), size)]
+    count = group_count(len(shards), keys, is_sorted)
+    members = [tuple(shards[len(shards) * n // count : len(shards) * (n + 1) // count]) for n in range(count)]
     parts = 1
-    if is_sorted and size > 1:
-        parts = max(-(-PARTS_MIN // len(members)), -(-keys * size // (len(shards) * PART_KEYS)))
+    if is_sorted and shards:
+        parts = max(-(-min(PARTS_MIN, -(-keys // KEYS_MIN)) // count), -(-keys // (count * PART_KEYS)))
     spans = [Span.part(number, parts) for number in range(parts)]
     every = [(part, span) for part in members for span in spans]
     return [Group(number, part, span) for number, (part, span) in enumerate(every)]
@@ -102,12 +105,15 @@ def grouped(shards: Sequence[Any], keys: int, is_sorted: bool) -> list[Group]:
 
 def group_count(shards: int, keys: int, is_sorted: bool) -> int:
     """How many groups of shards so many make."""
-    return -(-shards // _group_shards(shards, keys, is_sorted))
+    least = -(-shards // GROUP_SHARDS_MAX)
+    if is_sorted:
+        return least
+    return min(shards, max(least, min(GROUPS_MIN, -(-keys // KEYS_MIN)), -(-keys // UNSORTED_KEYS)))
 
 
-def _group_shards(shards: int, keys: int, is_sorted: bool) -> int:
-    size = min(max(shards // GROUPS_MIN, 1), GROUP_SHARDS_MAX)
-    return size if is_sorted else max(1, min(size, UNSORTED_KEYS * shards // max(keys, 1)))
+def is_one(groups: Sequence[Group]) -> bool:
+    """Whether all are one group, or parts of one."""
+    return all(group.shards is groups[0].shards for group in groups)
 
 
 def group_file(number: int) -> str:
@@ -118,11 +124,13 @@ def group_file(number: int) -> str:
 def fingerprint_bits(keys: int, least: int) -> int:
     """Upper bits of keys that make a fingerprint; of so many keys those are sought that come `least` times."""
     by_chance = max(BY_CHANCE, least / 3 if least > 3 else 0)
-    return min(60, max(1, math.ceil(math.log2(max(keys, 1) / by_chance))))
+    return min(BITS_MAX, max(1, math.ceil(math.log2(max(keys, 1) / by_chance))))
 
 
 def packed_bytes(keys: int, groups: int, least: int) -> int:
-    """About what fingerprints take when they are shuffled."""
+    """About what fingerprints take when they are shuffled; of one group the places of frequent ones, at most."""
+    if groups == 1:
+        return math.ceil(keys * BITS_BESIDE_STEP / 8)
     step = fingerprint_bits(keys, least) - math.log2(max(1.0, keys / max(groups, 1)))
     return math.ceil(keys * (BITS_BESIDE_STEP + max(0.0, step)) / 8)
 
@@ -179,6 +187,41 @@ class ReadFingerprints:
                 yield partition, pack(group.number, first, fingerprints[first:stop])
 
 
+@dataclass(frozen=True)
+class ReadFrequent:
+    """Gives the places of the keys of a part that come `least` times: where there is one group, it has all of them."""
+
+    keys: Keys
+    least: int
+
+    def __call__(self, group: Group, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
+        """One frame."""
+        partition = group.number % partitions
+        if partition in chosen:
+            fingerprints = _fingerprints(self.keys, group, 64 - BITS_MAX)
+            places = np.flatnonzero(_are_frequent(fingerprints, self.least))
+            if len(places):
+                yield partition, pack(group.number, 0, places.astype(np.uint64))
+
+
+def by_group(_: int, buffer: bytes) -> Iterator[tuple[str, bytes]]:
+    """Answers by the group that they are for."""
+    for group, first, values in unpack(buffer):
+        yield group_file(group), pack(group, first, values)
+
+
+def _are_frequent(ordered: np.ndarray, least: int) -> np.ndarray:
+    """Which of sorted numbers come `least` times, bool (n,)."""
+    found, reach = np.zeros(len(ordered), bool), 1
+    ends = ordered[least - 1 :]
+    found[: len(ends)] = ends == ordered[: len(ends)]  # of `least` in a row the first
+    while reach < least:
+        step = min(reach, least - reach)
+        found[step:] |= found[:-step]
+        reach += step
+    return found
+
+
 def _fingerprints(keys: Keys, group: Group, shift: int) -> np.ndarray:
     """Those of all keys of a group, sorted, uint64."""
     gathered = bytearray()  # grows where it lies, as half a gigabyte of keys should
@@ -213,9 +256,7 @@ class FindFrequent:
         frames = list(unpack(buffer))
         ordered = np.concatenate([values for _, _, values in frames])
         ordered.sort()
-        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        frequent = ordered[starts[np.diff(np.r_[starts, len(ordered)]) >= self.least]]
-        passing = Passing(frequent)
+        passing = Passing(np.unique(ordered[_are_frequent(ordered, self.least)]))
         for group, first, values in frames:
             places = np.flatnonzero(passing(values)).astype(np.uint64)
             if len(places):

@@ -15,15 +15,18 @@ from configs.errors import ConfigurationError, InputError
 from configs.models import Deduplication
 from pipeline.deduplication import keys as keys_module
 from pipeline.deduplication import pairs as pairs_module
+from pipeline.deduplication import sieve as sieve_module
 from pipeline.deduplication.clusters import star_components
+from pipeline.deduplication.exchange import exchanged
 from pipeline.deduplication.keys import DeduplicationContext, ShardInput
 from pipeline.deduplication.lines import cut_lines
 from pipeline.deduplication.minhash import band_hashes, signatures
 from pipeline.deduplication.pairs import BUCKET_ALL_PAIRS_MAX
-from pipeline.deduplication.phase import DeduplicationResult, deduplicate
+from pipeline.deduplication.phase import PAIRS, RECURRING, DeduplicationResult, deduplicate, sieve_of
 from pipeline.deduplication.records import EDGE, EdgeFile, read_all
 from pipeline.deduplication.resolve import RESULT
 from pipeline.runtime import storage
+from pipeline.runtime.done import Done
 from pipeline.runtime.engine import Engine
 
 SETTINGS = Deduplication(recurring_lines_documents_min=None)
@@ -155,11 +158,8 @@ def test_an_interrupted_run_ends_with_the_same_files(
     assert [Path(path).read_bytes() for path in result.results] == [Path(path).read_bytes() for path in whole.results]
 
 
-def test_rounds_workers_and_bundles_do_not_change_the_result(
-    shards: list[ShardInput], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rounds_and_workers_do_not_change_the_result(shards: list[ShardInput], tmp_path: Path) -> None:
     plain = run(shards, tmp_path / "plain", recurring_lines_documents_min=2)
-    monkeypatch.setattr(keys_module, "BUNDLES_MAX", 2)
     other = run(
         shards, tmp_path / "other", recurring_lines_documents_min=2, shuffle_bytes=250,
         engine=Engine(options=("--direct_num_workers=2", "--direct_running_mode=multi_threading")),
@@ -169,6 +169,40 @@ def test_rounds_workers_and_bundles_do_not_change_the_result(
     sieves = {path.name for path in (tmp_path / "other").glob("*-sieve")}
     assert sieves == {f"deduplicate-{name}-sieve" for name in ("ids", "exacts", "pairs")}  # of lines there are too few
     assert not list((tmp_path / "plain").glob("*-sieve"))
+
+
+@pytest.mark.parametrize(("group_shards", "groups"), [(2, 3), (4096, 1)])
+def test_sieves_groups_and_bundles_do_not_change_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_shards: int, groups: int
+) -> None:
+    """Six shards with duplicates of all kinds: whole keys at once, beside sieves of groups that are read in parts."""
+    shards = []
+    for shard in range(6):
+        rows = []
+        for row in range(12):
+            first = 300 * (5 * shard + row) if row % 3 else 40_000 * (shard + 1) + 300 * row
+            text = f"Home | About us\n{words(first, 60)}\n{words(first + 60, 80 - shard)}\nfoot {row}"
+            text = words(7, 30 + row) if row == shard % 3 else text
+            rows.append((f"{shard if row % 5 else 'same'} {row}", text, "web" if row % 2 else "books", "en"))
+        shards.append(write_shard(tmp_path / "in", str(shard), rows))
+    plain = run(shards, tmp_path / "plain", recurring_lines_documents_min=5)
+    assert set(plain.statistics["dropped"]) == {"duplicate_id", "exact_duplicate", "near_duplicate"}
+    assert all(plain.statistics["recurring_lines"].values())
+    monkeypatch.setattr(keys_module, "BUNDLES_MAX", 4)
+    monkeypatch.setattr(sieve_module, "GROUP_SHARDS_MAX", group_shards)
+    monkeypatch.setattr(sieve_module, "KEYS_MIN", 30)
+    settings = {"recurring_lines_documents_min": 5, "shuffle_bytes": 600}
+    sieved = run(shards, tmp_path / "sieved", **settings)
+    assert sieved.digests == plain.digests
+    assert sieved.statistics == plain.statistics
+    assert [Path(path).read_bytes() for path in sieved.recurring_lines.values()] == [
+        Path(path).read_bytes() for path in plain.recurring_lines.values()
+    ]
+    done = Done(str(tmp_path / "sieved"))
+    for name, keys in ((RECURRING, 6 * 12 * 3), (PAIRS, 6 * 12 * SETTINGS.bands)):
+        found = exchanged(done, sieve_of(name))
+        assert name == RECURRING or len(found.all_names) > groups  # these are read in parts
+        assert 0 < sum(int(passing) for group in found.all_names for passing in found.about(group)) < keys
 
 
 def test_deciding_component_by_component_gives_the_same_result(
