@@ -3,11 +3,13 @@
 Tensors are read a group at a time, so that no more than one file's worth is in memory, whatever the model's size.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from trainer.parallel.data import DTYPES
 
 SHARD_BYTES = 5_000_000_000
 """Of a file, at most, unless a single tensor is larger; the libraries' own default."""
+UNFINISHED = ".unfinished"
+"""A file that stands in the folder of a model until all others are whole."""
 
 
 def export(
@@ -48,7 +52,7 @@ def export(
     target = on_disk(output)
     if target.exists() and not target.is_dir():
         raise OutputError(f"{output} is a file; choose another --output")
-    if target.exists() and any(target.iterdir()):
+    if target.exists() and any(target.iterdir()) and not (target / UNFINISHED).is_file():
         raise OutputError(f"{output} is not empty; choose another --output, or remove it")
     config = TrainingConfig.model_validate(source.manifest["config"])
     kind = DTYPES[dtype]
@@ -58,31 +62,59 @@ def export(
         check_gguf(source.folder / "tokenizer")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        names = _write_weights(source.folder, target, kind, shard_bytes)
-        _write_tokenizer(source.folder / "tokenizer", target)
-        roles = _roles(target)
-        described = to_config(config.model, dtype=kind, sequence_length=config.sequence_length, **roles)
-        _write_json(target / "config.json", described)
-        _write_json(target / "generation_config.json", _generation(roles))
-        _complete_tokenizer(target / "tokenizer_config.json", config.sequence_length)
-        (target / "README.md").write_text(model_card(source, config, licence))
-        if gguf:
-            reader = SafeReader(str(source.folder))
-            shapes = _shapes(reader)
-            write_gguf(
-                target / GGUF_FILE,
-                config.model,
-                target,
-                {name: shapes[name] for name in sorted(shapes, key=_place)},
-                lambda name: next(_read_tensors(reader, [name], shapes))[1],
-                dtype=kind,
-                sequence_length=config.sequence_length,
-            )
+        with _unfinished(target, output, source.folder / "tokenizer"):
+            names = _write_weights(source.folder, target, kind, shard_bytes)
+            _write_tokenizer(source.folder / "tokenizer", target)
+            roles = _roles(target)
+            described = to_config(config.model, dtype=kind, sequence_length=config.sequence_length, **roles)
+            _write_json(target / "config.json", described)
+            _write_json(target / "generation_config.json", _generation(roles))
+            _complete_tokenizer(target / "tokenizer_config.json", config.sequence_length)
+            (target / "README.md").write_text(model_card(source, config, licence))
+            if gguf:
+                reader = SafeReader(str(source.folder))
+                shapes = _shapes(reader)
+                write_gguf(
+                    target / GGUF_FILE,
+                    config.model,
+                    target,
+                    {name: shapes[name] for name in sorted(shapes, key=_place)},
+                    lambda name: next(_read_tensors(reader, [name], shapes))[1],
+                    dtype=kind,
+                    sequence_length=config.sequence_length,
+                )
     except (OSError, SafetensorError) as error:
         raise OutputError(
-            f"{output} cannot be written: {error}; remove it and free some room, or choose another --output"
+            f"{output} cannot be written: {error}; free some room and export again, or choose another --output"
         ) from error
     return names
+
+
+@contextmanager
+def _unfinished(target: Path, output: str, tokenizer: Path) -> Iterator[None]:
+    """Hold a folder for one export, marked until it is whole; what a killed one left of its files is removed first.
+
+    Raises OutputError where another export is at work in it, or other files are there.
+    """
+    names = ["model*.safetensors*", "model.gguf*", "config.json", "generation_config.json", "README.md"]
+    ours = {path for name in names for path in target.glob(name)}
+    ours |= {target / path.relative_to(tokenizer) for path in tokenizer.rglob("*") if path.is_file()}
+    with (target / UNFINISHED).open("a") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            remedy = "wait for it, or choose another --output"
+            raise OutputError(f"{output}: another export is writing there; {remedy}") from None
+        except OSError:  # a file system without locks
+            pass
+        for path in ours:
+            path.unlink(missing_ok=True)
+        if any(path.is_file() for path in target.rglob("*") if path.name != UNFINISHED):
+            raise OutputError(f"{output} is not empty; choose another --output, or remove it")
+        mark.write("An export of OpenRoots is at work here, or was stopped: the same command writes it anew.\n")
+        mark.flush()
+        yield
+        (target / UNFINISHED).unlink()
 
 
 def _write_weights(source: Path, target: Path, dtype: torch.dtype, shard_bytes: int) -> list[str]:

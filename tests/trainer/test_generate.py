@@ -1,9 +1,11 @@
 """Generation equals `transformers.generate`, and what is exported opens there."""
 
+import fcntl
 import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -225,6 +227,34 @@ def test_an_export_to_a_full_disk_says_so(run: Path, tmp_path: Path) -> None:
     done = subprocess.run(limited, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "out cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_killed_export_is_written_anew_and_spares_the_files_of_others(run: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    script = (
+        "import os, sys, trainer.export as export\n"
+        "export._write_tokenizer = lambda *_: os.kill(os.getpid(), 9)\n"
+        f"export.export({str(run)!r}, {str(cut)!r}, shard_bytes=100)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    assert list(cut.glob("*.safetensors"))
+    (cut / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="not empty"):
+        export(str(run), str(cut))
+    assert (cut / "mine.txt").read_text() == "mine"
+    (cut / "mine.txt").unlink()
+    for folder in (whole, cut):
+        export(str(run), str(folder))
+    assert {path.name: path.read_bytes() for path in cut.iterdir()} == {
+        path.name: path.read_bytes() for path in whole.iterdir()
+    }
+
+
+def test_two_exports_do_not_write_to_one_folder(run: Path, tmp_path: Path) -> None:
+    with (tmp_path / ".unfinished").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="another export is writing there"):
+            export(str(run), str(tmp_path))
 
 
 def test_an_export_does_not_write_over_a_file(run: Path, tmp_path: Path) -> None:
