@@ -87,6 +87,11 @@ class Group:
     span: Span = HASHES
     passed: tuple[str, ...] | None = None
 
+    def is_in(self, partitions: int, chosen: range) -> bool:
+        """Whether any of its keys may be in one of the chosen partitions."""
+        first, last = ((key >> 32) * partitions >> 32 for key in (self.span.first, self.span.last))
+        return first < chosen.stop and last >= chosen.start
+
 
 def grouped(shards: Sequence[Any], keys: int, is_sorted: bool) -> list[Group]:
     """Shards in groups, in their order, each as often as it is read in parts.
@@ -150,6 +155,8 @@ class ReadGroup:
 
     def __call__(self, group: Group, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """A buffer a partition."""
+        if not group.is_in(partitions, chosen):
+            return
         passing, found, places = self._passing(group), list[np.ndarray](), list[np.ndarray]()
         for one in _loaded(self.keys, group):
             records = self.keys.records(one, passing)
@@ -179,6 +186,8 @@ class ReadFingerprints:
 
     def __call__(self, group: Group, partitions: int, chosen: range) -> Iterator[tuple[int, bytes]]:
         """One frame a partition."""
+        if not group.is_in(partitions, chosen):
+            return
         shift = 64 - self.bits
         fingerprints = _fingerprints(self.keys, group, shift)
         borders = np.searchsorted(fingerprints, _borders(partitions, chosen, shift))

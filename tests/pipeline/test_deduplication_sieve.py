@@ -66,7 +66,8 @@ def sieved(groups, read, reduce, partitions=3):
 
 
 def sent(shards, bits, least, folder, partitions=3, parts=1):
-    every = [(tuple(part), Span.part(number, parts)) for part in shards for number in range(parts)]
+    members = [tuple(part) for part in shards]
+    every = [(part, Span.part(number, parts)) for part in members for number in range(parts)]
     groups = [Group(number, part, span) for number, (part, span) in enumerate(every)]
     if is_one(groups):
         bits = BITS_MAX
@@ -126,6 +127,18 @@ def test_shards_are_grouped_and_read_part_by_part_where_there_are_many():
 def test_one_group_is_told_from_several():
     assert is_one([]) and is_one(grouped(range(4096), 1 << 40, True))
     assert not is_one(grouped(range(4097), 1 << 40, True))
+
+
+@given(st.integers(1, 70), st.integers(1, 20), st.integers(1, 9))
+def test_a_part_is_read_in_the_rounds_that_its_keys_are_in(parts, per_round, rounds):
+    partitions = per_round * rounds
+    for number in range(parts):
+        span = Span.part(number, parts)
+        first, last = partition_of(np.array([span.first, span.last], np.uint64), partitions).tolist()
+        for turn in range(rounds):
+            chosen = range(turn * per_round, (turn + 1) * per_round)
+            group = Group(0, (), span)
+            assert group.is_in(partitions, chosen) == any(first <= one <= last for one in chosen)
 
 
 def test_few_keys_are_read_at_once():
