@@ -58,10 +58,11 @@ _SOFTWARE = (
 )
 _VERSION_BEFORE = _over_bytes(
     r"(?i)(?:\b|_)(?:v|ver|vers|version(?:s|en|e)?|versi(?:o|ó)n?|vers(?:ã|a)o|release[ds]?|rev|revision|"
-    r"build|update|upgraded?|firmware|driver|section|sect?|chapter|clause|paragraph|article|annex|appendix|table|figure|"
-    r"oid|rfc|since|phiên bản|toleo|" + _SOFTWARE + r"|[a-z]{1,24}version)"
+    r"build|update|upgraded?|firmware|driver|section|secci(?:o|ó)n?|sec?(?:c|ç)(?:a|ã)o|atala|bagian|phần|mục|sehemu|sect?|"
+    r"chapter|clause|paragraph|article|annex|appendix|table|figure|spec|specification|"
+    r"oid|rfc(?:[ -]?[0-9]{3,5},)?|since|phiên bản|toleo|" + _SOFTWARE + r"|[a-z]{1,24}version)"
     r"[\"')\]]*(?:[ \t]*(?:[.:=,/]|to|from|is|no\.?|number|>=|<=|==|~>|\^)?[ \t]*)[\"'(\[]?$"
-    r"|(?:版本|版|إصدار|"
+    r"|(?:版本|版|节|節|إصدار|قسم|القسم|"
     r"संस्करण|"
     r"সংস্করণ|"
     r"ورژن|§)[ \t:=]*(?:号|號)?[ \t:=]*$"
@@ -75,16 +76,18 @@ _VERSION_AFTER = _over_bytes(
     r"snapshot)\b"
 )
 _AFTER_DECIMAL = _over_bytes(r"(?:^|[^0-9.])[0-9]*\.[0-9]+ ?$")  # `2.12 3.51.98.32`, the path of a drawing
+_AFTER_VERSION = _over_bytes(r"(?:^|[^0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){2},?(?: and| or)? $")  # `3.6.14 and 3.6.14.1`
+_TITLE_AFTER = _over_bytes(r"^(?:[,،、，]? ?[“«「『„]|、?《)")  # `see 9.2.1.4, “Creating Tunnels”`
 _COMPARED = _over_bytes(r"(?:[=<>~!]=|~>|\^)[ \t]*[\"']?$")  # `package>=1.2.3.4`
 _OBJECT_IDENTIFIER = _over_bytes(r"(?i)\b(?:oid|object identifier|asn\.?1|snmp|mib|x\.509|arc)s?\b[^\n]{0,24}$")
-_NO_ADDRESS = (_VERSION_BEFORE, _COMPARED, _UPDATED, _AFTER_DECIMAL, _OBJECT_IDENTIFIER)
+_NO_ADDRESS = (_VERSION_BEFORE, _COMPARED, _UPDATED, _AFTER_DECIMAL, _AFTER_VERSION, _OBJECT_IDENTIFIER)
 _NAMED = _over_bytes(r"(?:^|[^A-Za-z0-9])([A-Z][A-Za-z0-9+#]*|[A-Za-z]+[0-9]+)[ /-]$")  # `Product 10.4.61.3`
 _LINE_START = _over_bytes(r"(?:^|\n)[ \t#*]*$")
 _NETWORK_WORD = _over_bytes(
-    r"(?i)\b(?:ip|ips|ipv4|ip4|host|hosts|hostname|server|servers|addr|address|addresses|adresse|direcci|endere|"
+    r"(?i)_ip\b|\b(?:ip|ips|ipv4|ip4|host|hosts|hostname|server|servers|addr|address|addresses|adresse|direcci|endere|"
     r"adre|alamat|ping|https?://$|dns|nameserver|router|gateway|port|ssh|ftp|from|client|remote|login|logged|connect|"
     r"proxy|peer|node at|subnet|bind|listen|visitor|anonymous|user|edit|seva|anwani)"
-    r"|地址|位址|عنوان|IP|आईपी|आयपी|আইপি|ਆਈਪੀ|આઈપી|ଆଇପି|ஐபி|ఐపి|ఐపీ|ಐಪಿ|ഐപി"
+    r"|地址|位址|عنوان|(?-i:IP)|आईपी|आयपी|আইপি|ਆਈਪੀ|આઈપી|ଆଇପି|ஐபி|ఐపి|ఐపీ|ಐಪಿ|ഐപി"
     r"|آي بي|آئی پی|خادم|سرور|सर्वर|সার্ভার|服务器|伺服器|主机"
 )
 _NETWORK_AFTER = _over_bytes(r"^(?:(?::[0-9]{2,5}|/(?:[12][0-9]|3[0-2]|8))\b| - (?:-|\S+) \[)")
@@ -175,6 +178,8 @@ def is_public_ip(found: str, before: bytes, after: bytes) -> bool:
     named = octets[0] < 40 and _NAMED.search(before) is not None
     if not (ambiguous or named):
         return True
+    if _TITLE_AFTER.search(after) is not None:
+        return False
     return _NETWORK_WORD.search(before[-NEAR:]) is not None or _NETWORK_AFTER.search(after) is not None
 
 
@@ -200,4 +205,6 @@ def _is_public_6(address: ipaddress.IPv6Address) -> bool:
         return mapped.is_global and not mapped.is_multicast and not mapped.is_reserved
     if address.is_link_local:
         return address.packed[11:13] == b"\xff\xfe"  # made of the card's number (RFC 4291, appendix A)
+    if address.packed[4:] == bytes(12):
+        return False  # `2001:4860::`, a provider's network, and `2006::`, a year before a scope
     return address.is_global and not address.is_multicast and not address.is_reserved

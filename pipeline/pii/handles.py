@@ -48,8 +48,13 @@ _AGAINST_AFTER = re2.compile(
     r"parameters?|lines?|bean|element|decoration|property|field|method|notation|sign|symbol|list|hash|option|value)\b"
 )
 _DECORATED = re2.compile(
-    r"^[ \t]*\r?\n[ \t]*(?:@|(?:def|class|async|public|private|protected|static|function|export)\b)"
+    r"^[ \t]*\r?\n[ \t]*(?:@|(?:\.\.\. *)?(?:def|class|async|public|private|protected|static|function|export)\b|"
+    r"(?i)(?:\([^)\n]{1,20}\) )?(?:an? )?(?:[a-z]+ )?decorator\b)"
 )
+_CONSTANT = re2.compile(rb"^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")  # `@WTMP_FILE@`, replaced when a program is built
+_SIGIL = re2.compile(rb"\$[a-z_]\w*|\bmy \(?[$@%][a-z_]")
+SIGILS_MIN, SIGILS_AROUND = 2, 1500  # so many in so many bytes on each side of an array of Perl
+_ARRAY_AFTER = re2.compile(r"^(?:::|[ \t]*(?:=|\)))")
 _LIST = re2.compile(r"(?i)^[\s,;&/()+]*(?:(?:and|y|et|e|i|eta|dan|và|na|und|or|o|ou|with)\b)?[\s,;&/()+]*$")
 
 
@@ -107,13 +112,19 @@ def _verdict(document: bytes, start: int, end: int, *, technical: bool, annotate
     after = document[end : end + NEAR].decode("utf-8", errors="ignore")
     if before[-1:] in tuple(";)]}`<=$") or after[:1] in tuple("`;>"):
         return -1
-    if _is_known(name) or any(not_one.search(name) is not None for not_one in (_STYLE, _DOMAIN, _VERSION, _FILE)):
+    if _is_known(name) or any(
+        not_one.search(name) is not None for not_one in (_STYLE, _DOMAIN, _VERSION, _FILE, _CONSTANT)
+    ):
         return -1
     if before[-1:] in ("'", '"') and before[-1:] == after[:1]:
         return -1
+    if before[-1:] == "[" and after[:1] == "]" and after[1:2] != "(":
+        return -1  # what may be left out, in a manual: `name[@term]`
     if _DECORATED.search(after) is not None or _AGAINST_AFTER.search(after) is not None:
         return -1
     says_so = _FOR.search(before) is not None
+    if (not says_so or _ARRAY_AFTER.search(after) is not None) and _has_sigils(document, start, end):
+        return -1
     joined = b"." in name or b"-" in name
     if not joined and (_AGAINST.search(before[-32:]) or (not says_so and _ARTICLE.search(before))):
         return -1
@@ -136,6 +147,12 @@ def _is_technical(document: bytes, start: int, end: int) -> bool:
     around = document[max(0, start - AROUND) : start] + document[end : end + AROUND]
     signs = len(around) - len(around.translate(None, _SIGNS))
     return signs > max(2, SIGNS_MAX * len(around))
+
+
+def _has_sigils(document: bytes, start: int, end: int) -> bool:
+    """Whether variables of Perl stand around a name."""
+    around = document[max(0, start - SIGILS_AROUND) : end + SIGILS_AROUND]
+    return b"$" in around and len(_SIGIL.findall(around)) >= SIGILS_MIN
 
 
 def _is_in_prose(before: str, after: str) -> bool:

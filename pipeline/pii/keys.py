@@ -39,7 +39,10 @@ _OPEN_NAME = re2.compile(
     rb":secret:$)"
 )
 _STRONG_NAME = re2.compile(rb"(?i)secret|api|private|access|passw")
-_PLACEHOLDER = re2.compile(rb"(?i)example|placeholder|x{6}|your[_-]|dummy|change_?me")
+_PLACEHOLDER = re2.compile(
+    rb"(?i)example|placeholder|x{6}|your[_-]|dummy|change_?me|password|secret|token|credential|private_?key"
+)
+"""What a value that was drawn at random has not; names such as `testPrivateKey1` do."""
 _ISSUED_PLACEHOLDER = re2.compile(rb"(?i)placeholder|x{6}|\*{4}|your[_-]|dummy|change_?me|redacted|insert[_-]")
 _UUID = re2.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _HEXADECIMAL_RUN = re2.compile(rb"[0-9a-f]{32}")  # no word, though it may lack digits
@@ -68,7 +71,7 @@ _PASSWORD = re2.compile(
 _PASSWORD_WORDS = re2.compile(
     rb"(?i)pass|pwd|secret|example|test|dummy|change|your|\*{3}|x{4}|foo|bar|hunter2|qwert|abc|1234|^\w+\.\w+$"
 )
-_EXPANDED = re2.compile(rb"^[$%{<\[*#]|^x{3,}$|(?i)^(?:pass(?:word|wd)?|pwd|secret|token|your[_-].*|\w*_?password)$")
+_EXPANDED = re2.compile(rb"^[$%{<\[*#]|^x{3,}$|(?i)^(?:pass(?:word|wd)?\]?|pwd|secret|token|your[_-].*|\w*_?password)$")
 
 PRIVATE_MIN, PRIVATE_MAX = 64, 16_384  # bytes of the body of a private key
 HASH_LENGTHS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256: a key only where the name says so outright

@@ -5,16 +5,18 @@ A plan's patterns are those of `phonenumbers`, compiled for RE2 once a process; 
 valid numbers somewhere: a word such as "phone", or the grouping and the leading zero of its region.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache, lru_cache
 from typing import Any
 
 import re2
 
 from pipeline.pii.addresses import in_ascii
-from pipeline.pii.words import PHONE_BEGINNINGS, PHONE_WORDS
+from pipeline.pii.words import AMBIGUOUS_PHONE_WORDS, PHONE_BEGINNINGS, PHONE_WORDS
 
 Span = tuple[int, int]
 
@@ -50,14 +52,18 @@ _CUE = re2.compile(
     r"|\p{Han}(?:电话|電話|手机|手機|热线|熱線|致电|致電|联系|聯絡)"
     r"|(?:^|[\s|,;(•·])[TMPFC][:.] ?$|(?:^|[^\p{L}])(?:fon|tel|telefon)[oaei]?\w{0,3}[:.]"
 )
+_AMBIGUOUS_CUE = re2.compile(
+    rf"(?i)(?:^|[^\p{{L}}\p{{M}}\p{{N}}._/>-])(?:{_alternatives(AMBIGUOUS_PHONE_WORDS)})(?:[^\p{{L}}\p{{M}}\p{{N}}\n._(\[-]|$)"
+)
+_SHORT_WORDS = re2.compile(r"[ \x{a0}:,.]{0,3}(?:\p{Ll}+[ \x{a0}:]{1,3}){0,4}[+(]?")  # `call` me on `0712 345 678`
 _CUE_AFTER = re2.compile(
-    r"(?i)^ ?[(\[—–-]? ?(?:tel|phone|mobile|mob|cell|fax|office|home|work|whatsapp|sms|hotline|voice|téléphone|móvil|"
-    r"portable|celular|mobil|电话|手机|電話|手機|पर कॉल|पर फोन|पर संपर्क|নম্বরে|ਤੇ ਕਾਲ|પર કૉલ|پر کال|پر رابطہ|எண்ணில்|నంబర్|"
-    r"এ কল|ನಲ್ಲಿ|on whatsapp|ext\b)"
+    r"(?i)^ ?[(\[—–-]? ?(?:(?:office|home|work|voice|portable) ?(?:[)\],;:./\n]|$)|"
+    r"tel|phone|mobile|mob|cell|fax|whatsapp|sms|hotline|téléphone|móvil|celular|mobil|电话|手机|電話|手機|पर कॉल|"
+    r"पर फोन|पर संपर्क|নম্বরে|ਤੇ ਕਾਲ|પર કૉલ|پر کال|پر رابطہ|எண்ணில்|నంబర్|এ কল|ನಲ್ಲಿ|on whatsapp|ext\b)"
 )
 # Words that say the number behind them is something else; the nearest word decides.
 _OTHER = re2.compile(
-    r"(?i)(?:^|[^\p{L}])(?:isbn|issn|doi|arxiv|pmid|oclc|lccn|asin|imei|iban|account|acct|invoice|order|orders|tracking|"
+    r"(?i)(?:^|[^\p{L}])(?:isbn|issn|doi|cve|arxiv|pmid|oclc|lccn|asin|imei|iban|account|acct|invoice|order|orders|tracking|"
     r"parcel|serial|ticket|case|ref|reference|refs|booking|receipt|id|uid|no|nr|part|model|sku|barcode|ean|upc|vat|"
     r"version|build|revision|rev|commit|issue|bug|patent|policy|licen[cs]e|registration|population|total|votes|"
     r"page|pages|pp|chapter|section|year|years|lat|lon|latitude|longitude|timestamp|unix|epoch|seconds|bytes|size|"
@@ -81,9 +87,12 @@ _DATE_OR_RANGE = re2.compile(
     r"|(?:1[5-9]|20)[0-9]{2} ?[-/–] ?(?:1[5-9]|20)[0-9]{2}|97[89][- ].*"
     r"|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2}|[0-9]+\.[0-9]+|(?:[0-9]{4} ){3,}[0-9]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 )
+_DATE_WITHIN = re2.compile(r"\b(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\b")
 _NORTH_AMERICAN = re2.compile(
     r"(?:[2-9][0-9]{2}\) ?|[2-9][0-9]{2}[- ])[2-9][0-9]{2}[- ][0-9]{4}|[2-9][0-9]{2}\.[2-9][0-9]{2}\.[0-9]{4}"
 )
+_POSTCODE = re2.compile(r"[0-9]{5}-[0-9]{4}")  # of the United States, `WA 98226-9062`
+_LOCAL_NORTH_AMERICAN = re2.compile(r"[2-9][0-9]{2}-[0-9]{4}")
 _THOUSANDS = re2.compile(r"[0-9]{1,3}(?:[. \x{a0}\x{202f}][0-9]{3})+")
 _PLUS_NUMBER = re2.compile(r"\+[0-9]{4,}\.[0-9]+")
 
@@ -259,6 +268,14 @@ def row_of(text: str) -> Row:
     return Row(plain, tuple((found.start(), found.end(), found[0]) for found in _GROUP.finditer(plain)))
 
 
+class Cue(IntEnum):
+    """Whether a word beside a row of digits says that it is a telephone number."""
+
+    NONE = 0
+    AMBIGUOUS = 1  # such as "call": it says so only of what is written as such numbers are
+    CLEAR = 2
+
+
 def find_phones(
     text: str, before: str, after: str, regions: tuple[str, ...], *, plus: bool, code: bool
 ) -> Iterator[Span]:
@@ -276,7 +293,7 @@ def find_phones(
     behind = after[:1]
     if behind.isascii() and (behind.isalnum() or behind == "_") and not after.startswith(("x", "ext")):
         return
-    if behind in (".", ",", "-", "/") and after[1:2].isdigit():
+    if behind in (".", ",", "-", "/", ":") and after[1:2].isdigit():
         return
     row = row_of(text)
     linked = before[-1:] in _LINK_ENDS and _LINK.search(before) is not None
@@ -294,11 +311,15 @@ def find_phones(
         return
     if behind == "%" and not linked:
         return
-    cue = _has_cue(before, after)
+    cue = _cue(before, after)
     if not plus and not cue:
+        if before[-1:] == "`" or (before[-1:] == "-" and before[-2:-1].isalpha()):
+            return  # a commit's digest, `Mar-02 3014 1990`
+        if behind == "-" and after[1:2].isalpha():
+            return  # `1990-Mar-02 3`
         last = len(row.groups) - 1
         if whole_is_valid and _is_phone(
-            row, 0, last, whole, regions, cue=False, plus=False, code=code, whole=True, before=before
+            row, 0, last, whole, regions, cue=cue, plus=False, code=code, whole=True, before=before
         ):
             yield row.groups[0][0], row.groups[last][1]
         return
@@ -336,19 +357,28 @@ def _is_valid(digits: str, regions: tuple[str, ...]) -> bool:
     return is_national(digits, regions) or (len(digits) >= 10 and is_international(digits, regions))
 
 
-def _has_cue(before: str, after: str) -> bool:
+def _cue(before: str, after: str) -> Cue:
     near = before[-CUE_DISTANCE - 24 :]
     cues = [found.end() for found in _CUE.finditer(near)]
     named = bool(cues) and len(near) - cues[-1] <= CUE_DISTANCE
     follows = _CUE_AFTER.search(after) is not None
-    if not named and not follows:
-        return False
+    called = _ambiguous_cue(near)
+    if not named and not follows and called is None:
+        return Cue.NONE
     others = [found.end() for found in _OTHER.finditer(near)]
-    return (named and (not others or others[-1] < cues[-1])) or (follows and not others)
+    if (named and (not others or others[-1] < cues[-1])) or (follows and not others):
+        return Cue.CLEAR
+    return Cue.AMBIGUOUS if called is not None and (not others or others[-1] < called) else Cue.NONE
+
+
+def _ambiguous_cue(near: str) -> int | None:
+    """Where the last ambiguous word before a number on its line ends; None where there is none."""
+    ends = [found.end() for found in _AMBIGUOUS_CUE.finditer(near)]
+    return ends[-1] if ends and len(near) - ends[-1] <= CUE_DISTANCE and "\n" not in near[ends[-1] :] else None
 
 
 def _longest(
-    row: Row, first: int, regions: tuple[str, ...], *, cue: bool, plus: bool, code: bool, before: str
+    row: Row, first: int, regions: tuple[str, ...], *, cue: Cue, plus: bool, code: bool, before: str
 ) -> int | None:
     """Index of the last group of the longest telephone number that begins with group `first`."""
     digits, ends = "", []
@@ -434,7 +464,7 @@ def _is_phone(
     digits: str,
     regions: tuple[str, ...],
     *,
-    cue: bool,
+    cue: Cue,
     plus: bool,
     code: bool,
     whole: bool,
@@ -445,22 +475,72 @@ def _is_phone(
     if not plus and any(quad.start() < end and start < quad.end() for quad in _QUAD.finditer(row.text) if _is_ip(quad)):
         return False
     if plus:
-        return _PLUS_NUMBER.fullmatch("+" + written) is None and is_international(digits)
-    if _DATE_OR_RANGE.fullmatch(written) and not (cue and digits[0] == "0"):
+        is_decimal = row.text[end : end + 1] == "." and row.text[end + 1 : end + 2].isdigit()
+        return not is_decimal and _PLUS_NUMBER.fullmatch("+" + written) is None and is_international(digits)
+    if _DATE_OR_RANGE.fullmatch(written) and not (cue is Cue.CLEAR and digits[0] == "0"):
         return False
     if len(set(digits)) < 3 or (not cue and digits[0] != "0" and _THOUSANDS.fullmatch(written)):
         return False
-    if cue:
+    if cue is Cue.CLEAR:
         return True
+    groups = [group for _, _, group in row.groups[first : last + 1]]
+    if not _is_told_from_tables(row, written, digits, groups):
+        return False
+    if cue is Cue.AMBIGUOUS:
+        return _is_called(written, digits, before if first == 0 else None, code=code)
     if code or not whole or _OTHER.search(before[-24:]) is not None:
         return False
-    groups = [len(group) for _, _, group in row.groups[first : last + 1]]
+    lengths = [len(group) for group in groups]
     if digits.startswith("00"):
-        return len(groups) > 2 and is_international(digits[2:])
+        return len(lengths) > 2 and is_international(digits[2:])
     near = regions[:UNNAMED_REGIONS_MAX]
     return is_national(digits, near) and any(
-        _looks_national(region, digits, groups, row.text, before) for region in _dialled_within(digits, near)
+        _looks_national(region, digits, lengths, row.text, before) for region in _dialled_within(digits, near)
     )
+
+
+def _is_told_from_tables(row: Row, written: str, digits: str, groups: list[str]) -> bool:
+    """Whether a number that no word tells is not a piece of a table, a list of versions, a formula, or counted up."""
+    if len(groups[-1]) == 1 or sum(len(group) == 1 for group in groups) > 1:
+        return False  # `0-11-000322-5`, `1 0 5 7 1 0 30`
+    if (
+        _POSTCODE.fullmatch(written) is not None
+        or "  " in written
+        or ("/" in written and digits[0] != "0")
+        or _DATE_WITHIN.search(row.text) is not None
+    ):
+        return False
+    if written.count("(") > 1 or written.count("(") > written.count(")"):
+        return False
+    if "." in written and not written.endswith(")") and _SPACE.search(written.rpartition(")")[2].strip()):
+        return False  # `02 3.014 1990`
+    return not (
+        _is_counted([int(digit) for digit in digits])
+        or _is_counted([int(group) for group in groups])
+        or (len(digits) % 2 == 0 and _is_counted([int(digits[at : at + 2]) for at in range(0, len(digits), 2)]))
+    )
+
+
+def _is_counted(numbers: list[int]) -> bool:
+    """Whether each of at least three numbers is the one before and one: `0123456789`, `01 02 03 04 05`."""
+    return len(numbers) > 2 and all(after - before == 1 for before, after in itertools.pairwise(numbers))
+
+
+def _is_called(written: str, digits: str, before: str | None, *, code: bool) -> bool:
+    """Whether a number near an ambiguous word is written so that the word means a call; `before` is None where other
+    numbers stand between."""
+    if _NORTH_AMERICAN.search(written) is not None or _LOCAL_NORTH_AMERICAN.fullmatch(written) is not None:
+        return True
+    if code:
+        return False
+    if digits[0] == "0":
+        return len(digits) >= SHORT_DIGITS - 1
+    near = "" if before is None else before[-CUE_DISTANCE - 24 :]
+    end = _ambiguous_cue(near)
+    if end is None or _SHORT_WORDS.fullmatch(near[end:]) is None:
+        return False
+    alone = written.isdigit() or _THOUSANDS.fullmatch(written) is not None
+    return len(digits) >= SHORT_DIGITS - 1 or not alone
 
 
 def _is_ip(quad: re.Match[str]) -> bool:

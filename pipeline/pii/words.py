@@ -1,21 +1,25 @@
 """Words that tell what stands behind them: a telephone number, or an `@` that names no person."""
 
 PHONE_WORDS = """
-    alokan alokàn appel appeler appelez appelle appelles benga call called calling calls cel cell cellphone cells
-    celular celulares contact contactar contacte contacter contactez contacto contacts contato contatos deitu dial
-    dđ ekwenti ekwentị essimu faks fax fixe fon fonera foni foonu founo frɛ fóònù gsm gọi hamagara handset
-    helpline hotline hp hubungi ifoni ifowuni imbani inombolo izinombolo joignable joindre kontak kpọọ kwinombolo
-    lamya landline leletsa leletša letsetsa liga ligar ligou ligue llama llamada llamadas llamar llame llamen
-    llámame llámanos llámenos menghubungi mob mobile mobiles mogala mohala momo movil mpesa msisdn mugikor
-    mugikorra mòbil mòbils móvil móviles namba nambala nambari ngocingo nhare nomer nomero nomor nomoro nomoron
-    numero numéro pe ph phone phones piga pigia ponsel portable portables reach ring ringa riqingho runhare
-    shayela signal simu simuni sms ssimu sđt tel tel.º tele telefon telefone telefones telefoni telefono telefonoa
-    telefonoak telefonora telefonoz telefɔni telefɔnu telemovel telemóvel telephone telephones telephoning telepon
-    telf telp telpon telèfon telèfons teléfono teléfonos terefone text tfn tfno thimu thimũ tlf tlfno tollfree tph
-    truca trucar truqueu tsalela txt tèl tél téléphone téléphones ucingo umnxeba viber wa wasiliana watsapp weele
-    whatsapp woo yifoni zap đt đtdđ
+    alokan alokàn appeler appelez benga cel cellphone celular celulares contactar contacte contacter contactez
+    contacto contato contatos deitu dial dđ ekwenti ekwentị essimu faks fax fixe fon fonera foni foonu founo frɛ
+    fóònù gsm gọi hamagara handset helpline hotline hubungi ifoni ifowuni imbani inombolo izinombolo joignable
+    joindre kontak kpọọ kwinombolo lamya landline leletsa leletša letsetsa liga ligar ligou ligue llama llamada
+    llamadas llamar llame llamen llámame llámanos llámenos menghubungi mob mobile mobiles mogala mohala momo movil
+    mpesa msisdn mugikor mugikorra mòbil mòbils móvil móviles namba nambala nambari ngocingo nhare nomer nomero
+    nomor nomoro nomoron ph phone phones piga pigia ponsel ringa riqingho runhare shayela simu simuni sms ssimu sđt
+    tel tel.º tele telefon telefone telefones telefoni telefono telefonoa telefonoak telefonora telefonoz telefɔni
+    telefɔnu telemovel telemóvel telephone telephones telephoning telepon telf telp telpon telèfon telèfons teléfono
+    teléfonos terefone tfn tfno thimu thimũ tlf tlfno tollfree tph truca trucar truqueu tsalela tèl tél téléphone
+    téléphones ucingo umnxeba viber wasiliana watsapp weele whatsapp woo yifoni zap đt đtdđ
 """.split()  # noqa: SIM905
 """What people write before a number to call in the languages of ROOTS with Latin script: whole words."""
+
+AMBIGUOUS_PHONE_WORDS = """
+    appel appelle appelles call called calling calls cell cells contact contacts hp numero numéro pe portable
+    portables reach ring signal text txt wa
+""".split()  # noqa: SIM905
+"""The same, of words that stand before other numbers at least as often: calls of functions, cells of tables, `.txt`."""
 
 PHONE_BEGINNINGS = """
     di_động gọi_số liên_hệ số_máy số_điện telefon telephon téléphon điện_thoại اتصل اتصلوا الاتصال التواصل الجوال

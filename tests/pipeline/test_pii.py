@@ -143,6 +143,13 @@ TAKEN = [
     ("PHONE", "fr", "(+229) 97 12 34 56, +225 07123456", "PI:PHONE, PI:PHONE"),  # older plans
     ("PHONE", "vi", "00 84 123 456 7890", "PI:PHONE"),
     ("PHONE", "pt", "+55 (11) 9123-4567", "PI:PHONE"),
+    ("PHONE", "en", "Call me on 712 345 678 or text 555-0142", "Call me on PI:PHONE or text PI:PHONE"),
+    ("PHONE", "en", "Contact: Jane Doe, 020 7946 0958", "Contact: Jane Doe, PI:PHONE"),
+    ("PHONE", "id", "No. HP saya 0812 3456 7890", "No. HP saya PI:PHONE"),
+    ("PHONE", "fr", "mon portable : 06 12 34 56 78", "mon portable : PI:PHONE"),
+    ("IP_ADDRESS", "en", "src_ip 11.11.7.1 and 16.3.10.25:8080", "src_ip PI:IP_ADDRESS and PI:IP_ADDRESS:8080"),
+    ("IP_ADDRESS", "en", "2001:658:22a:cafe::/64", "PI:IP_ADDRESS/64"),  # a household's network
+    ("USER", "en", "It costs $five or $six, thanks @delphij", "It costs $five or $six, thanks PI:USER"),
     ("IBAN", "fr", "IBAN : fr7630006000011234567890189.", "IBAN : PI:IBAN."),
     ("IBAN", "zh-Hans", "账户GB82WEST12345698765432号", "账户PI:IBAN号"),
     ("IBAN", "de", "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000 BIC", "PI:IBAN BIC"),
@@ -210,6 +217,29 @@ LEFT = [
     ("en", "AKIAXXXXXXXXXXXXXXXX sk-circle-fade-dot-animation-delay-long hf_hub_download_with_retries_and_more"),
     ("en", "postgres://user:password@db, https://x:$TOKEN@y, redis://:{secret}@z, Password={0};"),
     ("en", "536-22-1234"),  # nothing near says what it is
+    ("en", 'ls: general.txt 123 2011-01-26, "0/1/2/3/4/5/6/7/8/file.txt", and 11 recursive calls\n479001600 times'),
+    ("javascript", "g.min.call(g, 2147483648); cell.x.mul(73856093)"),
+    ("en", "us/call 100   600.00; WA 98226-9062; HP 9000/803; in Mobile by Jane. CVE-2026-113003"),
+    ("en", "1990-Mar-02 3.014 1990, 0-11-000322-5, <Buffer 01 02 03 04 05>, length 65520 (65516 bytes), [0123456789]"),
+    ("fr", "numéro d’inœud « 2738404 », corpus Text totalisant 3 141 622 octets"),
+    ("es", "numero2 menores que 2 ^ 48 (281 474 976 710 656)"),
+    ("en", "fix from 2.67.3–2.67.4 (work by Iain); Wed May 12 2021 20:30:48; `0762482339`"),
+    (
+        "en",
+        "RFC 5280, 4.2.1.12; from CDC spec 5.2.3.1; users of 3.6.14 and 3.6.14.1 upgrade; pip list: novas (3.1.1.3)",
+    ),
+    ("es", "véase Sección 6.2.4.3, “La configuración” del servidor ssh"),
+    ("ar", "ssh (انظر قسم 9.2.1.4، “إنشاء الأنفاق”)"),
+    ("en", "2002::/16, 2001:4860::, Jun 6 2006:: new"),
+    ("go", "PrivateKey: testEd25519PrivateKey, masterSecret = masterFromPreMasterSecret(c)"),
+    ("python", "password = ReadOnlyPasswordHashField(label)"),
+    ("en", "see [protocol://][user[:password]@]proxyhost"),
+    ("en", "for my $line (@processed) { print $fh $line; } and you could say @numbers = (0 + $first)"),
+    ("en", "language[_territory][.codeset][@modifier] and @WTMP_FILE_LOC here"),
+    (
+        "en",
+        "New in version 3.11.\n@enum.property\nA decorator similar to property\n>>> @fun.register\n... def _(arg): ...",
+    ),
     ("en", "PI:EMAIL PI:KEY token=PI:KEY PI:EMAIL@acme.com"),
 ]
 
