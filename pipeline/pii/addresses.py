@@ -17,8 +17,9 @@ _MAILBOX = re2.compile(
 )
 # Reserved for documentation (RFC 2606); `.test`, `.invalid`, `.example` have no public suffix and fail before.
 _DOCUMENTATION_DOMAIN = re2.compile(r"(?i)@(?:[a-z0-9_-]+\.)*example\.(?:com|org|net|edu)$")
-# Not mailboxes: `git@host:path`, `icon@2x.…`, `name@1.2.…` (a package and its version), `file.py` as a domain of code.
-_NOT_MAILBOX = re2.compile(r"(?i)^(?:git|hg|svn|bzr)@|@v?[0-9]+(?:\.[0-9]+|x\.)")
+# Not mailboxes: `git@host:path`, `langpack-fr@firefox.mozilla.org`, `icon@2x.…`, `name@1.2.…` (a package and its
+# version), `file.py` as a domain of code.
+_NOT_MAILBOX = re2.compile(r"(?i)^(?:git|hg|svn|bzr|langpack-[a-z-]{2,12})@|@v?[0-9]+(?:\.[0-9]+|x\.)")
 # Signs that a local part may hold, but that rather end what stands before: quotes, Markdown, a path, a parameter.
 _OPENING = re2.compile(r".*[`*=/|{}?&]|^['~!#$%^-]+")
 

@@ -43,6 +43,7 @@ CLEAN = [
     "CC-BY-SA-4.0 OR (MIT AND Apache-2.0)",
     "help-hi_7.4.deb!text/shared/01/04060119.html",
     "help-ca_4%3a7.4.7-1+deb12u14_all.deb!help/ca/text/sbasic/shared/01/06130000.html",
+    "extensions/langpack-pt-BR@firefox-esr.mozilla.org.xpi!localization/pt-BR/browser.ftl",
     "lib-1.2.3.4.tar.gz!lib-1.2.3.4/README.md",
 ]
 
