@@ -24,7 +24,7 @@ from pipeline.runtime.phases import Phase, Task, TaskFolder, digest_of
 from pipeline.runtime.shards import Sections, in_one
 from pipeline.text.columns import Trimmed, decode, encode, string_bytes
 
-VERSION = 11
+VERSION = 12
 
 
 Settled = tuple[str, str, float | None, float | None, str | None, str | None]

@@ -30,7 +30,7 @@ from pipeline.text.columns import constant_column, decode, document_ids, encode,
 from pipeline.text.normal_form import to_nfc
 from pipeline.text.schema import DOCUMENT, LEDGER
 
-VERSION = 15
+VERSION = 16
 """Raised when the same input would give other bytes than before, so that older work is done again."""
 
 NAMED_PER_TASK_MAX = 1000
