@@ -14,6 +14,7 @@ is held out by a hash of its text, so that all prompts of it, and of copies of i
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ import xxhash
 from configs.errors import SourceError
 from configs.language_codes import UNDETERMINED
 from configs.mixtures import Mixture, MixturePlan
+from configs.shown import shown
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.fetch import fetch
 from pipeline.ingest import ingest_phase, ingest_tasks
@@ -368,7 +370,8 @@ def mix_prompts(
         records = render.run(engine, work, tasks, watch)
         rendered, groups = _choose(mixed.mixture, render.files(work), records, work)
         if not any(rendered.values()):
-            raise SourceError("no source of the mixture gave a prompt; `openroots why` says why for each document")
+            why = _why_none(ingest.files(work), ingested, render.files(work), records)
+            raise SourceError(f"no source of the mixture gave a prompt: {why}")
         vouchers = (storage.join(output, "manifest.json"), storage.join(output, "README.md"))
         written = _write_data(output, work, rendered, engine, watch, vouchers)
         ledger = _write_ledger(output, work, ingest, ingested, render, records, rendered, engine, watch, vouchers)
@@ -376,6 +379,26 @@ def mix_prompts(
         write_card(output, mixed, manifest)
         storage.write_json(storage.join(output, "manifest.json"), manifest)
         return manifest
+
+
+def _why_none(entered: str, ingested: Sequence[Record], made: str, records: Sequence[Record]) -> str:
+    """The commonest reasons that documents gave no prompt, with an example each: there is no ledger to ask."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    files = [storage.join(entered, file.path) for one in ingested for file in one.files if file.extra.get("dropped")]
+    files += [storage.join(made, file.path) for one in records for file in one.files if file.extra.get("fates")]
+    for path in files:
+        with storage.open_stream(path) as batches:
+            for row in (row for batch in batches for row in ledger_outward(batch).to_pylist()):
+                counts[row["reason"]] += 1
+                examples.setdefault(row["reason"], row["detail"] or "")
+    if not counts:
+        return "there are no documents in its files; give files that hold some"
+    parts = [
+        f"{reason} of {count:,} document{'s' * (count != 1)} ({shown(examples[reason], 200)})"
+        for reason, count in counts.most_common(3)
+    ]
+    return f"{'; '.join(parts)}. Change the templates, or the columns of the source"
 
 
 def _render(mixed: MixturePlan, files: str, ingested: Sequence[Record]) -> tuple[Phase, list[Task]]:

@@ -190,6 +190,20 @@ def test_rubbish_among_rows_is_told_and_the_rest_is_mixed(tmp_path: Path) -> Non
     assert row["reason"] == "template_error" and "template `liked`" in row["detail"]
 
 
+def test_where_no_document_gives_a_prompt_the_reasons_are_told(tmp_path: Path) -> None:
+    rows = [review(number, label=9) for number in range(1, 4)] + [review(4, licence="CC-BY-NC-4.0")]
+    path = Path(mixture(tmp_path, rows))
+    recipe = path.read_text()
+    path.write_text(
+        recipe[: recipe.index("[set.exam]")].replace("{{ title }}", "{{ titel }}").replace("% if title", "% if true")
+    )
+    with pytest.raises(OpenRootsError, match=r"template_error of 3 documents \(.*; licence.* of 1 document \("):
+        mix_prompts(load_mixture(str(path)), str(tmp_path / "out"), offline=True)
+    (tmp_path / "reviews.jsonl").write_text("")
+    with pytest.raises(OpenRootsError, match="there are no documents in its files"):
+        mix_prompts(load_mixture(str(path)), str(tmp_path / "out2"), offline=True)
+
+
 def test_choices_are_made_by_numbers_alone() -> None:
     groups = np.array([0, 0, 0, 0, 1, 1])
     parts = np.array([0, 0, 1, 0, 0, 0])
