@@ -2,7 +2,7 @@
 
 Writes those of `FOUND` into `configs/languages.toml`, the evidence into `benchmarks/thresholds.json`. Good text is the
 part `tune` of `benchmarks.filters_text`; of languages with little text all of `train` and `tune`, each quarter measured
-by a letter model of the other three.
+by a letter model of the other three. Good Chinese is literary too.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import ROOT
 from benchmarks.filters_text import made
+from benchmarks.literary import learnt
 from configs import CONFIGS
 from configs.load import load_languages, read_toml
 from configs.models import Quality
@@ -41,10 +42,13 @@ def evidence(folder: Path) -> dict[str, list[Evidence]]:
         else:
             random.Random(code).shuffle(sentences)
             sentences = sentences[:SENTENCES_MAX]
-            good = measured(good_texts(sentences, unspaced), code, languages, quality)
+            texts = good_texts(sentences, unspaced)
+            if code.startswith("zh"):
+                texts += learnt(folder, code == "zh-Hant")["tune"]
+            good = measured(texts, code, languages, quality)
             junk = {
-                kind: measured(texts, code, languages, quality)
-                for kind, texts in make_junk(sentences, unspaced).items()
+                kind: measured(made_of_them, code, languages, quality)
+                for kind, made_of_them in make_junk(sentences, unspaced).items()
             }
         found[code] = [_independent(each, code, derived) for each in calibrate(good, junk)]
     return found

@@ -5,6 +5,10 @@ that the model of the language was made from; the mean over all letters, word en
 for text of the language, near or below zero for letters thrown together. One look-up a letter where the three are
 known, two where only the last two are.
 
+Of an alphabet so large that most pairs are unseen in any text (Han), an unseen pair says the more, the oftener its two
+letters stand elsewhere (`UNSEEN`): common letters side by side that never are were thrown together, while literary
+Chinese differs from the text that models are made from by rarer letters, of which no pair could be expected.
+
 A model is looked up in a table of 32-bit slots, weight and key in one, so that a letter costs at most one cache miss.
 Sequences of many letters are gathered before the first is looked up: the processor then waits for several slots at a
 time.
@@ -28,7 +32,28 @@ WINDOW, WINDOWS = 512, 8
 """Of a text longer than WINDOW × WINDOWS characters, WINDOWS evenly spaced stretches are read."""
 
 ANY = 0x1FFFFF
-"""Stands in place of the first letter for a pair."""
+"""Stands in place of the first letter for a pair, of the first two for a letter alone."""
+LETTER_UNITS = 8
+"""Of what a letter alone weighs: units per nat."""
+SMOOTHING = 0.5
+"""Added to the count of a pair, and to the count that chance would give it."""
+CUT = 3.0
+"""Nats that a sequence weighs at most, or costs."""
+_RARE, _RARE_COSTS = 3.0, 0.5
+"""Pairs that chance gives less than exp(−3) times cost half a nat for each further nat: most letters of a text that was
+read in another encoding are rare ones."""
+_WIDEST = round(2 * CUT * UNITS_PER_NAT)  # two letters weigh so much at most
+
+
+def unseen(expected: np.ndarray) -> np.ndarray:
+    """What a pair that is not seen weighs, in nats, by the logarithm of how often it would be by chance."""
+    rare = _RARE_COSTS * np.minimum(0, expected + _RARE)
+    found: np.ndarray = np.maximum(rare - np.log1p(np.exp(expected) / SMOOTHING), -CUT)
+    return found
+
+
+UNSEEN = np.rint(unseen(np.arange(-_WIDEST, _WIDEST + 1) / LETTER_UNITS) * UNITS_PER_NAT).astype(np.int64)
+"""The same in units, by the sum of what its letters weigh alone, from the least on."""
 UNKNOWN = -1000
 """No weight."""
 CHUNK = 512
@@ -37,6 +62,7 @@ _PRIME, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
 _S21, _S42, _S32 = np.uint64(21), np.uint64(42), np.uint64(32)
 _SCRIPT, _CODE, _NONE, _ONE = np.uint32(SCRIPT_SHIFT), np.uint32(CODE_MASK), np.uint32(0), np.uint32(1)
 _GAP = np.uint32(NO_SCRIPT << SCRIPT_SHIFT)
+_LETTER, _ALONE = np.uint64(ANY), np.uint64(ANY << 42 | ANY << 21)
 _EVERY = (1 << NO_SCRIPT) - 1
 _END, _ANY, _ANY_FIRST = np.uint64(0), np.uint64(ANY), np.uint64(ANY << 42)
 _TWO, _THREE = np.uint64((1 << 42) - 1), np.uint64((1 << 63) - 1)
@@ -133,12 +159,22 @@ def _add_up(slots: np.ndarray, start: np.uint64, bits: np.uint32, sequences: np.
     return int(total), unknown
 
 
+@njit(cache=True, nogil=True)
+def _unseen(slots: np.ndarray, start: np.uint64, bits: np.uint32, pair: np.uint64, floor: int) -> int:
+    """What an unseen pair weighs by its letters; `floor` where the model lacks one of them."""
+    second = _weight(slots, start, bits, _hashed(_ALONE | (pair & _LETTER)))
+    first = _weight(slots, start, bits, _hashed(_ALONE | ((pair >> _S21) & _LETTER)))
+    if first == UNKNOWN or second == UNKNOWN:
+        return floor
+    return int(UNSEEN[_WIDEST + first + second])
+
+
 class Letters(NamedTuple):
     """The letter model of a language, and its place in the table of slots.
 
     start  its first slot
     bits   it has 2**bits slots; 0: there is no model
-    floor  what unknown sequences weigh, in units
+    floor  what sequences of unknown letters weigh, in units
     order  3: three letters are looked at, then two; 2: two only
     own    a bit for each of SCRIPTS that the language is written in
     """
@@ -209,5 +245,10 @@ def _read(
             for i in range(count):
                 sequences[i] = (sequences[i] & _TWO) | _ANY_FIRST
             found, count = _add_up(slots, place, size_bits, sequences, count)
-            total += found + count * model.floor
+            total += found
+            if model.order == 3:
+                total += count * model.floor
+            else:
+                for i in range(count):
+                    total += _unseen(slots, place, size_bits, sequences[i], model.floor)
     return total, letters, pieces * size

@@ -3,7 +3,8 @@
 A model is a table of sequences of two and three letters, with the pointwise mutual information of the last letter and
 those before it (nats, int8 in units of 1/32, cut at ±3), from counts smoothed by absolute discounting (Ney, Essen and
 Kneser 1994). Letters are lower-cased; a word end is a letter. Alphabets of more than 400 letters (Han, Hangul) are
-taken by pairs. Ten kilobytes of text make a usable model: letters thrown together lie far below text.
+taken by pairs, with the frequency of each letter: most pairs are unseen, and these weigh what their letters lead one to
+expect (`letter_order.UNSEEN`). Ten kilobytes of text make a usable model: letters thrown together lie far below text.
 """
 
 import hashlib
@@ -20,15 +21,23 @@ import numpy as np
 
 from configs.errors import ModelError
 from pipeline.quality.characters import is_special, lower
-from pipeline.quality.letter_order import ANY, UNITS_PER_NAT, fill, sequence_keys
+from pipeline.quality.letter_order import (
+    ANY,
+    CUT,
+    LETTER_UNITS,
+    SMOOTHING,
+    UNITS_PER_NAT,
+    fill,
+    sequence_keys,
+    unseen,
+)
 
 MODEL = Path(__file__).parent / "model" / "letters.npz"
-CUT = 3.0
 DISCOUNT = 0.75
 BACKED_OFF = 0.7  # nats less for a pair where the three letters were never seen together
 PAIRS_FROM = 400  # letters of an alphabet
-PAIR_FLOOR = 1.0  # nats below chance of an unseen pair: most pairs of Han are unseen in any text of this size
-SEQUENCES_MAX = 40_000
+PAIR_FLOOR = 2.0  # nats that a pair costs if one of its letters is unknown
+SEQUENCES_MAX = 65_000
 BITS_MIN, BITS_MAX = 12, 20  # of a table: 4,096 slots; no model of ours comes near the most
 BARE_EVERY = 3  # one text in so many is counted again without its marks, as many write
 
@@ -37,7 +46,11 @@ WORD_END = 0
 
 @dataclass(frozen=True)
 class LetterModel:
-    """Sequences of letters of one language: `keys` uint32, sorted; `weights` int8; `floor`, in units, of all others."""
+    """Sequences of letters of one language: `keys` uint32, sorted; `weights` int8; `floor`, in units, of all others.
+
+    Where `order` is 2, letters alone have keys as well, and their weights are logarithms of frequencies, such that the
+    sum of two is that of how often they would stand together by chance.
+    """
 
     keys: np.ndarray
     weights: np.ndarray
@@ -104,7 +117,7 @@ def _triples(words: Mapping[str, int]) -> LetterModel:
         (b, c): (max(count - DISCOUNT, 0) + DISCOUNT * kinds_after_one[b] * single[c] / whole) / heads[b]
         for (b, c), count in pairs.items()
     }
-    found: list[tuple[tuple[int, int, int], float, int]] = []
+    found: list[tuple[tuple[int, int, int], float, float]] = []
     for (b, c), count in pairs.items():
         found.append(((ANY, b, c), float(np.log(likely[b, c] * whole / single[c])) - BACKED_OFF, count))
     for (a, b, c), count in triples.items():
@@ -116,22 +129,28 @@ def _triples(words: Mapping[str, int]) -> LetterModel:
 def _pairs(words: Mapping[str, int]) -> LetterModel:
     pairs: Counter[tuple[int, int]] = Counter()
     for word, count in words.items():
-        codes = list(map(ord, word))
-        for pair in itertools.pairwise(codes):
+        for pair in itertools.pairwise(map(ord, word)):
             pairs[pair] += count
     firsts, seconds = Counter[int](), Counter[int]()
     for (b, c), count in pairs.items():
         firsts[b] += count
         seconds[c] += count
     whole = sum(pairs.values())
-    found = [
-        ((ANY, b, c), max(-PAIR_FLOOR, float(np.log(count * whole / (firsts[b] * seconds[c])))), count)
-        for (b, c), count in pairs.items()
-    ]
+    letters = {
+        letter: round(LETTER_UNITS * float(np.log(count / 2 / np.sqrt(whole)))) / LETTER_UNITS
+        for letter, count in (firsts + seconds).items()
+    }
+    in_units = LETTER_UNITS / UNITS_PER_NAT
+    found = [((ANY, ANY, letter), weight * in_units, np.inf) for letter, weight in letters.items()]
+    without = unseen(np.array([letters[b] + letters[c] for b, c in pairs]))
+    for ((b, c), count), else_weighs in zip(pairs.items(), without.tolist(), strict=True):
+        weight = float(np.log((count + SMOOTHING) / (firsts[b] * seconds[c] / whole + SMOOTHING)))
+        found.append(((ANY, b, c), weight, count * abs(weight - else_weighs)))
     return _model(found, -PAIR_FLOOR, 2)
 
 
-def _model(found: list[tuple[tuple[int, int, int], float, int]], floor: float, order: int) -> LetterModel:
+def _model(found: list[tuple[tuple[int, int, int], float, float]], floor: float, order: int) -> LetterModel:
+    """The model of sequences, their weights and how much is lost without them; of too many, the first to lose."""
     found.sort(key=lambda item: (-item[2], item[0]))
     kept = found[:SEQUENCES_MAX]
     keys = sequence_keys(np.array([item[0] for item in kept] or np.zeros((0, 3)), np.int64).reshape(-1, 3))

@@ -3,7 +3,9 @@
 import gzip
 import json
 import pickle
+from collections import Counter
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,13 @@ from pipeline.quality.letter_order import ANY, UNITS_PER_NAT, UNKNOWN, _weight, 
 from pipeline.quality.letters import MODEL, LetterModel, LetterModels, load_models, make_model, save_models
 
 LANGUAGES = load_languages()
+LITERARY = [
+    "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。",
+    "国破山河在，城春草木深。\n感时花溅泪，恨别鸟惊心。\n烽火连三月，家书抵万金。\n白头搔更短，浑欲不胜簪。",
+    "道可道，非常道。名可名，非常名。无名天地之始，有名万物之母。故常无欲以观其妙，常有欲以观其徼。",
+    "孙子曰：兵者，国之大事，死生之地，存亡之道，不可不察也。故经之以五事，校之以计，而索其情。",
+]
+"""Li Bai and Meng Haoran, Du Fu, the Laozi, the Sunzi: no model learnt from these works."""
 TEXT = [
     "Kila mtu ana haki ya kuishi, haki ya kuwa huru na haki ya usalama wa nafsi yake.",
     "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa, wote wamejaliwa akili na dhamiri.",
@@ -62,6 +71,26 @@ def reasons(texts, code, quality=None):
 @pytest.mark.parametrize("code", sorted({"ak", "sw", "xh", "ta", "ar", "zh-Hans", "vi", "yo"}))
 def test_good_text_stays(code):
     assert set(reasons(declarations()[code], code)) == {None}
+
+
+@pytest.mark.parametrize("text", LITERARY)
+def test_literary_chinese_stays(text):
+    assert reasons([text], "zh-Hans") == [None]
+
+
+def test_literary_chinese_in_another_encoding_goes_and_so_does_modern_chinese_in_another_order():
+    texts = [*LITERARY, "\n".join(declarations()["zh-Hans"])]
+    read = [("utf-8", "gbk"), ("utf-8", "big5"), ("gbk", "big5"), ("utf-16-le", "gbk"), ("gbk", "utf-16-be")]
+    garbled = [text.encode(wrote, "ignore").decode(as_, "ignore") for text in texts for wrote, as_ in read]
+    korean = "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다."
+    garbled += [korean.encode("euc-kr").decode("gbk", "ignore"), TEXT[0].encode()[:60].decode("utf-16-le")]
+    values = letter_order(garbled, "zh-Hans")
+    limit = LANGUAGES.natural["zh-Hans"].quality.letter_order_min
+    assert max(value for value in values if value is not None) < limit
+    assert sum(value is not None for value in values) > len(garbled) * 0.8
+    sentences = [line for text in declarations()["zh-Hans"] for line in text.split("\n") if len(line) > 15]
+    shuffled = make_junk(sentences, True, 20)
+    assert max(letter_order(shuffled["letters-in-words"] + shuffled["letters-anywhere"], "zh-Hans")) < limit
 
 
 @pytest.mark.parametrize("other", ["ta", "zh-Hant", "pa"])
@@ -158,6 +187,31 @@ def test_letter_order_is_the_mean_weight_of_all_sequences():
             found.append(weights.get(keys[0], weights.get(keys[1], model.floor)))
             codes += [] if letter else [0]
         assert letter_order([text], code) == [np.float32(sum(found) / (UNITS_PER_NAT * len(found)))]
+
+
+def test_an_unseen_pair_of_han_weighs_what_its_letters_lead_one_to_expect():
+    model = load_models(str(MODEL))["zh-Hans"]
+    weights = dict(zip(model.keys.tolist(), model.weights.tolist(), strict=True))
+    kinds = Counter()
+
+    def weight(pair):
+        pair_key, *letters = sequence_keys(
+            np.array([[ANY, *pair], [ANY, ANY, pair[0]], [ANY, ANY, pair[1]]], np.int64)
+        ).tolist()
+        kinds["seen" if pair_key in weights else "unseen" if set(letters) <= set(weights) else "unknown"] += 1
+        if pair_key in weights:
+            return weights[pair_key]
+        if not set(letters) <= set(weights):
+            return model.floor
+        expected = sum(weights[letter] for letter in letters) / 8
+        cost = np.log1p(np.exp(expected) / 0.5) - 0.5 * min(0, expected + 3)
+        return -round(32 * min(3, cost))
+
+    for text in (*LITERARY, LITERARY[1][::-1], LITERARY[2] + "鿏鿎鿍"):
+        runs = "".join(" " if is_special(letter) else letter for letter in text).split()
+        found = [weight(tuple(map(ord, pair))) for run in runs for pair in pairwise(run)]
+        assert letter_order([text], "zh-Hans") == [np.float32(sum(found) / (UNITS_PER_NAT * len(found)))]
+    assert min(kinds["seen"], kinds["unseen"], kinds["unknown"]) > 1
 
 
 def test_a_table_holds_all_keys_and_no_others():
