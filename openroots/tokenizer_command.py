@@ -192,6 +192,11 @@ def text_files(patterns: Sequence[str], language: str = "und", documents: Docume
             raise InputError(
                 pattern, "is a folder", f"Give the files in it, such as '{storage.join(pattern, '*.txt')}'"
             )
+        if not paths and (given := re.fullmatch(r"([a-z]{2,3}(?:-\w+)*)=(.+)", pattern)):
+            remedy = (
+                f"Give {given[2]} alone: only `fertility` reads LANGUAGE=FILE; `encode` takes --language {given[1]}"
+            )
+            raise InputError(pattern, "no such file", remedy)
         if not paths:
             raise InputError(pattern, "no such file", "Check the pattern; quote it, so that the shell leaves it alone")
         matches = paths if storage.is_local(pattern) else [fs.unstrip_protocol(path) for path in paths]

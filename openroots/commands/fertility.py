@@ -113,9 +113,9 @@ def fertility_command(
         tiktoken_pattern=tiktoken_pattern,
         limits=limits,
     )
+    if not quiet:  # before files are written: where one cannot be, the figures are not lost
+        print_report(report)
     for path, write in ((html, write_html), (as_json, write_json), (csv, write_csv)):
         if path:
             write(report, path)
-    if not quiet:
-        print_report(report)
     check_failures(report, limits)

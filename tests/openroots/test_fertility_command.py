@@ -77,6 +77,12 @@ def test_without_text_the_parallel_text_is_measured(folder: Path, tmp_path: Path
     assert all(row["premium"] > 0 for row in rows)
 
 
+def test_figures_that_cannot_be_written_are_still_shown(folder: Path, tmp_path: Path) -> None:
+    done = fertility("--tokenizer", folder / "mine", "--json", "/proc/openroots/figures.json")
+    assert done.exit_code == 1
+    assert "figures.json cannot be written" in done.stderr and "Swahili" in done.stdout
+
+
 def test_files_are_of_the_language_that_is_said(folder: Path, tmp_path: Path) -> None:
     text = tmp_path / "t.txt"
     text.write_text(SWAHILI)

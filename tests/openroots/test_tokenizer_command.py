@@ -231,6 +231,12 @@ def test_a_file_without_text_gives_no_tokenizer(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "tokenizer.json").exists()
 
 
+def test_a_language_before_a_file_is_told_where_it_goes(tmp_path: Path) -> None:
+    for command in (["train-tokenizer"], ["encode", "--tokenizer", "none"]):
+        output = CliRunner().invoke(main, [*command, "--text", "sw=sw.txt", "--output", str(tmp_path / "out")]).output
+        assert "sw=sw.txt: no such file. Give sw.txt alone" in output and "--language sw" in output
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
     (tmp_path / "a[1].txt").write_text("text")
     assert [file.path for file in text_files([str(tmp_path / "a[1].txt")])] == [str(tmp_path / "a[1].txt")]
