@@ -345,7 +345,7 @@ class Checkpoints:
         error = future.exception()
         if error is not None and self._main:
             why = self._cause(error)
-            self._say(f"[red]checkpoint {folder.name} could not be saved[/] ({why}); older ones are kept")
+            self._say(f"checkpoint {folder.name} could not be saved ({why}); older ones are kept")
             shutil.rmtree(folder, ignore_errors=True)
         self._is_well = error is None
         return self._is_well

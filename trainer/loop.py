@@ -256,7 +256,7 @@ class Run:
                 "documents": [{"language": n, "ids": ids} for n, ids in zip(languages, documents, strict=True)],
             }
             self._metrics.write_fault(row)
-        self._say(f"[yellow]step {made.step:,}: {fault}[/] · {policy} · faults.jsonl names the documents")
+        self._say(f"step {made.step:,}: {fault} · {policy} · faults.jsonl names the documents", "yellow")
 
     def _roll_back(self, positions: range) -> bool:
         """Return to the newest checkpoint and leave out the batches around the one at fault; False without one.
@@ -353,7 +353,7 @@ class Run:
             ordered = [f"{name} {loss:.2f}" for name, loss in sorted(found.items(), key=lambda item: item[1])]
             shown = " · ".join(ordered if len(ordered) <= 8 else [*ordered[:3], "…", *ordered[-5:]])
             if lost := [name for name, loss in found.items() if not math.isfinite(loss)]:
-                self._say(f"[red]the held-out loss of {len(lost)} of {len(found)} languages is not a number[/]")
+                self._say(f"the held-out loss of {len(lost)} of {len(found)} languages is not a number", "red")
             self._say(f"held-out loss: {sum(found.values()) / len(found):.3f} mean of {len(found)} languages · {shown}")
         return found
 
@@ -407,9 +407,9 @@ class Run:
         told = self._layout.sum(torch.tensor(float(self._stop.is_set())))
         return bool(told > 0) or self._tokens() >= self.config.schedule.tokens
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, style: str = "") -> None:
         if self._layout.is_main:
-            self._console.print(text)
+            self._console.print(text, style=style, markup=False)  # paths and causes may have brackets in them
 
 
 def _identity(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:

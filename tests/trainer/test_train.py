@@ -1,5 +1,6 @@
 """Training end to end: it learns, and whatever stops it, it resumes as if nothing had."""
 
+import io
 import json
 import os
 import shutil
@@ -191,6 +192,15 @@ def test_old_checkpoints_are_removed(packed: Path, tmp_path: Path) -> None:
     train(configuration(packed, tmp_path, checkpoints={"every": 5, "keep": 2, "keep_every": 10}), quiet())
     assert sorted(p.name for p in tmp_path.glob("step-*")) == [f"step-{n:08d}" for n in (10, 20, 25, 30)]
     assert (tmp_path / "step-00000030" / "manifest.json").exists()
+
+
+def test_messages_may_hold_what_looks_like_markup(packed: Path, tmp_path: Path) -> None:
+    """As gloo's do, which begin with the place in its source: `[/pytorch/…/pair.cc:537]`."""
+    folder, said = tmp_path / "[" / "red]", io.StringIO()
+    for steps in (5, 6):
+        config = configuration(packed, folder, schedule={"tokens": 32 * 8 * steps})
+        train(config, Console(file=said, soft_wrap=True))
+    assert f"resumed from {folder}/step-00000005 at step 5" in said.getvalue()
 
 
 def test_what_a_user_keeps_beside_the_checkpoints_is_left_alone(packed: Path, tmp_path: Path) -> None:
