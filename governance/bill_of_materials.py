@@ -14,6 +14,7 @@ from typing import Any
 from license_expression import combine_expressions
 
 from configs.load import spdx_list
+from governance import figures
 
 CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 EXPRESSION_MAX = 4000
@@ -180,8 +181,8 @@ def _biases(statistics: Mapping[str, Any]) -> Iterable[str]:
     """What stages took from a language beyond the mean."""
     for entry in statistics.get("fairness", {}).get("flagged", ()):
         yield (
-            f"stage {entry['stage']} dropped {entry['documents_share']:.0%} of the documents in {entry['language']}, "
-            f"{entry['mean_share']:.0%} on average over all languages"
+            f"stage {entry['stage']} dropped {entry['documents']:,} of {entry['of_documents']:,} documents in "
+            f"{entry['language']} ({figures.loss(entry)})"
         )
 
 

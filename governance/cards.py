@@ -238,8 +238,7 @@ def _must_know(code: str, entry: Mapping[str, Any], statistics: Mapping[str, Any
         if flag["language"] == code:
             said.append(
                 f"The stage {figures.stage(flag['stage'])} dropped {flag['documents']:,} of its "
-                f"{figures.counted(flag['of_documents'], 'document')} ({figures.percent(flag['documents_share'])}), "
-                f"against a mean of {figures.percent(flag['mean_share'])} over languages."
+                f"{figures.counted(flag['of_documents'], 'document')} ({figures.loss(flag)})."
             )
     guessed = sum(documents for declared, documents in entry["declared"].items() if declared != code)
     if guessed:

@@ -66,7 +66,7 @@ def _biases(statistics: Mapping[str, Any]) -> list[str]:
     largest = [f"{entry['name']} {figures.percent(entry['share'])}" for entry in held[:5] if entry["documents"]]
     lost = [
         f"{names.get(flag['language'], flag['language'])} lost {flag['documents']:,} of {flag['of_documents']:,} "
-        f"documents at the stage {flag['stage']}, against {figures.percent(flag['mean_share'])} on average"
+        f"documents at the stage {flag['stage']} ({figures.loss(flag)})"
         for flag in statistics["fairness"]["flagged"][:FLAGGED_MAX]
     ]
     return ([f"Largest shares of text: {', '.join(largest)}."] if largest else []) + lost

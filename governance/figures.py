@@ -1,6 +1,7 @@
 """How amounts are written for people: counts, bytes, shares, and what the reasons in a ledger mean."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 REASONS = {
     "kept": "kept",
@@ -86,6 +87,16 @@ def size(number: float) -> str:
         return f"{value:.0f} B"
     digits = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+def loss(flag: Mapping[str, Any]) -> str:
+    """What a stage took from a language beside the mean over languages (an entry of `fairness.flagged`), in documents
+    and in bytes, for either may be what is above the mean: `1.4 %, 14.7 % of bytes; mean 1.7 %, 1.3 % of bytes`.
+    """
+    mean = percent(flag["mean_share"])
+    if "mean_bytes_share" in flag:  # corpora of earlier versions do not say
+        mean += f", {percent(flag['mean_bytes_share'])} of bytes"
+    return f"{percent(flag['documents_share'])}, {percent(flag['bytes_share'])} of bytes; mean {mean}"
 
 
 def percent(share: float | None) -> str:

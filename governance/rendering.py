@@ -20,6 +20,7 @@ def html_environment(folder: Path) -> Environment:
     shown = (figures.count, figures.counted, figures.kind, figures.stage, figures.reason)
     environment.filters |= {form.__name__: form for form in shown}
     environment.filters |= {form.__name__: _unbroken(form) for form in (figures.size, figures.percent)}
+    environment.filters["loss"] = lambda flag: figures.loss(flag).replace(" %", "\N{NO-BREAK SPACE}%")
     return environment
 
 

@@ -76,8 +76,7 @@ def _print_unfair(output: str, plan: Plan, console: Console) -> None:
     for code, flags in list(flagged.items())[:UNFAIR]:
         lost = "; ".join(
             f"{figures.stage(flag['stage'])} dropped {flag['documents']:,} of "
-            f"{figures.counted(flag['of_documents'], 'document')} ({figures.percent(flag['documents_share'])}, "
-            f"{figures.percent(flag['bytes_share'])} of bytes; mean {figures.percent(flag['mean_share'])})"
+            f"{figures.counted(flag['of_documents'], 'document')} ({figures.loss(flag)})"
             for flag in flags
         )
         said = f"{plan.languages.name(code)} ({code}): {lost}"

@@ -76,7 +76,8 @@ def _flagged(
             above = max(loss[share] - usual[share] for share in ("documents_share", "bytes_share"))
             if name not in NOT_JUDGED and above > FLAGGED_POINTS:
                 of = {"language": code, "stage": name, "points": above, "of_documents": languages[code]["documents"]}
-                found.append({**of, **loss, "mean_share": usual["documents_share"]})
+                means = {"mean_share": usual["documents_share"], "mean_bytes_share": usual["bytes_share"]}
+                found.append({**of, **loss, **means})
     return sorted(found, key=lambda item: (-item["points"], item["language"], item["stage"]))
 
 

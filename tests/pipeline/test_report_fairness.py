@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from governance.figures import loss
 from pipeline.report.fairness import by_language, fairness
 from pipeline.report.tally import Tally
 
@@ -26,9 +27,9 @@ FATES = (
 def test_losses_are_shares_of_what_entered_beside_the_mean_of_languages():
     made = table(*FATES)
     assert made["languages"]["xh"]["documents"] == 297
-    loss = made["languages"]["xh"]["stages"]["quality"]
-    assert (loss["documents"], loss["bytes"]) == (291, 2910)
-    assert loss["documents_share"] == pytest.approx(291 / 297)
+    lost = made["languages"]["xh"]["stages"]["quality"]
+    assert (lost["documents"], lost["bytes"]) == (291, 2910)
+    assert lost["documents_share"] == pytest.approx(291 / 297)
     assert made["mean"]["natural"]["quality"]["documents_share"] == pytest.approx((0.05 + 291 / 297) / 3)
     assert made["mean"]["programming"]["quality"]["documents_share"] == 0.5
 
@@ -44,7 +45,9 @@ def test_ten_points_are_not_over_ten_points():
 
 def test_bytes_alone_flag_too():
     made = table(("sw", "write", 99, 10), ("sw", "quality", 1, 990), ("xh", "write", 100, 1000))
-    assert [flag["language"] for flag in made["flagged"]] == ["sw"]
+    (flag,) = made["flagged"]
+    assert flag["language"] == "sw"
+    assert loss(flag) == "1.0 %, 99.0 % of bytes; mean 0.50 %, 49.5 % of bytes"
 
 
 def test_copies_and_budgets_are_told_and_not_judged():
@@ -56,7 +59,7 @@ def test_copies_and_budgets_are_told_and_not_judged():
 def test_losses_of_a_language_add_up_to_what_did_not_stay():
     for code, entry in table(*FATES)["languages"].items():
         kept = sum(documents for fate, stage, documents, _ in FATES if fate == code and stage == "write")
-        assert entry["documents"] - sum(loss["documents"] for loss in entry["stages"].values()) == kept
+        assert entry["documents"] - sum(lost["documents"] for lost in entry["stages"].values()) == kept
 
 
 def test_nothing_entered_nothing_said():
