@@ -184,7 +184,7 @@ def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str |
     """A BLOOM model from a folder in Hugging Face's form: `config.json` and safetensors, one file or several.
 
     Weights have the dtype they are stored in, unless `dtype` is given. Tensors are read one by one. Raises InputError
-    for missing or damaged files, ModelError for tensors that do not fit, naming file and tensor.
+    for missing or damaged files, ModelError for tensors that do not fit or are not finite, naming file and tensor.
     """
     place = on_disk(folder)
     config = from_config(_read_json(place / "config.json"), place.name)
@@ -201,6 +201,8 @@ def load_pretrained(folder: str, dtype: torch.dtype | None = None, device: str |
                 raise ModelError(
                     f"{file}: {theirs} of shape {list(tensor.shape)} does not fit the model of config.json"
                 )
+            if not torch.stack(tensor.aminmax()).isfinite().all():  # such a model writes anything, without a word
+                raise ModelError(f"{file}: {theirs} holds values that are no numbers; export an older checkpoint")
             parent, _, last = name.rpartition(".")
             owner = model.get_submodule(parent)
             setattr(owner, last, nn.Parameter(tensor.to(device=device, dtype=dtype), requires_grad=False))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from configs.errors import ModelError
 from tokenizer.load import Tokenizer
 from trainer.evaluation import Scorer
 
@@ -65,6 +67,16 @@ def test_every_token_of_a_long_text_counts_once(scorer: Scorer) -> None:
 def test_an_empty_continuation_is_certain(scorer: Scorer) -> None:
     (one,) = scorer.likelihoods([("something", "")])
     assert (one.nats, one.tokens, one.bytes) == (0.0, 0, 0)
+
+
+def test_a_model_whose_weights_are_no_numbers_is_refused(model: str, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "broken")
+    place = str(tmp_path / "broken" / "model.safetensors")
+    weights = load_file(place)
+    weights["transformer.ln_f.weight"][0] = float("nan")
+    save_file(weights, place, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"ln_f\.weight holds values that are no numbers"):
+        Scorer.load(str(tmp_path / "broken"))
 
 
 def test_a_model_sees_as_many_tokens_as_it_was_trained_on(model: str, tmp_path: Path) -> None:
