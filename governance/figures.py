@@ -91,12 +91,13 @@ def size(number: float) -> str:
 
 def loss(flag: Mapping[str, Any]) -> str:
     """What a stage took from a language beside the mean over languages (an entry of `fairness.flagged`), in documents
-    and in bytes, for either may be what is above the mean: `1.4 %, 14.7 % of bytes; mean 1.7 %, 1.3 % of bytes`.
+    and in bytes, for either may be what is above the mean: `1.4 %, mean 1.7 %; of bytes 14.7 %, mean 1.3 %`.
     """
-    mean = percent(flag["mean_share"])
+    documents = f"{percent(flag['documents_share'])}, mean {percent(flag['mean_share'])}"
+    in_bytes = f"of bytes {percent(flag['bytes_share'])}"
     if "mean_bytes_share" in flag:  # corpora of earlier versions do not say
-        mean += f", {percent(flag['mean_bytes_share'])} of bytes"
-    return f"{percent(flag['documents_share'])}, {percent(flag['bytes_share'])} of bytes; mean {mean}"
+        in_bytes += f", mean {percent(flag['mean_bytes_share'])}"
+    return f"{documents}; {in_bytes}"
 
 
 def percent(share: float | None) -> str:

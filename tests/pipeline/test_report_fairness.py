@@ -47,7 +47,7 @@ def test_bytes_alone_flag_too():
     made = table(("sw", "write", 99, 10), ("sw", "quality", 1, 990), ("xh", "write", 100, 1000))
     (flag,) = made["flagged"]
     assert flag["language"] == "sw"
-    assert loss(flag) == "1.0 %, 99.0 % of bytes; mean 0.50 %, 49.5 % of bytes"
+    assert loss(flag) == "1.0 %, mean 0.50 %; of bytes 99.0 %, mean 49.5 %"
 
 
 def test_copies_and_budgets_are_told_and_not_judged():
