@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import ROOT
 from benchmarks.filters_text import made
-from benchmarks.literary import characters, fetched, learnt
+from benchmarks.literary import PIP, characters, fetched, learnt
 from pipeline.quality.letters import MODEL, LetterModel, make_model, save_models
 
 CHARACTERS_MIN = 3500
@@ -37,7 +37,7 @@ def models(folder: Path) -> dict[str, LetterModel]:
 def _chinese(folder: Path, traditional: bool) -> Iterator[tuple[str, int]]:
     """Words, by how frequent they are, and passages of literary Chinese."""
     table = str.maketrans(characters(folder, traditional) if traditional else {})
-    with tarfile.open(fetched(folder, "jieba==0.42.1", "jieba*.tar.gz", "--no-binary", ":all:")) as archive:
+    with tarfile.open(fetched(folder, "jieba*.tar.gz", *PIP, "--no-binary", ":all:", "jieba==0.42.1")) as archive:
         member = next(member for member in archive if member.name.endswith("jieba/dict.txt"))
         content = archive.extractfile(member)
         assert content is not None  # a file has content

@@ -15,7 +15,6 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,8 @@ PASSAGE, PASSAGE_MIN = 150, 40
 """Characters of a passage: it ends at the first line or sentence after so many; what is shorter than the second is left
 out."""
 
+PIP = (sys.executable, "-m", "pip", "download", "--no-deps", "-q")
+
 _ENDS = re.compile(r"(?<=[。！？\n])")
 
 
@@ -58,27 +59,18 @@ def learnt(folder: Path, traditional: bool) -> dict[str, list[str]]:
 
 def characters(folder: Path, traditional: bool) -> dict[str, str]:
     """Simplified characters → traditional ones, or the other way round."""
-    with zipfile.ZipFile(fetched(folder, "opencc-python-reimplemented==0.1.7", "opencc*.whl")) as wheel:
+    with zipfile.ZipFile(fetched(folder, "opencc*.whl", *PIP, "opencc-python-reimplemented==0.1.7")) as wheel:
         table = "STCharacters.txt" if traditional else "TSCharacters.txt"
         name = next(name for name in wheel.namelist() if name.endswith(table))
         lines = (line.split() for line in wheel.read(name).decode().splitlines())
         return {line[0]: line[1] for line in lines}
 
 
-def fetched(folder: Path, requirement: str, pattern: str, *options: str) -> Path:
-    """The archive of a package of PyPI."""
+def fetched(folder: Path, pattern: str, *command: str) -> Path:
+    """The archive of a package, which `command` puts into the folder where it is not there yet."""
     if not (found := sorted(folder.glob(pattern))):
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", *options, requirement]
         subprocess.run(command, cwd=folder, check=True)
         found = sorted(folder.glob(pattern))
-    return found[0]
-
-
-@cache
-def _archive(folder: Path) -> Path:
-    if not (found := sorted(folder.glob("chinese-poetry-*.tgz"))):
-        subprocess.run(["npm", "pack", "chinese-poetry@2.0.1", "--silent"], cwd=folder, check=True)
-        found = sorted(folder.glob("chinese-poetry-*.tgz"))
     return found[0]
 
 
@@ -86,7 +78,8 @@ def _works(folder: Path, named: dict[str, str], traditional: bool) -> dict[str, 
     table = str.maketrans(characters(folder, traditional))
     works: dict[str, list[str]] = {name: [] for name in named}
     sizes = dict.fromkeys(named, 0)
-    with tarfile.open(_archive(folder)) as archive:
+    archive_of = fetched(folder, "chinese-poetry-*.tgz", "npm", "pack", "chinese-poetry@2.0.1", "--silent")
+    with tarfile.open(archive_of) as archive:
         for member in archive:
             path = member.name.removeprefix("package/dist/")
             for name, pattern in named.items():

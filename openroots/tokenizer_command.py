@@ -2,7 +2,6 @@
 
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.runtime.lock import build_lock
 from pipeline.runtime.ownership import WORK, mark_work
 from pipeline.runtime.phases import Watch
 from pipeline.runtime.progress import ProgressWatch, duration
+from pipeline.text.normal_form import to_nfc
 from tokenizer.card import training_record, write_card
 from tokenizer.count_phase import Counting, WordTable, corpus_files, count_files, read_words
 from tokenizer.fertility import on_declaration
@@ -98,12 +98,10 @@ def train_tokenizer(
 def share_not_composed(words: pa.RecordBatch) -> float:
     """Share of the occurrences in a word table (schema WORDS) whose word is not in Unicode's normal form C."""
     found = 0
-    for begin in range(0, words.num_rows, _WORDS):  # pyarrow's own `utf8_normalize` takes NFC for NFD
+    for begin in range(0, words.num_rows, _WORDS):
         part = words.slice(begin, _WORDS)
         texts = part["word"].cast(pa.large_string())
-        part = part.filter(pc.invert(pc.string_is_ascii(texts)))
-        for word, count in zip(part["word"].to_pylist(), part["count"].to_pylist(), strict=True):
-            found += 0 if unicodedata.is_normalized("NFC", word.decode()) else count
+        found += pc.sum(part["count"].filter(pc.not_equal(texts, to_nfc(texts)))).as_py() or 0
     return found / (pc.sum(words["count"]).as_py() or 1)
 
 

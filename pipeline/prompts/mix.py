@@ -28,6 +28,7 @@ from configs.errors import SourceError
 from configs.language_codes import UNDETERMINED
 from configs.mixtures import Mixture, MixturePlan
 from configs.shown import shown
+from governance.figures import counted
 from pipeline.deduplication.exact import exact_hashes
 from pipeline.fetch import fetch
 from pipeline.ingest import ingest_phase, ingest_tasks
@@ -395,7 +396,7 @@ def _why_none(entered: str, ingested: Sequence[Record], made: str, records: Sequ
     if not counts:
         return "there are no documents in its files; give files that hold some"
     parts = [
-        f"{reason} of {count:,} document{'s' * (count != 1)} ({shown(examples[reason], 200)})"
+        f"{reason} of {counted(count, 'document')} ({shown(examples[reason], 200)})"
         for reason, count in counts.most_common(3)
     ]
     return f"{'; '.join(parts)}. Change the templates, or the columns of the source"
